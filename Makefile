@@ -1,0 +1,59 @@
+# The SalUn book. `make` alone lists what can be made.
+.DEFAULT_GOAL := help
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed
+CORES  := $(shell getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2)
+# Processes side by side, each with one thread: the quick tier's networks are small, and two processes that
+# share two cores with two threads each are several times slower.
+JOBS   ?= $(shell n=$(CORES); [ $$n -gt 8 ] && n=8; echo $$n)
+OMP_NUM_THREADS ?= 1
+export OMP_NUM_THREADS
+
+CHAPTERS := $(basename $(notdir $(sort $(wildcard notebooks/[0-9]*.py))))
+EXECUTED := build/book/notebooks
+
+.PHONY: help install book html notebooks test lint clean executed $(CHAPTERS:%=execute-%)
+
+help: ## list the targets
+	@echo "targets:"
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
+	@echo "variables: PYTHON=python3.12 picks the Python of .venv (3.11 to 3.13), JOBS=N the processes side by side"
+
+install: $(STAMP) ## make .venv and install the exact versions of requirements.lock (once)
+
+book: $(STAMP) ## execute every chapter's quick tier and render the book as HTML
+	@rm -rf $(EXECUTED)
+	@$(MAKE) --no-print-directory -j$(JOBS) executed
+	$(BIN)/python book/render.py --notebooks $(EXECUTED) --out build/book
+
+html: $(STAMP) ## render the book from the committed outputs, executing nothing
+	$(BIN)/python book/render.py --out build
+
+notebooks: $(STAMP) ## execute every chapter and write the outputs back into notebooks/*.ipynb
+	$(BIN)/python book/refresh.py --jobs $(JOBS) $(NOTEBOOKS)
+
+test: $(STAMP) ## run every test: units, pages, notebooks
+	@rm -rf build/test-cache
+	SALUN_CACHE=$(CURDIR)/build/test-cache $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
+
+lint: $(STAMP) ## check the style with ruff
+	$(BIN)/ruff check salun_utils tests book benchmark notebooks
+
+clean: ## remove what was built (the environment stays; remove .venv by hand)
+	rm -rf build _build .pytest_cache .ruff_cache .hypothesis
+
+executed: $(CHAPTERS:%=execute-%)
+
+$(CHAPTERS:%=execute-%): execute-%: $(STAMP)
+	@mkdir -p $(EXECUTED)
+	@SALUN_CACHE=$(CURDIR)/build/cache $(BIN)/salun run notebooks/$*.ipynb --force --out build/book/runs --notebook-out $(EXECUTED)/$*.ipynb
+
+$(STAMP): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || \
+	  { echo "error: Python 3.11, 3.12 or 3.13 is needed, $(PYTHON) is $$($(PYTHON) -V 2>&1 | tail -n 1); try: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
