@@ -1,0 +1,225 @@
+"""Labelled pictures as uint8 tensors: `Images`, and `Dataset`, a named pair of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+
+AUGMENTATIONS = (None, "crop-flip", "crop")
+
+
+class Images:
+    """Labelled uint8 pictures: in memory, on a device, or memory-mapped from disk.
+
+    A subset is a view: it shares the pixels and holds positions, so that cutting a large (or
+    memory-mapped) set into forget, retain and validation parts copies nothing.
+
+    Parameters
+    ----------
+    pixels : uint8 tensor (N, C, H, W). May be ``torch.from_numpy`` of a memory map, which then stays on disk.
+    labels : int64 tensor (n,), one class index for every picture of the view.
+    index : int64 tensor (n,) of positions in `pixels`; None means all of them in order.
+    weights : float tensor (n,), the weight of each picture in the loss, or None for 1 everywhere. Negative
+        weights ascend the loss.
+    """
+
+    def __init__(self, pixels: Tensor, labels: Tensor, *, index: Tensor | None = None, weights: Tensor | None = None):
+        if pixels.dtype != torch.uint8 or pixels.ndim != 4:
+            raise InputError(f"pixels must be a uint8 tensor (N, C, H, W), not {pixels.dtype} of shape {tuple(pixels.shape)}")
+        count = len(pixels) if index is None else len(index)
+        if labels.shape != (count,):
+            raise InputError(f"{count} pictures need as many labels, not labels of shape {tuple(labels.shape)}")
+        if weights is not None and weights.shape != (count,):
+            raise InputError(f"{count} pictures need as many weights, not weights of shape {tuple(weights.shape)}")
+        self._base = pixels
+        self._index = index
+        self.labels = labels.long()
+        self.weights = weights
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __repr__(self) -> str:
+        c, h, w = self.shape
+        return f"Images({len(self)} pictures, {c}x{h}x{w}, on {self.device})"
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of one picture."""
+        return tuple(self._base.shape[1:])
+
+    @property
+    def device(self) -> torch.device:
+        return self._base.device
+
+    @property
+    def pixels(self) -> Tensor:
+        """uint8 tensor (n, C, H, W); a copy when this is a subset."""
+        return self._base if self._index is None else self._base[self._index]
+
+    @property
+    def index(self) -> Tensor:
+        """int64 tensor (n,): the position of each picture in the set this view was cut from."""
+        return torch.arange(len(self), device=self.device) if self._index is None else self._index
+
+    def subset(self, indices: Tensor | Sequence[int]) -> Images:
+        """The pictures at `indices` (positions in this view), as a view."""
+        indices = torch.as_tensor(indices, dtype=torch.int64, device=self.labels.device)
+        weights = None if self.weights is None else self.weights[indices]
+        return Images(self._base, self.labels[indices], index=self.index[indices], weights=weights)
+
+    def with_labels(self, labels: Tensor) -> Images:
+        """The same pictures under other labels (n,)."""
+        return Images(self._base, labels.to(self.labels.device), index=self._index, weights=self.weights)
+
+    def with_weights(self, weights: Tensor | float) -> Images:
+        """The same pictures with a loss weight each: a float tensor (n,) or one number for all."""
+        weights = torch.as_tensor(weights, dtype=torch.float32, device=self.labels.device).expand(len(self))
+        return Images(self._base, self.labels, index=self._index, weights=weights)
+
+    def to(self, device: str | torch.device) -> Images:
+        """This view on `device`. Pixels are copied once; a memory-mapped set is left on disk and its batches travel."""
+        device = torch.device(device)
+        if device == self.device or is_memory_mapped(self._base):
+            return self
+        weights = None if self.weights is None else self.weights.to(device)
+        return Images(self.pixels.to(device), self.labels.to(device), weights=weights)
+
+    @staticmethod
+    def concat(parts: Sequence[Images]) -> Images:
+        """Join sets. Views of one set stay a view; otherwise the pixels are copied."""
+        parts = [p for p in parts if len(p)]
+        if not parts:
+            raise InputError("nothing to join: every part is empty")
+        labels = torch.cat([p.labels for p in parts])
+        weights = None
+        if any(p.weights is not None for p in parts):
+            weights = torch.cat([p.with_weights(1.0 if p.weights is None else p.weights).weights for p in parts])
+        if all(p._base is parts[0]._base for p in parts):
+            return Images(parts[0]._base, labels, index=torch.cat([p.index for p in parts]), weights=weights)
+        return Images(torch.cat([p.pixels for p in parts]), labels, weights=weights)
+
+    def batches(
+        self, size: int, *, generator: torch.Generator | None = None, augment: str | bool | None = None
+    ) -> Iterator[tuple[Tensor, ...]]:
+        """Yield (x, y), or (x, y, w) where weights are set; the last batch may be short.
+
+        Parameters
+        ----------
+        size : pictures in a batch, at least 1.
+        generator : shuffles and augments; without one the order is that of the set.
+        augment : None, "crop" (random crop after zero padding), "crop-flip" (and a horizontal flip); True means "crop-flip".
+
+        Yields
+        ------
+        x : float32 (B, C, H, W) in [0, 1], channels last in memory; y : int64 (B,); w : float32 (B,).
+        """
+        if size < 1:
+            raise InputError(f"a batch holds at least 1 picture, not {size}")
+        augment = check_augment(augment)
+        if augment and generator is None:
+            raise InputError("augmentation draws at random: pass a generator")
+        order = torch.arange(len(self)) if generator is None else torch.randperm(len(self), generator=generator)
+        order = order.to(self.labels.device)
+        for rows in order.split(size):
+            picked = rows if self._index is None else self._index[rows]
+            x = self._base[picked]
+            if augment:
+                x = crop_and_flip(x, generator, flip=augment == "crop-flip")
+            x = x.contiguous(memory_format=torch.channels_last).float().div_(255)
+            batch = (x, self.labels[rows])
+            yield batch if self.weights is None else (*batch, self.weights[rows])
+
+
+def check_augment(augment: str | bool | None) -> str | None:
+    """Return a member of `AUGMENTATIONS`; True means "crop-flip" and False means None."""
+    augment = {True: "crop-flip", False: None}.get(augment, augment) if isinstance(augment, bool) else augment
+    if augment not in AUGMENTATIONS:
+        raise InputError(f"augment must be one of {', '.join(map(str, AUGMENTATIONS))}, not {augment!r}")
+    return augment
+
+
+def is_memory_mapped(pixels: Tensor) -> bool:
+    """Whether the pixels were marked as living on disk (set by the loader that mapped them)."""
+    return bool(getattr(pixels, "on_disk", False))
+
+
+def crop_and_flip(x: Tensor, generator: torch.Generator, *, flip: bool) -> Tensor:
+    """Random crop after zero padding and, if asked, a horizontal flip of half of the pictures, for a whole batch at once.
+
+    Parameters
+    ----------
+    x : (B, C, H, W). The padding is 4 pixels from 32 pixels upward and H // 8 below.
+    generator : a CPU generator, so that the draws are the same on every device.
+    """
+    count, _, height, width = x.shape
+    pad = 4 if height >= 32 else height // 8
+    top = torch.randint(0, 2 * pad + 1, (count, 1), generator=generator) + torch.arange(height)
+    left = torch.randint(0, 2 * pad + 1, (count, 1), generator=generator) + torch.arange(width)
+    if flip:
+        mirrored = torch.rand(count, 1, generator=generator) < 0.5
+        left = torch.where(mirrored, left.flip(1), left)
+    padded = torch.nn.functional.pad(x, (pad, pad, pad, pad))
+    rows = torch.arange(count, device=x.device)[:, None, None]
+    picked = padded.permute(0, 2, 3, 1)[rows, top.to(x.device)[:, :, None], left.to(x.device)[:, None, :]]
+    return picked.permute(0, 3, 1, 2)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A named set of pictures.
+
+    Attributes
+    ----------
+    name : how it was asked for. train, test : `Images`. classes : one name for each class index.
+    mean, std : per channel, of pictures in [0, 1]; a model's first layer subtracts and divides by them.
+    note : which copy of the data this is; shown wherever a number appears.
+    """
+
+    name: str
+    train: Images
+    test: Images
+    classes: list[str]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    note: str = ""
+    _extra: dict = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.classes)
+
+    @property
+    def channels(self) -> int:
+        return self.train.shape[0]
+
+    @property
+    def image_size(self) -> int:
+        return self.train.shape[-1]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) over the pixels and labels of both parts: two data sets with one fingerprint are the same."""
+        digest = hashlib.sha256()
+        for part in (self.train, self.test):
+            digest.update(repr((len(part), part.shape)).encode())
+            digest.update(part.labels.cpu().numpy().tobytes())
+            for rows in torch.arange(len(part)).split(8192):
+                digest.update(part.subset(rows).pixels.cpu().numpy().tobytes())
+        return digest.hexdigest()
+
+    def to(self, device: str | torch.device) -> Dataset:
+        """The same data with the pixels on `device`."""
+        moved = Dataset(
+            self.name, self.train.to(device), self.test.to(device), self.classes, self.mean, self.std, self.note, self._extra
+        )
+        if "fingerprint" in self.__dict__:
+            moved.__dict__["fingerprint"] = self.fingerprint
+        return moved

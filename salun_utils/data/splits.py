@@ -1,0 +1,161 @@
+"""Cut a data set into what is to be forgotten, what is to be retained, and what judges the result."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from numbers import Integral, Real
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from ..seeds import check_seed, generator
+from .images import Dataset, Images
+
+VALIDATION_SHARE = 0.1
+
+
+@dataclass(frozen=True)
+class ForgetSplit:
+    """One unlearning task: views of one data set.
+
+    Attributes
+    ----------
+    forget, retain : together exactly the pictures the original model is trained on (`train`).
+    validation : 10 % of each training class, never trained on; tuning looks at it, the report does not.
+    test : the test set, for class-wise forgetting without the class.
+    test_forgotten : the test pictures of the forgotten class, else None.
+    forget_label : the class, else None.
+    name : such as "random-10" or "class-3"; seed : of the split.
+    """
+
+    forget: Images
+    retain: Images
+    validation: Images
+    test: Images
+    data: Dataset
+    name: str
+    seed: int
+    test_forgotten: Images | None = None
+    forget_label: int | None = None
+
+    @property
+    def classes(self) -> list[str]:
+        return self.data.classes
+
+    @cached_property
+    def train(self) -> Images:
+        """forget + retain in the order of the data set, whatever is to be forgotten: one original model serves all."""
+        joined = torch.cat([self.forget.index, self.retain.index]).sort().values
+        return self.data.train.subset(joined)
+
+    def to(self, device: str | torch.device) -> ForgetSplit:
+        """The same split with the pixels on `device` (copied once, shared by the parts)."""
+        data = self.data.to(device)
+        if data.train is self.data.train and data.test is self.data.test:
+            return self
+        move = lambda part, whole: None if part is None else whole.subset(part.index.to(whole.labels.device))  # noqa: E731
+        return ForgetSplit(
+            forget=move(self.forget, data.train), retain=move(self.retain, data.train),
+            validation=move(self.validation, data.train), test=move(self.test, data.test), data=data, name=self.name,
+            seed=self.seed, test_forgotten=move(self.test_forgotten, data.test), forget_label=self.forget_label,
+        )  # fmt: skip
+
+
+def held_out(labels: Tensor, seed: int, share: float = VALIDATION_SHARE) -> Tensor:
+    """Bool tensor (N,): the validation pictures, `share` of each class (rounded), drawn by `seed`."""
+    draws = generator(seed, "validation")
+    out = torch.zeros(len(labels), dtype=torch.bool)
+    for label in labels.unique().tolist():
+        members = (labels == label).nonzero().flatten()
+        order = torch.randperm(len(members), generator=draws)
+        out[members[order[: round(share * len(members))]]] = True
+    return out
+
+
+def check_fraction(fraction: object) -> float:
+    """Return a share strictly between 0 and 1, else raise `InputError`."""
+    if isinstance(fraction, bool) or not isinstance(fraction, Real) or not math.isfinite(fraction) or not 0 < fraction < 1:
+        raise InputError(f"forget_fraction must be a number above 0 and below 1, not {fraction!r}")
+    return float(fraction)
+
+
+def check_label(label: object, classes: Sequence[str]) -> int:
+    """Return a class index; a class name in any case is accepted. Raise `InputError` for one that is not there."""
+    if isinstance(label, str) and label.lower() in (names := [c.lower() for c in classes]):
+        return names.index(label.lower())
+    if isinstance(label, bool) or not isinstance(label, Integral) or not 0 <= label < len(classes):
+        listed = ", ".join(f"{i} {name}" for i, name in enumerate(classes[:20])) + (", …" if len(classes) > 20 else "")
+        raise InputError(f"there is no class {label!r}; allowed: 0 to {len(classes) - 1} ({listed})")
+    return int(label)
+
+
+def random_split(data: Dataset, *, fraction: float, seed: int) -> ForgetSplit:
+    """Forget a random share of the training pictures (uniform, not by class).
+
+    Parameters
+    ----------
+    fraction : of the trained-on pictures, strictly between 0 and 1; the count is rounded.
+    seed : of the split: it draws the validation and the forget pictures.
+    """
+    fraction, seed = check_fraction(fraction), check_seed(seed)
+    pool = _trainable(data, seed)
+    count = round(fraction * len(pool))
+    if not 0 < count < len(pool):
+        raise InputError(f"forget_fraction {fraction} of {len(pool)} pictures leaves nothing to forget or to retain")
+    chosen = pool[torch.randperm(len(pool), generator=generator(seed, "forget"))[:count]]
+    return _split(data, chosen, seed, f"random-{fraction * 100:g}")
+
+
+def class_split(data: Dataset, *, label: int | str, seed: int) -> ForgetSplit:
+    """Forget every training picture of one class; `test` leaves the class out, `test_forgotten` holds it."""
+    label, seed = check_label(label, data.classes), check_seed(seed)
+    pool = _trainable(data, seed)
+    chosen = pool[data.train.labels.cpu()[pool] == label]
+    if not len(chosen) or len(chosen) == len(pool):
+        raise InputError(f"class {label} holds {len(chosen)} of {len(pool)} training pictures: nothing to forget or to retain")
+    return _split(data, chosen, seed, f"class-{label}", label)
+
+
+def subset_split(data: Dataset, indices: Sequence[int] | Tensor, *, seed: int, name: str = "") -> ForgetSplit:
+    """Forget the training pictures at `indices` (positions in ``data.train``).
+
+    They are taken out of the validation part where the seed put them there, so that every one of them is trained on.
+    """
+    seed = check_seed(seed)
+    chosen = torch.as_tensor(indices)
+    total = len(data.train)
+    if chosen.ndim != 1 or not len(chosen) or chosen.is_floating_point() or chosen.dtype == torch.bool:
+        raise InputError("indices must be a non-empty list of whole numbers")
+    chosen = chosen.long().cpu()
+    if chosen.min() < 0 or chosen.max() >= total:
+        raise InputError(f"indices must lie in 0 to {total - 1}, not {int(chosen.min())} to {int(chosen.max())}")
+    if len(chosen.unique()) != len(chosen):
+        raise InputError("indices hold some position twice")
+    return _split(data, chosen.sort().values, seed, name or f"indices-{len(chosen)}")
+
+
+def _trainable(data: Dataset, seed: int) -> Tensor:
+    """Positions of the training pictures that are not held out for validation, ascending."""
+    return (~held_out(data.train.labels.cpu(), seed)).nonzero().flatten()
+
+
+def _split(data: Dataset, chosen: Tensor, seed: int, name: str, label: int | None = None) -> ForgetSplit:
+    labels = data.train.labels.cpu()
+    forget = torch.zeros(len(labels), dtype=torch.bool)
+    forget[chosen] = True
+    validation = held_out(labels, seed) & ~forget
+    retain = ~forget & ~validation
+    test, test_forgotten = data.test, None
+    if label is not None:
+        validation &= labels != label
+        is_label = data.test.labels.cpu() == label
+        test, test_forgotten = (data.test.subset(part.nonzero().flatten()) for part in (~is_label, is_label))
+    if not retain.any():
+        raise InputError("nothing is left to retain")
+    parts = {k: data.train.subset(v.nonzero().flatten()) for k, v in
+             {"forget": forget, "retain": retain, "validation": validation}.items()}  # fmt: skip
+    return ForgetSplit(**parts, test=test, data=data, name=name, seed=seed, test_forgotten=test_forgotten, forget_label=label)

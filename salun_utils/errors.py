@@ -1,0 +1,28 @@
+"""The one kind of error that is the caller's to mend: a single line that says what is wrong and what is allowed."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class InputError(ValueError):
+    """Bad input. The message is one line; the command line prints it and exits with status 2."""
+
+    def __init__(self, message: str):
+        super().__init__(" ".join(str(message).split()))
+
+
+def unknown(kind: str, name: object, allowed: Iterable[str]) -> InputError:
+    """Build the error for a name that is not known, with the nearest known one.
+
+    Parameters
+    ----------
+    kind : what the name stands for, such as ``"method"``.
+    name : the name that was given.
+    allowed : the names that would have been right.
+    """
+    names = [str(a) for a in allowed]
+    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    return InputError(f"unknown {kind} {str(name)!r}; {hint}allowed: {', '.join(names)}")

@@ -1,0 +1,318 @@
+"""Weight saliency: how strongly the forgetting loss pulls at each weight, and the mask of the strongest.
+
+Fan et al., SalUn, ICLR 2024, section 4: ``m_S = 1(|grad of l_f(theta; D_f) at theta_o| >= gamma)``, gamma being the
+median, so that half of all weights, ranked over all layers together, may change.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from numbers import Real
+
+import numpy as np
+import pandas as pd
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from .data.images import Images
+from .errors import InputError
+from .files import atomic
+from .seeds import generator
+
+CHUNK = 1 << 19  # weights looked at together: bounds the extra memory
+
+
+def saliency_scores(
+    model: nn.Module,
+    data: Images | Iterable,
+    *,
+    loss: Callable[[nn.Module, object], Tensor] | None = None,
+    batch_size: int = 256,
+    parameters: Callable[[str], bool] | None = None,
+) -> dict[str, Tensor]:
+    """Absolute gradient of the mean loss over the whole of `data`, for every trainable weight.
+
+    The gradient is summed over all pictures first and its absolute value taken after, so batch size and a short last batch
+    don't change it (but for rounding). The model runs in evaluation mode and float32, on un-augmented pictures, and is left as
+    it was found: weights, gradients, buffers and modes.
+
+    Parameters
+    ----------
+    data : `Images`, or any iterable of batches. The size of a batch is the length of its first (or only) tensor.
+    loss : ``loss(model, batch)`` -> mean over the batch; cross-entropy with the true labels by default. Its sign is irrelevant.
+    parameters : takes a parameter's name, says whether it is scored; all trainable ones by default.
+
+    Returns
+    -------
+    dict of float32 tensors >= 0, named and shaped like the parameters, on the model's device.
+
+    Source: Fan et al., ICLR 2024, equation for m_S.
+    """
+    device = next(model.parameters()).device
+    loss = loss or _cross_entropy
+    named = {n: p for n, p in model.named_parameters() if p.requires_grad and (parameters is None or parameters(n))}
+    if not named:
+        raise InputError("no trainable parameter is left to score")
+    batches = data.to(device).batches(batch_size) if isinstance(data, Images) else data
+    modes = {module: module.training for module in model.modules()}
+    before = {p: p.grad for p in model.parameters()}
+    frozen = [p for n, p in model.named_parameters() if p.requires_grad and n not in named]
+    try:
+        model.eval()
+        for p in before:
+            p.grad = None
+        for p in frozen:
+            p.requires_grad_(False)
+        seen = 0
+        for batch in batches:
+            batch = _to_device(batch, device)
+            count = _batch_size(batch)
+            with torch.enable_grad():
+                (loss(model, batch) * count).backward()  # .grad accumulates: no second buffer is needed
+            seen += count
+        if not seen:
+            raise InputError("there is nothing to score: the data hold no batch")
+        return {n: torch.zeros_like(p) if p.grad is None else p.grad.abs_().div_(seen) for n, p in named.items()}
+    finally:
+        for p, grad in before.items():
+            p.grad = grad
+        for p in frozen:
+            p.requires_grad_(True)
+        for module, training in modes.items():
+            module.training = training
+
+
+def _cross_entropy(model: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
+    return nn.functional.cross_entropy(model(batch[0]), batch[1])
+
+
+def _to_device(batch: object, device: torch.device) -> object:
+    if isinstance(batch, Tensor):
+        return batch.to(device)
+    if isinstance(batch, Mapping):
+        return {k: _to_device(v, device) for k, v in batch.items()}
+    if isinstance(batch, tuple | list):
+        return type(batch)(_to_device(v, device) for v in batch)
+    return batch
+
+
+def _batch_size(batch: object) -> int:
+    parts = list(batch.values()) if isinstance(batch, Mapping) else list(batch) if isinstance(batch, tuple | list) else [batch]
+    for part in parts:
+        if isinstance(part, Tensor) and part.ndim:
+            return len(part)
+    raise InputError("a batch must be a tensor, or hold one, whose first dimension counts its examples")
+
+
+class SaliencyMask:
+    """Which weights may change: one bit a weight, named like the parameters of the model.
+
+    Build one with `top`, `random`, `magnitude` or `from_bools`; ``mask["conv1.weight"]`` is a bool tensor.
+    """
+
+    def __init__(self, packed: dict[str, np.ndarray], shapes: dict[str, tuple[int, ...]], rule: str = ""):
+        self._packed, self._shapes, self.rule = packed, shapes, rule
+
+    # -- building ---------------------------------------------------------------------------------------------------------
+
+    @classmethod
+    def top(cls, scores: Mapping[str, Tensor], keep: float = 0.5) -> SaliencyMask:
+        """Keep exactly ``int(keep * n)`` of all n weights: the highest scores over all tensors together.
+
+        Ties are broken by position (earlier tensors, then earlier elements, are kept). The threshold is found from histograms of
+        the floats' bits, 16 at a time, chunk by chunk: nothing is sorted, joined or copied whole.
+
+        Parameters
+        ----------
+        scores : named tensors, all >= 0 and without NaN.
+        keep : share kept, 0 to 1.
+        """
+        keep = check_keep(keep)
+        scores = _checked_scores(scores)
+        wanted = int(keep * sum(s.numel() for s in scores.values()))
+        threshold, ties = _threshold(list(scores.values()), wanted)
+        packed = {}
+        for name, score in scores.items():
+            parts = []
+            for bits in _bit_chunks(score):
+                chosen = bits > threshold
+                if ties:
+                    equal = (bits == threshold).nonzero().flatten()[:ties]
+                    chosen[equal] = True
+                    ties -= len(equal)
+                parts.append(chosen.cpu().numpy())
+            packed[name] = np.packbits(np.concatenate(parts) if parts else np.zeros(0, bool))
+        return cls(packed, {n: tuple(s.shape) for n, s in scores.items()}, f"top {keep:g}")
+
+    @classmethod
+    def random(cls, scores: Mapping[str, Tensor], keep: float = 0.5, seed: int = 0) -> SaliencyMask:
+        """Keep exactly ``int(keep * n)`` weights drawn at random; `scores` gives names and shapes only."""
+        draws = generator(seed, "random mask")
+        noise = {n: torch.rand(s.shape, generator=draws) for n, s in scores.items()}
+        return cls.top(noise, keep)._named(f"random {keep:g}")
+
+    @classmethod
+    def magnitude(cls, model: nn.Module, keep: float = 0.5) -> SaliencyMask:
+        """Keep the weights of greatest absolute value."""
+        return cls.top({n: p.detach().abs() for n, p in model.named_parameters() if p.requires_grad}, keep)._named(f"magnitude {keep:g}")
+
+    @classmethod
+    def from_bools(cls, bools: Mapping[str, Tensor], rule: str = "") -> SaliencyMask:
+        """Build from bool tensors."""
+        packed = {n: np.packbits(b.detach().cpu().numpy().astype(bool).ravel()) for n, b in bools.items()}
+        return cls(packed, {n: tuple(b.shape) for n, b in bools.items()}, rule)
+
+    def inverted(self) -> SaliencyMask:
+        """The mask that keeps what this one doesn't."""
+        return SaliencyMask.from_bools({n: ~self[n] for n in self}, f"inverted {self.rule}")
+
+    def _named(self, rule: str) -> SaliencyMask:
+        self.rule = rule
+        return self
+
+    # -- reading ----------------------------------------------------------------------------------------------------------
+
+    def __getitem__(self, name: str) -> Tensor:
+        if name not in self._shapes:
+            raise KeyError(f"the mask has no parameter {name!r}; it has {', '.join(list(self._shapes)[:4])}, …")
+        shape = self._shapes[name]
+        bits = np.unpackbits(self._packed[name], count=math.prod(shape))
+        return torch.from_numpy(bits.view(bool)).reshape(shape)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._shapes)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._shapes
+
+    def __len__(self) -> int:
+        return len(self._shapes)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, SaliencyMask):
+            return NotImplemented
+        return self._shapes == other._shapes and all(np.array_equal(self._packed[n], other._packed[n]) for n in self)
+
+    __hash__ = None
+
+    def __repr__(self) -> str:
+        return f"SaliencyMask({self.kept:,} of {self.numel:,} weights, {self.rule or 'unnamed'})"
+
+    @property
+    def numel(self) -> int:
+        """How many weights the mask is about."""
+        return sum(math.prod(s) for s in self._shapes.values())
+
+    @property
+    def kept(self) -> int:
+        """How many of them may change."""
+        return sum(int(np.unpackbits(p).sum()) for p in self._packed.values())
+
+    @property
+    def density(self) -> float:
+        """The exact share of weights that may change."""
+        return self.kept / self.numel if self.numel else 0.0
+
+    def per_layer(self) -> pd.DataFrame:
+        """One row a parameter: its name, how many weights it has, how many are kept, and the share."""
+        rows = [(n, math.prod(s), int(np.unpackbits(self._packed[n]).sum())) for n, s in self._shapes.items()]
+        table = pd.DataFrame(rows, columns=["parameter", "weights", "kept"])
+        return table.assign(share=table.kept / table.weights)
+
+    def check(self, parameters: Mapping[str, Tensor]) -> None:
+        """Raise `InputError` unless names and shapes are those of `parameters`."""
+        theirs = {n: tuple(p.shape) for n, p in parameters.items()}
+        if theirs == self._shapes:
+            return
+        for kind, names in (("lacks", theirs.keys() - self._shapes.keys()), ("has, unlike the model,", self._shapes.keys() - theirs.keys())):
+            if names:
+                raise InputError(f"the mask doesn't fit the model: it {kind} {sorted(names)[0]!r} ({len(names)} such parameters)")
+        name = next(n for n in theirs if theirs[n] != self._shapes[n])
+        raise InputError(f"the mask doesn't fit the model: {name!r} has shape {self._shapes[name]} in the mask, {theirs[name]} in the model")
+
+    # -- on disk ----------------------------------------------------------------------------------------------------------
+
+    def save(self, path: str | os.PathLike) -> None:
+        """Write a safetensors file, one bit a weight; the file appears whole or not at all."""
+        shapes = json.dumps(self._shapes)
+        with atomic(path) as partial:
+            save_file({n: torch.from_numpy(p) for n, p in self._packed.items()}, partial, {"shapes": shapes, "rule": self.rule})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> SaliencyMask:
+        """Read what `save` wrote. Raises `InputError` when the file is damaged or something else."""
+        try:
+            with safe_open(path, "np") as file:
+                meta = file.metadata() or {}
+                shapes = {n: tuple(s) for n, s in json.loads(meta["shapes"]).items()}
+                packed = {n: file.get_tensor(n) for n in shapes}
+        except FileNotFoundError:
+            raise InputError(f"there is no mask file {path}") from None
+        except (SafetensorError, KeyError, ValueError) as error:
+            raise InputError(f"{path} is no readable mask file ({type(error).__name__})") from error
+        for name, shape in shapes.items():
+            if packed[name].dtype != np.uint8 or len(packed[name]) != -(-math.prod(shape) // 8):
+                raise InputError(f"{path} is no readable mask file: {name!r} has the wrong length")
+        return cls(packed, shapes, meta.get("rule", ""))
+
+
+def check_keep(keep: object) -> float:
+    """Return a share in [0, 1], else raise `InputError`."""
+    if isinstance(keep, bool) or not isinstance(keep, Real) or not 0 <= keep <= 1:  # NaN fails the comparison
+        raise InputError(f"keep must be a number from 0 to 1, not {keep!r}")
+    return float(keep)
+
+
+def _checked_scores(scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The scores, detached, as float32 or float64; those of other types are converted."""
+    if not scores:
+        raise InputError("there are no scores to make a mask of")
+    wide = torch.float64 if any(s.dtype == torch.float64 for s in scores.values()) else torch.float32
+    return {n: s.detach().to(wide) for n, s in scores.items()}
+
+
+def _bit_chunks(score: Tensor) -> Iterator[Tensor]:
+    """The bits of non-negative floats as integers, which sort as the floats do, `CHUNK` at a time."""
+    integer = torch.int64 if score.dtype == torch.float64 else torch.int32
+    for part in score.reshape(-1).split(CHUNK):
+        yield part.view(integer)
+
+
+def _threshold(scores: list[Tensor], wanted: int) -> tuple[int, int]:
+    """The bits of the wanted-th highest score, and how many scores equal to it are kept.
+
+    Each pass counts the next 16 bits of the scores that share the prefix found so far: two passes for float32.
+    """
+    width = 64 if scores and scores[0].dtype == torch.float64 else 32
+    prefix, missing = 0, wanted
+    for shift in range(width - 16, -1, -16):
+        counts = torch.zeros(65536, dtype=torch.int64)
+        for score in scores:
+            for bits in _bit_chunks(score):
+                if shift == width - 16:
+                    _refuse_negative_and_nan(score, bits, width)
+                    keys = bits >> shift
+                else:
+                    keys = (bits[(bits >> (shift + 16)) == prefix] >> shift) & 0xFFFF
+                counts += torch.bincount(keys, minlength=65536).cpu()
+        if wanted == 0:
+            return 2 ** (width - 1) - 1, 0
+        above = counts.flip(0).cumsum(0)  # above[i]: scores whose key is at least 65535 - i
+        place = int(torch.searchsorted(above, missing))
+        missing -= int(above[place - 1]) if place else 0
+        prefix = (prefix << 16) | (65535 - place)
+    return prefix, missing
+
+
+def _refuse_negative_and_nan(score: Tensor, bits: Tensor, width: int) -> None:
+    if not len(bits):
+        return
+    low, high = (int(v) for v in torch.aminmax(bits))
+    infinity = 0x7F800000 if width == 32 else 0x7FF0000000000000
+    if low < 0 or high > infinity:
+        raise InputError("scores must be numbers of at least 0 (no NaN, no negative value); take the absolute value first")
