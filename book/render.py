@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def stage(source: Path, *, notebooks: Path | None = None) -> None:
     """Copy configuration, prose and notebooks into the empty folder ``source``."""
     shutil.rmtree(source, ignore_errors=True)
-    shutil.copytree(ROOT / "book", source / "book", ignore=shutil.ignore_patterns("__pycache__", "*.py"))
+    shutil.copytree(ROOT / "book", source / "book", ignore=shutil.ignore_patterns("__pycache__"))
     (source / "notebooks").mkdir()
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(ROOT / name, source)
