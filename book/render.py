@@ -17,10 +17,32 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 
 
+def api_pages() -> dict[str, list[str]]:
+    """Module names by the API page that documents them: one page a subpackage, and ``api_core`` for the modules above them."""
+    pages: dict[str, list[str]] = {}
+    for path in sorted((ROOT / "salun_utils").rglob("*.py")):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        if path.name != "__init__.py" and not any(part.startswith("_") for part in parts):
+            pages.setdefault(f"api_{parts[1]}" if len(parts) > 2 else "api_core", []).append(".".join(parts))
+    return dict(sorted(pages.items()))
+
+
+def write_api(folder: Path) -> None:
+    """Write the API pages, so that a new module is documented without anybody listing it."""
+    for page, modules in api_pages().items():
+        package = "salun_utils" if page == "api_core" else f"salun_utils.{page.removeprefix('api_')}"
+        text = [f"# `{package}`", "```{eval-rst}", f".. automodule:: {package}", "   :no-members:", "```"]
+        for module in modules:
+            title = module.removeprefix(package + ".")
+            text += ["", f"## `{title}`", "", "```{eval-rst}", f".. automodule:: {module}", "   :members:", "```"]
+        (folder / f"{page}.md").write_text("\n".join(text) + "\n")
+
+
 def stage(source: Path, *, notebooks: Path | None = None) -> None:
     """Copy configuration, prose and notebooks into the empty folder ``source``."""
     shutil.rmtree(source, ignore_errors=True)
     shutil.copytree(ROOT / "book", source / "book", ignore=shutil.ignore_patterns("__pycache__"))
+    write_api(source / "book")
     (source / "notebooks").mkdir()
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(ROOT / name, source)
