@@ -70,8 +70,13 @@ class Images:
         return torch.arange(len(self), device=self.device) if self._index is None else self._index
 
     def subset(self, indices: Tensor | Sequence[int]) -> Images:
-        """The pictures at `indices` (positions in this view), as a view."""
-        indices = torch.as_tensor(indices, dtype=torch.int64, device=self.labels.device)
+        """The pictures at `indices`, as a view: positions in this view, or a bool mask over it."""
+        indices = torch.as_tensor(indices, device=self.labels.device)
+        if indices.dtype == torch.bool:
+            if indices.shape != (len(self),):
+                raise InputError(f"a mask over {len(self)} pictures needs as many values, not the shape {tuple(indices.shape)}")
+            indices = indices.nonzero().flatten()
+        indices = indices.long()
         weights = None if self.weights is None else self.weights[indices]
         return Images(self._base, self.labels[indices], index=self.index[indices], weights=weights)
 
@@ -87,10 +92,22 @@ class Images:
     def to(self, device: str | torch.device) -> Images:
         """This view on `device`. Pixels are copied once; a memory-mapped set is left on disk and its batches travel."""
         device = torch.device(device)
-        if device == self.device or is_memory_mapped(self._base):
+        here = device.type == self.device.type and device.index in (None, self.device.index)
+        if here or is_memory_mapped(self._base):
             return self
         weights = None if self.weights is None else self.weights.to(device)
         return Images(self.pixels.to(device), self.labels.to(device), weights=weights)
+
+    def over(self, base: Tensor) -> Images:
+        """The same view over `base`, a copy of all pixels it was cut from (on another device)."""
+        if base is self._base:
+            return self
+        index, weights = (None if t is None else t.to(base.device) for t in (self._index, self.weights))
+        return Images(base, self.labels.to(base.device), index=index, weights=weights)
+
+    def base_on(self, device: str | torch.device) -> Tensor:
+        """All pixels this view was cut from, on `device`; memory-mapped ones stay on disk."""
+        return self._base if is_memory_mapped(self._base) else self._base.to(device)
 
     @staticmethod
     def concat(parts: Sequence[Images]) -> Images:
@@ -126,6 +143,8 @@ class Images:
         augment = check_augment(augment)
         if augment and generator is None:
             raise InputError("augmentation draws at random: pass a generator")
+        if not len(self):  # an empty tensor splits into one empty batch, whose mean loss is NaN
+            return
         order = torch.arange(len(self)) if generator is None else torch.randperm(len(self), generator=generator)
         order = order.to(self.labels.device)
         for rows in order.split(size):
@@ -217,9 +236,8 @@ class Dataset:
 
     def to(self, device: str | torch.device) -> Dataset:
         """The same data with the pixels on `device`."""
-        moved = Dataset(
-            self.name, self.train.to(device), self.test.to(device), self.classes, self.mean, self.std, self.note, self._extra
-        )
+        train, test = (part.over(part.base_on(device)) for part in (self.train, self.test))
+        moved = Dataset(self.name, train, test, self.classes, self.mean, self.std, self.note, self._extra)
         if "fingerprint" in self.__dict__:
             moved.__dict__["fingerprint"] = self.fingerprint
         return moved

@@ -49,15 +49,15 @@ class ForgetSplit:
     @cached_property
     def train(self) -> Images:
         """forget + retain in the order of the data set, whatever is to be forgotten: one original model serves all."""
-        joined = torch.cat([self.forget.index, self.retain.index]).sort().values
-        return self.data.train.subset(joined)
+        joined = Images.concat([self.forget, self.retain])
+        return joined.subset(joined.index.argsort(stable=True))
 
     def to(self, device: str | torch.device) -> ForgetSplit:
         """The same split with the pixels on `device` (copied once, shared by the parts)."""
         data = self.data.to(device)
         if data.train is self.data.train and data.test is self.data.test:
             return self
-        move = lambda part, whole: None if part is None else whole.subset(part.index.to(whole.labels.device))  # noqa: E731
+        move = lambda part, whole: None if part is None else part.over(whole.base_on(device))  # noqa: E731
         return ForgetSplit(
             forget=move(self.forget, data.train), retain=move(self.retain, data.train),
             validation=move(self.validation, data.train), test=move(self.test, data.test), data=data, name=self.name,
@@ -126,7 +126,10 @@ def subset_split(data: Dataset, indices: Sequence[int] | Tensor, *, seed: int, n
     They are taken out of the validation part where the seed put them there, so that every one of them is trained on.
     """
     seed = check_seed(seed)
-    chosen = torch.as_tensor(indices)
+    try:
+        chosen = torch.as_tensor(indices)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise InputError(f"indices must be a non-empty list of whole numbers, not {str(indices)[:60]!r}") from error
     total = len(data.train)
     if chosen.ndim != 1 or not len(chosen) or chosen.is_floating_point() or chosen.dtype == torch.bool:
         raise InputError("indices must be a non-empty list of whole numbers")
