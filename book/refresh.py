@@ -1,7 +1,8 @@
 """Execute chapters on their quick tier and store the outputs in ``notebooks/*.ipynb``.
 
-``python book/refresh.py [notebooks/NN_name.py ...]`` takes all chapters unless some are named. The ``.py`` is the source; what depends on
-the machine or on the hour (paths, timings, versions, progress bars) is left out of the ``.ipynb``, so that a second run changes nothing but results.
+``python book/refresh.py [notebooks/NN_name.py ...]`` takes all chapters unless some are named. The ``.py`` is the source; what
+depends on the machine or on the hour (paths, timings, versions, progress bars) is left out of the ``.ipynb``, so that a second run
+changes nothing but results.
 """
 
 from __future__ import annotations

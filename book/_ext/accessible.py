@@ -1,17 +1,30 @@
-"""Sphinx extension: mends markup that a screen reader would stumble over."""
+"""Sphinx extension: mends markup of the theme that a screen reader would stumble over."""
 
 from __future__ import annotations
 
-CITATIONS = '<div role="list" class="citation-list">'
+from pathlib import Path
+
+MENDED = {
+    # Entries of a bibliography have a role of their own, which may not stand in an ARIA list.
+    '<div role="list" class="citation-list">': '<div class="citation-list">',
+    # The arrow that unfolds a part of the table of contents is a picture without words.
+    '<summary><span class="toctree-toggle"': '<summary aria-label="Show or hide the pages of this part"><span class="toctree-toggle"',
+}
 
 
-def mend(app, pagename, templatename, context, doctree) -> None:
-    """Drop the list role of a bibliography: its entries are bibliography entries, which may not stand in an ARIA list."""
-    if "body" in context:
-        context["body"] = context["body"].replace(CITATIONS, '<div class="citation-list">')
+def mend(app, error) -> None:
+    """Replace the faulty markup in every finished page."""
+    if error is not None or app.builder.format != "html":
+        return
+    for page in Path(app.outdir).rglob("*.html"):
+        text = mended = page.read_text(encoding="utf-8")
+        for faulty, right in MENDED.items():
+            mended = mended.replace(faulty, right)
+        if mended != text:
+            page.write_text(mended, encoding="utf-8")
 
 
 def setup(app) -> dict:
-    """Run on every finished page."""
-    app.connect("html-page-context", mend)
+    """Run when the pages are written."""
+    app.connect("build-finished", mend)
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
