@@ -369,6 +369,15 @@ def test_a_set_beyond_the_memory_budget_streams_the_same_batches(tree, monkeypat
         assert all(torch.equal(a, b) for one, other in zip(*streams) for a, b in zip(one, other))
 
 
+def test_what_a_killed_process_left_is_swept_away(tree, cache):
+    sd.load(tree)
+    name = next(cache.glob("*.npy")).name
+    next(cache.glob("*.json")).unlink()
+    (cache / f".{name}.99999.part").write_bytes(b"half")
+    sd.load(tree)
+    assert not list(cache.glob(".*.part"))
+
+
 def test_two_at_once_decode_once(tree, cache, monkeypatch):
     runs, real = [], decode.decode
 

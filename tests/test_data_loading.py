@@ -20,7 +20,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.io
 import torch
+from PIL import Image
 from torchvision import datasets
 
 from salun_utils import data as sd
@@ -123,6 +125,12 @@ def test_unknown_name_suggests_the_nearest():
     with pytest.raises(InputError, match="did you mean 'cifar10'") as caught:
         sd.load("cifra10")
     assert all(name in str(caught.value) for name in sd.NAMES)
+
+
+@pytest.mark.parametrize("name", ["", None, 5])
+def test_a_name_that_is_none(name):
+    with pytest.raises(InputError, match="or the path of a folder"):
+        sd.load(name)
 
 
 def test_note_replaces_what_is_known_of_the_copy():
@@ -242,6 +250,12 @@ def test_an_archive_put_there_by_hand_needs_no_network(small_cifar, tmp_path, of
     assert len(sd.load("cifar10", download=False).train) == 30
 
 
+def test_what_a_killed_download_left_is_swept_away(small_cifar, tmp_path):
+    (tmp_path / "data" / ".cifar10-abc").mkdir(parents=True)
+    sd.load("cifar10")
+    assert not (tmp_path / "data" / ".cifar10-abc").exists()
+
+
 def test_a_damaged_download_leaves_nothing_and_names_the_file(small_cifar, tmp_path):
     file, _ = small_cifar
     file.write_bytes(file.read_bytes()[:-100])
@@ -255,6 +269,69 @@ def test_a_damaged_extract_is_fetched_again(small_cifar, tmp_path):
     batch = tmp_path / "data" / "cifar-10-batches-py" / "data_batch_1"
     batch.write_bytes(batch.read_bytes()[:50])
     assert len(sd.load("cifar10").train) == 30
+
+
+def put(path, content):
+    """Write a file and return its checksum, as the official list would have it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return hashlib.md5(content).hexdigest()
+
+
+def test_fashion_mnist_from_official_files_put_there_by_hand(tmp_path, monkeypatch, offline):
+    raw, resources, count = tmp_path / "data" / "FashionMNIST" / "raw", [], {"train": 20, "t10k": 10}
+    for file in downloads.FASHION_FILES:
+        n = count[file.split("-")[0]]
+        if "images" in file:
+            content = struct.pack(">HBBIII", 0, 8, 3, n, 28, 28) + bytes([n]) * (n * 784)
+        else:
+            content = struct.pack(">HBBI", 0, 8, 1, n) + bytes(i % 10 for i in range(n))
+        resources.append((file, put(raw / file, gzip.compress(content))))
+    monkeypatch.setattr(datasets.FashionMNIST, "resources", resources)
+    data = sd.load("fashion-mnist")
+    assert (len(data.train), len(data.test), data.train.shape) == (20, 10, (1, 28, 28))
+    assert int(data.train.pixels.min()) == 20 and data.test.labels.tolist() == list(range(10)) and data.classes[5] == "Sandal"
+
+
+def test_debians_fashion_mnist_is_used_where_nothing_was_downloaded():
+    if not downloads.DEBIAN_FASHION.is_dir():
+        pytest.skip(f"the official Fashion-MNIST files are not in {downloads.DEBIAN_FASHION}")
+    data = sd.load("fashion-mnist", download=False)
+    assert data.train.labels.bincount().tolist() == [6000] * 10 and data.test.labels.bincount().tolist() == [1000] * 10
+    assert mean_std(data.train.pixels)[0] == pytest.approx(data.mean, abs=1e-4)
+
+
+def test_svhn_numbers_the_digit_zero_as_class_zero(tmp_path, monkeypatch, offline):
+    parts = {}
+    for part, n in (("train", 20), ("test", 10)):
+        buffer = io.BytesIO()
+        pixels = np.arange(n, dtype=np.uint8) + np.zeros((32, 32, 3, 1), np.uint8)
+        scipy.io.savemat(buffer, {"X": pixels, "y": np.array([[i % 10 + 1] for i in range(n)], dtype=np.uint8)})
+        file = f"{part}_32x32.mat"
+        parts[part] = ["http://nowhere", file, put(tmp_path / "data" / file, buffer.getvalue())]
+    monkeypatch.setattr(datasets.SVHN, "split_list", parts)
+    data = sd.load("svhn")
+    assert data.train.shape == (3, 32, 32) and data.train.pixels[:, 1, 4, 5].tolist() == list(range(20))
+    assert data.test.labels.tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]
+
+
+def test_imagenette_comes_at_64_pixels_with_names_of_classes(tmp_path, monkeypatch, offline):
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w:gz") as tar:
+        for part in ("train", "val"):
+            for wnid in ("n01440764", "n03445777"):
+                for i in range(2):
+                    buffer = io.BytesIO()
+                    Image.new("RGB", (213, 160), (90, 90, 90)).save(buffer, "JPEG")
+                    info = tarfile.TarInfo(f"imagenette2-160/{part}/{wnid}/{i}.JPEG")
+                    info.size = buffer.tell()
+                    tar.addfile(info, io.BytesIO(buffer.getvalue()))
+    md5 = put(tmp_path / "data" / "imagenette2-160.tgz", archive.getvalue())
+    monkeypatch.setattr(datasets.Imagenette, "_ARCHIVES", {"160px": ("http://nowhere/imagenette2-160.tgz", md5)})
+    data = sd.load("imagenette", download=False)
+    assert data.train.shape == (3, 64, 64) and data.classes == ["tench", "golf ball"] and len(data.test) == 4
+    assert "64×64" in data.note and data.name == "imagenette"
+    assert sd.load("imagenette", size=32, channels=1).train.shape == (1, 32, 32)
 
 
 def test_idx_files_are_read_and_checked(tmp_path):

@@ -58,6 +58,8 @@ def load(
     InputError : an unknown name, a folder that cannot be read (the damaged file is named), or a download that failed.
     """
     _check_options(size, channels)
+    if not isinstance(name_or_path, (str, os.PathLike)) or not os.fspath(name_or_path):
+        raise InputError(f"a data set is a name ({', '.join(NAMES)}) or the path of a folder, not {name_or_path!r}")
     text = os.fspath(name_or_path)
     if text in EMBEDDED:
         data = EMBEDDED[text]()

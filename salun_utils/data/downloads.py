@@ -175,6 +175,8 @@ def _fetch(name: str, source: Source, root: Path, download: bool) -> list[Any]:
         with FileLock(root / f".{name}.lock"):
             parts = _present(source, root)  # another process may have fetched it meanwhile
             if parts is None:
+                for left_by_a_killed_process in root.glob(f".{name}-*"):
+                    shutil.rmtree(left_by_a_killed_process, ignore_errors=True)
                 with tempfile.TemporaryDirectory(prefix=f".{name}-", dir=root) as partial, _impatient():
                     _copy_if_there(source, root, Path(partial))
                     source.open(Path(partial), True)

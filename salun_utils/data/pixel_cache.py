@@ -52,6 +52,8 @@ def fetch(
             with FileLock(path.with_suffix(".lock")):
                 found = _read(path, quiet=True)  # another process may have decoded it meanwhile
                 if found is None:
+                    for left_by_a_killed_process in path.parent.glob(f".{path.name}.*.part"):
+                        left_by_a_killed_process.unlink()
                     _write(path, train_count, *build())
                     found = _read(path)
     except OSError as error:
