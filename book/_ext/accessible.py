@@ -9,6 +9,8 @@ MENDED = {
     '<div role="list" class="citation-list">': '<div class="citation-list">',
     # The arrow that unfolds a part of the table of contents is a picture without words.
     '<summary><span class="toctree-toggle"': '<summary aria-label="Show or hide the pages of this part"><span class="toctree-toggle"',
+    # A picture may scroll sideways on a narrow screen (book.css), so it must be reachable by keyboard.
+    '<div class="cell_output docutils container">\n<img': '<div class="cell_output docutils container" tabindex="0">\n<img',
 }
 
 
