@@ -29,21 +29,29 @@ def normalise_input(model: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor,
     return (model.normalize(args[0]), *args[1:])
 
 
+class Chain(nn.Module):
+    """Named layers applied one after the other (`nn.Sequential` would run the normalisation again as its last layer)."""
+
+    def __init__(self, layers: Sequence[tuple[str, nn.Module]]):
+        super().__init__()
+        self.order = [name for name, _ in layers]
+        for name, layer in layers:
+            self.add_module(name, layer)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for name in self.order:
+            x = getattr(self, name)(x)
+        return x
+
+
 def small_cnn(num_classes: int, channels: int, image_size: int, width: float) -> nn.Module:
-    """Four 3x3 convolutions with batch normalisation, 0.4 M weights: for CPUs, from 8 pixels upward."""
+    """Four convolutions with batch normalisation, three of them of stride 2, 0.4 M weights: for CPUs, from 8 pixels upward."""
     w = [max(8, round(width * c)) for c in (32, 64, 128, 256)]
     layers: list[tuple[str, nn.Module]] = []
-    for i, (a, b) in enumerate(zip([channels, *w], w), start=1):
-        layers += [
-            (f"conv{i}", nn.Conv2d(a, b, 3, padding=1, bias=False)), (f"bn{i}", nn.BatchNorm2d(b)), (f"relu{i}", nn.ReLU()),
-        ]  # fmt: skip
-        if i < 4:
-            layers.append((f"pool{i}", nn.MaxPool2d(2)))
-    head = [("avgpool", nn.AdaptiveAvgPool2d(1)), ("flatten", nn.Flatten()), ("fc", nn.Linear(w[-1], num_classes))]
-    model = nn.Sequential()
-    for name, layer in layers + head:
-        model.add_module(name, layer)
-    return model
+    for i, (a, b, kernel, stride) in enumerate(zip([channels, *w], w, (5, 3, 3, 3), (2, 2, 2, 1)), start=1):
+        conv = nn.Conv2d(a, b, kernel, stride, kernel // 2, bias=False)
+        layers += [(f"conv{i}", conv), (f"bn{i}", nn.BatchNorm2d(b)), (f"relu{i}", nn.ReLU())]
+    return Chain([*layers, ("avgpool", nn.AdaptiveAvgPool2d(1)), ("flatten", nn.Flatten()), ("fc", nn.Linear(w[-1], num_classes))])
 
 
 class BasicBlock(nn.Module):
@@ -139,11 +147,8 @@ def vgg16_bn(num_classes: int, channels: int, image_size: int, width: float) -> 
         outputs = max(8, round(width * step))
         layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU()]
         inputs = outputs
-    model = nn.Sequential()
-    model.add_module("features", nn.Sequential(*layers))
-    model.add_module("pool", nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten()))
-    model.add_module("classifier", nn.Linear(inputs, num_classes))
-    return model
+    pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    return Chain([("features", nn.Sequential(*layers)), ("pool", pool), ("classifier", nn.Linear(inputs, num_classes))])
 
 
 OWN: dict[str, Callable[..., nn.Module]] = {
@@ -158,7 +163,7 @@ FROM_TIMM: dict[str, tuple[str, dict]] = {
     "swin_t": ("swin_tiny_patch4_window7_224", {"patch_size": 2, "window_size": 4, "strict_img_size": False}),
     "vit_tiny": ("vit_tiny_patch16_224", {"patch_size": 4}),
     "efficientnet_b0": ("efficientnet_b0", {}),
-    "convnext_atto": ("convnext_atto", {"patch_size": 2}),
+    "convnext_atto": ("convnext_atto", {"patch_size": 1}),
     "mixer_s": ("mixer_s16_224", {"patch_size": 4}),
     "mobilenetv3_small": ("mobilenetv3_small_100", {}),
 }
@@ -224,6 +229,8 @@ def _from_timm(arch: str, num_classes: int, channels: int, image_size: int) -> n
         raise unknown("architecture", arch, [*NAMES, *timm.list_models()][: len(NAMES)])
     accepted = inspect.signature(timm.models.model_entrypoint(name)).parameters
     options = dict(options, num_classes=num_classes, in_chans=channels)
+    if arch == "mixer_s":  # its entry point fixes the patch size
+        return timm.models.mlp_mixer.MlpMixer(img_size=image_size, num_blocks=8, embed_dim=512, **options)
     if not any(k in name for k in ("resnet", "efficientnet", "convnext", "mobilenet", "vgg", "regnet", "densenet")) or "img_size" in accepted:
         options["img_size"] = image_size
     try:

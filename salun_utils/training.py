@@ -154,6 +154,11 @@ def fit(
             bar.update()
         bar.close()
     model.eval()
+    if not hasattr(model, "fitted_with"):  # noted once, for the original: retraining repeats it
+        model.fitted_with = {"epochs": epochs, "lr": lr, "schedule": schedule, "batch_size": batch_size, "weight_decay": weight_decay,
+                             "momentum": momentum, "augment": augment}  # fmt: skip
+        if isinstance(optimizer, str):
+            model.fitted_with["optimizer"] = optimizer
     return History(state.losses, state.steps, state.before + time.perf_counter() - started)
 
 

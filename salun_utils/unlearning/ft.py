@@ -1,0 +1,19 @@
+"""FT: fine-tune on the retained pictures and trust that the rest fades."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from .job import Job
+from .registry import Range, method
+
+
+@method(
+    "ft",
+    summary="fine-tune on the retained pictures",
+    paper="Warnecke et al., NDSS 2023; settings of Fan et al., ICLR 2024",
+    search={"lr": Range(1e-3, 0.3, log=True)},
+)
+def ft(job: Job, *, epochs: int = 10, lr: float = 0.01) -> nn.Module:
+    job.fit(job.split.retain, epochs=epochs, lr=lr)
+    return job.model

@@ -1,0 +1,69 @@
+"""What a method is handed: the model to change, the split, the mask, and the one training loop with its settings filled in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from numbers import Real
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..data.splits import ForgetSplit
+from ..errors import InputError
+from ..saliency import SaliencyMask
+from ..seeds import derive, generator
+from ..training import History, fit
+
+# Settings that every method takes besides its own, with the paper's values.
+COMMON: dict[str, Any] = {
+    "batch_size": 256, "momentum": 0.9, "weight_decay": 5e-4, "augment": None, "precision": "auto", "progress": False,
+}  # fmt: skip
+
+
+@dataclass
+class Job:
+    """One call of a method.
+
+    Attributes
+    ----------
+    model : a copy of the original, to be changed in place (or replaced).
+    split : forget, retain and validation pictures on the model's device.
+    mask : weights outside it keep their value; None frees all.
+    seed : of unlearning. settings : values for `COMMON`.
+    """
+
+    model: nn.Module
+    split: ForgetSplit
+    mask: SaliencyMask | None
+    seed: int
+    settings: Mapping[str, Any]
+
+    @property
+    def num_classes(self) -> int:
+        return len(self.split.classes)
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def draws(self, role: str) -> torch.Generator:
+        """A CPU generator for one use within this job."""
+        return generator(self.seed, f"unlearning {role}")
+
+    def fit(self, data, *, epochs: int, lr: float, model: nn.Module | None = None, stage: str = "", **options) -> History:
+        """`training.fit` on this job's model and mask. `stage` keeps the draws of several calls within one job apart."""
+        options = {**self.settings, "schedule": "constant", **options}
+        target = self.model if model is None else model
+        mask = self.mask if model is None else None
+        return fit(target, data, epochs=epochs, lr=lr, seed=derive(self.seed, f"unlearning fit {stage}"), mask=mask, **options)
+
+
+def check_number(name: str, value: object, low: float = 0.0, high: float = math.inf) -> float:
+    """Return a finite number from `low` to `high`, else raise `InputError`."""
+    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or not low <= value <= high:
+        allowed = f"from {low:g} to {high:g}" if math.isfinite(high) else f"of at least {low:g}"
+        raise InputError(f"{name} must be a number {allowed}, not {value!r}")
+    return value
