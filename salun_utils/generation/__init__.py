@@ -1,0 +1,96 @@
+"""Image generation and how to make it forget: diffusion, text-to-image, GANs and VAEs.
+
+Heavy libraries (diffusers, transformers) are imported when a model is first used. To add a kind of model, add its line below.
+"""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+
+from ..errors import InputError, unknown
+from . import shipped
+from .erasers import table as _pipeline_erasers  # noqa: F401  (fills ERASERS)
+from .registry import ERASERS, Eraser
+
+# kind of a saved model (the "kind" of its config.json or card) -> "module:function" that loads its folder
+LOADERS = {
+    "ddpm": "ddpm:DDPM.load",
+    "gan": "gan:GAN.load",
+    "vae": "vae:VAE.load",
+    "judge": "judge:Judge.load",
+    "pipeline": "pipelines:load",
+}
+JUDGES = {"fashion-mnist": "judge-fashion"}
+__all__ = ["ERASERS", "JUDGES", "LOADERS", "Eraser", "erase", "judge", "load", "shipped"]
+
+
+def load(name: str | Path):
+    """A generator: a shipped name, a folder that `save` wrote, or a text-to-image pipeline (a Hub id or a diffusers folder).
+
+    Raises
+    ------
+    InputError : nothing of that name, or its files are missing, damaged or of another architecture. Nothing is ever put in its place.
+    """
+    if str(name) in shipped.names():
+        return _resolve(LOADERS[shipped.card(str(name))["kind"]])(shipped.folder(str(name)))
+    folder = Path(name).expanduser()
+    if (folder / "config.json").is_file():
+        import json
+
+        kind = json.loads((folder / "config.json").read_text()).get("kind")
+        if kind in LOADERS:
+            return _resolve(LOADERS[kind])(folder)
+    if not folder.exists() and "/" not in str(name):
+        raise unknown("generator", str(name), [*shipped.names(), "a folder", "a Hub id such as owner/name"])
+    return _resolve(LOADERS["pipeline"])(str(name))
+
+
+def judge(name: str = "fashion-mnist"):
+    """The judge of a data set, or of a folder: callable on uint8 pictures, with `.accuracy`, `.features` and `.probabilities`."""
+    if Path(name).is_dir():
+        return _resolve(LOADERS["judge"])(Path(name))
+    if name not in JUDGES:
+        raise unknown("judge", name, JUDGES)
+    return _resolve(LOADERS["judge"])(shipped.folder(JUDGES[name]))
+
+
+def erase(name: str, model, *, concept: str | int, seed: int = 0, **params):
+    """Make a copy of a generator forget a concept.
+
+    Parameters
+    ----------
+    name : one of `ERASERS`.
+    model : a DDPM, a GAN, a VAE or a text-to-image pipeline; it is left unchanged.
+    concept : a class the model knows, by name in any case or by number.
+    params : settings of the eraser; each has its default in ``ERASERS[name].defaults``.
+
+    Returns
+    -------
+    an object with `.model`, `.seconds`, `.mask` (None for methods without one), `.params` and `.losses`.
+    """
+    if name not in ERASERS:
+        raise unknown("eraser", name, ERASERS)
+    kind = kind_of(model)
+    if kind not in ERASERS[name].kinds:
+        fit = [other for other, eraser in ERASERS.items() if kind in eraser.kinds]
+        raise InputError(f"{name} doesn't work on a {kind}; those that do: {', '.join(fit)}")
+    return ERASERS[name].run(kind)(name, model, concept=concept, seed=seed, **params)
+
+
+def kind_of(model) -> str:
+    """``"ddpm"``, ``"gan"``, ``"vae"`` or ``"pipeline"``."""
+    kind = getattr(model, "kind", None)
+    if kind in LOADERS and kind != "judge":
+        return kind
+    if hasattr(model, "unet") and hasattr(model, "text_encoder"):
+        return "pipeline"
+    raise InputError(f"a {type(model).__name__} is not a generator: expected a DDPM, a GAN, a VAE or a text-to-image pipeline")
+
+
+def _resolve(target: str):
+    module, _, path = target.partition(":")
+    found = importlib.import_module(f".{module}", __name__)
+    for part in path.split("."):
+        found = getattr(found, part)
+    return found

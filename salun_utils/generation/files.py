@@ -1,0 +1,105 @@
+"""Reading and writing the models of this package: `config.json` beside `weights.safetensors`."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from ..errors import InputError, unknown
+from ..files import atomic
+from ..seeds import derive
+
+Config = TypeVar("Config")
+
+
+def class_label(concept: str | int, classes: Sequence[str]) -> int:
+    """The index of a class given by name, in any case, or by number."""
+    if isinstance(concept, int) and not isinstance(concept, bool):
+        if not 0 <= concept < len(classes):
+            raise InputError(f"class index {concept} is not in 0..{len(classes) - 1}")
+        return concept
+    names = [name.lower() for name in classes]
+    if str(concept).lower() not in names:
+        raise unknown("class", str(concept), classes)
+    return names.index(str(concept).lower())
+
+
+def checked_labels(labels: Sequence[int] | Tensor, classes: int) -> Tensor:
+    """The labels as int64 (N,) on the CPU; `InputError` when there are none, or one isn't a class index."""
+    labels = torch.as_tensor(labels)
+    if labels.ndim != 1 or len(labels) == 0:
+        raise InputError("labels must be a list of at least one class index: 0 samples were asked for")
+    if labels.is_floating_point() or labels.dtype == torch.bool:
+        raise InputError(f"labels must be whole numbers, not {labels.dtype}")
+    labels = labels.to("cpu", torch.int64)
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= classes:
+        raise InputError(f"class index {low if low < 0 else high} is not in 0..{classes - 1}")
+    return labels
+
+
+def from_dict(config: type[Config], values: dict) -> Config:
+    """Build a configuration from parsed JSON; lists become tuples and unknown keys raise `InputError`."""
+    known = set(config.__dataclass_fields__)
+    if extra := sorted(set(values) - known):
+        raise unknown(f"{config.__name__} setting", extra[0], sorted(known))
+    return config(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+
+@contextlib.contextmanager
+def seeded_weights(seed: int) -> Iterator[None]:
+    """Layers built inside draw their weights from `seed`; the global random state is given back."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(seed, "weights"))
+        yield
+
+
+def save_model(folder: str | Path, module: nn.Module, config: dict, *, half: bool = False) -> Path:
+    """Write a module's state and its description into a folder, which is made; `half` stores floats in 16 bits."""
+    folder = Path(folder)
+    state = {k: v.detach().cpu().contiguous() for k, v in module.state_dict().items()}
+    if half:
+        state = {k: v.to(torch.float16) if v.is_floating_point() else v for k, v in state.items()}
+    with atomic(folder / "weights.safetensors") as path:
+        save_file(state, path)
+    with atomic(folder / "config.json") as path:
+        path.write_text(json.dumps(config, indent=2, ensure_ascii=False) + "\n")
+    return folder
+
+
+def read_config(folder: str | Path, kind: str) -> dict:
+    """The parsed `config.json` of a saved model of this kind, without its kind; `InputError` when it is missing or of another kind."""
+    path = Path(folder) / "config.json"
+    if not path.is_file():
+        raise InputError(f"no model in {folder}: config.json is missing")
+    try:
+        config = json.loads(path.read_text())
+    except json.JSONDecodeError as error:
+        raise InputError(f"{path} is not JSON: {error}") from error
+    found = config.pop("kind", None)
+    if found != kind:
+        raise InputError(f"{path} describes a model of kind {found!r}, not {kind!r}")
+    return config
+
+
+def load_weights(module: nn.Module, path: str | Path) -> None:
+    """Copy a safetensors file into a module; `InputError` when the file is missing, damaged or made for another architecture."""
+    path = Path(path)
+    if not path.is_file():
+        raise InputError(f"{path} is missing")
+    try:
+        weights = load_file(path)
+    except SafetensorError as error:
+        raise InputError(f"{path} cannot be read: {error}") from error
+    own = module.state_dict()
+    if set(own) != set(weights) or any(own[k].shape != weights[k].shape for k in own):
+        raise InputError(f"{path} was made for another architecture")
+    module.load_state_dict({k: v.to(own[k].dtype) for k, v in weights.items()})

@@ -1,0 +1,85 @@
+"""The weights that come with the package: each a folder with a card, and a checksum of every file on the card."""
+
+from __future__ import annotations
+
+import json
+import platform
+from pathlib import Path
+
+from ..errors import InputError, unknown
+from ..files import atomic, sha256
+
+ROOT = Path(__file__).parent / "weights"
+REQUIRED = ("name", "kind", "summary", "data", "command", "seeds", "seconds", "scores", "licence", "sha256")
+
+
+def names() -> list[str]:
+    """The shipped models, in alphabetical order."""
+    return sorted(p.parent.name for p in ROOT.glob("*/card.json"))
+
+
+def card(name: str) -> dict:
+    """The card of a shipped model: what it is, how it was made, how it scored, and its files' checksums."""
+    path = ROOT / str(name) / "card.json"
+    if str(name) not in names():
+        raise unknown("shipped model", str(name), names())
+    content = json.loads(path.read_text())
+    if missing := [key for key in REQUIRED if key not in content]:
+        raise InputError(f"the card of {name} lacks {', '.join(missing)}")
+    return content
+
+
+def folder(name: str) -> Path:
+    """The folder of a shipped model, once every file in it was found to be the one that its card describes."""
+    where = ROOT / str(name)
+    verify(where, card(name))
+    return where
+
+
+def verify(where: Path, content: dict) -> None:
+    """Raise `InputError` when a file of the card is missing or its checksum differs."""
+    for file, expected in content["sha256"].items():
+        path = Path(where) / file
+        if not path.is_file():
+            raise InputError(f"{path} is missing; its card lists it")
+        if sha256(path) != expected:
+            raise InputError(
+                f"{path} is not the file its card describes (SHA-256 differs): restore it or train it anew with: {content['command']}"
+            )
+
+
+def write_card(
+    where: str | Path, *, name: str, kind: str, summary: str, data: str, command: str, seeds: dict, seconds: float, scores: dict,
+    licence: str = "MIT", **more: object,
+) -> dict:  # fmt: skip
+    """Write `card.json` and a readable `README.md` beside the weights in `where`, with the checksum of every other file there.
+
+    Parameters
+    ----------
+    kind : ``"ddpm"``, ``"judge"``, ``"gan"``, ``"vae"`` or ``"pipeline"``.
+    seeds : role -> seed. seconds : of training. scores : what was measured, sample counts included.
+    """
+    where = Path(where)
+    files = sorted(p for p in where.rglob("*") if p.is_file() and p.name not in ("card.json", "README.md"))
+    content = {
+        "name": name, "kind": kind, "summary": summary, "data": data, "command": command, "seeds": seeds, "seconds": round(seconds, 1),
+        "scores": scores, "licence": licence, "python": platform.python_version(), **more,
+        "sha256": {str(p.relative_to(where)): sha256(p) for p in files},
+    }  # fmt: skip
+    with atomic(where / "card.json") as path:
+        path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
+    with atomic(where / "README.md") as path:
+        path.write_text(_readable(content))
+    return content
+
+
+def _readable(content: dict) -> str:
+    lines = [f"# {content['name']}", "", content["summary"], ""]
+    for key, value in content.items():
+        if key in ("name", "summary", "sha256"):
+            continue
+        if isinstance(value, dict):
+            value = ", ".join(f"{k}: {v}" for k, v in value.items())
+        lines.append(f"- **{key}**: {value}")
+    lines += ["", "SHA-256:", ""] + [f"- `{file}` {digest}" for file, digest in content["sha256"].items()]
+    return "\n".join(lines) + "\n"
