@@ -179,10 +179,10 @@ def test_attack_at_10000_and_10000_points_is_fast():
 
 
 def test_no_low_rank_means_the_pairwise_solver():
-    points = np.random.default_rng(0).normal(size=(400, 40))
+    points = np.random.default_rng(0).normal(size=(600, 40))
     truth = points[:, 0] > 0
     with pytest.raises(NotSolvedError, match="rank"):
-        low_rank(points, 5.0, max_rank=200)
+        low_rank(points, 5.0, tol=1e-5, max_rank=200)
     with pytest.raises(NotSolvedError):
         fit_rbf_svm(np.r_[points, points + 0.01], np.r_[truth, truth], C=3, gamma=50.0, solver="low-rank")
     assert fit_rbf_svm(np.r_[points, points + 0.01], np.r_[truth, truth], C=3, gamma=50.0).solver == "pairwise"
