@@ -32,6 +32,7 @@ TEMPLATES = ("a photo of a {}", "a picture of a {}", "an image of a {}", "{}")  
 NULL_SHARE = 0.1  # of prompts left empty, for classifier-free guidance (Ho and Salimans, 2022)
 TOKENS = 16  # longest prompt, with its start and end
 VOCABULARY = 140
+CHECKPOINT_EVERY = 50  # steps
 
 
 def prompt(name: str) -> str:
@@ -48,9 +49,13 @@ def build_tokenizer(classes: Sequence[str], *, size: int = VOCABULARY):
     letters = [chr(c) for c in range(ord("a"), ord("z") + 1)] + ["-", "/"]
     start, end = "<|startoftext|>", "<|endoftext|>"
     blank = CLIPTokenizer()
-    trainer = BpeTrainer(vocab_size=size, special_tokens=[start, end], end_of_word_suffix="</w>", initial_alphabet=letters, show_progress=False)
+    trainer = BpeTrainer(
+        vocab_size=size, special_tokens=[start, end], end_of_word_suffix="</w>", initial_alphabet=letters, show_progress=False
+    )
     blank.backend_tokenizer.train_from_iterator(corpus, trainer=trainer)
-    merges = [tuple(m) if isinstance(m, list) else tuple(m.split(" ")) for m in json.loads(blank.backend_tokenizer.to_str())["model"]["merges"]]
+    merges = [
+        tuple(m) if isinstance(m, list) else tuple(m.split(" ")) for m in json.loads(blank.backend_tokenizer.to_str())["model"]["merges"]
+    ]
     symbols = letters + [f"{c}</w>" for c in letters]  # every letter also at the end of a word, so that any word can be spelt
     merges = merges[: max(size - len(symbols) - 2, 0)]
     entries = list(dict.fromkeys([*symbols, *(a + b for a, b in merges), start, end]))
@@ -89,7 +94,11 @@ def build(classes: Sequence[str], *, image_size: int = 32, widths=(64, 128), vae
         text_encoder = CLIPTextModel(text)
     # clip_sample would cut latents at 1, which bloats objects under guidance: 75 % recognised instead of 97 %.
     scheduler = DDIMScheduler(
-        num_train_timesteps=1000, beta_schedule="squaredcos_cap_v2", prediction_type="v_prediction", clip_sample=False, steps_offset=1,
+        num_train_timesteps=1000,
+        beta_schedule="squaredcos_cap_v2",
+        prediction_type="v_prediction",
+        clip_sample=False,
+        steps_offset=1,
         timestep_spacing="trailing",
     )
     pipe = StableDiffusionPipeline(
@@ -113,7 +122,7 @@ def train(
     *,
     seed: int = 0,
     vae_steps: int = 700,
-    unet_steps: int = 1300,
+    unet_steps: int = 850,
     batch_size: int = 64,
     pictures: int = 30_000,
     precision: str = "auto",
@@ -134,7 +143,7 @@ def train(
 
     Returns
     -------
-    (pipe, losses) : the pipeline in evaluation mode, and {"vae": [...], "unet": [...]}, means of 50 steps each.
+    (pipe, losses) : the pipeline in evaluation mode, and {"vae": [...], "unet": [...]}, means of `CHECKPOINT_EVERY` steps each.
     """
     folder = Path(folder)
     pipe = build(data.classes, seed=seed, **sizes)
@@ -142,7 +151,9 @@ def train(
     size = pipe.vae.config.sample_size
     options = {"seed": seed, "batch_size": batch_size, "precision": precision, "progress": progress, "checkpoints": folder / "checkpoints"}
     losses = {"vae": _train_autoencoder(pipe.vae, data.train, size, steps=vae_steps, **(options | {"batch_size": max(batch_size // 2, 1)}))}
-    latents, labels = _cached_latents(pipe.vae, data.train, size, folder / "checkpoints" / "latents.safetensors", pictures=pictures, seed=seed)
+    latents, labels = _cached_latents(
+        pipe.vae, data.train, size, folder / "checkpoints" / "latents.safetensors", pictures=pictures, seed=seed
+    )
     pipe.vae.register_to_config(scaling_factor=round(1 / latents.std().item(), 5))
     losses["unet"] = _train_unet(pipe, latents * pipe.vae.config.scaling_factor, labels, data.classes, steps=unet_steps, **options)
     for part in (pipe.vae, pipe.unet, pipe.text_encoder):
@@ -195,7 +206,9 @@ def _cached_latents(vae: nn.Module, images: Images, size: int, path: Path, *, pi
 
 def _train_unet(pipe, latents: Tensor, labels: Tensor, classes: Sequence[str], *, steps: int, batch_size: int, **options) -> list[float]:
     """The denoising loss of Stable Diffusion; the text model is trained with the U-Net, a tenth of the prompts being empty."""
-    ids = torch.stack([_token_ids(pipe.tokenizer, [t.format(c.lower()) for c in classes]) for t in TEMPLATES])  # (templates, classes, tokens)
+    ids = torch.stack(
+        [_token_ids(pipe.tokenizer, [t.format(c.lower()) for c in classes]) for t in TEMPLATES]
+    )  # (templates, classes, tokens)
     empty = _token_ids(pipe.tokenizer, [""])[0]
     scheduler, unet, text = pipe.scheduler, pipe.unet, pipe.text_encoder
     weights = torch.tensor([0.7] + [0.3 / (len(TEMPLATES) - 1)] * (len(TEMPLATES) - 1))
@@ -215,7 +228,9 @@ def _train_unet(pipe, latents: Tensor, labels: Tensor, classes: Sequence[str], *
 
 
 def _token_ids(tokenizer, prompts: Iterable[str]) -> Tensor:
-    return tokenizer(list(prompts), padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt").input_ids
+    return tokenizer(
+        list(prompts), padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt"
+    ).input_ids
 
 
 def _optimise(
@@ -246,10 +261,16 @@ def _optimise(
         with torch.no_grad():
             torch._foreach_lerp_(average, params, 1 - min(decay, (1 + step) / (10 + step)))
         recent.append(value.item())
-        if (step + 1) % 50 == 0 or step + 1 == steps:
+        if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == steps:
             losses.append(sum(recent) / len(recent))
             recent = []
-            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "average": average, "losses": losses, "step": step + 1}
+            state = {
+                "model": model.state_dict(),
+                "optimizer": optimizer.state_dict(),
+                "average": average,
+                "losses": losses,
+                "step": step + 1,
+            }
             with atomic(path) as partial:
                 torch.save(state, partial)
     with torch.no_grad():
@@ -268,7 +289,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", default="out/mini-sd")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--vae-steps", type=int, default=700)
-    parser.add_argument("--unet-steps", type=int, default=1300)
+    parser.add_argument("--unet-steps", type=int, default=850)
     options = parser.parse_args(argv)
     if options.vae_steps < 1 or options.unet_steps < 1:
         raise InputError("vae-steps and unet-steps must be at least 1")

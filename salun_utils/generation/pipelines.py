@@ -139,7 +139,9 @@ def sample(
     return torch.cat(pictures)
 
 
-def sample_classes(pipe, classes: Sequence[str], *, per_class: int, seed: int = 0, template: str = "a photo of a {}", **options) -> tuple[Tensor, Tensor]:
+def sample_classes(
+    pipe, classes: Sequence[str], *, per_class: int, seed: int = 0, template: str = "a photo of a {}", **options
+) -> tuple[Tensor, Tensor]:
     """`per_class` pictures of each class from the same noises: (pixels uint8 (K * per_class, 3, H, W), labels (K * per_class,))."""
     check_sampling(per_class, 1, 1)
     labels = torch.arange(len(classes)).repeat_interleave(per_class)

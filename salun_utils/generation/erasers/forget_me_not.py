@@ -1,6 +1,6 @@
 """Forget-Me-Not (Zhang et al., 2023): attention re-steering, which drives the attention paid to the concept's words to nothing.
 
-    min  sum over cross-attention layers of mean( A[:, :, concept tokens]^2 ),   x_t from pictures of the concept
+min  sum over cross-attention layers of mean( A[:, :, concept tokens]^2 ),   x_t from pictures of the concept
 """
 
 from __future__ import annotations

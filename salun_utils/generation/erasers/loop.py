@@ -109,7 +109,10 @@ def train(job: Job, loss: Loss, *, mask: SaliencyMask | None = None) -> list[flo
     forget = shuffled_batches(job.study.forget, size, draws=generator(job.seed, "forget order"))
     retain = shuffled_batches(job.study.retain, size, draws=generator(job.seed, "retain order"))
     losses = []
-    with _checkpointing(job.unet, options.get("checkpointing", False)), hold(job.unet, optimizer, mask) if mask is not None else contextlib.nullcontext():
+    with (
+        _checkpointing(job.unet, options.get("checkpointing", False)),
+        hold(job.unet, optimizer, mask) if mask is not None else contextlib.nullcontext(),
+    ):
         for _ in range(total):
             with accelerator.autocast():
                 value = loss(job, next(forget), next(retain), draws)
@@ -124,7 +127,14 @@ def train(job: Job, loss: Loss, *, mask: SaliencyMask | None = None) -> list[flo
 
 
 def memory_needed(
-    unet: nn.Module, *, tokens: int = 77, batch_size: int = 8, weights: str = "full", masked: bool = True, checkpointing: bool = False, **_: object
+    unet: nn.Module,
+    *,
+    tokens: int = 77,
+    batch_size: int = 8,
+    weights: str = "full",
+    masked: bool = True,
+    checkpointing: bool = False,
+    **_: object,
 ) -> int:
     """Bytes that erasing needs at most, from weight counts and the activations that the backward pass keeps; nothing is computed.
 
@@ -149,7 +159,10 @@ def check_memory(unet: nn.Module, *, free: int, tokens: int = 77, **options) -> 
         ("checkpointing=True", {"checkpointing": True}),
         ("batch_size=1", {"batch_size": 1}),
         ("weights='cross-attention'", {"weights": "cross-attention"}),
-        ("weights='cross-attention', batch_size=1, checkpointing=True", {"weights": "cross-attention", "batch_size": 1, "checkpointing": True}),
+        (
+            "weights='cross-attention', batch_size=1, checkpointing=True",
+            {"weights": "cross-attention", "batch_size": 1, "checkpointing": True},
+        ),
     ]
     fitting = [(text, memory_needed(unet, **(known | change))) for text, change in changes]
     advice = "; ".join(f"{text} needs {size / 2**30:.1f}" for text, size in fitting if size <= free)
