@@ -212,7 +212,7 @@ def test_a_gpu_too_small_is_told_what_would_fit(pipe):
     whole = loop.memory_needed(pipe.unet, tokens=16, batch_size=8)
     assert least < whole
     loop.check_memory(pipe.unet, free=whole, tokens=16, batch_size=8)
-    with pytest.raises(InputError, match="what would fit: .*cross-attention"):
+    with pytest.raises(InputError, match=r"what would fit: .*cross-attention"):
         loop.check_memory(pipe.unet, free=least, tokens=16, batch_size=8)
     with pytest.raises(InputError, match="the least is"):
         loop.check_memory(pipe.unet, free=1000, tokens=16, batch_size=8)

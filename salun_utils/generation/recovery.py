@@ -118,5 +118,5 @@ def _split(scheduler, out: Tensor, x: Tensor, bar: Tensor) -> tuple[Tensor, Tens
 def _ids_with_new_word(tokenizer, template: str, *, new: int) -> Tensor:
     """Token ids (1, L) of the template with the new word's id in its gap."""
     before, _, after = template.partition("{}")
-    ids = tokenizer(before.strip()).input_ids[:-1] + [new] + tokenizer(after.strip()).input_ids[1:]
+    ids = [*tokenizer(before.strip()).input_ids[:-1], new, *tokenizer(after.strip()).input_ids[1:]]
     return torch.tensor([ids + [tokenizer.pad_token_id] * (tokenizer.model_max_length - len(ids))])
