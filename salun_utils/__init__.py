@@ -5,8 +5,8 @@
 >>> split = su.data.class_split(data, label=3, seed=0)
 """
 
-from . import data, masking, metrics, models, saliency, training, unlearning
+from . import data, masking, metrics, models, runs, saliency, training, unlearning
 from .errors import InputError
 
 __version__ = "0.1.0"
-__all__ = ["InputError", "data", "masking", "metrics", "models", "saliency", "training", "unlearning"]
+__all__ = ["InputError", "data", "masking", "metrics", "models", "runs", "saliency", "training", "unlearning"]

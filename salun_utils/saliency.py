@@ -167,6 +167,11 @@ class SaliencyMask:
         packed = {n: np.packbits(b.detach().cpu().numpy().astype(bool).ravel()) for n, b in bools.items()}
         return cls(packed, {n: tuple(b.shape) for n, b in bools.items()}, rule)
 
+    @classmethod
+    def from_packed(cls, packed: Mapping[str, Tensor], shapes: Mapping[str, Iterable[int]], rule: str = "") -> SaliencyMask:
+        """Build from the packed bits and shapes that `packed` and `shapes` gave."""
+        return cls({n: packed[n].numpy() for n in shapes}, {n: tuple(s) for n, s in shapes.items()}, rule)
+
     def inverted(self) -> SaliencyMask:
         """The mask that keeps what this one doesn't."""
         return SaliencyMask.from_bools({n: ~self[n] for n in self}, f"inverted {self.rule}")
@@ -202,6 +207,15 @@ class SaliencyMask:
 
     def __repr__(self) -> str:
         return f"SaliencyMask({self.kept:,} of {self.numel:,} weights, {self.rule or 'unnamed'})"
+
+    def packed(self) -> dict[str, Tensor]:
+        """uint8 tensors, eight weights a byte, the first in the highest bit."""
+        return {n: torch.from_numpy(p) for n, p in self._packed.items()}
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """The shape of each parameter."""
+        return dict(self._shapes)
 
     @property
     def numel(self) -> int:
@@ -241,7 +255,7 @@ class SaliencyMask:
         """Write a safetensors file, one bit a weight; the file appears whole or not at all."""
         shapes = json.dumps(self._shapes)
         with atomic(path) as partial:
-            save_file({n: torch.from_numpy(p) for n, p in self._packed.items()}, partial, {"shapes": shapes, "rule": self.rule})
+            save_file(self.packed(), partial, {"shapes": shapes, "rule": self.rule})
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> SaliencyMask:

@@ -1,0 +1,140 @@
+"""The command line: `salun run | grid | tune | table | doctor`."""
+
+from __future__ import annotations
+
+import argparse
+import difflib
+import os
+import sys
+import warnings
+from pathlib import Path
+
+from .errors import InputError
+
+EPILOG = "Exit status: 0 done, 1 a run failed, 2 bad input."
+
+
+class _Parser(argparse.ArgumentParser):
+    """One line for bad usage, with the nearest option or command."""
+
+    def error(self, message: str) -> None:
+        options = [o for a in self._actions for o in [*a.option_strings, *(a.choices or {} if isinstance(a.choices, dict) else [])]]
+        word = message.split(":")[-1].split("(")[0].strip().strip("'").split(" ")[0]
+        near = difflib.get_close_matches(word, options, n=1)
+        print(f"salun: {message}" + (f"; did you mean {near[0]}?" if near and near[0] not in message else ""), file=sys.stderr)
+        raise SystemExit(2)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    parser = _Parser(prog="salun", description="Run and tabulate machine-unlearning notebooks.", epilog=EPILOG)
+    commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
+
+    run = commands.add_parser("run", help="execute one notebook and write its record", epilog=EPILOG)
+    run.add_argument("notebook", help="an .ipynb file, such as notebooks/01_quickstart.ipynb")
+    run.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="set one parameter; repeatable")
+    run.add_argument("--out", default="out", help="folder for records/ and notebooks/ (default: out)")
+    run.add_argument("--force", action="store_true", help="run again even if it is done")
+    run.add_argument("--record-out", help="write the record to this file instead")
+    run.add_argument("--notebook-out", help="write the executed notebook to this file instead")
+    run.set_defaults(act=_run)
+
+    tables = commands.add_parser("table", help="print or export all records, one row a run", epilog=EPILOG)
+    tables.add_argument("--records", action="append", help="folder to search; repeatable (default: benchmark/records)")
+    for name in ("tier", "dataset", "arch", "scenario", "method"):
+        tables.add_argument(f"--{name}", help=f"only this {name}")
+    tables.add_argument("--export", metavar="FILE", help="write FILE.csv, FILE.parquet or FILE.md instead of printing")
+    tables.set_defaults(act=_table)
+
+    doctor = commands.add_parser("doctor", help="versions, device, data found, cache size", epilog=EPILOG)
+    doctor.set_defaults(act=_doctor)
+    return parser
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point; returns the exit status."""
+    os.environ.setdefault("TQDM_DISABLE", "" if sys.stderr.isatty() else "1")
+    warnings.formatwarning = lambda message, *_args, **_options: f"salun: warning: {message}\n"
+    args = build_parser().parse_args(argv)
+    try:
+        return args.act(args)
+    except InputError as error:
+        print(f"salun: {error}", file=sys.stderr)
+        return 2
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        print(f"salun: {error.strerror or error}{where}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("salun: interrupted", file=sys.stderr)
+        return 130
+
+
+def _run(args: argparse.Namespace) -> int:
+    from .runs import run_notebook
+    from .runs.notebooks import RunFailedError, parse_value
+
+    names = [name for name, _ in args.parameter]
+    if twice := next((n for n in names if names.count(n) > 1), None):
+        raise InputError(f"parameter {twice!r} is given twice")
+    parameters = {name: parse_value(value) for name, value in args.parameter}
+    try:
+        record, path, done = run_notebook(
+            args.notebook, parameters, out=args.out, force=args.force, record_out=args.record_out, notebook_out=args.notebook_out
+        )
+    except RunFailedError as error:
+        print(f"salun: {error}", file=sys.stderr)
+        return 1
+    print(f"{'done already' if done else 'done'}: {path}")
+    for single in record.flat():
+        row = single.row()
+        if row["ua"] == row["ua"]:
+            figures = "  ".join(f"{k} {row[k]:.2f}" for k in ("ua", "ra", "ta", "mia", "avg_gap", "seconds") if row[k] is not None)
+            print(f"  {row['method']:<12} {row['scenario']:<12} seed {row['seed']}  {figures}")
+    return 0
+
+
+def _table(args: argparse.Namespace) -> int:
+    import pandas as pd
+
+    from .runs import load_records, records_folder, table
+    from .runs.table import export
+
+    folders = [Path(f) for f in args.records or [records_folder()]]
+    if missing := next((f for f in folders if not f.is_dir()), None):
+        raise InputError(f"there is no folder of records {missing}")
+    filters = {n: getattr(args, n) for n in ("tier", "dataset", "arch", "scenario", "method") if getattr(args, n)}
+    frame = table([r for f in folders for r in load_records(f, **filters)])
+    if args.export:
+        export(frame, args.export)
+        print(f"{len(frame)} runs written to {args.export}")
+        return 0
+    with pd.option_context("display.width", None, "display.max_rows", None, "display.max_columns", None):
+        print(frame.to_string(index=False, float_format="%.2f") if len(frame) else "no record matches")
+    return 0
+
+
+def _doctor(_: argparse.Namespace) -> int:
+    from . import data
+    from .data.places import cache_folder, data_folder
+    from .runs import Cache, provenance
+    from .runs.execute import pick_device
+    from .runs.table import records_folder
+
+    device = pick_device("auto")
+    print("versions   " + ", ".join(f"{k} {v}" for k, v in provenance.package_versions().items()))
+    print("device     " + ", ".join(f"{k} {v}" for k, v in provenance.device_facts(device).items()))
+    for name in data.NAMES:
+        try:
+            found = data.load(name, download=False)
+            print(f"data       {name:<14} {len(found.train):,} + {len(found.test):,} images, {len(found.classes)} classes {found.note}")
+        except InputError as error:
+            print(f"data       {name:<14} not here ({str(error)[:100]})")
+    print(f"data in    {data_folder()}")
+    print(f"cache      {cache_folder()}: {Cache(cache_folder()).size() / 2**20:.1f} MB")
+    print(f"records    {records_folder()}: {sum(1 for _ in records_folder().rglob('*.json'))} files")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,17 @@
+"""Runs: a checked `RunSpec` in, a `Record` out.
+
+Data enter by the spec's `dataset`; `prepare` cuts them and finds (or trains) the original; `run` unlearns, scores and gathers
+provenance; `Record.save` writes the one file that pages read. A notebook hands its records to the runner by `publish`.
+"""
+
+from .cache import Cache, DamagedCacheWarning
+from .execute import Task, prepare, run, run_with_result
+from .notebooks import publish, run_notebook
+from .record import SCHEMA_VERSION, Record
+from .spec import SCENARIOS, TIERS, RunSpec
+from .table import COLUMNS, load_records, records_folder, table
+
+__all__ = [
+    "COLUMNS", "SCENARIOS", "SCHEMA_VERSION", "TIERS", "Cache", "DamagedCacheWarning", "Record", "RunSpec", "Task", "load_records", "prepare",
+    "publish", "records_folder", "run", "run_notebook", "run_with_result", "table",
+]  # fmt: skip

@@ -1,0 +1,300 @@
+"""Execute one notebook by papermill and write its record last."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import logging
+import math
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..data.splits import check_fraction, check_label
+from ..errors import InputError, unknown
+from ..files import atomic
+from ..saliency import check_keep
+from ..seeds import check_seed
+from ..unlearning import METHODS
+from ..unlearning.job import COMMON
+from . import provenance
+from .execute import load_dataset, method_fingerprint, pick_device
+from .record import Record
+from .spec import RunSpec
+
+MIME = "application/vnd.salun.record+json"
+
+
+class RunFailedError(RuntimeError):
+    """The notebook stopped with an error that isn't the caller's; its name, message and configuration in one line."""
+
+
+def publish(*records: Record) -> None:
+    """Hand records to whoever executes this notebook: they travel in the cell's output, in no file of the notebook's own."""
+    from IPython.display import display
+
+    lines = [f"{r.id}: " + ", ".join(f"{k} {v:.2f}" for k, v in _shown(r).items()) for r in records]
+    payload = [r.model_dump(mode="json", exclude_defaults=True) | {"created": r.created} for r in records]
+    display({MIME: {"records": payload}, "text/plain": "\n".join(lines) or "no record"}, raw=True)
+
+
+def _shown(record: Record) -> dict[str, float]:
+    figures = record.scores if record.scores else record.measurements
+    return {k: v for k, v in figures.items() if isinstance(v, int | float) and not isinstance(v, bool)}
+
+
+def run_notebook(
+    notebook: str | os.PathLike,
+    parameters: Mapping[str, Any] | None = None,
+    *,
+    out: str | os.PathLike,
+    force: bool = False,
+    record_out: str | os.PathLike | None = None,
+    notebook_out: str | os.PathLike | None = None,
+    progress: bool = False,
+) -> tuple[Record, Path, bool]:
+    """Execute `notebook` with `parameters`; a run that is done already is left alone.
+
+    Parameters
+    ----------
+    notebook : an .ipynb file (or the .py paired with one).
+    parameters : values for names in the cell tagged "parameters", checked before anything runs.
+    out : the folder of ``records/<tier>/<id>.json`` and ``notebooks/<id>.ipynb``.
+    force : run again even so. record_out, notebook_out : other places for the two files.
+
+    Returns
+    -------
+    The record, its file, and whether it was done already.
+
+    Raises
+    ------
+    InputError : an unknown parameter, a value out of range, an unreadable notebook.
+    RunFailedError : any other error inside the notebook. The executed notebook, up to the error, stays as the log; no record is written.
+    """
+    path = notebook_path(notebook)
+    effective = check_parameters(path, parameters or {})
+    name = run_name(path, effective)
+    tier = str(effective.get("tier", "quick"))
+    record_path = Path(record_out) if record_out else Path(out) / "records" / tier / f"{name}.json"
+    log_path = Path(notebook_out) if notebook_out else Path(out) / "notebooks" / f"{name}.ipynb"
+    code = {"notebook": notebook_digest(path), "fingerprint": _library_digest(effective)}
+    if not force and (done := finished(record_path, code)) is not None:
+        return done, record_path, True
+    _check_writable(record_path, log_path)
+    executed = _execute(path, log_path, dict(parameters or {}), effective, progress)
+    record = _gather(executed, name, path.stem, tier, effective, code)
+    record.write(record_path)
+    return record, record_path, False
+
+
+def notebook_path(notebook: str | os.PathLike) -> Path:
+    """The .ipynb file meant; raises `InputError` when it isn't there."""
+    path = Path(notebook).with_suffix(".ipynb") if Path(notebook).suffix == ".py" else Path(notebook)
+    if path.suffix != ".ipynb" or not path.is_file():
+        raise InputError(f"there is no notebook {notebook}")
+    return path
+
+
+def finished(record_path: Path, code: Mapping[str, str]) -> Record | None:
+    """The record of an earlier run by the same code, or None."""
+    if not record_path.is_file():
+        return None
+    with contextlib.suppress(InputError):
+        record = Record.read(record_path)
+        if all(record.code.get(k) == v for k, v in code.items()):
+            return record
+    return None
+
+
+# -- parameters -----------------------------------------------------------------------------------------------------------------
+
+
+def check_parameters(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """All parameters of a notebook, `given` over its defaults, with names, types and ranges checked."""
+    defaults = notebook_parameters(path)
+    for name in given:
+        if name not in defaults:
+            raise unknown(f"parameter of {path.stem}", name, defaults)
+    effective = {**defaults, **{k: _typed(k, v, defaults[k]) for k, v in given.items()}}
+    check_ranges(effective)
+    return effective
+
+
+def notebook_parameters(path: Path) -> dict[str, Any]:
+    """Names and default values in the cell tagged "parameters"."""
+    import ast
+
+    import nbformat
+
+    try:
+        cells = nbformat.read(path, as_version=4).cells
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise InputError(f"{path} is no readable notebook ({type(error).__name__})") from error
+    cell = next((c for c in cells if "parameters" in c.get("metadata", {}).get("tags", [])), None)
+    if cell is None:
+        return {}
+    found = {}
+    for node in ast.parse(cell.source).body:
+        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+            try:
+                found[node.targets[0].id] = ast.literal_eval(node.value)
+            except ValueError:
+                raise InputError(f"{path.name}: parameter {node.targets[0].id!r} is no plain scalar") from None
+    return found
+
+
+def parse_value(text: str) -> Any:
+    """A value from the command line, read as papermill does (YAML); "1e-3" is a number as well."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return float(value)
+    return value if isinstance(value, str | int | float | bool | None) else text
+
+
+def _typed(name: str, value: Any, default: Any) -> Any:
+    """`value` as the type of the default; a whole number is accepted where a fraction is expected."""
+    if default is None or value is None:
+        return value
+    if isinstance(default, bool) or isinstance(value, bool):
+        ok = isinstance(value, bool) and isinstance(default, bool)
+    elif isinstance(default, int):
+        ok = isinstance(value, int)
+    elif isinstance(default, float):
+        ok, value = isinstance(value, int | float), float(value) if isinstance(value, int | float) else value
+    else:
+        ok, value = True, str(value)
+    if not ok:
+        kind = {bool: "true or false", int: "a whole number", float: "a number"}[type(default)]
+        raise InputError(f"{name} must be {kind}, not {value!r}")
+    return value
+
+
+def check_ranges(effective: Mapping[str, Any]) -> None:
+    """Check the values whose meaning is known: those of `RunSpec`, and of the method's parameters."""
+    checks = {"forget_fraction": check_fraction, "keep": check_keep, "seed": check_seed, "split_seed": check_seed, "training_seed": check_seed}
+    for name, check in checks.items():
+        if effective.get(name) is not None:
+            check(effective[name])
+    fields = {k: v for k, v in effective.items() if k in RunSpec.model_fields and k != "params"}
+    method = METHODS.get(str(effective.get("method", "salun")))
+    for name, value in effective.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"{name} must be finite, not {value!r}")
+        if name.endswith("epochs") and value is not None and value < 1:
+            raise InputError(f"{name} must be at least 1, not {value!r}")
+        if name.endswith("lr") and value is not None and value < 0:
+            raise InputError(f"{name} must be at least 0, not {value!r}")
+    own = [*(method.defaults if method else ()), *COMMON]
+    params = {k: v for k, v in effective.items() if k in own and k not in fields and v is not None}
+    spec = RunSpec(**fields, **params, **_json_parameters(effective))
+    pick_device(spec.device)
+    if "dataset" in fields:
+        data = load_dataset(spec)
+        if spec.scenario == "class" and "forget_class" in fields:
+            check_label(spec.forget_class, data.classes)
+
+
+def _json_parameters(effective: Mapping[str, Any]) -> dict[str, Any]:
+    """Method parameters given as one JSON object in a parameter called `params`."""
+    text = effective.get("params")
+    if not text:
+        return {}
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise InputError(f"params must be a JSON object such as {{\"alpha\": 0.5}}, not {text!r}")
+    return value
+
+
+def run_name(path: Path, effective: Mapping[str, Any]) -> str:
+    """File name of a run: the notebook, what is most telling, and a digest of all parameters."""
+    digest = hashlib.sha256(json.dumps(effective, sort_keys=True, default=str).encode()).hexdigest()[:10]
+    telling = [str(effective[k]) for k in ("method",) if effective.get(k)] + [f"s{effective['seed']}"] * ("seed" in effective)
+    return "-".join([path.stem, *telling, digest])
+
+
+# -- execution ------------------------------------------------------------------------------------------------------------------
+
+
+def notebook_digest(path: Path) -> str:
+    """Digest of a notebook's code cells: prose and outputs don't count, comments and layout neither."""
+    import nbformat
+
+    cells = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+    parts = []
+    for source in cells:
+        try:
+            parts.append(provenance.code_digest(source))
+        except SyntaxError:  # a magic, such as %pip
+            parts.append(hashlib.sha256(source.encode()).hexdigest())
+    return hashlib.sha256("".join(parts).encode()).hexdigest()[:16]
+
+
+def _library_digest(effective: Mapping[str, Any]) -> str:
+    method = str(effective.get("method", ""))
+    return method_fingerprint(method) if method in METHODS else provenance.code_fingerprint()
+
+
+def _check_writable(*paths: Path) -> None:
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(path.parent, os.W_OK):
+            raise InputError(f"can't write to {path.parent}: permission denied")
+        with atomic(path.with_name(f".{path.name}.probe")) as probe:
+            probe.write_bytes(b"")
+        path.with_name(f".{path.name}.probe").unlink()
+
+
+def _execute(path: Path, log_path: Path, parameters: dict, effective: Mapping[str, Any], progress: bool):
+    import nbformat
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    logging.getLogger("papermill").setLevel(logging.ERROR)
+    options = dict(parameters=parameters, kernel_name="python3", progress_bar=progress, log_output=False, cwd=str(path.parent))
+    for attempt in (1, 2):
+        try:
+            papermill.execute_notebook(str(path), str(log_path), **options)
+            return nbformat.read(log_path, as_version=4)
+        except PapermillExecutionError as error:
+            line = " ".join(str(error.evalue).split())
+            if error.ename == "InputError":
+                raise InputError(line) from None
+            shown = json.dumps(dict(effective), default=str)
+            raise RunFailedError(f"{path.name} failed: {error.ename}: {line[:500]} (parameters {shown}; log {log_path})") from None
+        except Exception as error:  # parallel starts can clash over the kernel's ports: once more
+            if attempt == 2 or not _is_port_clash(error):
+                raise
+
+
+def _is_port_clash(error: Exception) -> bool:
+    text = f"{type(error).__name__} {error}".lower()
+    return any(sign in text for sign in ("address already in use", "zmqerror", "kernel died before replying", "kernel didn't respond"))
+
+
+def _gather(executed: Any, name: str, notebook: str, tier: str, effective: Mapping[str, Any], code: dict[str, str]) -> Record:
+    """One record out of those the notebook published."""
+    found = []
+    for cell in executed.cells:
+        for output in cell.get("outputs", []):
+            payload = output.get("data", {}).get(MIME)
+            if payload:
+                found += [Record.model_validate(r) for r in payload["records"]]
+    shared = {"id": name, "tier": tier, "notebook": notebook, "packages": provenance.package_versions(),
+              "code": {**code, "commit": provenance.commit()}}  # fmt: skip
+    measured = {"parameters": dict(effective)}
+    if len(found) == 1:
+        only = found[0]
+        return only.model_copy(update={**shared, "measurements": {**only.measurements, **measured}})
+    children = [r.model_copy(update={"tier": tier, "notebook": notebook}) for r in found]
+    return Record(**shared, measurements=measured, runs=children, device=provenance.device_facts(pick_device("auto")))

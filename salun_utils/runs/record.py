@@ -1,0 +1,92 @@
+"""`Record`: what one run left behind. One small JSON file, written last, and the only thing that pages read."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..errors import InputError
+from ..files import atomic
+
+SCHEMA_VERSION = 1
+
+
+class Record(BaseModel):
+    """One finished run, or a notebook's several runs in `runs`.
+
+    Attributes
+    ----------
+    id, tier, notebook : its name, its collection, and the notebook that made it ("" when made without one).
+    spec : every setting in force. seeds : split, training and unlearning, apart.
+    scores : of the unlearned model; reference, original : of Retrain and of the model before, on the same split.
+    gap : signed differences to the reference and their mean absolute value ("average").
+    seconds : wall time of unlearning; reference_seconds, original_seconds : of the trainings.
+    mask : rule, share kept, weights in all. data : name, note, fingerprint, sizes. measurements : anything else a notebook measured.
+    device, packages, code : where, with what, and by which code it was made.
+    """
+
+    model_config = ConfigDict(extra="forbid")
+
+    schema_version: int = SCHEMA_VERSION
+    id: str
+    tier: str = "quick"
+    notebook: str = ""
+    created: str = Field(default_factory=lambda: datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"))
+    spec: dict[str, Any] = Field(default_factory=dict)
+    seeds: dict[str, int] = Field(default_factory=dict)
+    scores: dict[str, Any] = Field(default_factory=dict)
+    reference: dict[str, Any] = Field(default_factory=dict)
+    original: dict[str, Any] = Field(default_factory=dict)
+    gap: dict[str, float] = Field(default_factory=dict)
+    seconds: float | None = None
+    reference_seconds: float | None = None
+    original_seconds: float | None = None
+    mask: dict[str, Any] = Field(default_factory=dict)
+    data: dict[str, Any] = Field(default_factory=dict)
+    measurements: dict[str, Any] = Field(default_factory=dict)
+    device: dict[str, Any] = Field(default_factory=dict)
+    packages: dict[str, str] = Field(default_factory=dict)
+    code: dict[str, str] = Field(default_factory=dict)
+    runs: list[Record] = Field(default_factory=list)
+
+    def row(self) -> dict[str, Any]:
+        """The record as one row of the table; NaN where it has no such figure."""
+        get = self.spec.get
+        missing = float("nan")
+        return {
+            "tier": self.tier, "dataset": self.data.get("name", get("dataset")), "arch": get("arch", get("model", "")),
+            "scenario": self.data.get("scenario", get("scenario", "")), "method": get("method", ""), "seed": self.seeds.get("unlearning", get("seed")),
+            **{k: self.scores.get(k, missing) for k in ("ua", "ra", "ta", "mia")}, "avg_gap": self.gap.get("average", missing),
+            "seconds": self.seconds, "device": self.device.get("name", ""),
+        }  # fmt: skip
+
+    def flat(self) -> list[Record]:
+        """The single runs in it: itself, or those it holds."""
+        return [r for run in self.runs for r in run.flat()] if self.runs else [self]
+
+    def save(self, folder: str | os.PathLike) -> Path:
+        """Write ``folder/<tier>/<id>.json``; it appears whole or not at all."""
+        return self.write(Path(folder) / self.tier / f"{self.id}.json")
+
+    def write(self, path: str | os.PathLike) -> Path:
+        """Write to one file; it appears whole or not at all."""
+        text = json.dumps(self.model_dump(exclude_defaults=True) | {"schema_version": self.schema_version, "created": self.created}, indent=1, sort_keys=True)
+        with atomic(path) as partial:
+            partial.write_text(text + "\n")
+        return Path(path)
+
+    @classmethod
+    def read(cls, path: str | os.PathLike) -> Record:
+        """Read one file. Raises `InputError` that names it when it is damaged or of a newer schema."""
+        try:
+            record = cls.model_validate_json(Path(path).read_bytes())
+        except (OSError, ValidationError) as error:
+            raise InputError(f"{path} is no readable record ({type(error).__name__})") from error
+        if record.schema_version > SCHEMA_VERSION:
+            raise InputError(f"{path} has schema {record.schema_version}; this version reads up to {SCHEMA_VERSION}")
+        return record

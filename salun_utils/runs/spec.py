@@ -1,0 +1,172 @@
+"""`RunSpec`: everything that decides one run, checked before anything is computed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from ..data.splits import check_fraction
+from ..errors import InputError, unknown
+from ..metrics import PROTOCOLS
+from ..models import NAMES as ARCHITECTURES
+from ..saliency import check_keep
+from ..seeds import check_seed
+from ..training import SCHEDULES
+from ..unlearning import METHODS, RULES, get
+from ..unlearning.job import COMMON
+
+TIERS = ("quick", "cpu", "paper")
+SCENARIOS = ("random", "class", "indices", "memorised-most", "memorised-medium", "memorised-least", "worst-case")
+_NOT_IN_ID = {"tier", "device", "data_note"}  # they say where a run belongs and how it is shown, not what it computes
+
+
+class RunSpec(BaseModel):
+    """One unlearning run. Unknown names raise an error that names the nearest right one.
+
+    Parameters of the method (`lr`, `epochs`, `alpha`, …) may be given beside the others; they are gathered in `params`.
+
+    Attributes
+    ----------
+    tier : which collection the record belongs to: "quick", "cpu" or "paper".
+    dataset : a name `data.load` knows, a folder in ``$SALUN_DATA``, or a path. data_note : which copy of it this is.
+    arch, width : the network, see `models.create`.
+    scenario, forget_fraction, forget_class, indices : what is to be forgotten; `indices` is a text file of positions.
+    method, mask, keep, params : how; see `unlearning.unlearn`.
+    seed : of unlearning. split_seed, training_seed : None means the same number (the draws are independent all the same).
+    train_epochs, train_lr, train_schedule, train_batch_size, augment : how the original and the retrained model are trained.
+    train_images : cut the training set to that many pictures, the same number of each class; None takes all.
+    protocol : of the scores, see `metrics.evaluate`. device : "auto", "cpu", "cuda", "cuda:1", …
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tier: str = "quick"
+    dataset: str = "fashion-mini"
+    data_note: str = ""
+    arch: str = "small-cnn"
+    width: float = Field(1.0, gt=0)
+    scenario: str = "class"
+    forget_fraction: float = 0.1
+    forget_class: int | str = 3
+    indices: str | None = None
+    method: str = "salun"
+    mask: str | None = None
+    keep: float = 0.5
+    params: dict[str, Any] = Field(default_factory=dict)
+    seed: int = 0
+    split_seed: int | None = None
+    training_seed: int | None = None
+    train_epochs: int = Field(10, ge=1)
+    train_lr: float = Field(0.2, gt=0)
+    train_schedule: str = "one-cycle"
+    train_batch_size: int = Field(128, ge=1)
+    train_images: int | None = Field(None, ge=1)
+    augment: str | bool | None = None
+    protocol: str = "disjoint"
+    device: str = "auto"
+
+    def __init__(self, **given: Any):
+        try:
+            super().__init__(**given)
+        except ValidationError as error:
+            first = error.errors()[0]
+            cause = first.get("ctx", {}).get("error")
+            if isinstance(cause, InputError):
+                raise cause from None
+            where = ".".join(map(str, first["loc"]))
+            raise InputError(f"{where}: {first['msg'].lower()}, not {first.get('input')!r}") from None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _gather(cls, given: dict[str, Any]) -> dict[str, Any]:
+        method = get(given.get("method", "salun"))
+        known = [*cls.model_fields, *method.defaults, *COMMON]
+        fields = {k: v for k, v in given.items() if k in cls.model_fields}
+        loose = {k: v for k, v in given.items() if k not in cls.model_fields}
+        for name in loose:
+            if name not in known:
+                raise unknown("parameter", name, known)
+        fields["params"] = {**(fields.get("params") or {}), **{k: v for k, v in loose.items() if v is not None}}
+        method.parameters(fields["params"])
+        return fields
+
+    @field_validator("seed", "split_seed", "training_seed", mode="before")
+    @classmethod
+    def _seeds(cls, value: Any) -> Any:
+        return value if value is None else check_seed(value)
+
+    @field_validator("forget_fraction", mode="before")
+    @classmethod
+    def _fraction(cls, value: Any) -> float:
+        return check_fraction(value)
+
+    @field_validator("keep", mode="before")
+    @classmethod
+    def _keep(cls, value: Any) -> float:
+        return check_keep(value)
+
+    @model_validator(mode="after")
+    def _names(self) -> RunSpec:
+        for kind, value, allowed in (
+            ("tier", self.tier, TIERS), ("scenario", self.scenario, SCENARIOS), ("schedule", self.train_schedule, SCHEDULES),
+            ("protocol", self.protocol, PROTOCOLS), ("mask", self.mask or "none", RULES),
+        ):  # fmt: skip
+            if value not in allowed:
+                raise unknown(kind, value, allowed)
+        if self.arch not in ARCHITECTURES:
+            _check_timm(self.arch)
+        if self.scenario == "indices" and not self.indices:
+            raise InputError("scenario 'indices' needs indices: a text file of positions in the training set, one a line")
+        if self.mask not in (None, "none") and not METHODS[self.method].takes_mask:
+            raise InputError(f"{self.method} takes no mask")
+        for name, value in self.params.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise InputError(f"{name} must be finite, not {value!r}")
+        return self
+
+    @property
+    def seeds(self) -> dict[str, int]:
+        """The three seeds in force."""
+        pick = lambda value: self.seed if value is None else value  # noqa: E731
+        return {"split": pick(self.split_seed), "training": pick(self.training_seed), "unlearning": self.seed}
+
+    @property
+    def scenario_name(self) -> str:
+        """Short name for tables: "random-10", "class-3", …"""
+        if self.scenario == "class":
+            return f"class-{self.forget_class}"
+        share = f"{100 * self.forget_fraction:g}"
+        return "indices" if self.scenario == "indices" else f"{self.scenario}-{share}"
+
+    @property
+    def effective(self) -> dict[str, Any]:
+        """Every setting in force, the defaults of the method included."""
+        method = METHODS[self.method]
+        common = {k: v for k, v in COMMON.items() if k != "progress"}
+        settings = {k: v for k, v in self.params.items() if k in common}
+        full = self.model_dump()
+        full["params"] = {**method.parameters(self.params), **common, **settings}
+        full["mask"] = method.mask if self.mask is None else self.mask
+        full["split_seed"], full["training_seed"] = self.seeds["split"], self.seeds["training"]
+        return full
+
+    @property
+    def id(self) -> str:
+        """Name of the run: readable, and unique by a digest of all that decides its result."""
+        decides = {k: v for k, v in self.effective.items() if k not in _NOT_IN_ID}
+        digest = hashlib.sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()[:10]
+        data = self.dataset.rstrip("/").rsplit("/", 1)[-1]
+        return f"{data}_{self.arch}_{self.scenario_name}_{self.method}_s{self.seed}_{digest}"
+
+
+def _check_timm(arch: str) -> None:
+    try:
+        import timm
+    except ModuleNotFoundError:
+        raise unknown("architecture", arch, ARCHITECTURES) from None
+    if not timm.is_model(arch):
+        raise unknown("architecture", arch, ARCHITECTURES)

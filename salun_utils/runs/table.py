@@ -1,0 +1,85 @@
+"""All records as one table."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from ..errors import InputError
+from ..files import atomic
+from .record import Record
+
+COLUMNS = ["tier", "dataset", "arch", "scenario", "method", "seed", "ua", "ra", "ta", "mia", "avg_gap", "seconds", "device"]
+EXPORTS = (".csv", ".parquet", ".md")
+
+
+def records_folder() -> Path:
+    """``$SALUN_RECORDS``, else ``benchmark/records`` of this folder or of the nearest one above it that has it."""
+    if given := os.environ.get("SALUN_RECORDS"):
+        return Path(given)
+    here = Path.cwd()
+    beside = Path(__file__).resolve().parents[2]
+    for folder in (here, *here.parents, beside):
+        if (folder / "benchmark" / "records").is_dir():
+            return folder / "benchmark" / "records"
+    return here / "benchmark" / "records"
+
+
+def load_records(folder: str | os.PathLike | None = None, *, tier: str | None = None, **wanted: object) -> list[Record]:
+    """Every single run on record, in order of file name.
+
+    Parameters
+    ----------
+    folder : searched with its subfolders; `records_folder` by default. A damaged file is named in a warning and left out.
+    tier : only of this collection. wanted : only runs whose table row or spec has these values (a list allows several).
+    """
+    folder = records_folder() if folder is None else Path(folder)
+    found: list[Record] = []
+    for path in sorted(folder.rglob("*.json")):
+        try:
+            found += Record.read(path).flat()
+        except InputError as error:
+            warnings.warn(str(error), stacklevel=2)
+    return [r for r in found if (tier is None or r.tier == tier) and all(_matches(r, k, v) for k, v in wanted.items())]
+
+
+def _matches(record: Record, name: str, value: object) -> bool:
+    row = record.row()
+    got = row[name] if name in row else record.spec.get(name)
+    return got in value if isinstance(value, list | tuple | set) else got == value
+
+
+def table(records: Iterable[Record] | None = None, **filters: object) -> pd.DataFrame:
+    """One row a run with the columns `COLUMNS`; without records, all on file that pass `filters` (see `load_records`)."""
+    records = load_records(**filters) if records is None else records
+    rows = pd.DataFrame([r.row() for r in records], columns=COLUMNS)
+    return rows.sort_values(COLUMNS[:6], kind="stable", ignore_index=True)
+
+
+def export(frame: pd.DataFrame, path: str | os.PathLike) -> None:
+    """Write a table as CSV, Parquet or Markdown, by the ending of `path`."""
+    path = Path(path)
+    if path.suffix not in EXPORTS:
+        raise InputError(f"can't export to {path.name!r}; allowed endings: {', '.join(EXPORTS)}")
+    with atomic(path) as partial:
+        if path.suffix == ".csv":
+            frame.to_csv(partial, index=False)
+        elif path.suffix == ".parquet":
+            frame.to_parquet(partial, index=False)
+        else:
+            partial.write_text(markdown(frame) + "\n")
+
+
+def markdown(frame: pd.DataFrame, digits: int = 2) -> str:
+    """A GitHub-style table."""
+    def text(value: object) -> str:
+        if isinstance(value, float):
+            return "" if value != value else f"{value:.{digits}f}"
+        return str(value).replace("|", "\\|")
+
+    lines = [list(map(str, frame.columns)), ["---"] * len(frame.columns), *[[text(v) for v in row] for row in frame.itertuples(index=False)]]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,0 +1,15 @@
+"""Original: do nothing. The baseline every method has to beat."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from .job import Job
+from .registry import method
+
+
+@method(
+    "original", summary="do nothing: the model as it was trained", paper="baseline, not a method", search={}, takes_mask=False
+)
+def original(job: Job) -> nn.Module:
+    return job.model
