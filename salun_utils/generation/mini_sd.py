@@ -3,12 +3,11 @@
 It has the parts of Stable Diffusion v1.4, from the same classes: an `AutoencoderKL`, a CLIP tokenizer and text model, a
 `UNet2DConditionModel` and a scheduler. Only the sizes differ, so what erases a concept here does so there.
 
-    python -m salun_utils.generation.mini_sd --out out/mini-sd          # trains it, about half an hour; goes on after a stop
+    python -m salun_utils.generation.train mini-sd          # trains it, about half an hour; goes on after a stop
 """
 
 from __future__ import annotations
 
-import argparse
 import copy
 import json
 import math
@@ -23,7 +22,6 @@ from torch import Tensor, nn
 from tqdm.auto import tqdm
 
 from ..data.images import Dataset, Images
-from ..errors import InputError
 from ..files import atomic
 from ..seeds import check_seed, generator
 from ..training import use_bf16
@@ -33,6 +31,7 @@ NULL_SHARE = 0.1  # of prompts left empty, for classifier-free guidance (Ho and 
 TOKENS = 16  # longest prompt, with its start and end
 VOCABULARY = 140
 CHECKPOINT_EVERY = 50  # steps
+VAE_STEPS, UNET_STEPS = 700, 850
 
 
 def prompt(name: str) -> str:
@@ -83,13 +82,14 @@ def build(classes: Sequence[str], *, image_size: int = 32, widths=(64, 128), vae
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(check_seed(seed))
         vae = AutoencoderKL(
-            in_channels=3, out_channels=3, latent_channels=4, layers_per_block=1, sample_size=image_size, norm_num_groups=math.gcd(8, *vae_widths),
-            block_out_channels=vae_widths, down_block_types=["DownEncoderBlock2D"] * len(vae_widths), up_block_types=["UpDecoderBlock2D"] * len(vae_widths),
+            in_channels=3, out_channels=3, latent_channels=4, layers_per_block=1, sample_size=image_size, block_out_channels=vae_widths,
+            down_block_types=["DownEncoderBlock2D"] * len(vae_widths), up_block_types=["UpDecoderBlock2D"] * len(vae_widths),
+            norm_num_groups=math.gcd(8, *vae_widths),
         )  # fmt: skip
         unet = UNet2DConditionModel(
-            sample_size=image_size // 2 ** (len(vae_widths) - 1), in_channels=4, out_channels=4, layers_per_block=1, block_out_channels=widths,
-            down_block_types=["CrossAttnDownBlock2D"] * len(widths), up_block_types=["CrossAttnUpBlock2D"] * len(widths),
-            cross_attention_dim=text_width, attention_head_dim=2, norm_num_groups=groups,
+            sample_size=image_size // 2 ** (len(vae_widths) - 1), in_channels=4, out_channels=4, layers_per_block=1,
+            block_out_channels=widths, down_block_types=["CrossAttnDownBlock2D"] * len(widths),
+            up_block_types=["CrossAttnUpBlock2D"] * len(widths), cross_attention_dim=text_width, attention_head_dim=2, norm_num_groups=groups,
         )  # fmt: skip
         text_encoder = CLIPTextModel(text)
     # clip_sample would cut latents at 1, which bloats objects under guidance: 75 % recognised instead of 97 %.
@@ -121,17 +121,18 @@ def train(
     folder: str | os.PathLike,
     *,
     seed: int = 0,
-    vae_steps: int = 700,
-    unet_steps: int = 850,
+    vae_steps: int = VAE_STEPS,
+    unet_steps: int = UNET_STEPS,
     batch_size: int = 64,
     pictures: int = 30_000,
     precision: str = "auto",
     progress: bool = False,
+    work: str | os.PathLike | None = None,
     **sizes,
 ):
     """Train the autoencoder, then the U-Net and the text model together on its latents; save the pipeline in `folder`.
 
-    Every stage leaves a checkpoint, and the draws of a step depend on the seed and the step's number alone: after a stop the
+    Every stage leaves a checkpoint in `work` (by default ``folder/checkpoints``), and the draws of a step depend on the seed and the step's number alone: after a stop the
     same call goes on and ends with the same weights.
 
     Parameters
@@ -143,23 +144,25 @@ def train(
 
     Returns
     -------
-    (pipe, losses) : the pipeline in evaluation mode, and {"vae": [...], "unet": [...]}, means of `CHECKPOINT_EVERY` steps each.
+    (pipe, info) : the pipeline in evaluation mode, and {"losses": {"vae": [...], "unet": [...]}, "seconds": …}. A loss is the mean of
+        `CHECKPOINT_EVERY` steps; the seconds include those before an interruption.
     """
     folder = Path(folder)
+    work = folder / "checkpoints" if work is None else Path(work)
     pipe = build(data.classes, seed=seed, **sizes)
     plain_attention(pipe.unet), plain_attention(pipe.vae)
     size = pipe.vae.config.sample_size
-    options = {"seed": seed, "batch_size": batch_size, "precision": precision, "progress": progress, "checkpoints": folder / "checkpoints"}
-    losses = {"vae": _train_autoencoder(pipe.vae, data.train, size, steps=vae_steps, **(options | {"batch_size": max(batch_size // 2, 1)}))}
-    latents, labels = _cached_latents(
-        pipe.vae, data.train, size, folder / "checkpoints" / "latents.safetensors", pictures=pictures, seed=seed
-    )
+    options = {"seed": seed, "batch_size": batch_size, "precision": precision, "progress": progress, "checkpoints": work}
+    halved = options | {"batch_size": max(batch_size // 2, 1)}
+    vae_losses, vae_seconds = _train_autoencoder(pipe.vae, data.train, size, steps=vae_steps, **halved)
+    latents, labels = _cached_latents(pipe.vae, data.train, size, work / "latents.safetensors", pictures=pictures, seed=seed)
     pipe.vae.register_to_config(scaling_factor=round(1 / latents.std().item(), 5))
-    losses["unet"] = _train_unet(pipe, latents * pipe.vae.config.scaling_factor, labels, data.classes, steps=unet_steps, **options)
+    latents = latents * pipe.vae.config.scaling_factor
+    unet_losses, unet_seconds = _train_unet(pipe, latents, labels, data.classes, steps=unet_steps, **options)
     for part in (pipe.vae, pipe.unet, pipe.text_encoder):
         part.eval().requires_grad_(True)
     save_half(pipe, folder)
-    return pipe, losses
+    return pipe, {"losses": {"vae": vae_losses, "unet": unet_losses}, "seconds": vae_seconds + unet_seconds}
 
 
 def plain_attention(model: nn.Module) -> None:
@@ -176,7 +179,7 @@ def save_half(pipe, folder: str | os.PathLike) -> None:
     type(pipe)(**parts, requires_safety_checker=False).save_pretrained(folder)
 
 
-def _train_autoencoder(vae: nn.Module, images: Images, size: int, *, steps: int, batch_size: int, **options) -> list[float]:
+def _train_autoencoder(vae: nn.Module, images: Images, size: int, *, steps: int, batch_size: int, **options):
     """Absolute error, error of the picture's slopes (which keeps edges), and a slight pull of the latents to a unit Gaussian."""
 
     def loss(draws: torch.Generator) -> Tensor:
@@ -204,7 +207,7 @@ def _cached_latents(vae: nn.Module, images: Images, size: int, path: Path, *, pi
     return saved["latents"], saved["labels"]
 
 
-def _train_unet(pipe, latents: Tensor, labels: Tensor, classes: Sequence[str], *, steps: int, batch_size: int, **options) -> list[float]:
+def _train_unet(pipe, latents: Tensor, labels: Tensor, classes: Sequence[str], *, steps: int, batch_size: int, **options):
     """The denoising loss of Stable Diffusion; the text model is trained with the U-Net, a tenth of the prompts being empty."""
     ids = torch.stack(
         [_token_ids(pipe.tokenizer, [t.format(c.lower()) for c in classes]) for t in TEMPLATES]
@@ -236,18 +239,18 @@ def _token_ids(tokenizer, prompts: Iterable[str]) -> Tensor:
 def _optimise(
     modules: dict[str, nn.Module], loss: Callable[[torch.Generator], Tensor], *, steps: int, lr: float, role: str, seed: int,
     precision: str, checkpoints: Path, progress: bool, decay: float = 0.998,
-) -> list[float]:  # fmt: skip
-    """AdamW with warm-up and cosine decay, and an average of the weights, which the modules hold at the end."""
+) -> tuple[list[float], float]:  # fmt: skip
+    """AdamW with warm-up and cosine decay, and an average of the weights, which the modules hold at the end: (losses, seconds)."""
     model = nn.ModuleDict(modules).train()
     params = list(model.parameters())
     optimizer = torch.optim.AdamW(params, lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
     average = [p.detach().clone() for p in params]
-    path, losses, first, recent = checkpoints / f"{role}.pt", [], 0, []
+    path, losses, first, recent, seconds = checkpoints / f"{role}.pt", [], 0, [], 0.0
     if path.is_file():
         saved = torch.load(path, weights_only=True)
         model.load_state_dict(saved["model"]), optimizer.load_state_dict(saved["optimizer"])
-        average, losses, first = saved["average"], saved["losses"], saved["step"]
-    device = params[0].device
+        average, losses, first, seconds = saved["average"], saved["losses"], saved["step"], saved.get("seconds", 0.0)
+    device, started = params[0].device, time.perf_counter()
     for step in tqdm(range(first, steps), initial=first, total=steps, desc=role, disable=not progress, leave=False):
         rate = lr * min(1, (step + 1) / 100) * (0.03 + 0.97 * 0.5 * (1 + math.cos(math.pi * step / steps)))
         for group in optimizer.param_groups:
@@ -264,42 +267,34 @@ def _optimise(
         if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == steps:
             losses.append(sum(recent) / len(recent))
             recent = []
-            state = {
-                "model": model.state_dict(),
-                "optimizer": optimizer.state_dict(),
-                "average": average,
-                "losses": losses,
-                "step": step + 1,
-            }
+            seconds, started = seconds + time.perf_counter() - started, time.perf_counter()
+            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "average": average}
+            state |= {"losses": losses, "step": step + 1, "seconds": seconds}
             with atomic(path) as partial:
                 torch.save(state, partial)
     with torch.no_grad():
         for p, a in zip(params, average, strict=True):
             p.copy_(a)
     model.eval()
-    return losses
+    return losses, seconds
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Command line: train the pipeline for a data set and save it."""
+def recipe(folder: Path, seed: int, work: Path) -> dict:
+    """Train the shipped pipeline on all of Fashion-MNIST, measure it as saved, and say what its card says."""
     from .. import data
+    from . import judge
+    from .pipelines import load, recognise
 
-    parser = argparse.ArgumentParser(prog="python -m salun_utils.generation.mini_sd", description="Train the mini-sd pipeline.")
-    parser.add_argument("--data", default="fashion-mnist")
-    parser.add_argument("--out", default="out/mini-sd")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--vae-steps", type=int, default=700)
-    parser.add_argument("--unet-steps", type=int, default=850)
-    options = parser.parse_args(argv)
-    if options.vae_steps < 1 or options.unet_steps < 1:
-        raise InputError("vae-steps and unet-steps must be at least 1")
-    started, cpu = time.perf_counter(), time.process_time()
-    dataset = data.load(options.data)
-    _, losses = train(dataset, options.out, seed=options.seed, vae_steps=options.vae_steps, unet_steps=options.unet_steps, progress=True)
-    summary = {"losses": losses, "seconds": time.perf_counter() - started, "core_seconds": time.process_time() - cpu}
-    with atomic(Path(options.out) / "training.json") as partial:
-        partial.write_text(json.dumps(summary, indent=1) + "\n")
-
-
-if __name__ == "__main__":
-    main()
+    images = data.load("fashion-mnist")
+    _, info = train(images, folder, seed=seed, work=work / "mini-sd")
+    found = recognise(load(folder), judge("fashion-mnist"), per_class=50, seed=1, guidance=3.0, steps=25)
+    return {
+        "kind": "pipeline", "summary": "A complete Stable Diffusion pipeline of 5 M weights that draws Fashion-MNIST from prompts.",
+        "data": f"{images.name}: {len(images.train):,} training pictures. {images.note}".strip(), "seconds": info["seconds"],
+        "settings": {"vae_steps": VAE_STEPS, "unet_steps": UNET_STEPS, "batch_size": 64, "pictures": 30_000}, "losses": info["losses"],
+        "scores": {
+            "recognised (%)": round(found.retained_mean, 2), "interval": [round(v, 2) for v in found.retained_interval], "pictures a class": 50,
+            "sampling seed": 1, "guidance": 3.0, "steps": 25, "judge": found.judge, "judge accuracy (%)": found.judge_accuracy,
+            "by class": {k: round(v, 1) for k, v in found.retained.items()},
+        },
+    }  # fmt: skip

@@ -94,7 +94,7 @@ def encode(pipe, prompts: Sequence[str]) -> Tensor:
 
 
 def fixed_noise(pipe, count: int, *, seed: int) -> Tensor:
-    """Start noise (count, C, h, w), float32 on the CPU: the same for every model and device, and a longer draw begins with the shorter one."""
+    """Start noise (count, C, h, w), float32 on the CPU: the same for every device; a longer draw begins with a shorter one."""
     side = pipe.unet.config.sample_size
     draws = generator(seed, "start noise")
     return torch.stack([torch.randn(pipe.unet.config.in_channels, side, side, generator=draws) for _ in range(count)])
@@ -170,13 +170,16 @@ def signed_to_uint8(x: Tensor) -> Tensor:
 
 
 def for_judge(pixels: Tensor, shape: Sequence[int] = (1, 28, 28)) -> Tensor:
-    """RGB pictures (N, 3, H, W) as a classifier of (C, h, w) pictures takes them: channels averaged to grey, the padding cut off."""
+    """RGB pictures (N, 3, H, W) as a classifier of (C, h, w) pictures takes them: channels averaged to grey, a margin cut off, else resized."""
     channels, height, width = shape
     if channels == 1 and pixels.shape[1] == 3:
         pixels = pixels.float().mean(1, keepdim=True).round().to(torch.uint8)
+    if pixels.shape[1] != channels:
+        raise InputError(f"pictures of shape {tuple(pixels.shape[1:])} can't be made {tuple(shape)}")
     top, left = (pixels.shape[2] - height) // 2, (pixels.shape[3] - width) // 2
-    if top < 0 or left < 0 or pixels.shape[1] != channels:
-        raise InputError(f"pictures of shape {tuple(pixels.shape[1:])} can't be cut to {tuple(shape)}")
+    if min(top, left) < 0 or max(top, left) > height // 8:  # more than a margin: another resolution
+        resized = torch.nn.functional.interpolate(pixels.float(), (height, width), mode="bicubic", antialias=True)
+        return resized.round().clamp(0, 255).to(torch.uint8)
     return pixels[:, :, top : top + height, left : left + width]
 
 
@@ -225,3 +228,13 @@ def _scheduler(source: str | os.PathLike):
 
     config = dict(DDIMScheduler.load_config(source, subfolder="scheduler"))
     return DDIMScheduler.from_config(config | {"clip_sample": False, "steps_offset": 1})
+
+
+def recognise(pipe, judge, *, forgotten: str | int | None = None, per_class: int = 50, seed: int = 0, **options):
+    """Draw `per_class` pictures of each of the judge's classes, from the same noises, and judge them: a `scores.Recognition`."""
+    from .scores import recognition
+
+    pixels, labels = sample_classes(pipe, judge.classes, per_class=per_class, seed=seed, **options)
+    recipe = judge.model.recipe
+    shape = (recipe["channels"], recipe["image_size"], recipe["image_size"])
+    return recognition(for_judge(pixels, shape), labels, judge, forgotten=forgotten, seed=seed)

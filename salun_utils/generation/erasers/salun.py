@@ -1,4 +1,4 @@
-"""SalUn on a text-to-image pipeline (Fan et al., ICLR 2024): steer the concept's prompt to another class, with the most salient weights only.
+"""SalUn on a text-to-image pipeline (Fan et al., ICLR 2024): steer the concept to another class, by its most salient weights only.
 
     min  E || e_u(x_t | c) - e_o(x_t | c') ||^2  +  alpha * l_MSE(retained pictures)
 
