@@ -13,7 +13,23 @@ from ..data.splits import ForgetSplit
 from ..errors import InputError
 from ..saliency import SaliencyMask, check_keep
 from ..seeds import check_seed, derive
-from . import ft, ga, original, retrain, rl  # noqa: F401  (each registers its methods)
+from . import (  # noqa: F401  (each registers its methods)
+    be,
+    bs,
+    fisher,
+    ft,
+    ga,
+    iu,
+    l1_sparse,
+    neggrad,
+    original,
+    retrain,
+    rl,
+    salun_soft,
+    scrub,
+    sfron,
+    ssd,
+)
 from .job import COMMON, Job
 from .masks import RULES, build_mask
 from .registry import METHODS, Method, Range, get

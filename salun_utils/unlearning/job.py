@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any
 
 import torch
@@ -67,3 +67,10 @@ def check_number(name: str, value: object, low: float = 0.0, high: float = math.
         allowed = f"from {low:g} to {high:g}" if math.isfinite(high) else f"of at least {low:g}"
         raise InputError(f"{name} must be a number {allowed}, not {value!r}")
     return value
+
+
+def check_count(name: str, value: object, low: int = 1) -> int:
+    """Return a whole number of at least `low`, else raise `InputError`."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
+        raise InputError(f"{name} must be a whole number, at least {low}, not {value!r}")
+    return int(value)

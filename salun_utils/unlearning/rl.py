@@ -25,6 +25,25 @@ def random_labels(labels: Tensor, num_classes: int, generator: torch.Generator) 
     return (labels + shift) % num_classes
 
 
+def fit_random_labels(job: Job, *, epochs: int, lr: float, alpha: float, order: str = "mixed", **options) -> None:
+    """The training that RL, SalUn and SalUn-soft share; labels of the forget set are drawn anew in every epoch."""
+    check_number("alpha", alpha)
+    if order not in ORDERS:
+        raise unknown("order", order, ORDERS)
+    draws, split = job.draws("labels"), job.split
+
+    def relabelled() -> Images:
+        return split.forget.with_labels(random_labels(split.forget.labels, job.num_classes, draws))
+
+    retain = split.retain if alpha == 1 else split.retain.with_weights(alpha)
+    if alpha == 0:
+        job.fit(lambda epoch: relabelled(), epochs=epochs, lr=lr, **options)
+    elif order == "mixed":
+        job.fit(lambda epoch: Images.concat([relabelled(), retain]), epochs=epochs, lr=lr, **options)
+    else:
+        job.fit(lambda part: retain if part % 2 else relabelled(), epochs=2 * epochs, lr=lr, **options)
+
+
 @method(
     "rl",
     summary="random labels on the forget set, true labels on the retain set",
@@ -40,21 +59,7 @@ def rl(job: Job, *, epochs: int = 10, lr: float = 0.013, alpha: float = 1.0, ord
     order : "mixed" shuffles both sets into one stream; "forget-first" makes, in each epoch, a pass over the forget set and then one
         over the retain set. Published code does one for CIFAR-100 and the other for CIFAR-10.
     """
-    check_number("alpha", alpha)
-    if order not in ORDERS:
-        raise unknown("order", order, ORDERS)
-    draws, split = job.draws("labels"), job.split
-
-    def relabelled() -> Images:
-        return split.forget.with_labels(random_labels(split.forget.labels, job.num_classes, draws))
-
-    retain = split.retain if alpha == 1 else split.retain.with_weights(alpha)
-    if alpha == 0:
-        job.fit(lambda epoch: relabelled(), epochs=epochs, lr=lr)
-    elif order == "mixed":
-        job.fit(lambda epoch: Images.concat([relabelled(), retain]), epochs=epochs, lr=lr)
-    else:
-        job.fit(lambda part: retain if part % 2 else relabelled(), epochs=2 * epochs, lr=lr)
+    fit_random_labels(job, epochs=epochs, lr=lr, alpha=alpha, order=order)
     return job.model
 
 
