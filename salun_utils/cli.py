@@ -32,12 +32,33 @@ def build_parser() -> argparse.ArgumentParser:
 
     run = commands.add_parser("run", help="execute one notebook and write its record", epilog=EPILOG)
     run.add_argument("notebook", help="an .ipynb file, such as notebooks/01_quickstart.ipynb")
-    run.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="set one parameter; repeatable")
+    run.add_argument(
+        "-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="set one parameter; repeatable"
+    )
     run.add_argument("--out", default="out", help="folder for records/ and notebooks/ (default: out)")
     run.add_argument("--force", action="store_true", help="run again even if it is done")
     run.add_argument("--record-out", help="write the record to this file instead")
     run.add_argument("--notebook-out", help="write the executed notebook to this file instead")
     run.set_defaults(act=_run)
+
+    grid = commands.add_parser("grid", help="run a grid of parameters through Snakemake", epilog=EPILOG)
+    grid.add_argument("grid", help="a YAML file, such as benchmark/grids/demo.yaml")
+    grid.add_argument("--cores", type=int, default=1, help="runs at a time (default: 1)")
+    grid.add_argument("--minutes", type=float, help="start nothing that can't end in that many minutes")
+    grid.add_argument("--out", help="folder for records, notebooks and state (default: benchmark/records, the rest in out/)")
+    grid.add_argument("--list", action="store_true", help="only say which runs there are and which are done")
+    grid.add_argument("--snakemake", nargs=argparse.REMAINDER, default=[], help="the words after it go to Snakemake")
+    grid.set_defaults(act=_grid)
+
+    tune = commands.add_parser("tune", help="choose each method's parameters on pilot seeds", epilog=EPILOG)
+    tune.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="set one field of RunSpec")
+    tune.add_argument("--methods", help="comma-separated (default: all that have a search space)")
+    tune.add_argument("--trials", type=int, default=12, help="of each method (default: 12)")
+    tune.add_argument("--pilot-seeds", default="99", help="comma-separated; kept out of reports (default: 99)")
+    tune.add_argument("--minutes", type=float, help="start no trial after that; the next call goes on")
+    tune.add_argument("--out", default="benchmark/tuned", help="folder of the chosen values (default: benchmark/tuned)")
+    tune.add_argument("--state", default="out/tuning", help="folder of the studies (default: out/tuning)")
+    tune.set_defaults(act=_tune)
 
     tables = commands.add_parser("table", help="print or export all records, one row a run", epilog=EPILOG)
     tables.add_argument("--records", action="append", help="folder to search; repeatable (default: benchmark/records)")
@@ -94,6 +115,56 @@ def _run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _grid(args: argparse.Namespace) -> int:
+    from . import grid as grids
+    from .grid.driver import is_done
+    from .runs import records_folder
+
+    if args.cores < 1:
+        raise InputError(f"--cores must be at least 1, not {args.cores}")
+    if args.minutes is not None and not args.minutes > 0:
+        raise InputError(f"--minutes must be above 0, not {args.minutes}")
+    grid = grids.read(args.grid)
+    home = Path(args.out) if args.out else Path("out") / "grids" / grid.name
+    records = home / "records" if args.out else records_folder()
+    if args.list:
+        for run in grid.runs:
+            print(f"{'done   ' if is_done(grid, run, records) else 'missing'}  {run.priority:>4}  {run.name}")
+        return 0
+    outcome = grids.run(
+        grid,
+        records=records,
+        state=home / "state",
+        notebooks=home / "notebooks",
+        cores=args.cores,
+        minutes=args.minutes,
+        snakemake=args.snakemake,
+    )
+    for line in outcome.failed.values():
+        print(f"failed: {line}", file=sys.stderr)
+    counts = f"{len(grid.runs)} runs: {len(outcome.before)} done before, {len(outcome.done)} done now"
+    counts += f", {len(outcome.failed)} failed, {len(outcome.left)} left"
+    print(f"{counts}; records in {records}")
+    if outcome.left and args.minutes is None and not outcome.failed:
+        print(f"salun: Snakemake stopped early; see {home / 'state' / 'snakemake.log'}", file=sys.stderr)
+        return 1
+    return 1 if outcome.failed else 0
+
+
+def _tune(args: argparse.Namespace) -> int:
+    from .runs import RunSpec
+    from .runs.notebooks import parse_value
+    from .runs.tuning import tune
+    from .unlearning import METHODS
+
+    spec = RunSpec(**{"method": "rl", **{name: parse_value(value) for name, value in args.parameter}})
+    methods = args.methods.split(",") if args.methods else [n for n, m in METHODS.items() if m.search]
+    seeds = [parse_value(s) for s in args.pilot_seeds.split(",")]
+    path = tune(spec, methods, trials=args.trials, pilot_seeds=seeds, out=args.out, state=args.state, minutes=args.minutes)
+    print(f"chosen values in {path}")
+    return 0
+
+
 def _table(args: argparse.Namespace) -> int:
     import pandas as pd
 
@@ -111,6 +182,8 @@ def _table(args: argparse.Namespace) -> int:
         return 0
     with pd.option_context("display.width", None, "display.max_rows", None, "display.max_columns", None):
         print(frame.to_string(index=False, float_format="%.2f") if len(frame) else "no record matches")
+    for note in sorted(p for f in folders for p in f.glob("failed/*.txt")):
+        print(f"failed: {note.read_text().strip()}")
     return 0
 
 

@@ -12,6 +12,6 @@ from .spec import SCENARIOS, TIERS, RunSpec
 from .table import COLUMNS, load_records, records_folder, table
 
 __all__ = [
-    "COLUMNS", "SCENARIOS", "SCHEMA_VERSION", "TIERS", "Cache", "DamagedCacheWarning", "Record", "RunSpec", "Task", "load_records", "prepare",
-    "publish", "records_folder", "run", "run_notebook", "run_with_result", "table",
+    "COLUMNS", "SCENARIOS", "SCHEMA_VERSION", "TIERS", "Cache", "DamagedCacheWarning", "Record", "RunSpec", "Task", "load_records",
+    "prepare", "publish", "records_folder", "run", "run_notebook", "run_with_result", "table",
 ]  # fmt: skip

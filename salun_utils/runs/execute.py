@@ -71,7 +71,13 @@ class Task:
     def recipe(self) -> dict[str, Any]:
         """How originals and retrained models are trained, as keywords of `training.fit`."""
         s = self.spec
-        return {"epochs": s.train_epochs, "lr": s.train_lr, "schedule": s.train_schedule, "batch_size": s.train_batch_size, "augment": s.augment}
+        return {
+            "epochs": s.train_epochs,
+            "lr": s.train_lr,
+            "schedule": s.train_schedule,
+            "batch_size": s.train_batch_size,
+            "augment": s.augment,
+        }
 
     def new_model(self, seed: int) -> nn.Module:
         """The network of the spec with fresh weights."""
@@ -90,7 +96,9 @@ class Task:
         model = self.new_model(seed)
 
         def make(checkpoint: Path) -> tuple[dict, dict]:
-            history = training.fit(model, images, seed=seed, checkpoint=checkpoint, progress=self.progress, compile=self._worth_compiling, **self.recipe)
+            history = training.fit(
+                model, images, seed=seed, checkpoint=checkpoint, progress=self.progress, compile=self._worth_compiling, **self.recipe
+            )
             return model.state_dict(), {"seconds": history.seconds, "loss": history.losses[-1], "what": kind}
 
         tensors, facts, _ = self.cache.get("models", parts, make)
@@ -158,7 +166,9 @@ def run_with_result(
     else:
         params = {"augment": spec.augment, **spec.params}
         mask, mask_seconds = task.mask()
-        result = unlearn(spec.method, task.original, task.split, seed=spec.seed, mask=mask if mask is not None else "none", keep=spec.keep, **params)
+        result = unlearn(
+            spec.method, task.original, task.split, seed=spec.seed, mask=mask if mask is not None else "none", keep=spec.keep, **params
+        )
         result = UnlearnResult(result.model, result.seconds + mask_seconds, mask, result.params)
     return make_record(task, result), result
 

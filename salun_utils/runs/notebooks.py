@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import logging
 import math
 import os
+import tempfile
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -82,11 +85,13 @@ def run_notebook(
     record_path = Path(record_out) if record_out else Path(out) / "records" / tier / f"{name}.json"
     log_path = Path(notebook_out) if notebook_out else Path(out) / "notebooks" / f"{name}.ipynb"
     code = {"notebook": notebook_digest(path), "fingerprint": _library_digest(effective)}
-    if not force and (done := finished(record_path, code)) is not None:
+    if not force and (done := finished(record_path, code, data_fingerprint(effective))) is not None:
         return done, record_path, True
     _check_writable(record_path, log_path)
+    started = time.perf_counter()
     executed = _execute(path, log_path, dict(parameters or {}), effective, progress)
-    record = _gather(executed, name, path.stem, tier, effective, code)
+    measured = {"parameters": effective, "wall_seconds": round(time.perf_counter() - started, 2)}
+    record = _gather(executed, name, path.stem, tier, measured, code)
     record.write(record_path)
     return record, record_path, False
 
@@ -99,13 +104,24 @@ def notebook_path(notebook: str | os.PathLike) -> Path:
     return path
 
 
-def finished(record_path: Path, code: Mapping[str, str]) -> Record | None:
-    """The record of an earlier run by the same code, or None."""
+def data_fingerprint(effective: Mapping[str, Any]) -> str:
+    """Fingerprint of the data set that the parameters name; "" when they name none."""
+    return _dataset(str(effective["dataset"]), effective.get("train_images")).fingerprint if effective.get("dataset") else ""
+
+
+@functools.lru_cache(maxsize=4)
+def _dataset(name: str, train_images: int | None) -> Any:
+    return load_dataset(RunSpec(dataset=name, train_images=train_images))
+
+
+def finished(record_path: Path, code: Mapping[str, str], fingerprint: str = "") -> Record | None:
+    """The record of an earlier run by the same code on the same data, or None."""
     if not record_path.is_file():
         return None
     with contextlib.suppress(InputError):
         record = Record.read(record_path)
-        if all(record.code.get(k) == v for k, v in code.items()):
+        same_data = not fingerprint or all(r.data.get("fingerprint") in (None, fingerprint) for r in record.flat())
+        if same_data and all(record.code.get(k) == v for k, v in code.items()):
             return record
     return None
 
@@ -179,7 +195,13 @@ def _typed(name: str, value: Any, default: Any) -> Any:
 
 def check_ranges(effective: Mapping[str, Any]) -> None:
     """Check the values whose meaning is known: those of `RunSpec`, and of the method's parameters."""
-    checks = {"forget_fraction": check_fraction, "keep": check_keep, "seed": check_seed, "split_seed": check_seed, "training_seed": check_seed}
+    checks = {
+        "forget_fraction": check_fraction,
+        "keep": check_keep,
+        "seed": check_seed,
+        "split_seed": check_seed,
+        "training_seed": check_seed,
+    }
     for name, check in checks.items():
         if effective.get(name) is not None:
             check(effective[name])
@@ -197,7 +219,7 @@ def check_ranges(effective: Mapping[str, Any]) -> None:
     spec = RunSpec(**fields, **params, **_json_parameters(effective))
     pick_device(spec.device)
     if "dataset" in fields:
-        data = load_dataset(spec)
+        data = _dataset(spec.dataset, spec.train_images)
         if spec.scenario == "class" and "forget_class" in fields:
             check_label(spec.forget_class, data.classes)
 
@@ -212,7 +234,7 @@ def _json_parameters(effective: Mapping[str, Any]) -> dict[str, Any]:
     except ValueError:
         value = None
     if not isinstance(value, dict):
-        raise InputError(f"params must be a JSON object such as {{\"alpha\": 0.5}}, not {text!r}")
+        raise InputError(f'params must be a JSON object such as {{"alpha": 0.5}}, not {text!r}')
     return value
 
 
@@ -261,7 +283,10 @@ def _execute(path: Path, log_path: Path, parameters: dict, effective: Mapping[st
     from papermill.exceptions import PapermillExecutionError
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
-    options = dict(parameters=parameters, kernel_name="python3", progress_bar=progress, log_output=False, cwd=str(path.parent))
+    options = dict(
+        parameters=parameters, kernel_name="python3", progress_bar=progress, log_output=False, cwd=str(path.parent),
+        kernel_manager_class=_kernel_manager(),
+    )  # fmt: skip
     for attempt in (1, 2):
         try:
             papermill.execute_notebook(str(path), str(log_path), **options)
@@ -277,12 +302,22 @@ def _execute(path: Path, log_path: Path, parameters: dict, effective: Mapping[st
                 raise
 
 
+def _kernel_manager() -> type:
+    """Talk to the kernel through files in place of TCP ports, which parallel runs could snatch from each other."""
+    from jupyter_client.manager import AsyncKernelManager
+
+    if os.name == "nt":  # Windows has no such sockets
+        return AsyncKernelManager
+    sockets = os.path.join(tempfile.mkdtemp(prefix="salun-"), "k")  # unique, and short: a socket's path has at most 107 characters
+    return type("FileSocketKernelManager", (AsyncKernelManager,), {"transport": "ipc", "ip": sockets})
+
+
 def _is_port_clash(error: Exception) -> bool:
     text = f"{type(error).__name__} {error}".lower()
     return any(sign in text for sign in ("address already in use", "zmqerror", "kernel died before replying", "kernel didn't respond"))
 
 
-def _gather(executed: Any, name: str, notebook: str, tier: str, effective: Mapping[str, Any], code: dict[str, str]) -> Record:
+def _gather(executed: Any, name: str, notebook: str, tier: str, measured: Mapping[str, Any], code: dict[str, str]) -> Record:
     """One record out of those the notebook published."""
     found = []
     for cell in executed.cells:
@@ -292,9 +327,8 @@ def _gather(executed: Any, name: str, notebook: str, tier: str, effective: Mappi
                 found += [Record.model_validate(r) for r in payload["records"]]
     shared = {"id": name, "tier": tier, "notebook": notebook, "packages": provenance.package_versions(),
               "code": {**code, "commit": provenance.commit()}}  # fmt: skip
-    measured = {"parameters": dict(effective)}
     if len(found) == 1:
         only = found[0]
         return only.model_copy(update={**shared, "measurements": {**only.measurements, **measured}})
     children = [r.model_copy(update={"tier": tier, "notebook": notebook}) for r in found]
-    return Record(**shared, measurements=measured, runs=children, device=provenance.device_facts(pick_device("auto")))
+    return Record(**shared, measurements=dict(measured), runs=children, device=provenance.device_facts(pick_device("auto")))

@@ -52,8 +52,11 @@ def package_versions() -> dict[str, str]:
 @functools.cache
 def commit() -> str:
     """The commit of the source tree, "+" appended when files differ from it; "" outside a checkout."""
+
     def git(*args: str) -> str:
-        return subprocess.run(["git", "-C", str(PACKAGE.parent), *args], capture_output=True, text=True, timeout=20, check=True).stdout.strip()
+        return subprocess.run(
+            ["git", "-C", str(PACKAGE.parent), *args], capture_output=True, text=True, timeout=20, check=True
+        ).stdout.strip()
 
     try:
         return git("rev-parse", "--short=12", "HEAD") + ("+" if git("status", "--porcelain", "--", "salun_utils") else "")

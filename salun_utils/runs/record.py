@@ -60,7 +60,8 @@ class Record(BaseModel):
         missing = float("nan")
         return {
             "tier": self.tier, "dataset": self.data.get("name", get("dataset")), "arch": get("arch", get("model", "")),
-            "scenario": self.data.get("scenario", get("scenario", "")), "method": get("method", ""), "seed": self.seeds.get("unlearning", get("seed")),
+            "scenario": self.data.get("scenario", get("scenario", "")), "method": get("method", ""),
+            "seed": self.seeds.get("unlearning", get("seed")),
             **{k: self.scores.get(k, missing) for k in ("ua", "ra", "ta", "mia")}, "avg_gap": self.gap.get("average", missing),
             "seconds": self.seconds, "device": self.device.get("name", ""),
         }  # fmt: skip
@@ -75,7 +76,11 @@ class Record(BaseModel):
 
     def write(self, path: str | os.PathLike) -> Path:
         """Write to one file; it appears whole or not at all."""
-        text = json.dumps(self.model_dump(exclude_defaults=True) | {"schema_version": self.schema_version, "created": self.created}, indent=1, sort_keys=True)
+        text = json.dumps(
+            self.model_dump(exclude_defaults=True) | {"schema_version": self.schema_version, "created": self.created},
+            indent=1,
+            sort_keys=True,
+        )
         with atomic(path) as partial:
             partial.write_text(text + "\n")
         return Path(path)

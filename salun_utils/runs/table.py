@@ -76,10 +76,15 @@ def export(frame: pd.DataFrame, path: str | os.PathLike) -> None:
 
 def markdown(frame: pd.DataFrame, digits: int = 2) -> str:
     """A GitHub-style table."""
+
     def text(value: object) -> str:
         if isinstance(value, float):
             return "" if value != value else f"{value:.{digits}f}"
         return str(value).replace("|", "\\|")
 
-    lines = [list(map(str, frame.columns)), ["---"] * len(frame.columns), *[[text(v) for v in row] for row in frame.itertuples(index=False)]]
+    lines = [
+        list(map(str, frame.columns)),
+        ["---"] * len(frame.columns),
+        *[[text(v) for v in row] for row in frame.itertuples(index=False)],
+    ]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

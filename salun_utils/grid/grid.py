@@ -1,0 +1,136 @@
+"""Read a grid file and multiply it out into runs."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..errors import InputError, unknown
+from ..runs.notebooks import check_parameters, notebook_path, run_name
+from ..runs.spec import RunSpec
+from ..runs.tuning import read_tuned, tuned_name
+from ..unlearning import METHODS
+
+GRID_KEYS = ("notebook", "fixed", "product", "blocks", "priority", "minutes_per_run", "tuned", "description")
+BLOCK_KEYS = ("fixed", "product", "priority", "minutes_per_run", "tuned")
+
+
+@dataclass(frozen=True)
+class GridRun:
+    """One run of a grid: its parameters (those that differ from the notebook's), its name, tier, priority and expected minutes."""
+
+    name: str
+    tier: str
+    parameters: dict[str, Any]
+    priority: int
+    minutes: float
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A grid file, multiplied out. `runs` are in order of priority, the highest first."""
+
+    name: str
+    notebook: Path
+    runs: list[GridRun]
+
+
+def read(path: str | Path) -> Grid:
+    """Read and check a grid.
+
+    The file is YAML. ``notebook`` is a path beside the project's root; ``fixed`` holds parameters for all runs, ``product`` lists to be
+    multiplied out. ``blocks``, a list of further ``fixed``/``product`` pairs laid over those, makes a union of several products, each with
+    its own ``priority`` (higher runs first) and ``minutes_per_run``. ``tuned`` names a folder of chosen values (see `runs.tuning`); those of
+    a method are filled in where the grid sets none.
+
+    Raises
+    ------
+    InputError : an unknown key or parameter, a value out of range, an empty product, a run named twice.
+    """
+    path = Path(path)
+    top = _load(path)
+    _check_keys(path, top, GRID_KEYS)
+    root = _root(path)
+    notebook = notebook_path(root / top.get("notebook", "notebooks/00_run.ipynb"))
+    runs: dict[str, GridRun] = {}
+    for block in top.get("blocks") or [{}]:
+        if not isinstance(block, dict):
+            raise InputError(f"{path.name}: each block must be a mapping, not {block!r}")
+        _check_keys(path, block, BLOCK_KEYS)
+        setting = {k: block.get(k, top.get(k)) for k in ("priority", "minutes_per_run", "tuned")}
+        for parameters in _multiply(path, top, block):
+            run = _grid_run(notebook, parameters, setting, root)
+            runs.setdefault(run.name, run)
+    ordered = sorted(runs.values(), key=lambda r: -r.priority)
+    return Grid(path.stem, notebook, ordered)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise InputError(f"can't read the grid {path} ({error.strerror})") from error
+    except yaml.YAMLError as error:
+        raise InputError(f"{path.name} is no YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path.name} must be a mapping with the keys {', '.join(GRID_KEYS)}")
+    return content
+
+
+def _check_keys(path: Path, mapping: dict, allowed: tuple[str, ...]) -> None:
+    for key in mapping:
+        if key not in allowed:
+            raise unknown(f"key of {path.name}", key, allowed)
+    for key in ("fixed", "product"):
+        if not isinstance(mapping.get(key) or {}, dict):
+            raise InputError(f"{path.name}: {key} must be a mapping of parameters")
+
+
+def _root(path: Path) -> Path:
+    """The nearest folder above the grid (or here) that holds notebooks/."""
+    for folder in (*path.resolve().parents, Path.cwd()):
+        if (folder / "notebooks").is_dir():
+            return folder
+    return Path.cwd()
+
+
+def _multiply(path: Path, top: dict, block: dict) -> list[dict[str, Any]]:
+    fixed = {**(top.get("fixed") or {}), **(block.get("fixed") or {})}
+    product = {**(top.get("product") or {}), **(block.get("product") or {})}
+    for name, values in product.items():
+        if not isinstance(values, list) or not values:
+            raise InputError(f"{path.name}: product {name!r} must be a list of at least one value, not {values!r}")
+    if not product and not fixed:
+        raise InputError(f"{path.name} holds no runs: give fixed or product")
+    return [{**fixed, **dict(zip(product, values))} for values in itertools.product(*product.values())]
+
+
+def _grid_run(notebook: Path, parameters: dict[str, Any], setting: dict[str, Any], root: Path) -> GridRun:
+    if setting["tuned"]:
+        parameters = _with_tuned(parameters, root / str(setting["tuned"]))
+    parameters = {k: json.dumps(v, sort_keys=True) if isinstance(v, dict) else v for k, v in parameters.items()}
+    effective = check_parameters(notebook, parameters)
+    minutes, priority = setting["minutes_per_run"], setting["priority"]
+    for name, value in (("minutes_per_run", minutes), ("priority", priority)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+            raise InputError(f"{name} must be a number, not {value!r}")
+    return GridRun(run_name(notebook, effective), str(effective.get("tier", "quick")), parameters, int(priority or 0), float(minutes or 2))
+
+
+def _with_tuned(parameters: dict[str, Any], folder: Path) -> dict[str, Any]:
+    method = str(parameters.get("method", "salun"))
+    if method not in METHODS:
+        raise unknown("method", method, METHODS)
+    spec = RunSpec(**{k: v for k, v in parameters.items() if k in ("dataset", "arch", "scenario", "forget_fraction", "forget_class")})
+    chosen = read_tuned(folder / f"{tuned_name(spec)}.yaml").get(method)
+    if chosen is None:
+        if METHODS[method].search:
+            raise InputError(f"no tuned values for {method} in {folder.name}/{tuned_name(spec)}.yaml; run salun tune first")
+        return parameters
+    own = parameters.get("params") or {}
+    return {**parameters, "params": {**chosen["params"], **(json.loads(own) if isinstance(own, str) else own)}}

@@ -1,0 +1,156 @@
+"""Tuning: the same number of Optuna trials for every method, on pilot seeds that no report includes."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..errors import InputError, unknown
+from ..files import atomic
+from ..metrics import evaluate
+from ..seeds import derive
+from ..training import TrainingDivergedError
+from ..unlearning import METHODS, Range, unlearn
+from .execute import Task, prepare, with_spec
+from .provenance import device_facts
+from .spec import RunSpec
+
+DIVERGED = 100.0  # the gap of a trial that ended in NaN: as bad as can be
+
+
+def tune(
+    spec: RunSpec,
+    methods: Sequence[str],
+    *,
+    trials: int = 12,
+    pilot_seeds: Sequence[int] = (99,),
+    out: str | os.PathLike = "benchmark/tuned",
+    state: str | os.PathLike = "out/tuning",
+    minutes: float | None = None,
+) -> Path:
+    """Search each method's declared space for the smallest average gap to Retrain, and write the chosen values.
+
+    The gap is measured on the validation pictures in the place of the test set, so tuning never sees the latter. The first trial is
+    the method's default. Trials are stored as they end: a call that was interrupted goes on where it stopped.
+
+    Parameters
+    ----------
+    spec : data, network, scenario and training recipe; parameters in ``spec.params`` (such as `epochs`) are held fixed.
+    methods : names; those without a search space (original, retrain) are passed over.
+    trials : of each method, the same for all. pilot_seeds : the gap of a trial is the mean over them.
+    out : folder of ``<data>_<arch>_<scenario>.yaml``. state : folder of the studies. minutes : start no trial after that.
+
+    Returns
+    -------
+    The file of chosen values.
+    """
+    for name in methods:
+        if name not in METHODS:
+            raise unknown("method", name, METHODS)
+    if trials < 1 or not pilot_seeds:
+        raise InputError("tuning needs at least 1 trial and 1 pilot seed")
+    path = Path(out) / f"{tuned_name(spec)}.yaml"
+    chosen = read_tuned(path)
+    tasks = [prepare(spec.model_copy(update={"seed": s, "split_seed": s, "training_seed": s})) for s in pilot_seeds]
+    deadline = None if minutes is None else time.monotonic() + 60 * minutes
+    for name in methods:
+        if not METHODS[name].search:
+            continue
+        study = _study(Path(state), f"{tuned_name(spec)}_{name}")
+        _enqueue_default(study, name, spec)
+        while _finished(study) < trials and (deadline is None or time.monotonic() < deadline):
+            trial = study.ask()
+            params = suggest(trial, name)
+            study.tell(trial, statistics.fmean(_gap(task, name, {**params, **_fixed(name, spec)}) for task in tasks))
+        if _finished(study) >= trials:
+            best = study.best_trial
+            chosen[name] = {
+                "params": {**best.params, **_fixed(name, spec)}, "pilot_gap": round(best.value, 4), "trials": _finished(study),
+                "default_gap": round(study.trials[0].value, 4), "pilot_seeds": list(pilot_seeds),
+                "device": device_facts(tasks[0].device)["name"],
+            }  # fmt: skip
+            with atomic(path) as partial:
+                partial.write_text(_header(spec) + yaml.safe_dump(chosen, sort_keys=True))
+    return path
+
+
+def suggest(trial: Any, method: str) -> dict[str, Any]:
+    """Draw one point of a method's declared search space."""
+    drawn = {}
+    for name, space in METHODS[method].search.items():
+        if not isinstance(space, Range):
+            drawn[name] = trial.suggest_categorical(name, list(space))
+        elif isinstance(space.low, int) and isinstance(space.high, int):
+            drawn[name] = trial.suggest_int(name, space.low, space.high, log=space.log)
+        else:
+            drawn[name] = trial.suggest_float(name, space.low, space.high, log=space.log)
+    return drawn
+
+
+def tuned_name(spec: RunSpec) -> str:
+    """File stem of the chosen values: data, network, scenario (one for all classes)."""
+    data = spec.dataset.rstrip("/").rsplit("/", 1)[-1]
+    return f"{data}_{spec.arch}_{'class' if spec.scenario == 'class' else spec.scenario_name}"
+
+
+def read_tuned(path: str | os.PathLike) -> dict[str, dict]:
+    """Chosen values by method; empty when there is no such file."""
+    path = Path(path)
+    return (yaml.safe_load(path.read_text()) or {}) if path.is_file() else {}
+
+
+def _gap(task: Task, method: str, params: dict[str, Any]) -> float:
+    task = with_spec(task, task.spec.model_copy(update={"method": method, "params": {}}))
+    judged = dataclasses.replace(task.split, test=task.split.validation)
+    protocol = {"protocol": task.spec.protocol, "seed": task.split.seed}
+    try:
+        result = unlearn(method, task.original, task.split, seed=derive(task.spec.seed, "tuning"), keep=task.spec.keep, **params)
+        return evaluate(result.model, judged, **protocol).gap(evaluate(task.retrained, judged, **protocol)).average
+    except TrainingDivergedError:
+        return DIVERGED
+
+
+def _fixed(method: str, spec: RunSpec) -> dict[str, Any]:
+    """The spec's parameters that this method takes and does not search."""
+    return {k: v for k, v in spec.params.items() if k in METHODS[method].defaults and k not in METHODS[method].search}
+
+
+def _study(folder: Path, name: str) -> Any:
+    try:
+        import optuna
+        from optuna.storages import JournalStorage
+        from optuna.storages.journal import JournalFileBackend
+    except ModuleNotFoundError:
+        raise InputError("tuning needs optuna: pip install 'salun-utils[grid]'") from None
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    folder.mkdir(parents=True, exist_ok=True)
+    storage = JournalStorage(JournalFileBackend(str(folder / f"{name}.log")))
+    sampler = optuna.samplers.TPESampler(seed=derive(0, name) % 2**32, n_startup_trials=4)
+    return optuna.create_study(study_name=name, storage=storage, sampler=sampler, direction="minimize", load_if_exists=True)
+
+
+def _enqueue_default(study: Any, method: str, spec: RunSpec) -> None:
+    """Make the paper's values the first trial, moved into the declared range where they lie outside."""
+    if study.trials:
+        return
+    point = {}
+    for name, space in METHODS[method].search.items():
+        value = METHODS[method].defaults[name]
+        point[name] = min(max(value, space.low), space.high) if isinstance(space, Range) else value if value in space else space[0]
+    study.enqueue_trial(point)
+
+
+def _finished(study: Any) -> int:
+    return sum(t.state.name == "COMPLETE" for t in study.trials)
+
+
+def _header(spec: RunSpec) -> str:
+    recipe = f"{spec.train_epochs} epochs, lr {spec.train_lr}, {spec.train_schedule}, batch {spec.train_batch_size}"
+    return f"# Chosen by tuning: {spec.dataset}, {spec.arch}, {spec.scenario_name}; original and Retrain: {recipe}; keep {spec.keep}.\n"
