@@ -20,6 +20,7 @@ import nbformat
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "refresh"
 KEPT = ("tags", "mystnb", "editable")
+RECORD = "application/vnd.salun.record+json"  # a run's record, for `salun run` alone: it tells device, versions and hour
 KERNEL = {
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
     "language_info": {"file_extension": ".py", "mimetype": "text/x-python", "name": "python", "pygments_lexer": "ipython3"},
@@ -42,6 +43,7 @@ def cleaned(notebook: nbformat.NotebookNode, stem: str) -> nbformat.NotebookNode
             cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
             for output in cell.outputs:
                 output.pop("transient", None)
+                output.get("data", {}).pop(RECORD, None)
     return notebook
 
 

@@ -61,9 +61,11 @@ def render(out: Path, *, notebooks: Path | None = None) -> Path:
     shutil.rmtree(out / "_build", ignore_errors=True)
     program = str(Path(sys.executable).parent / "jupyter-book")
     command = [program, "build", "-W", "--keep-going", "--quiet", "--path-output", str(out), str(out / "src")]
-    done = subprocess.run(command, cwd=ROOT, env=os.environ | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}, check=False)
+    environment = os.environ | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     if done.returncode or not (built / "index.html").exists():
-        raise SystemExit(f"error: the HTML build failed with exit status {done.returncode}; its warnings are above")
+        said = f"{done.stdout}{done.stderr}"
+        raise SystemExit(f"{said}\nerror: the HTML build failed with exit status {done.returncode}; its warnings are above")
     shutil.rmtree(html, ignore_errors=True)
     built.rename(html)
     return html / "index.html"
