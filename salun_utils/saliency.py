@@ -23,8 +23,7 @@ from .data.images import Images
 from .errors import InputError
 from .files import atomic
 from .seeds import generator
-
-CHUNK = 1 << 19  # weights looked at together: bounds the extra memory
+from .threshold import score_bits, size, threshold
 
 
 def saliency_scores(
@@ -71,8 +70,8 @@ def saliency_scores(
         seen = 0
         for batch in batches:
             batch = _to_device(batch, device)
-            count = _batch_size(batch)
-            with torch.enable_grad():
+            count = __batch_size(batch)
+            with torch.enable_grad(), torch.autocast(device.type, enabled=False):
                 (loss(model, batch) * count).backward()  # .grad accumulates: no second buffer is needed
             seen += count
         if not seen:
@@ -97,11 +96,12 @@ def _to_device(batch: object, device: torch.device) -> object:
     if isinstance(batch, Mapping):
         return {k: _to_device(v, device) for k, v in batch.items()}
     if isinstance(batch, tuple | list):
-        return type(batch)(_to_device(v, device) for v in batch)
+        moved = [_to_device(v, device) for v in batch]
+        return type(batch)(*moved) if hasattr(batch, "_fields") else type(batch)(moved)  # a named tuple takes its fields one by one
     return batch
 
 
-def _batch_size(batch: object) -> int:
+def __batch_size(batch: object) -> int:
     parts = list(batch.values()) if isinstance(batch, Mapping) else list(batch) if isinstance(batch, tuple | list) else [batch]
     for part in parts:
         if isinstance(part, Tensor) and part.ndim:
@@ -124,30 +124,36 @@ class SaliencyMask:
     def top(cls, scores: Mapping[str, Tensor], keep: float = 0.5) -> SaliencyMask:
         """Keep exactly ``int(keep * n)`` of all n weights: the highest scores over all tensors together.
 
-        Ties are broken by position (earlier tensors, then earlier elements, are kept). The threshold is found from histograms of
-        the floats' bits, 16 at a time, chunk by chunk: nothing is sorted, joined or copied whole.
+        Ties are broken by position (earlier tensors, then earlier elements, are kept). The threshold is found by counting, chunk by
+        chunk, how many scores lie above a guess: the weights are neither sorted nor joined. It is exact, and the same on every device.
 
         Parameters
         ----------
         scores : named tensors, all >= 0 and without NaN.
         keep : share kept, 0 to 1.
         """
-        keep = check_keep(keep)
-        scores = _checked_scores(scores)
-        wanted = int(keep * sum(s.numel() for s in scores.values()))
-        threshold, ties = _threshold(list(scores.values()), wanted)
+        bits = score_bits(scores)
+        return cls._highest(bits, int(check_keep(keep) * size(bits)), {n: tuple(s.shape) for n, s in scores.items()}, f"top {keep:g}")
+
+    @classmethod
+    def lowest(cls, scores: Mapping[str, Tensor], keep: float = 0.5) -> SaliencyMask:
+        """Keep exactly ``int(keep * n)`` weights, those of lowest score: as many as `top` keeps, from the other end."""
+        bits = score_bits(scores)
+        dropped = size(bits) - int(check_keep(keep) * size(bits))
+        return cls._highest(bits, dropped, {n: tuple(s.shape) for n, s in scores.items()}).inverted()._named(f"lowest {keep:g}")
+
+    @classmethod
+    def _highest(cls, bits: dict[str, np.ndarray], wanted: int, shapes: dict[str, tuple[int, ...]], rule: str = "") -> SaliencyMask:
+        limit, ties = threshold(list(bits.values()), wanted)
         packed = {}
-        for name, score in scores.items():
-            parts = []
-            for bits in _bit_chunks(score):
-                chosen = bits > threshold
-                if ties:
-                    equal = (bits == threshold).nonzero().flatten()[:ties]
-                    chosen[equal] = True
-                    ties -= len(equal)
-                parts.append(chosen.cpu().numpy())
-            packed[name] = np.packbits(np.concatenate(parts) if parts else np.zeros(0, bool))
-        return cls(packed, {n: tuple(s.shape) for n, s in scores.items()}, f"top {keep:g}")
+        for name, row in bits.items():
+            chosen = row > limit
+            if ties:
+                equal = np.flatnonzero(row == limit)[:ties]
+                chosen[equal] = True
+                ties -= len(equal)
+            packed[name] = np.packbits(chosen)
+        return cls(packed, shapes, rule)
 
     @classmethod
     def random(cls, scores: Mapping[str, Tensor], keep: float = 0.5, seed: int = 0) -> SaliencyMask:
@@ -243,11 +249,12 @@ class SaliencyMask:
         theirs = {n: tuple(p.shape) for n, p in parameters.items()}
         if theirs == self._shapes:
             return
-        for kind, names in (("lacks", theirs.keys() - self._shapes.keys()), ("has, unlike the model,", self._shapes.keys() - theirs.keys())):
+        missing, unknown = theirs.keys() - self._shapes.keys(), self._shapes.keys() - theirs.keys()
+        for kind, names in (("lacks", missing), ("has, unlike the model,", unknown)):
             if names:
                 raise InputError(f"the mask doesn't fit the model: it {kind} {sorted(names)[0]!r} ({len(names)} such parameters)")
         name = next(n for n in theirs if theirs[n] != self._shapes[n])
-        raise InputError(f"the mask doesn't fit the model: {name!r} has shape {self._shapes[name]} in the mask, {theirs[name]} in the model")
+        raise InputError(f"the mask doesn't fit the model: {name!r} is {self._shapes[name]} in the mask, {theirs[name]} in the model")
 
     # -- on disk ----------------------------------------------------------------------------------------------------------
 
@@ -265,13 +272,14 @@ class SaliencyMask:
                 meta = file.metadata() or {}
                 shapes = {n: tuple(s) for n, s in json.loads(meta["shapes"]).items()}
                 packed = {n: file.get_tensor(n) for n in shapes}
+            lengths = {n: -(-math.prod(s) // 8) if min(s, default=0) >= 0 else -1 for n, s in shapes.items()}
+            fits = all(packed[n].dtype == np.uint8 and packed[n].shape == (lengths[n],) for n in shapes)
         except FileNotFoundError:
             raise InputError(f"there is no mask file {path}") from None
-        except (SafetensorError, KeyError, ValueError) as error:
+        except (SafetensorError, OSError, KeyError, ValueError, TypeError, AttributeError) as error:
             raise InputError(f"{path} is no readable mask file ({type(error).__name__})") from error
-        for name, shape in shapes.items():
-            if packed[name].dtype != np.uint8 or len(packed[name]) != -(-math.prod(shape) // 8):
-                raise InputError(f"{path} is no readable mask file: {name!r} has the wrong length")
+        if not fits:
+            raise InputError(f"{path} is no readable mask file: its lengths don't fit its shapes")
         return cls(packed, shapes, meta.get("rule", ""))
 
 
@@ -280,53 +288,3 @@ def check_keep(keep: object) -> float:
     if isinstance(keep, bool) or not isinstance(keep, Real) or not 0 <= keep <= 1:  # NaN fails the comparison
         raise InputError(f"keep must be a number from 0 to 1, not {keep!r}")
     return float(keep)
-
-
-def _checked_scores(scores: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The scores, detached, as float32 or float64; those of other types are converted."""
-    if not scores:
-        raise InputError("there are no scores to make a mask of")
-    wide = torch.float64 if any(s.dtype == torch.float64 for s in scores.values()) else torch.float32
-    return {n: s.detach().to(wide) for n, s in scores.items()}
-
-
-def _bit_chunks(score: Tensor) -> Iterator[Tensor]:
-    """The bits of non-negative floats as integers, which sort as the floats do, `CHUNK` at a time."""
-    integer = torch.int64 if score.dtype == torch.float64 else torch.int32
-    for part in score.reshape(-1).split(CHUNK):
-        yield part.view(integer)
-
-
-def _threshold(scores: list[Tensor], wanted: int) -> tuple[int, int]:
-    """The bits of the wanted-th highest score, and how many scores equal to it are kept.
-
-    Each pass counts the next 16 bits of the scores that share the prefix found so far: two passes for float32.
-    """
-    width = 64 if scores and scores[0].dtype == torch.float64 else 32
-    prefix, missing = 0, wanted
-    for shift in range(width - 16, -1, -16):
-        counts = torch.zeros(65536, dtype=torch.int64)
-        for score in scores:
-            for bits in _bit_chunks(score):
-                if shift == width - 16:
-                    _refuse_negative_and_nan(score, bits, width)
-                    keys = bits >> shift
-                else:
-                    keys = (bits[(bits >> (shift + 16)) == prefix] >> shift) & 0xFFFF
-                counts += torch.bincount(keys, minlength=65536).cpu()
-        if wanted == 0:
-            return 2 ** (width - 1) - 1, 0
-        above = counts.flip(0).cumsum(0)  # above[i]: scores whose key is at least 65535 - i
-        place = int(torch.searchsorted(above, missing))
-        missing -= int(above[place - 1]) if place else 0
-        prefix = (prefix << 16) | (65535 - place)
-    return prefix, missing
-
-
-def _refuse_negative_and_nan(score: Tensor, bits: Tensor, width: int) -> None:
-    if not len(bits):
-        return
-    low, high = (int(v) for v in torch.aminmax(bits))
-    infinity = 0x7F800000 if width == 32 else 0x7FF0000000000000
-    if low < 0 or high > infinity:
-        raise InputError("scores must be numbers of at least 0 (no NaN, no negative value); take the absolute value first")

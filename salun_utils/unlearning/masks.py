@@ -35,7 +35,4 @@ def build_mask(
     if rule not in RULES:
         raise unknown("mask", rule, RULES)
     scores = saliency_scores(model, split.forget)
-    if rule == "saliency":
-        return SaliencyMask.top(scores, keep)
-    lowest = SaliencyMask.top(scores, 1 - keep).inverted()
-    return lowest._named(f"inverted {keep:g}")
+    return SaliencyMask.top(scores, keep) if rule == "saliency" else SaliencyMask.lowest(scores, keep)._named(f"inverted {keep:g}")
