@@ -32,11 +32,12 @@ class TrainingDivergedError(RuntimeError):
 
 @dataclasses.dataclass(frozen=True)
 class History:
-    """What happened: the mean loss of each epoch, steps taken, seconds in all (an interrupted part included)."""
+    """What happened: the mean loss of each epoch, steps taken, wall and processor seconds in all (an interrupted part included)."""
 
     losses: list[float]
     steps: int
     seconds: float
+    cpu_seconds: float = 0.0
 
 
 def cross_entropy(model: nn.Module, batch: Batch) -> Tensor:
@@ -117,7 +118,7 @@ def fit(
     opt = make_optimizer(model, optimizer, lr=lr, momentum=momentum, weight_decay=weight_decay)
     draws = generator(seed, "batches")
     state = _Progress(checkpoint, settings)
-    started = time.perf_counter()
+    state.start_clock()
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), _held(model, opt, mask):
         torch.manual_seed(derive(seed, "dropout"))
         state.load(model, opt, draws)
@@ -149,7 +150,7 @@ def fit(
             mean = total.item() / len(part)
             if not math.isfinite(mean):
                 raise TrainingDivergedError(f"the loss became {mean} in epoch {epoch + 1} of {epochs} (lr {lr}, seed {seed})")
-            state.finish_epoch(mean, time.perf_counter() - started, model, opt, draws)
+            state.finish_epoch(mean, model, opt, draws)
             bar.set_postfix(loss=f"{mean:.3f}")
             bar.update()
         bar.close()
@@ -159,7 +160,7 @@ def fit(
                              "momentum": momentum, "augment": augment}  # fmt: skip
         if isinstance(optimizer, str):
             model.fitted_with["optimizer"] = optimizer
-    return History(state.losses, state.steps, state.before + time.perf_counter() - started)
+    return History(state.losses, state.steps, *state.clock())
 
 
 def make_optimizer(model: nn.Module, optimizer, *, lr: float, momentum: float, weight_decay: float) -> torch.optim.Optimizer:
@@ -215,7 +216,15 @@ class _Progress:
 
     def __init__(self, path: str | os.PathLike | None, settings: str):
         self.path = None if path is None else Path(path)
-        self.settings, self.losses, self.steps, self.before = settings, [], 0, 0.0
+        self.settings, self.losses, self.steps, self.before = settings, [], 0, (0.0, 0.0)
+
+    def start_clock(self) -> None:
+        self.started = time.perf_counter(), time.process_time()
+
+    def clock(self) -> tuple[float, float]:
+        """Wall and processor seconds so far."""
+        now = time.perf_counter(), time.process_time()
+        return tuple(b + n - s for b, n, s in zip(self.before, now, self.started))
 
     @property
     def epoch(self) -> int:
@@ -234,9 +243,9 @@ class _Progress:
         optimizer.load_state_dict(saved["optimizer"])
         draws.set_state(saved["draws"])
         torch.set_rng_state(saved["rng"])
-        self.losses, self.steps, self.before = saved["losses"], saved["steps"], saved["seconds"]
+        self.losses, self.steps, self.before = saved["losses"], saved["steps"], tuple(saved["seconds"])
 
-    def finish_epoch(self, loss, seconds, model, optimizer, draws) -> None:
+    def finish_epoch(self, loss, model, optimizer, draws) -> None:
         self.losses.append(loss)
         if self.path is None:
             return
@@ -246,7 +255,7 @@ class _Progress:
             {
                 "settings": self.settings, "model": model.state_dict(), "optimizer": optimizer.state_dict(),
                 "draws": draws.get_state(), "rng": torch.get_rng_state(), "losses": self.losses, "steps": self.steps,
-                "seconds": self.before + seconds,
+                "seconds": list(self.clock()),
             },
             partial,
         )  # fmt: skip

@@ -47,17 +47,18 @@ class Task:
     progress: bool = False
 
     @cached_property
-    def _original(self) -> tuple[nn.Module, float, str]:
+    def _original(self) -> tuple[nn.Module, dict, str]:
         return self._trained(self.split.train, self.spec.seeds["training"], "original")
 
     @cached_property
-    def _retrained(self) -> tuple[nn.Module, float, str]:
+    def _retrained(self) -> tuple[nn.Module, dict, str]:
         return self._trained(self.split.retain, derive(self.spec.seeds["training"], "retrain"), "retrained")
 
     original = property(lambda self: self._original[0])
-    original_seconds = property(lambda self: self._original[1])
+    original_seconds = property(lambda self: self._original[1]["seconds"])
     retrained = property(lambda self: self._retrained[0])
-    retrained_seconds = property(lambda self: self._retrained[1])
+    retrained_seconds = property(lambda self: self._retrained[1]["seconds"])
+    retrained_cpu_seconds = property(lambda self: self._retrained[1]["cpu_seconds"])
 
     @cached_property
     def original_scores(self) -> metrics.Scores:
@@ -87,7 +88,7 @@ class Task:
             seed=seed, width=self.spec.width,
         ).to(self.device)  # fmt: skip
 
-    def _trained(self, images: datasets.Images, seed: int, kind: str) -> tuple[nn.Module, float, str]:
+    def _trained(self, images: datasets.Images, seed: int, kind: str) -> tuple[nn.Module, dict, str]:
         positions = np.sort(images.index.cpu().numpy())
         parts = {
             "kind": "model", "data": self.data.fingerprint, "positions": _digest(positions), "seed": seed, **self.recipe,
@@ -99,12 +100,12 @@ class Task:
             history = training.fit(
                 model, images, seed=seed, checkpoint=checkpoint, progress=self.progress, compile=self._worth_compiling, **self.recipe
             )
-            return model.state_dict(), {"seconds": history.seconds, "loss": history.losses[-1], "what": kind}
+            return model.state_dict(), {"seconds": history.seconds, "cpu_seconds": history.cpu_seconds, "loss": history.losses[-1], "what": kind}
 
         tensors, facts, _ = self.cache.get("models", parts, make)
         model.load_state_dict(tensors)
         model.fitted_with = dict(self.recipe)
-        return model.to(self.device).eval(), facts["seconds"], _digest(repr(sorted(parts.items())).encode())
+        return model.to(self.device).eval(), facts, _digest(repr(sorted(parts.items())).encode())
 
     @property
     def _worth_compiling(self) -> bool:
@@ -120,22 +121,23 @@ class Task:
         """UA, RA, TA and MIA of any model on this task's split."""
         return metrics.evaluate(model, self.split, protocol=self.spec.protocol, seed=self.split.seed)
 
-    def mask(self) -> tuple[SaliencyMask | None, float]:
-        """The mask that the spec asks for and the seconds it took to make, from the cache if it is there."""
+    def mask(self) -> tuple[SaliencyMask | None, dict[str, float]]:
+        """The mask that the spec asks for and the wall and processor seconds it took to make, from the cache if it is there."""
         effective = self.spec.effective
         rule, keep, seed = effective["mask"], self.spec.keep, derive(self.spec.seed, "mask")
         if rule in (None, "none"):
-            return None, 0.0
+            return None, {"seconds": 0.0, "cpu_seconds": 0.0}
         parts = {"kind": "mask", "model": self._original[2], "forget": _digest(self.split.forget.index.cpu().numpy()),
                  "rule": rule, "keep": keep, "seed": seed if rule == "random" else None}  # fmt: skip
 
         def make(_: Path) -> tuple[dict, dict]:
-            started = time.perf_counter()
+            started, cpu_started = time.perf_counter(), time.process_time()
             built = build_mask(rule, self.original, self.split, keep=keep, seed=seed)
-            return built.packed(), {"seconds": time.perf_counter() - started, "shapes": built.shapes, "rule": built.rule}
+            spent = {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - cpu_started}
+            return built.packed(), {**spent, "shapes": built.shapes, "rule": built.rule}
 
         packed, facts, _ = self.cache.get("masks", parts, make)
-        return SaliencyMask.from_packed(packed, facts["shapes"], facts["rule"]), facts["seconds"]
+        return SaliencyMask.from_packed(packed, facts["shapes"], facts["rule"]), facts
 
 
 def prepare(spec: RunSpec, *, cache: Cache | None = None, progress: bool = False) -> Task:
@@ -162,14 +164,16 @@ def run_with_result(
     """As `run`, and the unlearned model, its mask and its time as well."""
     task = with_spec(task, spec) if task is not None else prepare(spec, cache=cache, progress=progress)
     if spec.method == "retrain" and not spec.params:  # the reference itself
-        result = UnlearnResult(task.retrained, task.retrained_seconds, None, METHODS["retrain"].parameters({}))
+        own = METHODS["retrain"].parameters({})
+        result = UnlearnResult(task.retrained, task.retrained_seconds, None, own, task.retrained_cpu_seconds)
     else:
         params = {"augment": spec.augment, **spec.params}
-        mask, mask_seconds = task.mask()
+        mask, spent = task.mask()
         result = unlearn(
             spec.method, task.original, task.split, seed=spec.seed, mask=mask if mask is not None else "none", keep=spec.keep, **params
         )
-        result = UnlearnResult(result.model, result.seconds + mask_seconds, mask, result.params)
+        wall, cpu = result.seconds + spent["seconds"], result.cpu_seconds + spent["cpu_seconds"]
+        result = UnlearnResult(result.model, wall, mask, result.params, cpu)
     return make_record(task, result), result
 
 
@@ -200,7 +204,8 @@ def make_record(task: Task, result: UnlearnResult) -> Record:
     return Record(
         id=spec.id, tier=spec.tier, spec=effective, seeds=spec.seeds, scores=scores.to_dict(), reference=reference.to_dict(),
         original=task.original_scores.to_dict(), gap={**gap.to_dict(), "average": gap.average}, seconds=result.seconds,
-        reference_seconds=task.retrained_seconds, original_seconds=task.original_seconds, mask=mask,
+        cpu_seconds=result.cpu_seconds, reference_seconds=task.retrained_seconds, reference_cpu_seconds=task.retrained_cpu_seconds,
+        original_seconds=task.original_seconds, mask=mask,
         data={
             "name": task.data.name, "note": spec.data_note or task.data.note, "fingerprint": task.data.fingerprint, "scenario": split.name,
             "forget": len(split.forget), "retain": len(split.retain), "validation": len(split.validation), "test": len(split.test),

@@ -25,7 +25,8 @@ class Record(BaseModel):
     spec : every setting in force. seeds : split, training and unlearning, apart.
     scores : of the unlearned model; reference, original : of Retrain and of the model before, on the same split.
     gap : signed differences to the reference and their mean absolute value ("average").
-    seconds : wall time of unlearning; reference_seconds, original_seconds : of the trainings.
+    seconds : wall time of unlearning; reference_seconds, original_seconds : of the trainings. cpu_seconds, reference_cpu_seconds :
+        processor time of the process over the same stretches, which other work on the machine hardly moves.
     mask : rule, share kept, weights in all. data : name, note, fingerprint, sizes. measurements : anything else a notebook measured.
     device, packages, code : where, with what, and by which code it was made.
     """
@@ -44,7 +45,9 @@ class Record(BaseModel):
     original: dict[str, Any] = Field(default_factory=dict)
     gap: dict[str, float] = Field(default_factory=dict)
     seconds: float | None = None
+    cpu_seconds: float | None = None
     reference_seconds: float | None = None
+    reference_cpu_seconds: float | None = None
     original_seconds: float | None = None
     mask: dict[str, Any] = Field(default_factory=dict)
     data: dict[str, Any] = Field(default_factory=dict)
