@@ -9,6 +9,7 @@ import importlib
 from pathlib import Path
 
 from ..errors import InputError, unknown
+from . import picture_erasers as _picture_erasers  # noqa: F401  (fills ERASERS)
 from . import shipped
 from .erasers import table as _pipeline_erasers  # noqa: F401  (fills ERASERS)
 from .registry import ERASERS, Eraser
@@ -18,7 +19,7 @@ LOADERS = {
     "ddpm": "ddpm:DDPM.load",
     "gan": "gan:GAN.load",
     "vae": "vae:VAE.load",
-    "judge": "judge:Judge.load",
+    "judge": "judges:Judge.load",
     "pipeline": "pipelines:load",
 }
 JUDGES = {"fashion-mnist": "judge-fashion"}

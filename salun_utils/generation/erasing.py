@@ -32,9 +32,18 @@ def settings(name: str, kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
     merged = {**defaults, **given}
     if "mask" in merged and not isinstance(merged["mask"], SaliencyMask) and merged["mask"] not in MASKS:
         raise unknown("mask", merged["mask"], MASKS)
-    if merged.get("steps", 1) < 1 or not isinstance(merged.get("steps", 1), int):
-        raise InputError(f"steps must be a whole number of at least 1, not {merged['steps']!r}")
+    steps = merged.get("steps", 1)
+    if steps is None and defaults["steps"] is None:
+        return merged
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+        raise InputError(f"steps must be a whole number of at least 1, not {steps!r}")
     return merged
+
+
+def used(name: str, concept: str, seed: int, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of a run as plain values, for `Erased.params`; a mask that was handed in is in `Erased.mask`."""
+    plain = {k: v for k, v in options.items() if not isinstance(v, SaliencyMask)}
+    return {"method": name, "concept": concept, "seed": seed, **plain}
 
 
 def pictures(model: Any, label: int, data: Dataset | Images | None) -> tuple[Images, Images]:

@@ -73,6 +73,7 @@ def loss_curves(losses: Mapping[str, Sequence[float]], *, window: int = 8) -> Fi
 def mask_by_block(mask: SaliencyMask) -> pd.DataFrame:
     """Share of weights kept, in per cent: one row a block of the U-Net, one column a kind of layer; NaN where there is none."""
     layers = mask.per_layer()
+    layers = layers.assign(parameter=layers.parameter.str.removeprefix("unet."))
     block = layers.parameter.map(lambda n: ".".join(n.split(".")[:2]) if n.startswith(("down", "up")) else n.split(".")[0])
     kind = layers.parameter.map(lambda n: next((label for part, label in KINDS.items() if f".{part}." in n), "other"))
     sums = layers.assign(block=block, kind=kind).groupby(["block", "kind"])[["kept", "weights"]].sum()

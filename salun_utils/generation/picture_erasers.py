@@ -26,7 +26,7 @@ _LINES = [
                "replay_weight": 1.0}},
      {"lr": (1e-6, 1e-3), "fisher_weight": (0.1, 1000.0), "steps": [30, 60, 120]}),
     ("retrain", "train a fresh network on the other classes only: the reference", "the definition of exact unlearning", _ALL,
-     {"ddpm": {"steps": 0}, "gan": {"steps": 0}, "vae": {"steps": 0}}, {}),
+     {"ddpm": {"steps": None}, "gan": {"steps": None}, "vae": {"steps": None}}, {}),
 ]  # fmt: skip
 
 for _name, _summary, _paper, _modules, _defaults, _space in _LINES:

@@ -20,7 +20,7 @@ from ..errors import InputError
 from ..metrics.distances import frechet_distance, kernel_distance
 from ..metrics.significance import Interval, bootstrap_interval
 from ..seeds import generator
-from .judge import Judge
+from .judges import Judge
 
 INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"
 
@@ -140,8 +140,8 @@ def inception_features(device: str | torch.device = "cpu", batch_size: int = 50)
     path = inception_weights()
     if path is None:
         raise InputError(
-            f"the Inception weights are not here: put {INCEPTION_FILE} (torch-fidelity's release v0.2.0) into torch.hub's cache or name it in "
-            "SALUN_INCEPTION, or measure on the judge's features"
+            f"the Inception weights are not here: put {INCEPTION_FILE} (torch-fidelity's release v0.2.0) into torch.hub's cache "
+            "or name it in SALUN_INCEPTION, or measure on the judge's features"
         )
     from torchmetrics.image.fid import NoTrainInceptionV3
 
@@ -152,7 +152,7 @@ def inception_features(device: str | torch.device = "cpu", batch_size: int = 50)
         check_uint8(pixels)
         if pixels.shape[1] == 1:
             pixels = pixels.expand(-1, 3, -1, -1)
-        out = [network(x.to(device)) for x in pixels.split(batch_size)]
+        out = [network._torch_fidelity_forward(x.to(device)) for x in pixels.split(batch_size)]
         return torch.cat([f.float().cpu() for f, _ in out]), torch.cat([p.float().softmax(1).cpu() for _, p in out])
 
     return FeatureSpace("Inception-v3 (2048)", extract)

@@ -21,7 +21,7 @@ Recipe = Callable[[Path, int, Path], dict]
 
 def judge_fashion(folder: Path, seed: int, work: Path) -> dict:
     """The judge: a small CNN on all 60,000 training pictures."""
-    from .judge import JudgeTraining, train_judge
+    from .judges import JudgeTraining, train_judge
 
     data = load_data("fashion-mnist")
     config = JudgeTraining()
@@ -44,8 +44,10 @@ def ddpm_fashion(folder: Path, seed: int, work: Path) -> dict:
     model, info = train(DDPM(config, seed=seed), data.train, training, seed=seed, checkpoint=work / "ddpm-fashion.pt", progress=_say)
     model.save(folder, half=True)
     return {
-        "kind": "ddpm", "summary": "Class-conditional diffusion model of Fashion-MNIST with classifier-free guidance.", "data": _described(data),
-        "seconds": info["seconds"], "settings": vars(training), "losses": info["losses"], "scores": _recognised(folder, "ddpm", guidance=2.0, steps=12),
+        "kind": "ddpm", "summary": "Class-conditional diffusion model of Fashion-MNIST with classifier-free guidance.",
+        "data": _described(data),
+        "seconds": info["seconds"], "settings": vars(training), "losses": info["losses"],
+        "scores": _recognised(folder, guidance=2.0, steps=12),
     }  # fmt: skip
 
 
@@ -59,7 +61,7 @@ def gan_fashion(folder: Path, seed: int, work: Path) -> dict:
     model.save(folder, half=True)
     return {
         "kind": "gan", "summary": "Small class-conditional GAN of Fashion-MNIST, generator and discriminator.", "data": _described(data),
-        "seconds": info["seconds"], "settings": vars(GANTraining()), "losses": info["losses"], "scores": _recognised(folder, "gan"),
+        "seconds": info["seconds"], "settings": vars(GANTraining()), "losses": info["losses"], "scores": _recognised(folder),
     }  # fmt: skip
 
 
@@ -73,8 +75,15 @@ def vae_fashion(folder: Path, seed: int, work: Path) -> dict:
     model.save(folder, half=True)
     return {
         "kind": "vae", "summary": "Small class-conditional variational auto-encoder of Fashion-MNIST.", "data": _described(data),
-        "seconds": info["seconds"], "settings": vars(VAETraining()), "losses": info["losses"], "scores": _recognised(folder, "vae"),
+        "seconds": info["seconds"], "settings": vars(VAETraining()), "losses": info["losses"], "scores": _recognised(folder),
     }  # fmt: skip
+
+
+def mini_sd(folder: Path, seed: int, work: Path) -> dict:
+    """The text-to-image pipeline, its autoencoder included, on all 60,000 training pictures."""
+    from .mini_sd import recipe
+
+    return recipe(folder, seed, work)
 
 
 RECIPES: dict[str, Recipe] = {
@@ -82,6 +91,7 @@ RECIPES: dict[str, Recipe] = {
     "ddpm-fashion": ddpm_fashion,
     "gan-fashion": gan_fashion,
     "vae-fashion": vae_fashion,
+    "mini-sd": mini_sd,
 }
 
 
@@ -104,7 +114,7 @@ def _described(data) -> str:
     return f"{data.name}: {len(data.train):,} training pictures. {data.note}".strip()
 
 
-def _recognised(folder: Path, kind: str, per_class: int = 50, **sampling: object) -> dict:
+def _recognised(folder: Path, per_class: int = 50, **sampling: object) -> dict:
     """What the shipped judge recognises of the weights as saved (half precision)."""
     from . import judge, load
     from .scores import recognise_samples

@@ -23,7 +23,7 @@ from ..errors import InputError, unknown
 from ..seeds import check_seed
 from . import pipelines
 from .registry import ERASERS, Erased
-from .scores import Recognition
+from .scores import Recognition, recognise_samples
 
 TIERS = ("quick", "cpu", "paper")
 
@@ -98,7 +98,14 @@ def run_with_result(trial: Trial, *, pipe=None, judge=None, data: Dataset | None
 
 def draw_and_judge(pipe, judge, trial: Trial) -> Recognition:
     """Judge pictures of every class, from noises that depend on `sample_seed` alone: before and after share them."""
-    options = {"steps": trial.steps, "guidance": trial.guidance, "template": trial.params.get("template", "a photo of a {}")}
+    from . import kind_of
+
+    options = {"steps": trial.steps, "guidance": trial.guidance}
+    if kind_of(pipe) != "pipeline":
+        given = {k: v for k, v in options.items() if v is not None}
+        counts = {"per_class": trial.per_class, "forgotten_samples": max(trial.per_class, 100)}
+        return recognise_samples(pipe, judge, forgotten=trial.concept, seed=trial.sample_seed, **counts, **given)
+    options["template"] = trial.params.get("template", "a photo of a {}")
     return pipelines.recognise(pipe, judge, forgotten=trial.concept, per_class=trial.per_class, seed=trial.sample_seed, **options)
 
 
@@ -113,11 +120,18 @@ def record(trial: Trial, erased: Erased, after: Recognition, before: Recognition
         id=trial.id, tier=trial.tier, seeds={"unlearning": trial.seed, "sampling": trial.sample_seed}, seconds=erased.seconds, mask=mask,
         spec={"model": trial.model, "method": trial.name, "eraser": trial.method, "concept": trial.concept, "seed": trial.seed,
               "params": dict(erased.params), "sampling": sampling, "scenario": f"class {trial.concept}"},
-        scores=after.to_dict() | {"ra": after.retained_mean, "losses": [round(v, 5) for v in erased.losses[:: max(len(erased.losses) // 20, 1)]]},
+        scores=after.to_dict() | {"ra": after.retained_mean, "losses": thinned(erased.losses)},
         original=before.to_dict(), data={} if data is None else {"name": data.name, "note": data.note, "fingerprint": data.fingerprint},
         device=provenance.device_facts(torch.device("cpu") if not hasattr(erased.model, "device") else torch.device(erased.model.device)),
         packages=provenance.package_versions(), code={"commit": provenance.commit()},
     )  # fmt: skip
+
+
+def thinned(losses: Sequence[float] | Mapping[str, Sequence[float]], points: int = 20) -> list | dict:
+    """About `points` of the losses, rounded, for a record; by name where there are several."""
+    if isinstance(losses, Mapping):
+        return {name: thinned(values, points) for name, values in losses.items()}
+    return [round(v, 5) for v in losses[:: max(len(losses) // points, 1)]]
 
 
 def load_model(trial: Trial):

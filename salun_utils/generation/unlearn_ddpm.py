@@ -18,7 +18,7 @@ from ..saliency import saliency_scores
 from ..seeds import derive
 from .ddpm import DDPM
 from .ddpm_training import autocast, best_precision, denoising_loss, preset, train
-from .erasing import Stopwatch, choose_mask, descend, draw, pictures, settings, stream, substitutes
+from .erasing import Stopwatch, choose_mask, descend, draw, pictures, settings, stream, substitutes, used
 from .registry import Erased
 
 
@@ -37,7 +37,7 @@ def erase(name: str, model: DDPM, *, concept: str | int, seed: int = 0, data: Da
     erased = copy.deepcopy(model).eval().requires_grad_(True)
     method = {"ga": _ascend, "selective-amnesia": _selective_amnesia, "retrain": _retrain}.get(name, _salun)
     erased, mask, losses = method(original, erased, forget, retain, label, seed, **options)
-    return Erased(erased.eval(), watch.seconds, mask, {"concept": model.classes[label], "seed": seed, **options}, losses)
+    return Erased(erased.eval(), watch.seconds, mask, used(name, model.classes[label], seed, options), losses)
 
 
 def saliency(model: DDPM, forget: Images, *, seed: int = 0, batch_size: int = 100, draws: int = 1) -> dict[str, Tensor]:
@@ -152,8 +152,8 @@ def fisher_information(model: DDPM, images: Images, *, samples: int, seed: int =
     return total
 
 
-def _retrain(original: DDPM, model: DDPM, forget: Images, retain: Images, label: int, seed: int, *, steps: int):
-    """A network that never saw the class, trained with the original's own recipe (`steps` = 0) or for fewer steps."""
+def _retrain(original: DDPM, model: DDPM, forget: Images, retain: Images, label: int, seed: int, *, steps: int | None):
+    """A network that never saw the class, trained with the original's own recipe (`steps` None) or for fewer steps."""
     try:
         _, recipe = preset(model.config.name)
     except InputError as error:

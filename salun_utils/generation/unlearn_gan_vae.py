@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ..data.images import Dataset, Images
 from ..saliency import saliency_scores
-from .erasing import Stopwatch, choose_mask, descend, draw, pictures, settings, stream, substitutes
+from .erasing import Stopwatch, choose_mask, descend, draw, pictures, settings, stream, substitutes, used
 from .gan import GAN, GANTraining, train_gan
 from .registry import Erased
 from .vae import VAE, VAETraining, train_vae
@@ -50,7 +50,7 @@ def erase(
         else:
             forget, retain = (part.to(model.device) for part in pictures(model, label, data))
         mask, losses = _erase(name, original, erased, forget, retain, label, seed, **options)
-    return Erased(erased.eval(), watch.seconds, mask, {"concept": model.classes[label], "seed": seed, **options}, losses)
+    return Erased(erased.eval(), watch.seconds, mask, used(name, model.classes[label], seed, options), losses)
 
 
 def _erase(
@@ -125,8 +125,8 @@ def _vae_losses(
     return losses
 
 
-def _retrain(model: GAN | VAE, retain: Images, seed: int, *, steps: int):
-    """A network that never saw the class, trained for `steps` steps, or the original's recipe when that is 0."""
+def _retrain(model: GAN | VAE, retain: Images, seed: int, *, steps: int | None):
+    """A network that never saw the class, trained for `steps` steps, or the original's recipe when that is None."""
     fresh = type(model)(model.config, seed=seed).to(model.device)
     if isinstance(model, GAN):
         recipe = GANTraining()

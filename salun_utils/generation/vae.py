@@ -31,7 +31,7 @@ class VAEConfig:
 class VAETraining:
     """How it is trained: `steps` of `batch` pictures with Adam, the rate falling along a cosine."""
 
-    steps: int = 12_000
+    steps: int = 6000
     batch: int = 128
     lr: float = 1e-3
     beta: float = 1.0

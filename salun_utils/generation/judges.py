@@ -22,10 +22,11 @@ from .files import class_label, load_weights, read_config, save_model
 class JudgeTraining:
     """How a judge is trained by `salun_utils.training.fit`."""
 
-    epochs: int = 8
+    epochs: int = 4
     lr: float = 0.1
-    batch_size: int = 256
-    augment: str | None = "crop-flip"
+    batch_size: int = 128
+    augment: str | None = None
+    schedule: str = "one-cycle"
 
 
 class Judge:
@@ -66,6 +67,8 @@ class Judge:
         """Logits (N, K) and features (N, F), both on the CPU."""
         recipe = self.model.recipe
         expected = (recipe["channels"], recipe["image_size"], recipe["image_size"])
+        if not len(pixels):
+            raise InputError("there is no picture to judge")
         if pixels.dtype != torch.uint8:
             raise InputError(f"the judge takes uint8 pictures, not {pixels.dtype}")
         if tuple(pixels.shape[1:]) != expected:
@@ -78,8 +81,6 @@ class Judge:
             logits = [self.model(x.to(device).float() / 255).float().cpu() for x in pixels.split(batch_size)]
         finally:
             hook.remove()
-        if not logits:
-            raise InputError("there is no picture to judge")
         return torch.cat(logits), torch.cat(seen)
 
     def save(self, folder: str | Path, *, half: bool = False) -> Path:
@@ -118,7 +119,15 @@ def train_judge(
         seed=seed,
     )
     history = fit(
-        model, data.train, epochs=config.epochs, lr=config.lr, seed=seed, batch_size=config.batch_size, augment=config.augment, **options
+        model,
+        data.train,
+        epochs=config.epochs,
+        lr=config.lr,
+        seed=seed,
+        batch_size=config.batch_size,
+        augment=config.augment,
+        schedule=config.schedule,
+        **options,
     )
     judge = Judge(model, data.classes, name=name)
     judge.accuracy = 100 * float((judge(data.test.pixels) == data.test.labels).float().mean())

@@ -1,0 +1,143 @@
+"""The conditional GAN and VAE, and erasing a class from them."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+
+from salun_utils import generation
+from salun_utils.data.images import Images
+from salun_utils.errors import InputError
+from salun_utils.generation.gan import GAN, GANConfig, GANTraining, train_gan
+from salun_utils.generation.unlearn_gan_vae import adversarial_loss, saliency
+from salun_utils.generation.vae import VAE, VAEConfig, VAETraining, train_vae
+from salun_utils.seeds import generator
+
+CLASSES = ("a", "b", "c")
+SHAPE = (1, 8, 8)
+QUICK = {"steps": 3, "batch": 4}
+
+
+def make(kind: str):
+    if kind == "gan":
+        return GAN(GANConfig("tiny", CLASSES, SHAPE, widths=(16, 8), latent=4, embedding=4), seed=1).eval()
+    return VAE(VAEConfig("tiny", CLASSES, SHAPE, hidden=(32,), latent=3), seed=1).eval()
+
+
+@pytest.fixture(params=["gan", "vae"])
+def model(request):
+    return make(request.param)
+
+
+@pytest.fixture(scope="module")
+def images() -> Images:
+    labels = torch.arange(60) % 3
+    return Images((labels * 100).to(torch.uint8).view(-1, 1, 1, 1).expand(-1, *SHAPE).contiguous(), labels)
+
+
+def weights(model) -> dict[str, torch.Tensor]:
+    return {n: v.detach().clone() for n, v in model.state_dict().items()}
+
+
+def same(a: dict, b: dict) -> bool:
+    return all(torch.equal(a[n], b[n]) for n in a)
+
+
+def test_same_seed_same_pictures(model):
+    a = model.sample([0, 1, 2], seed=1)
+    assert a.dtype == torch.uint8 and a.shape == (3, *SHAPE)
+    assert torch.equal(a, model.sample([0, 1, 2], seed=1)) and not torch.equal(a, model.sample([0, 1, 2], seed=2))
+
+
+def test_save_and_load(model, tmp_path):
+    again = generation.load(model.save(tmp_path))
+    assert type(again) is type(model) and torch.equal(again.sample([0, 1, 2]), model.sample([0, 1, 2]))
+
+
+@pytest.mark.parametrize("labels, says", [([], "0 samples"), ([3], r"0\.\.2"), ([True, False], "whole")])
+def test_bad_labels(model, labels, says):
+    with pytest.raises(InputError, match=says):
+        model.sample(labels)
+
+
+def test_evidence_bound_by_hand():
+    """With all weights 0 the code's law is the prior and every pixel's logit 0: log 2 nats a pixel, divergence 0."""
+    model = make("vae")
+    for p in model.parameters():
+        p.data.zero_()
+    x, y = torch.rand(5, *SHAPE), torch.tensor([0, 1, 2, 0, 1])
+    assert float(model.loss(x, y, rng=generator(0)).detach()) == pytest.approx(math.log(2), rel=1e-5)
+    model.encoder[-1].bias.data[:3] = 2.0  # means of 2 in 3 dimensions: 3 · 2² / 2 nats a picture
+    got = float(model.loss(x, y, rng=generator(0)).detach())
+    assert got == pytest.approx(math.log(2) + 6 / 64, rel=1e-5)
+
+
+def test_training_learns_the_brightness_of_each_class(images):
+    model = make("vae")
+    train_vae(model, images, VAETraining(steps=400, batch=30, lr=1e-2))
+    drawn = model.sample([0, 1, 2, 0, 1, 2]).float().mean((1, 2, 3))
+    assert torch.allclose(drawn, torch.tensor([0.0, 100, 200] * 2), atol=20)
+
+
+def test_gan_training_moves_both_networks_and_freezes_the_discriminator(images):
+    model = make("gan")
+    before = weights(model)
+    info = train_gan(model, images, GANTraining(steps=5, batch=8))
+    after = weights(model)
+    assert any(not torch.equal(before[n], after[n]) for n in before if n.startswith("generator"))
+    assert any(not torch.equal(before[n], after[n]) for n in before if n.startswith("discriminator"))
+    assert not any(p.requires_grad for p in model.discriminator.parameters()) and len(info["losses"]) == 1
+    again = make("gan")
+    train_gan(again, images, GANTraining(steps=5, batch=8))
+    assert same(after, weights(again))
+
+
+@pytest.mark.parametrize("name", ["salun", "rl", "ga"])
+def test_the_model_passed_in_is_unchanged_and_the_seed_decides(model, images, name):
+    before = weights(model)
+    first = generation.erase(name, model, concept="b", seed=1, data=images, **QUICK)
+    again = generation.erase(name, model, concept="b", seed=1, data=images, **QUICK)
+    assert same(before, weights(model)) and same(weights(first.model), weights(again.model))
+    assert not same(before, weights(first.model)) and len(first.losses["forget"]) == 3
+
+
+@pytest.mark.parametrize("rule", ["saliency", "random", "inverted", "magnitude"])
+def test_weights_outside_the_mask_are_bit_identical(model, images, rule):
+    erased = generation.erase("salun", model, concept="a", data=images, mask=rule, keep=0.3, **QUICK)
+    old, changed = dict(model.named_parameters()), 0
+    for name, p in erased.model.named_parameters():
+        if name not in erased.mask:  # the discriminator
+            assert torch.equal(p, old[name])
+            continue
+        moved = p != old[name]
+        assert not (moved & ~erased.mask[name]).any()
+        changed += int(moved.sum())
+    assert changed and abs(erased.mask.density - 0.3) < 1e-2
+
+
+def test_saliency_is_the_gradient_of_the_class_loss(images):
+    model = make("gan")
+    model.discriminator.requires_grad_(False)
+    scores = saliency(model, 1, seed=0, count=7)
+    z = model.codes(7, generator(0, "erasing: saliency"))
+    adversarial_loss(model, z, torch.ones(7, dtype=torch.int64)).backward()
+    assert scores and all(name.startswith("generator") for name in scores)
+    for name, p in model.named_parameters():
+        if name in scores:
+            assert torch.allclose(scores[name], p.grad.abs(), rtol=1e-3, atol=1e-7)
+
+
+def test_erasing_steers_the_class_to_its_substitute(images):
+    """A VAE that draws each class at its own brightness, made to forget "a", draws it at that of "b" and "c" as before."""
+    model = make("vae")
+    train_vae(model, images, VAETraining(steps=400, batch=30, lr=1e-2))
+    erased = generation.erase("salun", model, concept="a", data=images, steps=200, lr=5e-3, batch=16, keep=0.5).model
+    drawn = erased.sample([0, 1, 2]).float().mean((1, 2, 3))
+    assert torch.allclose(drawn, torch.tensor([100.0, 100, 200]), atol=30)
+
+
+def test_retrain_is_a_fresh_network(model, images):
+    erased = generation.erase("retrain", model, concept="a", data=images, steps=2)
+    assert erased.mask is None and not same(weights(model), weights(erased.model))
