@@ -100,7 +100,8 @@ class Task:
             history = training.fit(
                 model, images, seed=seed, checkpoint=checkpoint, progress=self.progress, compile=self._worth_compiling, **self.recipe
             )
-            return model.state_dict(), {"seconds": history.seconds, "cpu_seconds": history.cpu_seconds, "loss": history.losses[-1], "what": kind}
+            spent = {"seconds": history.seconds, "cpu_seconds": history.cpu_seconds}
+            return model.state_dict(), {**spent, "loss": history.losses[-1], "what": kind}
 
         tensors, facts, _ = self.cache.get("models", parts, make)
         model.load_state_dict(tensors)

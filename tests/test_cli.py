@@ -1,0 +1,127 @@
+"""The command line: bad input ends with status 2 and one line, nothing half-written; a run is done once."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from salun_utils import cli
+from salun_utils.runs.notebooks import parse_value
+
+ROOT = Path(__file__).parents[1]
+TEMPLATE = str(ROOT / "notebooks" / "00_run.ipynb")
+QUICK = ["-p", "dataset", "digits", "-p", "train_epochs", "2", "-p", "epochs", "1", "-p", "lr", "0.02"]
+
+
+def call(capsys, *words: str) -> tuple[int, str, str]:
+    try:
+        status = cli.main(list(words))
+    except SystemExit as stop:
+        status = stop.code
+    seen = capsys.readouterr()
+    return status, seen.out, seen.err
+
+
+def files(folder: Path) -> list[str]:
+    return [p.name for p in folder.rglob("*") if p.is_file()]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["-p", "methd", "ga"], "did you mean 'method'"),
+        (["-p", "method", "saluun"], "did you mean 'salun'"),
+        (["-p", "dataset", "fashion-mimi"], "did you mean 'fashion-mini'"),
+        (["-p", "arch", "small-cn"], "did you mean 'small-cnn'"),
+        *[(["-p", "forget_fraction", f], "forget_fraction must be") for f in ("0", "1", "1.5", ".nan", "nan", "most")],
+        *[(["-p", "keep", k], "keep must be") for k in ("-0.1", "2", "nan")],
+        (["-p", "forget_class", "10"], "there is no class 10"),
+        (["-p", "forget_class", "-1"], "there is no class -1"),
+        (["-p", "forget_class", "zebra"], "there is no class 'zebra'"),
+        *[(["-p", "seed", s], "seed must be") for s in ("1.5", "one", "-1")],
+        (["-p", "epochs", "0"], "epochs"),
+        (["-p", "params", "{alpha"], "params must be a JSON object"),
+        (["-p", "params", '{"alfa": 1}'], "did you mean 'alpha'"),
+        (["-p", "dataset", "/no/such/folder"], "there is no folder"),
+        (["-p", "device", "cuda:99"], "device cuda:99 is not there"),
+        (["-p", "seed", "1", "-p", "seed", "2"], "given twice"),
+    ],
+)
+def test_bad_parameters_end_with_status_2_and_one_line(capsys, tmp_path, words, said):
+    status, out, err = call(capsys, "run", TEMPLATE, *words, "--out", str(tmp_path))
+    assert status == 2 and said in err and not out
+    assert len(err.strip().splitlines()) == 1
+    assert files(tmp_path) == []
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["rum"], "invalid choice"),
+        (["run", "nowhere.ipynb"], "there is no notebook"),
+        (["run", TEMPLATE, "-p", "seed"], "expected 2 arguments"),
+        (["table", "--records", "/no/such/folder"], "there is no folder of records"),
+        (["table", "--tier", "cpu", "--export", "x.xlsx"], "allowed endings"),
+        (["grid", "nowhere.yaml"], "can't read the grid"),
+        (["tune", "-p", "methd", "x"], "did you mean 'method'"),
+        ([], "required"),
+    ],
+)
+def test_bad_usage_ends_with_status_2(capsys, words, said):
+    status, _, err = call(capsys, *words)
+    assert status == 2 and said in err and "Traceback" not in err
+
+
+def test_values_are_read_as_numbers_words_and_nothing():
+    assert [parse_value(v) for v in ("1", "1.5", "1e-3", "true", "null", "ga", "{}")] == [1, 1.5, 0.001, True, None, "ga", "{}"]
+
+
+@pytest.mark.slow
+def test_a_run_is_done_once_and_forced_again(capsys, tmp_path):
+    words = ["run", TEMPLATE, *QUICK, "--out", str(tmp_path)]
+    status, out, _ = call(capsys, *words)
+    assert status == 0 and out.startswith("done: ")
+    record, notebook = next(tmp_path.rglob("*.json")), next(tmp_path.rglob("*.ipynb"))
+    content = json.loads(record.read_text())
+    assert content["spec"]["dataset"] == "digits" and content["measurements"]["parameters"]["seed"] == 0
+    assert "ua" in content["scores"] and record.stat().st_mtime >= notebook.stat().st_mtime
+    before = record.read_bytes()
+    assert call(capsys, *words)[1].startswith("done already: ")
+    assert record.read_bytes() == before
+    status, out, _ = call(capsys, *words, "--force")
+    assert out.startswith("done: ")
+    assert json.loads(record.read_text())["scores"] == content["scores"]
+    status, out, _ = call(capsys, "table", "--records", str(tmp_path))
+    assert status == 0 and "digits" in out and "class-3" in out and len(out.strip().splitlines()) == 2
+
+
+@pytest.mark.slow
+def test_a_notebook_that_fails_leaves_a_log_and_no_record(capsys, tmp_path):
+    status, _, err = call(capsys, "run", TEMPLATE, *QUICK[:-2], "-p", "lr", "1e30", "-p", "method", "ft", "--out", str(tmp_path))
+    assert status == 1 and "TrainingDivergedError" in err and '"lr": 1e+30' in err and len(err.strip().splitlines()) == 1
+    assert not list(tmp_path.rglob("*.json")) and len(list(tmp_path.rglob("*.ipynb"))) == 1
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX permissions")
+def test_an_output_folder_that_can_t_be_written_is_said_before_anything_runs(capsys, tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("in the way")
+    status, _, err = call(capsys, "run", TEMPLATE, *QUICK, "--out", str(blocked / "out"))
+    assert status == 2 and len(err.strip().splitlines()) == 1
+
+
+def test_the_program_itself_prints_no_traceback(tmp_path):
+    words = [sys.executable, "-m", "salun_utils.cli", "run", TEMPLATE, "-p", "keep", "2", "--out", str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, timeout=120)
+    assert done.returncode == 2 and done.stderr == "salun: keep must be a number from 0 to 1, not 2.0\n" and done.stdout == ""
+
+
+def test_doctor_tells_versions_device_data_and_cache(capsys):
+    status, out, _ = call(capsys, "doctor")
+    assert status == 0
+    assert all(word in out for word in ("torch", "device", "fashion-mini", "10,000 + 2,000 images", "cache"))
