@@ -39,18 +39,18 @@ def hold(model: nn.Module, optimizer: torch.optim.Optimizer, mask: SaliencyMask)
     trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
     if not trained <= {id(p) for p in model.parameters()}:
         raise InputError("the optimizer holds parameters that are not the model's")
-    held = [(p, mask[n].to(p.device), p.detach().clone()) for n, p in named.items() if id(p) in trained]
+    held = [(p, (~mask[n]).to(p.device), p.detach().clone()) for n, p in named.items() if id(p) in trained]
     buffers = [(b, b.clone()) for b in _held_statistics(model, mask)]
 
     def mask_gradients(*_: object) -> None:
-        for p, free, _original in held:
+        for p, still, _original in held:
             if p.grad is not None:
-                p.grad.mul_(free)
+                p.grad.masked_fill_(still, 0)  # a product would let an infinite gradient through as NaN
 
     @torch.no_grad()
     def restore(*_: object) -> None:
-        for p, free, original in held:
-            torch.where(free, p, original, out=p)
+        for p, still, original in held:
+            torch.where(still, original, p, out=p)
         for buffer, original in buffers:
             buffer.copy_(original)
 
