@@ -5,8 +5,20 @@
 >>> split = su.data.class_split(data, label=3, seed=0)
 """
 
+from importlib import import_module
+from types import ModuleType
+
 from . import data, masking, metrics, models, runs, saliency, training, unlearning
 from .errors import InputError
+
+_ON_FIRST_USE = ("generation", "grid", "plots")  # heavy, or needing packages that the rest does without
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in _ON_FIRST_USE:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
 
 __version__ = "0.1.0"
 __all__ = ["InputError", "data", "masking", "metrics", "models", "runs", "saliency", "training", "unlearning"]

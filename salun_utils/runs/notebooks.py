@@ -17,6 +17,7 @@ from typing import Any
 
 import yaml
 
+from ..data.places import cache_folder
 from ..data.splits import check_fraction, check_label
 from ..errors import InputError, unknown
 from ..files import atomic
@@ -177,7 +178,7 @@ def parse_value(text: str) -> Any:
 
 def _typed(name: str, value: Any, default: Any) -> Any:
     """`value` as the type of the default; a whole number is accepted where a fraction is expected."""
-    if default is None or value is None:
+    if default is None or value is None or name == "forget_class":  # a class may be given by index or by name
         return value
     if isinstance(default, bool) or isinstance(value, bool):
         ok = isinstance(value, bool) and isinstance(default, bool)
@@ -295,8 +296,13 @@ def _execute(path: Path, log_path: Path, parameters: dict, effective: Mapping[st
             line = " ".join(str(error.evalue).split())
             if error.ename == "InputError":
                 raise InputError(line) from None
+            if error.ename in ("OSError", "PermissionError"):  # a full or read-only cache folder
+                raise InputError(f"{line} (the cache is in {cache_folder()}; SALUN_CACHE names another folder)") from None
             shown = json.dumps(dict(effective), default=str)
             raise RunFailedError(f"{path.name} failed: {error.ename}: {line[:500]} (parameters {shown}; log {log_path})") from None
+        except OSError:
+            log_path.unlink(missing_ok=True)  # a full disk leaves half a notebook
+            raise
         except Exception as error:  # parallel starts can clash over the kernel's ports: once more
             if attempt == 2 or not _is_port_clash(error):
                 raise
