@@ -6,6 +6,7 @@ median, so that half of all weights, ranked over all layers together, may change
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import os
@@ -227,6 +228,14 @@ class SaliencyMask:
     def numel(self) -> int:
         """How many weights the mask is about."""
         return sum(math.prod(s) for s in self._shapes.values())
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of names, shapes and bits."""
+        digest = hashlib.sha256(json.dumps(self._shapes).encode())
+        for bits in self._packed.values():
+            digest.update(bits.tobytes())
+        return digest.hexdigest()
 
     @property
     def kept(self) -> int:

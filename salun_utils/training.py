@@ -18,6 +18,7 @@ from tqdm.auto import tqdm
 
 from .data.images import Images, check_augment
 from .errors import InputError, unknown
+from .files import atomic
 from .masking import hold
 from .saliency import SaliencyMask
 from .seeds import check_seed, derive, generator
@@ -202,10 +203,17 @@ def _checked(arguments: dict) -> str:
         value = arguments[name]
         if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
             raise InputError(f"{name} must be a number, at least 0, not {value!r}")
+    limit = arguments["max_grad_norm"]
+    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 < limit < math.inf):
+        raise InputError(f"max_grad_norm must be a number above 0, or None, not {limit!r}")
+    if isinstance(arguments["data"], Images) and not len(arguments["data"]):
+        raise InputError("there is nothing to train on: the data hold no picture")
     if arguments["schedule"] not in SCHEDULES:
         raise unknown("schedule", arguments["schedule"], SCHEDULES)
     names = ("epochs", "lr", "seed", "schedule", "batch_size", "weight_decay", "momentum", "augment", "precision", "max_grad_norm")
     kept = {name: arguments[name] for name in names}
+    kept["optimizer"] = arguments["optimizer"] if isinstance(arguments["optimizer"], str) else "given"
+    kept["mask"] = None if arguments["mask"] is None else arguments["mask"].fingerprint
     kept["shapes"] = [tuple(p.shape) for p in arguments["model"].parameters()]
     kept["pictures"] = len(arguments["data"]) if isinstance(arguments["data"], Images) else None
     return hashlib.sha256(json.dumps(kept, default=str, sort_keys=True).encode()).hexdigest()
@@ -235,9 +243,10 @@ class _Progress:
             return
         try:
             saved = torch.load(self.path, map_location="cpu", weights_only=True)
+            belongs = saved["settings"] == self.settings
         except Exception as error:  # a torn or foreign file: any failure to read it means starting afresh
             raise InputError(f"checkpoint {self.path} can't be read ({type(error).__name__}); delete it to start afresh") from error
-        if saved["settings"] != self.settings:
+        if not belongs:
             raise InputError(f"checkpoint {self.path} belongs to other settings; delete it or name another file")
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
@@ -249,14 +258,9 @@ class _Progress:
         self.losses.append(loss)
         if self.path is None:
             return
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        partial = self.path.with_name(f"{self.path.name}.{os.getpid()}.part")
-        torch.save(
-            {
-                "settings": self.settings, "model": model.state_dict(), "optimizer": optimizer.state_dict(),
-                "draws": draws.get_state(), "rng": torch.get_rng_state(), "losses": self.losses, "steps": self.steps,
-                "seconds": list(self.clock()),
-            },
-            partial,
-        )  # fmt: skip
-        os.replace(partial, self.path)
+        saved = {
+            "settings": self.settings, "model": model.state_dict(), "optimizer": optimizer.state_dict(), "draws": draws.get_state(),
+            "rng": torch.get_rng_state(), "losses": self.losses, "steps": self.steps, "seconds": list(self.clock()),
+        }  # fmt: skip
+        with atomic(self.path) as partial:
+            torch.save(saved, partial)
