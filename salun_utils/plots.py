@@ -67,8 +67,9 @@ def predictions(
         for line, (name, p) in enumerate(probabilities.items()):
             sure, answer = p[i].max(0)
             wrong = int(answer) != int(labels[i])
-            axis.text(0.5, -0.06 - 0.135 * line, f"{name}: {classes[int(answer)]} {sure:.0%}", transform=axis.transAxes, ha="center", va="top",
-                      fontsize=8.5, color=WRONG if wrong else "0.15")  # fmt: skip
+            said, where = f"{name}: {classes[int(answer)]} {sure:.0%}", -0.06 - 0.135 * line
+            colour = WRONG if wrong else "0.15"
+            axis.text(0.5, where, said, transform=axis.transAxes, ha="center", va="top", fontsize=8.5, color=colour)
     figure.tight_layout(h_pad=0.4, w_pad=0.8)
     figure.subplots_adjust(hspace=0.16 + 0.145 * len(probabilities))
     return figure, f"{len(pictures)} pictures, each with the answer of {', '.join(probabilities)} below it"
@@ -118,7 +119,9 @@ def signed_gaps(gaps: pd.DataFrame) -> Picture:
     """
     scenarios, methods, measures = (list(dict.fromkeys(gaps[c])) for c in ("scenario", "method", "measure"))
     thick = 0.8 / len(methods)
-    figure, axes = plt.subplots(len(scenarios), 1, figsize=(6.4, 0.5 + len(scenarios) * (0.9 + 0.15 * len(methods) * len(measures))), squeeze=False)
+    figure, axes = plt.subplots(
+        len(scenarios), 1, figsize=(6.4, 0.5 + len(scenarios) * (0.9 + 0.15 * len(methods) * len(measures))), squeeze=False
+    )
     for axis, scenario in zip(axes.flat, scenarios, strict=True):
         part = gaps[gaps.scenario == scenario].set_index(["method", "measure"]).gap
         widest = max(1.0, part.abs().max())
@@ -136,7 +139,14 @@ def signed_gaps(gaps: pd.DataFrame) -> Picture:
         sns.despine(ax=axis, left=True)
         axis.tick_params(axis="y", length=0)
     axes.flat[-1].set_xlabel("points above (right) or below (left) Retrain")
-    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="upper center", ncols=len(methods), frameon=False, columnspacing=1.1, handlelength=1.2)
+    figure.legend(
+        *axes.flat[0].get_legend_handles_labels(),
+        loc="upper center",
+        ncols=len(methods),
+        frameon=False,
+        columnspacing=1.1,
+        handlelength=1.2,
+    )
     figure.tight_layout(rect=(0, 0, 1, 1 - 0.35 / figure.get_figheight()))
     return figure, f"Bars of the signed gaps to Retrain in {', '.join(measures)} for {', '.join(methods)}; {', '.join(scenarios)}"
 
@@ -152,7 +162,15 @@ def confidence_curves(confidences: Mapping[str, Mapping[str, Tensor]], *, highes
     for axis, (model, sets) in zip(axes.flat, confidences.items(), strict=True):
         for (name, values), colour, style in zip(sets.items(), COLOURS, ("-", "--", "-."), strict=False):
             values = np.sort(np.asarray(values, dtype=float))
-            axis.step(values, 100 * np.arange(1, len(values) + 1) / len(values), where="post", color=colour, linestyle=style, label=name, linewidth=2)
+            axis.step(
+                values,
+                100 * np.arange(1, len(values) + 1) / len(values),
+                where="post",
+                color=colour,
+                linestyle=style,
+                label=name,
+                linewidth=2,
+            )
         axis.set(title=model, xlim=(0, 1), ylim=(0, highest), xlabel="confidence in the true class")
         axis.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
     axes[0, 0].set_ylabel("pictures with less, %")
