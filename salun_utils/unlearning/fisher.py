@@ -17,9 +17,9 @@ FLOOR = 1e-8  # added to the Fisher information: bounds the noise of weights tha
     "fisher",
     summary="noise on the weights, scaled by the Fisher information of the retained pictures",
     paper="Golatkar et al., Eternal Sunshine of the Spotless Net, CVPR 2020",
-    search={"alpha": Range(1e-16, 1e-6, log=True)},
+    search={"alpha": Range(1e-14, 1e-7, log=True)},
 )
-def fisher(job: Job, *, alpha: float = 1e-12, samples: int = 1000) -> nn.Module:
+def fisher(job: Job, *, alpha: float = 1e-11, samples: int = 1000) -> nn.Module:
     """theta_u = theta_o + (alpha / F)^(1/4) n with n ~ N(0, I) and F the diagonal Fisher information of D_r.
 
     The label of each picture is drawn from the model itself, one draw a picture. The extra factors that public code has for the
