@@ -82,11 +82,9 @@ def test_every_class_is_drawn_from_the_same_noises(pipe):
     assert pixels.shape[0] == 6 and labels.tolist() == [0, 0, 1, 1, 2, 2]
 
 
-def test_guidance_one_leaves_the_empty_prompt_out_and_zero_leaves_only_it(pipe):
-    a, b = (pipelines.sample(pipe, [p] * 1, steps=2, guidance=1.0) for p in ("a photo of a circle", ""))
-    c = pipelines.sample(pipe, [""], steps=2, guidance=5.0)  # empty against empty: guidance has nothing to push
-    assert torch.equal(b, c)
-    assert a.shape == b.shape
+def test_guidance_has_nothing_to_push_when_the_prompt_is_empty(pipe):
+    plain, guided = (pipelines.sample(pipe, [""], steps=2, guidance=g) for g in (1.0, 5.0))
+    assert (plain.int() - guided.int()).abs().max() <= 1
 
 
 def test_signed_floats_become_the_right_bytes():

@@ -89,7 +89,8 @@ def build(classes: Sequence[str], *, image_size: int = 32, widths=(64, 128), vae
         unet = UNet2DConditionModel(
             sample_size=image_size // 2 ** (len(vae_widths) - 1), in_channels=4, out_channels=4, layers_per_block=1,
             block_out_channels=widths, down_block_types=["CrossAttnDownBlock2D"] * len(widths),
-            up_block_types=["CrossAttnUpBlock2D"] * len(widths), cross_attention_dim=text_width, attention_head_dim=2, norm_num_groups=groups,
+            up_block_types=["CrossAttnUpBlock2D"] * len(widths), cross_attention_dim=text_width, attention_head_dim=2,
+            norm_num_groups=groups,
         )  # fmt: skip
         text_encoder = CLIPTextModel(text)
     # clip_sample would cut latents at 1, which bloats objects under guidance: 75 % recognised instead of 97 %.
@@ -132,8 +133,8 @@ def train(
 ):
     """Train the autoencoder, then the U-Net and the text model together on its latents; save the pipeline in `folder`.
 
-    Every stage leaves a checkpoint in `work` (by default ``folder/checkpoints``), and the draws of a step depend on the seed and the step's number alone: after a stop the
-    same call goes on and ends with the same weights.
+    Every stage leaves a checkpoint in `work` (by default ``folder/checkpoints``), and the draws of a step depend on the seed and the
+    step's number alone: after a stop the same call goes on and ends with the same weights.
 
     Parameters
     ----------
@@ -293,8 +294,8 @@ def recipe(folder: Path, seed: int, work: Path) -> dict:
         "data": f"{images.name}: {len(images.train):,} training pictures. {images.note}".strip(), "seconds": info["seconds"],
         "settings": {"vae_steps": VAE_STEPS, "unet_steps": UNET_STEPS, "batch_size": 64, "pictures": 30_000}, "losses": info["losses"],
         "scores": {
-            "recognised (%)": round(found.retained_mean, 2), "interval": [round(v, 2) for v in found.retained_interval], "pictures a class": 50,
-            "sampling seed": 1, "guidance": 3.0, "steps": 25, "judge": found.judge, "judge accuracy (%)": found.judge_accuracy,
+            "recognised (%)": round(found.retained_mean, 2), "interval": [round(v, 2) for v in found.retained_interval],
+            "pictures a class": 50, "sampling seed": 1, "guidance": 3.0, "steps": 25, "judge": found.judge, "judge accuracy (%)": found.judge_accuracy,
             "by class": {k: round(v, 1) for k, v in found.retained.items()},
         },
     }  # fmt: skip

@@ -115,7 +115,7 @@ def sample(
     Parameters
     ----------
     prompts : one per picture; or text embeddings (N, L, D), as `encode` gives.
-    guidance : classifier-free guidance scale, at least 0; 1 switches it off. By default 3 for mini-sd, 7.5 for Stable Diffusion (paper).
+    guidance : classifier-free guidance scale, at least 0; up to 1 there is none, as in diffusers. By default 3 for mini-sd, 7.5 for Stable Diffusion (paper).
     steps : by default 25 for mini-sd and 100 for Stable Diffusion (paper).
     noise : (N, C, h, w) start noise; drawn from `seed` by default.
     """
@@ -170,7 +170,7 @@ def signed_to_uint8(x: Tensor) -> Tensor:
 
 
 def for_judge(pixels: Tensor, shape: Sequence[int] = (1, 28, 28)) -> Tensor:
-    """RGB pictures (N, 3, H, W) as a classifier of (C, h, w) pictures takes them: channels averaged to grey, a margin cut off, else resized."""
+    """RGB pictures (N, 3, H, W) as a classifier of (C, h, w) ones takes them: averaged to grey, a margin cut off, else resized."""
     channels, height, width = shape
     if channels == 1 and pixels.shape[1] == 3:
         pixels = pixels.float().mean(1, keepdim=True).round().to(torch.uint8)
