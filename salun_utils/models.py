@@ -196,9 +196,14 @@ def create(
     nn.Module from float images (B, C, H, W) in [0, 1] to logits (B, num_classes). ``model.recipe`` holds these arguments,
     so that retraining can start from the same network.
     """
+    for name, value, lowest in (("num_classes", num_classes, 2), ("channels", channels, 1), ("image_size", image_size, 1)):
+        if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
+            raise InputError(f"{name} must be a whole number, at least {lowest}, not {value!r}")
     mean, std = (tuple(v) if v is not None else (0.5,) * channels for v in (mean, std))
     if len(mean) != channels or len(std) != channels:
         raise InputError(f"mean and std need {channels} numbers each, one a channel, not {len(mean)} and {len(std)}")
+    if not all(v > 0 for v in std):
+        raise InputError(f"std must be above 0 in every channel, not {std}")
     if not width > 0:
         raise InputError(f"width must be above 0, not {width!r}")
     with torch.random.fork_rng(devices=[]):
@@ -231,7 +236,8 @@ def _from_timm(arch: str, num_classes: int, channels: int, image_size: int) -> n
     options = dict(options, num_classes=num_classes, in_chans=channels)
     if arch == "mixer_s":  # its entry point fixes the patch size
         return timm.models.mlp_mixer.MlpMixer(img_size=image_size, num_blocks=8, embed_dim=512, **options)
-    if not any(k in name for k in ("resnet", "efficientnet", "convnext", "mobilenet", "vgg", "regnet", "densenet")) or "img_size" in accepted:
+    convolutional = any(k in name for k in ("resnet", "efficientnet", "convnext", "mobilenet", "vgg", "regnet", "densenet"))
+    if not convolutional or "img_size" in accepted:
         options["img_size"] = image_size
     try:
         model = timm.create_model(name, pretrained=False, **options)
