@@ -195,3 +195,11 @@ def test_nan_is_a_failure_never_a_score(cache):
 def test_a_record_is_plain_json(record, tmp_path):
     content = json.loads(record.save(tmp_path).read_text(), parse_constant=lambda c: pytest.fail(f"{c} is no JSON"))
     assert content["schema_version"] == su.runs.SCHEMA_VERSION
+
+
+def test_a_set_chosen_by_memorisation_is_the_one_its_original_is_least_sure_of(cache):
+    from salun_utils.data.scenarios import margins
+
+    task = su.runs.prepare(su.runs.RunSpec(dataset="digits", train_epochs=2, scenario="memorised-most", forget_fraction=0.1), cache=cache)
+    assert margins(task.original, task.split.forget).max() <= margins(task.original, task.split.retain).min()
+    assert task.split.name == "memorised-most-10"

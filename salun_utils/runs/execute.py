@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -16,8 +17,10 @@ from torch import nn
 
 from .. import data as datasets
 from .. import metrics, models, training
+from ..data import scenarios
 from ..data.places import data_folder
-from ..data.splits import ForgetSplit, check_label, class_split, random_split, subset_split
+from ..data.scenarios import SCORED, scenario_scores
+from ..data.splits import ForgetSplit, random_split
 from ..errors import InputError, unknown
 from ..saliency import SaliencyMask
 from ..seeds import derive
@@ -145,8 +148,12 @@ def prepare(spec: RunSpec, *, cache: Cache | None = None, progress: bool = False
     """Load the data and cut the split; models are trained (or read from the cache) when first asked for."""
     data = load_dataset(spec)
     device = pick_device(spec.device)
-    split = make_split(data, spec)
-    return Task(spec, data, split.to(device), device, cache or Cache(), progress)
+    cache, scores = cache or Cache(), None
+    if spec.scenario in SCORED:  # the original doesn't depend on what is to be forgotten: that of any split of this seed will do
+        anywhere = random_split(data, fraction=spec.forget_fraction, seed=spec.seeds["split"])
+        reference = Task(spec, data, anywhere.to(device), device, cache, progress).original
+        scores = scenario_scores(reference, data, spec.scenario)
+    return Task(spec, data, make_split(data, spec, scores).to(device), device, cache, progress)
 
 
 def run(spec: RunSpec, *, task: Task | None = None, cache: Cache | None = None, progress: bool = False) -> Record:
@@ -245,18 +252,16 @@ def _thinned(data: datasets.Dataset, count: int) -> datasets.Dataset:
     return datasets.Dataset(data.name, datasets.Images(part.pixels, part.labels), data.test, data.classes, data.mean, data.std, data.note)
 
 
-def make_split(data: datasets.Dataset, spec: RunSpec) -> ForgetSplit:
-    """Cut `data` as the spec says."""
-    seed = spec.seeds["split"]
-    if spec.scenario == "random":
-        return random_split(data, fraction=spec.forget_fraction, seed=seed)
-    if spec.scenario == "class":
-        return class_split(data, label=check_label(spec.forget_class, data.classes), seed=seed)
+def make_split(data: datasets.Dataset, spec: RunSpec, reference: Callable[[ForgetSplit], nn.Module] | None = None) -> ForgetSplit:
+    """Cut `data` as the spec says. `reference` trains (or finds) the original of a split; scenarios by memorisation look at it."""
+    common = {"seed": spec.seeds["split"], "forget_fraction": spec.forget_fraction, "forget_class": spec.forget_class}
     if spec.scenario == "indices":
-        return subset_split(data, _read_indices(spec.indices), seed=seed)
-    from ..data import scenarios
-
-    return scenarios.make_split(data, spec.scenario, seed=seed, forget_fraction=spec.forget_fraction)
+        return scenarios.make_split(data, spec.scenario, indices=_read_indices(spec.indices), **common)
+    scores = None
+    if spec.scenario in scenarios.SCORED and reference is not None:
+        plain = scenarios.make_split(data, "random", **common)  # the same pictures are trained on, whichever are forgotten
+        scores = scenarios.scenario_scores(reference(plain), data, spec.scenario)
+    return scenarios.make_split(data, spec.scenario, scores=scores, **common)
 
 
 def _read_indices(path: str) -> list[int]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from ..data.scenarios import SCENARIOS
 from ..data.splits import check_fraction
 from ..errors import InputError, unknown
 from ..metrics import PROTOCOLS
@@ -20,7 +21,6 @@ from ..unlearning import METHODS, RULES, get
 from ..unlearning.job import COMMON
 
 TIERS = ("quick", "cpu", "paper")
-SCENARIOS = ("random", "class", "indices", "memorised-most", "memorised-medium", "memorised-least", "worst-case")
 _NOT_IN_ID = {"tier", "device", "data_note"}  # they say where a run belongs and how it is shown, not what it computes
 
 
