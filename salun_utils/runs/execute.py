@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import inspect
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,8 +18,7 @@ from .. import data as datasets
 from .. import metrics, models, training
 from ..data import scenarios
 from ..data.places import data_folder
-from ..data.scenarios import SCORED, scenario_scores
-from ..data.splits import ForgetSplit, random_split
+from ..data.splits import ForgetSplit
 from ..errors import InputError, unknown
 from ..saliency import SaliencyMask
 from ..seeds import derive
@@ -149,10 +147,10 @@ def prepare(spec: RunSpec, *, cache: Cache | None = None, progress: bool = False
     data = load_dataset(spec)
     device = pick_device(spec.device)
     cache, scores = cache or Cache(), None
-    if spec.scenario in SCORED:  # the original doesn't depend on what is to be forgotten: that of any split of this seed will do
-        anywhere = random_split(data, fraction=spec.forget_fraction, seed=spec.seeds["split"])
+    if spec.scenario in scenarios.SCORED:  # the original doesn't depend on what is to be forgotten: that of any split of this seed will do
+        anywhere = scenarios.make_split(data, "random", seed=spec.seeds["split"], forget_fraction=spec.forget_fraction)
         reference = Task(spec, data, anywhere.to(device), device, cache, progress).original
-        scores = scenario_scores(reference, data, spec.scenario)
+        scores = scenarios.scenario_scores(reference, data, spec.scenario)
     return Task(spec, data, make_split(data, spec, scores).to(device), device, cache, progress)
 
 
@@ -252,16 +250,12 @@ def _thinned(data: datasets.Dataset, count: int) -> datasets.Dataset:
     return datasets.Dataset(data.name, datasets.Images(part.pixels, part.labels), data.test, data.classes, data.mean, data.std, data.note)
 
 
-def make_split(data: datasets.Dataset, spec: RunSpec, reference: Callable[[ForgetSplit], nn.Module] | None = None) -> ForgetSplit:
-    """Cut `data` as the spec says. `reference` trains (or finds) the original of a split; scenarios by memorisation look at it."""
-    common = {"seed": spec.seeds["split"], "forget_fraction": spec.forget_fraction, "forget_class": spec.forget_class}
-    if spec.scenario == "indices":
-        return scenarios.make_split(data, spec.scenario, indices=_read_indices(spec.indices), **common)
-    scores = None
-    if spec.scenario in scenarios.SCORED and reference is not None:
-        plain = scenarios.make_split(data, "random", **common)  # the same pictures are trained on, whichever are forgotten
-        scores = scenarios.scenario_scores(reference(plain), data, spec.scenario)
-    return scenarios.make_split(data, spec.scenario, scores=scores, **common)
+def make_split(data: datasets.Dataset, spec: RunSpec, scores: torch.Tensor | None = None) -> ForgetSplit:
+    """Cut `data` as the spec says; scenarios by memorisation need the `scores` of `scenario_scores`."""
+    return scenarios.make_split(
+        data, spec.scenario, seed=spec.seeds["split"], forget_fraction=spec.forget_fraction, forget_class=spec.forget_class,
+        indices=_read_indices(spec.indices) if spec.scenario == "indices" else None, scores=scores,
+    )  # fmt: skip
 
 
 def _read_indices(path: str) -> list[int]:
