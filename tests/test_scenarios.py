@@ -120,6 +120,20 @@ def test_mislabelled_pictures_are_among_the_most_memorised(digits):
     assert shares["memorised-most"] > 0.3 and shares["memorised-least"] < 0.02
 
 
+def test_a_run_takes_its_scores_from_its_own_original_and_trains_it_once(tmp_path, monkeypatch):
+    settings = {"dataset": "digits", "train_epochs": 2, "width": 0.25, "forget_fraction": 0.2, "method": "ga", "epochs": 1}
+    cache, trainings = su.runs.Cache(tmp_path), []
+    fit = su.training.fit
+    monkeypatch.setattr(su.training, "fit", lambda *given, **options: (trainings.append(len(given[1])), fit(*given, **options))[1])
+    task = su.runs.prepare(su.runs.RunSpec(scenario="memorised-most", **settings), cache=cache)
+    assert task.split.name == "memorised-most-20" and len(trainings) == 1
+    chosen, rest = (margins(task.original, part) for part in (task.split.forget, task.split.retain))
+    assert chosen.max() <= rest.min() and len(trainings) == 1
+    other = su.runs.prepare(su.runs.RunSpec(scenario="memorised-least", **settings), cache=cache)
+    assert margins(other.original, other.split.forget).min() >= margins(other.original, other.split.retain).max()
+    assert len(trainings) == 1
+
+
 def test_bad_input_is_named(digits, scores, tiny_model):
     for call, word in (
         (lambda: make_split(digits, "memorized-most", seed=0, scores=scores), "memorised-most"),
