@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from ..errors import InputError
 from ..files import atomic
-from ..runs.notebooks import _library_digest, check_parameters, data_fingerprint, finished, notebook_digest
+from ..runs.notebooks import _library_digest, check_data, check_parameters, data_fingerprint, finished, notebook_digest
 from .grid import Grid, GridRun
 from .orphans import die_with_parent
 
@@ -64,6 +64,7 @@ def run(
         pending = [r for r in grid.runs if not is_done(grid, r, records)]
         before = [r.name for r in grid.runs if r not in pending]
         if pending:
+            _check_data_of(grid, pending)
             deadline = None if minutes is None else time.time() + 60 * minutes
             _write_list(grid, pending, records, state, notebooks, deadline)
             _call_snakemake(state, cores, snakemake or [])
@@ -80,7 +81,22 @@ def is_done(grid: Grid, run: GridRun, records: Path) -> bool:
         return False
     effective = check_parameters(grid.notebook, run.parameters)
     code = {"notebook": notebook_digest(grid.notebook), "fingerprint": _library_digest(effective)}
-    return finished(path, code, data_fingerprint(effective)) is not None
+    try:
+        fingerprint = data_fingerprint(effective)
+    except InputError:  # a record made elsewhere counts though its data are not here to compare
+        fingerprint = ""
+    return finished(path, code, fingerprint) is not None
+
+
+def _check_data_of(grid: Grid, pending: list[GridRun]) -> None:
+    """Refuse before anything starts when a data set, a class or a device that the runs name isn't there."""
+    seen = set()
+    for run in pending:
+        effective = check_parameters(grid.notebook, run.parameters)
+        kind = tuple(str(effective.get(k)) for k in ("dataset", "train_images", "scenario", "forget_class", "device"))
+        if kind not in seen:
+            seen.add(kind)
+            check_data(effective)
 
 
 def failure_file(records: Path, name: str) -> Path:

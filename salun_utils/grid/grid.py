@@ -45,8 +45,8 @@ def read(path: str | Path) -> Grid:
 
     The file is YAML. ``notebook`` is a path beside the project's root; ``fixed`` holds parameters for all runs, ``product`` lists to be
     multiplied out. ``blocks``, a list of further ``fixed``/``product`` pairs laid over those, makes a union of several products, each with
-    its own ``priority`` (higher runs first) and ``minutes_per_run``. ``tuned`` names a folder of chosen values (see `runs.tuning`); those of
-    a method are filled in where the grid sets none.
+    its own ``priority`` (higher runs first) and ``minutes_per_run``. ``tuned`` names a folder of chosen values (see `runs.tuning`): those
+    of a method are filled in where the grid sets none.
 
     Raises
     ------

@@ -81,6 +81,7 @@ def run_notebook(
     """
     path = notebook_path(notebook)
     effective = check_parameters(path, parameters or {})
+    check_data(effective)
     name = run_name(path, effective)
     tier = str(effective.get("tier", "quick"))
     record_path = Path(record_out) if record_out else Path(out) / "records" / tier / f"{name}.json"
@@ -139,6 +140,15 @@ def check_parameters(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     effective = {**defaults, **{k: _typed(k, v, defaults[k]) for k, v in given.items()}}
     check_ranges(effective)
     return effective
+
+
+def check_data(effective: Mapping[str, Any]) -> None:
+    """Check that the data set can be loaded, that it has the class to be forgotten, and that the device is there."""
+    pick_device(str(effective.get("device") or "auto"))
+    if effective.get("dataset"):
+        data = _dataset(str(effective["dataset"]), effective.get("train_images"))
+        if effective.get("scenario") == "class" and "forget_class" in effective:
+            check_label(effective["forget_class"], data.classes)
 
 
 def notebook_parameters(path: Path) -> dict[str, Any]:
@@ -217,12 +227,7 @@ def check_ranges(effective: Mapping[str, Any]) -> None:
             raise InputError(f"{name} must be at least 0, not {value!r}")
     own = [*(method.defaults if method else ()), *COMMON]
     params = {k: v for k, v in effective.items() if k in own and k not in fields and v is not None}
-    spec = RunSpec(**fields, **params, **_json_parameters(effective))
-    pick_device(spec.device)
-    if "dataset" in fields:
-        data = _dataset(spec.dataset, spec.train_images)
-        if spec.scenario == "class" and "forget_class" in fields:
-            check_label(spec.forget_class, data.classes)
+    RunSpec(**fields, **params, **_json_parameters(effective))
 
 
 def _json_parameters(effective: Mapping[str, Any]) -> dict[str, Any]:
