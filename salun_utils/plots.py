@@ -36,8 +36,9 @@ def accuracy_by_class(accuracies: Mapping[str, Sequence[float]], classes: Sequen
     places = np.arange(len(classes))
     if forgotten is not None:
         axis.axhspan(forgotten - 0.5, forgotten + 0.5, color="0.92", zorder=0)
-    for (name, values), colour, marker in zip(accuracies.items(), COLOURS, MARKERS, strict=False):
-        axis.plot(values, places, marker, color=colour, label=name, markersize=9, alpha=0.85, markeredgecolor="white", markeredgewidth=0.6)
+    shifts = np.linspace(-0.2, 0.2, len(accuracies))  # equal values would hide one another
+    for (name, values), colour, marker, shift in zip(accuracies.items(), COLOURS, MARKERS, shifts, strict=False):
+        axis.plot(values, places + shift, marker, color=colour, label=name, markersize=8, markeredgecolor="white", markeredgewidth=0.6)
     axis.set(xlabel="accuracy, %", xlim=(-4, 104), yticks=places, yticklabels=classes, ylim=(len(classes) - 0.5, -0.5))
     axis.grid(axis="y", color="0.88", linewidth=0.8)
     axis.set_axisbelow(True)
@@ -75,36 +76,37 @@ def predictions(
     return figure, f"{len(pictures)} pictures, each with the answer of {', '.join(probabilities)} below it"
 
 
-def mask_picture(mask: SaliencyMask, *, layer: str) -> Picture:
-    """A mask seen twice: weight by weight in one convolution, and as the share of each parameter that may change.
+def mask_picture(mask: SaliencyMask, classes: Sequence[str], *, layer: str = "fc.weight") -> Picture:
+    """A mask seen twice: weight by weight in the last layer, one row a class, and as the share of each parameter that may change.
 
     Parameters
     ----------
-    layer : a parameter (out, in, height, width); of each filter the first input channel is shown.
+    layer : a parameter (K, features). classes : names of its rows.
     """
-    filters = mask[layer][:, 0].numpy()
-    across = -(-len(filters) // 4)
-    height, width = filters.shape[1:]
-    sheet = np.full((4 * (height + 1) - 1, across * (width + 1) - 1), np.nan)
-    for i, one in enumerate(filters):
-        top, left = (i // across) * (height + 1), (i % across) * (width + 1)
-        sheet[top : top + height, left : left + width] = one
+    rows = mask[layer].numpy()
     table = mask.per_layer()
-    figure, (above, below) = plt.subplots(2, 1, figsize=(6.4, 2.2 + 0.27 * len(table)), height_ratios=[1.9, 0.27 * len(table)])
-    above.imshow(sheet, cmap=ListedColormap(["0.88", COLOURS[1]]), vmin=0, vmax=1, interpolation="nearest")
-    above.set_title(f"{layer}: {len(filters)} filters of {height}×{width}; coloured weights may change", fontsize=10)
-    above.axis("off")
+    tall = 0.24 * len(classes), 0.25 * len(table)
+    figure, (above, below) = plt.subplots(2, 1, figsize=(6.4, 1.7 + sum(tall)), height_ratios=tall)
+    above.imshow(rows, cmap=ListedColormap(["0.88", COLOURS[1]]), vmin=0, vmax=1, interpolation="nearest", aspect="auto")
+    named = [f"{name}  {share:.0%}" for name, share in zip(classes, rows.mean(1), strict=True)]
+    above.set(yticks=range(len(classes)), yticklabels=named, xticks=[], title=f"{layer}: coloured weights may change")
+    above.set_yticks(np.arange(0.5, len(classes) - 1), minor=True)
+    above.grid(axis="y", which="minor", color="white", linewidth=2)
     names = [f"{name}  ({count:,})" for name, count in zip(table.parameter, table.weights, strict=True)]
     below.barh(names, 100 * table.share, color=COLOURS[1])
     below.axvline(100 * mask.density, color="0.2", linestyle="--", linewidth=1)
-    below.set(xlabel="weights that may change, %; dashed: of all weights together", xlim=(0, 100))
+    below.set(xlabel="weights that may change, % (dashed: in the whole network)", xlim=(0, 100))
     below.invert_yaxis()
-    below.tick_params(axis="y", labelsize=9)
-    sns.despine(figure)
+    for axis in (above, below):
+        axis.tick_params(axis="y", which="both", labelsize=9, length=0)
+    sns.despine(figure, left=True)
+    sns.despine(ax=above, bottom=True)
     figure.tight_layout()
     low, high = (table.loc[i] for i in (table.share.idxmin(), table.share.idxmax()))
-    return figure, (f"The mask over {len(filters)} filters of {layer}, and bars of the share kept in each parameter, "
-                    f"from {low.share:.0%} ({low.parameter}) to {high.share:.0%} ({high.parameter})")  # fmt: skip
+    return figure, (
+        f"The mask over {layer}, one row a class, and bars of the share kept in each parameter, "
+        f"from {low.share:.0%} ({low.parameter}) to {high.share:.0%} ({high.parameter})"
+    )
 
 
 # -- measures ---------------------------------------------------------------------------------------------------------------------
@@ -178,3 +180,72 @@ def confidence_curves(confidences: Mapping[str, Mapping[str, Tensor]], *, highes
     sns.despine(figure)
     figure.tight_layout()
     return figure, f"Cumulative histograms of the confidence in the true class, for {', '.join(confidences)}"
+
+
+# -- saliency ---------------------------------------------------------------------------------------------------------------------
+
+
+def input_saliency(pictures: Tensor, maps: Mapping[str, Tensor], titles: Sequence[str]) -> Picture:
+    """Pictures in the first row; below, how strongly each pixel counts, each map scaled by its own largest value.
+
+    Parameters
+    ----------
+    pictures : uint8 (n, C, H, W). maps : name -> float (n, C, H, W); signed ones are shown in two colours. titles : n.
+    """
+    count = len(pictures)
+    figure, axes = plt.subplots(1 + len(maps), count, figsize=(1.5 * count + 1.2, 1.55 * (1 + len(maps)) + 0.3), squeeze=False)
+    for axis, picture, title in zip(axes[0], pictures, titles, strict=True):
+        axis.imshow(picture.permute(1, 2, 0).cpu().numpy().squeeze(), cmap="gray_r", vmin=0, vmax=255)
+        axis.set_title(title, fontsize=10, fontweight="bold", pad=3)
+    for row, values in zip(axes[1:], maps.values(), strict=True):
+        signed = bool((values < 0).any())
+        for axis, one in zip(row, values.detach().cpu().sum(1).numpy(), strict=True):
+            top = max(float(np.abs(one).max()), 1e-12)
+            axis.imshow(one, cmap="PuOr_r" if signed else "gray_r", vmin=-top if signed else 0, vmax=top)
+    for line, name in zip(axes, ["picture", *maps], strict=True):
+        for axis in line:
+            axis.set(xticks=[], yticks=[])
+            for spine in axis.spines.values():
+                spine.set_color("0.85")
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9, labelpad=6)
+    figure.tight_layout(h_pad=0.3, w_pad=0.3)
+    return figure, f"{count} pictures ({', '.join(titles)}) and below each its maps: {', '.join(maps)}"
+
+
+def score_picture(scores: Mapping[str, Tensor], *, gamma: float) -> Picture:
+    """Saliency scores on a logarithmic axis: a histogram of all weights, and the middle 90 % and 50 % of each parameter's scores.
+
+    Parameters
+    ----------
+    scores : name -> float >= 0. gamma : the threshold, drawn through both parts. Scores of 0 are left out of the picture.
+    """
+    found = {name: np.log10(s[s > 0].detach().cpu().numpy().ravel()) for name, s in scores.items() if (s > 0).any()}
+    every = np.concatenate(list(found.values()))
+    edges = np.linspace(np.quantile(every, 0.0005), every.max(), 70)
+    size = 0.27 * len(found)
+    figure, (above, below) = plt.subplots(2, 1, figsize=(6.4, 2.6 + size), height_ratios=[1.9, size], sharex=True)
+    limit = np.log10(max(gamma, 1e-45))
+    for part, colour, label in (
+        (every[every < limit], "0.75", "below γ: held"),
+        (every[every >= limit], COLOURS[1], "γ and above: may change"),
+    ):
+        above.hist(part, edges, color=colour, label=label)
+    above.set(ylabel="weights")
+    above.legend(frameon=False, fontsize=9, loc="upper left")
+    for place, values in enumerate(found.values()):
+        low, left, middle, right, high = np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95])
+        below.plot([low, high], [place, place], color=COLOURS[0], linewidth=1.5)
+        below.plot([left, right], [place, place], color=COLOURS[0], linewidth=7, solid_capstyle="butt")
+        below.plot(middle, place, "|", color="white", markersize=7, markeredgewidth=2)
+    below.set(yticks=range(len(found)), yticklabels=list(found), ylim=(len(found) - 0.5, -0.5), xlabel="saliency score")
+    below.tick_params(axis="y", labelsize=9)
+    decades = np.arange(np.ceil(edges[0]), np.floor(edges[-1]) + 1)
+    below.set_xticks(decades, [f"$10^{{{int(d)}}}$" for d in decades])
+    for axis in (above, below):
+        axis.axvline(limit, color="0.15", linestyle="--", linewidth=1.2)
+    above.annotate("γ", (limit, 0.96), xycoords=("data", "axes fraction"), xytext=(4, 0), textcoords="offset points", fontsize=12, va="top")
+    sns.despine(figure)
+    figure.tight_layout()
+    total = sum(s.numel() for s in scores.values())
+    return figure, (f"Histogram of {total:,} saliency scores on a logarithmic axis with the threshold {gamma:.1e}, "
+                    f"and their range in each of {len(found)} parameters")  # fmt: skip
