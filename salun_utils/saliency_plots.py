@@ -50,15 +50,13 @@ def score_picture(scores: Mapping[str, Tensor], *, gamma: float) -> Picture:
     """
     found = {name: np.log10(s[s > 0].detach().cpu().numpy().ravel()) for name, s in scores.items() if (s > 0).any()}
     every = np.concatenate(list(found.values()))
-    edges = np.linspace(np.quantile(every, 0.0005), every.max(), 70)
     size = 0.27 * len(found)
     figure, (above, below) = plt.subplots(2, 1, figsize=(6.4, 2.6 + size), height_ratios=[1.9, size], sharex=True)
-    limit = np.log10(max(gamma, 1e-45))
-    for part, colour, label in (
-        (every[every < limit], "0.75", "below γ: held"),
-        (every[every >= limit], COLOURS[1], "γ and above: may change"),
-    ):
-        above.hist(part, edges, color=colour, label=label)
+    lowest, highest = np.quantile(every, 0.0005), every.max()
+    limit = float(np.clip(np.log10(max(gamma, 1e-45)), lowest, highest))
+    edges = np.arange(limit - 0.08 * np.ceil((limit - lowest) / 0.08), highest + 0.08, 0.08)  # one bin ends at the threshold
+    above.hist(every[every < limit], edges, color="0.75", label="below γ: held")
+    above.hist(every[every >= limit], edges, color=COLOURS[1], label="γ and above:\nmay change")
     above.set(ylabel="weights")
     above.legend(frameon=False, fontsize=9, loc="upper left")
     for place, values in enumerate(found.values()):
@@ -72,7 +70,7 @@ def score_picture(scores: Mapping[str, Tensor], *, gamma: float) -> Picture:
     below.set_xticks(decades, [f"$10^{{{int(d)}}}$" for d in decades])
     for axis in (above, below):
         axis.axvline(limit, color="0.15", linestyle="--", linewidth=1.2)
-    above.annotate("γ", (limit, 0.96), xycoords=("data", "axes fraction"), xytext=(4, 0), textcoords="offset points", fontsize=12, va="top")
+    above.annotate("γ", (limit, 1.02), xycoords=("data", "axes fraction"), fontsize=12, ha="center", va="bottom")
     sns.despine(figure)
     figure.tight_layout()
     total = sum(s.numel() for s in scores.values())
