@@ -127,6 +127,8 @@ def signed_gaps(gaps: pd.DataFrame) -> Picture:
     for axis, scenario in zip(axes.flat, scenarios, strict=True):
         part = gaps[gaps.scenario == scenario].set_index(["method", "measure"]).gap
         widest = max(1.0, part.abs().max())
+        left, right = min(0.0, part.min()), max(0.0, part.max())
+        margin = 0.14 * max(1.0, right - left)
         for k, (method, colour) in enumerate(zip(methods, [GREY, *COLOURS], strict=False)):
             values = [part.get((method, m), np.nan) for m in measures]
             places = np.arange(len(measures)) - 0.4 + thick * (k + 0.5)
@@ -136,7 +138,7 @@ def signed_gaps(gaps: pd.DataFrame) -> Picture:
                     axis.text(value + np.copysign(0.015 * widest, value), place, f"{value:+.1f}", va="center", fontsize=7.5,
                               ha="left" if value >= 0 else "right")  # fmt: skip
         axis.axvline(0, color="0.15", linewidth=1.2)
-        axis.set(yticks=range(len(measures)), yticklabels=measures, xlim=(-1.22 * widest, 1.22 * widest), title=scenario)
+        axis.set(yticks=range(len(measures)), yticklabels=measures, xlim=(left - margin, right + margin), title=scenario)
         axis.set_ylim(len(measures) - 0.5, -0.5)
         sns.despine(ax=axis, left=True)
         axis.tick_params(axis="y", length=0)
