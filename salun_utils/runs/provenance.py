@@ -66,13 +66,23 @@ def commit() -> str:
 
 @functools.cache
 def code_fingerprint(method_file: str = "") -> str:
-    """Digest of the library's code without comments, docstrings and layout: prose edits leave it as it is."""
+    """Digest of the code that decides a run, without comments, docstrings and layout: prose edits leave it as it is.
+
+    It covers `CORE`, the file of the method, and the files beside it that this one imports from.
+    """
     digest = hashlib.sha256()
     files = [f for name in CORE for f in ([PACKAGE / name] if name.endswith(".py") else sorted((PACKAGE / name).glob("*.py")))]
-    for file in files + ([Path(method_file)] if method_file else []):
+    for file in files + (_with_siblings(Path(method_file)) if method_file else []):
         if file.is_file():
             digest.update(file.name.encode() + code_digest(file.read_text()).encode())
     return digest.hexdigest()[:16]
+
+
+def _with_siblings(file: Path) -> list[Path]:
+    """A method's file, and what it takes from files beside it that `CORE` doesn't cover."""
+    shared = {"job", "masks", "registry"}
+    names = {n.module for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.ImportFrom) and n.level == 1 and n.module}
+    return [file, *(file.with_name(f"{name}.py") for name in sorted(names - shared))]
 
 
 def code_digest(source: str) -> str:
