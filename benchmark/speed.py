@@ -138,7 +138,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--threads", type=int, help="processor threads (default: as torch chooses)")
     parser.add_argument("--repeats", type=int, default=3, help="turns; the median counts (default: 3)")
-    parser.add_argument("--pictures", type=int, default=512, help="per epoch of resnet18 (default: 512); small-cnn gets eight times as many")
+    parser.add_argument("--pictures", type=int, default=512, help="an epoch of resnet18 (default: 512); small-cnn gets eight times as many")
     parser.add_argument("--batch-size", type=int, default=128)
     args = parser.parse_args()
     if args.threads:
