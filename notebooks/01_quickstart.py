@@ -159,16 +159,30 @@ figure, alt = plots.accuracy_by_class(by_class, classes, forgotten=gone)
 
 # %% [markdown]
 # And a few test pictures, with what each network calls them and how sure it is (a wrong answer is in colour). The first row holds the class that was
-# forgotten. A network that never saw a dress cannot call anything a dress; it has to put the picture with whatever looks most like it. Look
-# at *how sure* the networks are of that: Retrain simply sees, say, a coat. The unlearned network was taught random labels, so its answer to a
-# forgotten picture tends to be a hesitant one. It fails on the same pictures, but not always in the same manner.
+# forgotten. A network that never saw a dress cannot call anything a dress; it has to put the picture with whatever looks most like it.
 
-# %% mystnb={"image": {"alt": "Eight test pictures with the answers of the three networks below each: four pictures of the forgotten class, which only the original network names rightly, and four of other classes, which all or nearly all name rightly"}}
+# %% mystnb={"image": {"alt": "Eight test pictures with the answers of the three networks below each: four pictures of the forgotten class, which the original network mostly names rightly and the other two never, and four of other classes, which all three name rightly"}}
 shown_class = gone if gone is not None else 3
 others = [k for k in range(len(classes)) if k != shown_class]
 step = max(1, len(others) // 4)
 chosen = (truth == shown_class).nonzero().flatten()[:4].tolist() + [int((truth == k).nonzero()[0]) for k in others[::step][:4]]
 figure, alt = plots.predictions(test.pixels[chosen], truth[chosen], {name: p[chosen] for name, p in answers.items()}, classes)
+
+# %% [markdown]
+# What do *all* test pictures of the forgotten class become, and how sure are the networks of it? The last row is the mean probability of the answer given.
+
+# %%
+its_own = truth == shown_class
+counts = {name: p[its_own].argmax(1).bincount(minlength=len(classes)).tolist() for name, p in answers.items()}
+sure = {name: float(p[its_own].max(1).values.mean()) for name, p in answers.items()}
+become = pd.DataFrame(counts, index=classes).query("original + unlearned + Retrain > 0").astype(str)
+become.loc["mean confidence"] = {name: f"{100 * value:.0f} %" for name, value in sure.items()}
+become
+
+# %% [markdown]
+# Both networks that know no dresses hand them out to much the same classes. But look at the last row. Retrain knows no better, and is fairly sure all the same. The unlearned network was taught that
+# *any* wrong label is as good as another, so it hesitates. That is a trace: somebody who sees its answers could tell that it once knew more about these pictures than it says. None of the four
+# numbers above shows this.
 
 # %% [markdown]
 # ## What the mask looks like
@@ -213,8 +227,10 @@ else:
 # %%
 ran = result.params.get("epochs") or 0
 passes = {"unlearned": ran * len(split.train) + len(split.forget) * (result.mask is not None), "Retrain": train_epochs * len(split.retain)}
-seconds = {"unlearned": record.seconds, "Retrain": record.reference_seconds}
-cost = pd.DataFrame({"pictures, forward and backward": passes, "seconds here": {k: round(v, 1) for k, v in seconds.items()}})
+on_cpu = task.device.type == "cpu"  # there, processor time is steadier than the clock on the wall
+mine, full = (record.cpu_seconds, record.reference_cpu_seconds) if on_cpu else (record.seconds, record.reference_seconds)
+heading = "seconds of processor time" if on_cpu else "seconds"
+cost = pd.DataFrame({"pictures, forward and backward": passes, heading: {"unlearned": round(mine, 1), "Retrain": round(full, 1)}})
 print(cost.to_string())
 if method in ("salun", "rl"):
     print(f"{method} needed {100 * passes['unlearned'] / passes['Retrain']:.0f} % of the passes of Retrain")
@@ -237,7 +253,7 @@ if recorded.empty:
 else:
     shown = recorded[["seeds", "ua", "ra", "ta", "mia", "avg_gap"]].copy()
     shown.columns = ["seeds", "UA", "RA", "TA", "MIA", "average gap"]
-    shown["95 % interval"] = [f"{low:.2f} to {high:.2f}" for low, high in zip(recorded.avg_gap_low, recorded.avg_gap_high)]
+    shown["95 % interval"] = [f"{low:.2f} to {high:.2f}" if low == low else "" for low, high in zip(recorded.avg_gap_low, recorded.avg_gap_high)]
     shown["cost, %"] = (100 * recorded.cost).map("{:.0f}".format)
     print(shown.round({"UA": 1, "RA": 1, "TA": 1, "MIA": 1, "average gap": 2}).to_string())
 
@@ -257,8 +273,10 @@ now, target = su.metrics.Scores(**record.scores), task.retrained_scores
 print("This run")
 if gone is not None:
     claim("the unlearned network gets at least 95 % of the forget set wrong", now.ua >= 95)
-    claim("its TA is within 2 points of Retrain's", abs(now.ta - target.ta) <= 2)
+    claim("its TA is within 3 points of Retrain's", abs(now.ta - target.ta) <= 3)
 claim("its average gap is smaller than the original network's", now.gap(target).average < task.original_scores.gap(target).average)
+if gone is not None and method in ("salun", "rl"):
+    claim("on test pictures of the forgotten class it is less sure of its answer than Retrain, by 10 points or more", sure["Retrain"] - sure["unlearned"] >= 0.1)
 claim("no weight outside the mask has moved", outside == 0, f"{outside} of them")
 if method in ("salun", "rl"):
     claim("it needed at most a quarter of Retrain's passes", passes["unlearned"] <= passes["Retrain"] / 4, f"{100 * passes['unlearned'] / passes['Retrain']:.0f} %")
@@ -280,16 +298,8 @@ else:
 # 1. Forget another class, say `forget_class = "Sandal"`. Which classes does Retrain put the sandals into? Is the unlearned network as sure of it?
 #
 # :::{dropdown} Solution
-# Change the parameter and run the notebook again; only the retrained network has to be trained, since the original one has seen the same pictures. Sandals mostly turn into
-# sneakers and ankle boots, the two classes that look most like them. To see the counts:
-#
-# ```python
-# for name, p in answers.items():
-#     counts = p[truth == gone].argmax(1).bincount(minlength=len(classes))
-#     print(name, {classes[k]: int(n) for k, n in enumerate(counts) if n})
-# ```
-#
-# and `p[truth == gone].max(1).values.mean()` is how sure a network is on average.
+# Change the parameter and run the notebook again; only the retrained network has to be trained, since the original one has seen the same pictures. The
+# table below the pictures counts what the sandals become; look among the other shoes first. Its last row answers the second question.
 # :::
 #
 # 2. Set `keep = 1.0`, so that every weight may change. Which method is that? Then try `keep = 0.1`.
