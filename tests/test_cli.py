@@ -102,7 +102,7 @@ def test_a_run_is_done_once_and_forced_again(capsys, tmp_path):
 
 @pytest.mark.slow
 def test_a_notebook_that_fails_leaves_a_log_and_no_record(capsys, tmp_path):
-    status, _, err = call(capsys, "run", TEMPLATE, *QUICK[:-2], "-p", "lr", "1e30", "-p", "method", "ft", "--out", str(tmp_path))
+    status, _, err = call(capsys, "run", TEMPLATE, *QUICK[:-3], "-p", "lr", "1e30", "-p", "method", "ft", "--out", str(tmp_path))
     assert status == 1 and "TrainingDivergedError" in err and '"lr": 1e+30' in err and len(err.strip().splitlines()) == 1
     assert not list(tmp_path.rglob("*.json")) and len(list(tmp_path.rglob("*.ipynb"))) == 1
 

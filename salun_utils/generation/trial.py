@@ -1,6 +1,6 @@
 """One recorded run of forgetting in generation: erase a concept, draw from the same noises before and after, judge, keep a record.
 
-python -m salun_utils.generation.trial --grid benchmark/grids/mini-sd.yaml --records benchmark/records   # skips what is there
+python -m salun_utils.generation.trial --grid benchmark/generation/mini-sd.yaml --records benchmark/records   # skips what is there
 """
 
 from __future__ import annotations
