@@ -50,24 +50,18 @@ def cleaned(notebook: nbformat.NotebookNode, stem: str) -> nbformat.NotebookNode
 def refresh(source: Path) -> str:
     """Execute one chapter and write the pair back; returns what there is to say, empty if all went well."""
     before = source.read_bytes()
-    pair, executed = source.with_suffix(".ipynb"), BUILD / f"{source.stem}.ipynb"
-    old = pair.read_bytes() if pair.exists() else None
+    pair, plain, executed = source.with_suffix(".ipynb"), BUILD / "plain" / f"{source.stem}.ipynb", BUILD / f"{source.stem}.ipynb"
     notebook = jupytext.read(source)
     notebook.metadata.update(nbformat.from_dict(KERNEL))
-    nbformat.write(notebook, pair)
-    run = [program("salun"), "run", str(pair.relative_to(ROOT)), "--force", "--out", str(BUILD), "--notebook-out", str(executed)]
+    plain.parent.mkdir(parents=True, exist_ok=True)
+    nbformat.write(notebook, plain)
+    run = [program("salun"), "run", str(plain.relative_to(ROOT)), "--force", "--out", str(BUILD), "--notebook-out", str(executed)]
     environment = {"SALUN_CACHE": str(ROOT / "build" / "cache")} | os.environ | {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", "1")}
     done = subprocess.run(run, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
-    problem = ""
     if done.returncode:
-        problem = f"{source.name}: salun run ended with {done.returncode}\n{done.stderr[-3000:]}"
-    elif source.read_bytes() != before:
-        problem = f"{source.name}: edited while it was executing; run again"
-    if problem:
-        pair.unlink()
-        if old is not None:
-            pair.write_bytes(old)
-        return problem
+        return f"{source.name}: salun run ended with {done.returncode}\n{done.stderr[-3000:]}"
+    if source.read_bytes() != before:
+        return f"{source.name}: edited while it was executing; run again"
     nbformat.write(cleaned(nbformat.read(executed, as_version=4), source.stem), pair)
     subprocess.run([program("jupytext"), "--quiet", "--sync", str(pair)], cwd=ROOT, check=True)
     return ""
@@ -80,7 +74,6 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=1, help="how many side by side")
     options = parser.parse_args()
     sources = [path.resolve().with_suffix(".py") for path in options.sources] or sorted((ROOT / "notebooks").glob("[0-9]*.py"))
-    BUILD.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(options.jobs) as pool:
         problems = [problem for problem in pool.map(refresh, sources) if problem]
     print("\n".join(problems) or f"{len(sources)} notebooks are up to date")
