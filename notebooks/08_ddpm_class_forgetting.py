@@ -261,7 +261,7 @@ else:
 # ```bash
 # python -m salun_utils.generation.train judge-cifar10 --folder out/judge-cifar10
 # python -m salun_utils.generation.train ddpm-cifar10 --folder out/ddpm-cifar10
-# python -m salun_utils.generation.trial --grid benchmark/grids/ddpm-cifar10.yaml
+# python -m salun_utils.generation.trial --grid benchmark/generation/ddpm-cifar10.yaml
 # ```
 #
 # The paper weighs a loss that is summed over the pixels with $10^{-3}$; on the mean over $3 \cdot 32 \cdot 32$ values that is $\beta = 3.07$.
