@@ -98,7 +98,7 @@ class Judge:
 
 
 def train_judge(
-    data, config: JudgeTraining | None = None, *, name: str, arch: str = "small-cnn", seed: int = 0, **options: object
+    data, config: JudgeTraining | None = None, *, name: str, arch: str = "small-cnn", seed: int = 0, device: str = "cpu", **options: object
 ) -> tuple[Judge, dict]:
     """Train a judge on the training part of a `Dataset` and measure it on the test part.
 
