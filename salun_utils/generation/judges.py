@@ -117,7 +117,7 @@ def train_judge(
         mean=data.mean,
         std=data.std,
         seed=seed,
-    )
+    ).to(device)
     history = fit(
         model,
         data.train,
