@@ -130,5 +130,5 @@ def train_judge(
         **options,
     )
     judge = Judge(model, data.classes, name=name)
-    judge.accuracy = 100 * float((judge(data.test.pixels) == data.test.labels).float().mean())
+    judge.accuracy = 100 * float((judge(data.test.pixels) == data.test.labels.cpu()).float().mean())
     return judge, {"losses": history.losses, "seconds": history.seconds, "accuracy": judge.accuracy, "pictures": len(data.test)}
