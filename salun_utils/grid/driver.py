@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 
 from ..errors import InputError
 from ..files import atomic
-from ..runs.notebooks import _library_digest, check_data, check_parameters, data_fingerprint, finished, notebook_digest
+from ..runs.notebooks import check_data, check_parameters, code_of, data_fingerprint, finished
 from .grid import Grid, GridRun
 from .orphans import die_with_parent
 
@@ -80,12 +80,11 @@ def is_done(grid: Grid, run: GridRun, records: Path) -> bool:
     if not path.is_file():
         return False
     effective = check_parameters(grid.notebook, run.parameters)
-    code = {"notebook": notebook_digest(grid.notebook), "fingerprint": _library_digest(effective)}
     try:
         fingerprint = data_fingerprint(effective)
     except InputError:  # a record made elsewhere counts though its data are not here to compare
         fingerprint = ""
-    return finished(path, code, fingerprint) is not None
+    return finished(path, code_of(grid.notebook, effective), fingerprint) is not None
 
 
 def _check_data_of(grid: Grid, pending: list[GridRun]) -> None:

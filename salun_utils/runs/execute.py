@@ -241,10 +241,12 @@ def load_dataset(spec: RunSpec) -> datasets.Dataset:
 
 
 def _thinned(data: datasets.Dataset, count: int) -> datasets.Dataset:
-    """The first pictures of each class, `count` in all, in file order."""
+    """The first pictures of each class, `count` in all, in file order; all of them where there are no more."""
     each, labels = count // data.num_classes, data.train.labels
-    if not each > 0 or count > len(labels):
-        raise InputError(f"train_images must lie between {data.num_classes} and {len(labels)}, not {count}")
+    if count >= len(labels):
+        return data
+    if not each:
+        raise InputError(f"train_images must be at least {data.num_classes}, one for each class, not {count}")
     chosen = torch.cat([(labels == c).nonzero().flatten()[:each] for c in range(data.num_classes)]).sort().values
     part = data.train.subset(chosen)
     return datasets.Dataset(data.name, datasets.Images(part.pixels, part.labels), data.test, data.classes, data.mean, data.std, data.note)

@@ -86,7 +86,7 @@ def run_notebook(
     tier = str(effective.get("tier", "quick"))
     record_path = Path(record_out) if record_out else Path(out) / "records" / tier / f"{name}.json"
     log_path = Path(notebook_out) if notebook_out else Path(out) / "notebooks" / f"{name}.ipynb"
-    code = {"notebook": notebook_digest(path), "fingerprint": _library_digest(effective)}
+    code = code_of(path, effective)
     if not force and (done := finished(record_path, code, data_fingerprint(effective))) is not None:
         return done, record_path, True
     _check_writable(record_path, log_path)
@@ -123,7 +123,7 @@ def finished(record_path: Path, code: Mapping[str, str], fingerprint: str = "") 
     with contextlib.suppress(InputError):
         record = Record.read(record_path)
         same_data = not fingerprint or all(r.data.get("fingerprint") in (None, fingerprint) for r in record.flat())
-        if same_data and all(record.code.get(k) == v for k, v in code.items()):
+        if same_data and all(record.code.get(k, v) == v for k, v in code.items()):
             return record
     return None
 
@@ -254,11 +254,18 @@ def run_name(path: Path, effective: Mapping[str, Any]) -> str:
 # -- execution ------------------------------------------------------------------------------------------------------------------
 
 
+def code_of(path: Path, effective: Mapping[str, Any]) -> dict[str, str]:
+    """Digests of the notebook and of the library, by which a record is known to be of this code."""
+    return {"cells": notebook_digest(path), "fingerprint": _library_digest(effective)}
+
+
 def notebook_digest(path: Path) -> str:
-    """Digest of a notebook's code cells: prose and outputs don't count, comments and layout neither."""
+    """Digest of a notebook's code cells: prose and outputs don't count, comments and layout neither, nor do the default parameters,
+    since a record holds those in force."""
     import nbformat
 
-    cells = [c.source for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+    cells = nbformat.read(path, as_version=4).cells
+    cells = [c.source for c in cells if c.cell_type == "code" and "parameters" not in c.metadata.get("tags", [])]
     parts = []
     for source in cells:
         try:

@@ -38,7 +38,7 @@ class RunSpec(BaseModel):
     method, mask, keep, params : how; see `unlearning.unlearn`.
     seed : of unlearning. split_seed, training_seed : None means the same number (the draws are independent all the same).
     train_epochs, train_lr, train_schedule, train_batch_size, augment : how the original and the retrained model are trained.
-    train_images : cut the training set to that many pictures, the same number of each class; None takes all.
+    train_images : cut the training set to at most that many pictures, the same number of each class; None takes all.
     protocol : of the scores, see `metrics.evaluate`. device : "auto", "cpu", "cuda", "cuda:1", …
     """
 
