@@ -93,7 +93,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def _run(args: argparse.Namespace) -> int:
     from .runs import run_notebook
-    from .runs.notebooks import RunFailedError, parse_value
+    from .runs.notebooks import RunFailedError
+    from .runs.parameters import parse_value
 
     names = [name for name, _ in args.parameter]
     if twice := next((n for n in names if names.count(n) > 1), None):
@@ -153,7 +154,7 @@ def _grid(args: argparse.Namespace) -> int:
 
 def _tune(args: argparse.Namespace) -> int:
     from .runs import RunSpec
-    from .runs.notebooks import parse_value
+    from .runs.parameters import parse_value
     from .runs.tuning import tune
     from .unlearning import METHODS
 

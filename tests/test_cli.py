@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from salun_utils import cli
-from salun_utils.runs.notebooks import parse_value
+from salun_utils.runs.parameters import parse_value
 
 ROOT = Path(__file__).parents[1]
 TEMPLATE = str(ROOT / "notebooks" / "00_run.ipynb")

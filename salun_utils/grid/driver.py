@@ -14,7 +14,8 @@ from filelock import FileLock, Timeout
 
 from ..errors import InputError
 from ..files import atomic
-from ..runs.notebooks import check_data, check_parameters, code_of, data_fingerprint, finished
+from ..runs.notebooks import code_of, finished
+from ..runs.parameters import check_data, check_parameters, data_fingerprint
 from .grid import Grid, GridRun
 from .orphans import die_with_parent
 

@@ -11,7 +11,8 @@ from typing import Any
 import yaml
 
 from ..errors import InputError, unknown
-from ..runs.notebooks import check_parameters, notebook_path, run_name
+from ..runs.notebooks import notebook_path, run_name
+from ..runs.parameters import check_parameters
 from ..runs.spec import RunSpec
 from ..runs.tuning import read_tuned, tuned_name
 from ..unlearning import METHODS
