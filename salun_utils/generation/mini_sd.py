@@ -295,7 +295,8 @@ def recipe(folder: Path, seed: int, work: Path) -> dict:
         "settings": {"vae_steps": VAE_STEPS, "unet_steps": UNET_STEPS, "batch_size": 64, "pictures": 30_000}, "losses": info["losses"],
         "scores": {
             "recognised (%)": round(found.retained_mean, 2), "interval": [round(v, 2) for v in found.retained_interval],
-            "pictures a class": 50, "sampling seed": 1, "guidance": 3.0, "steps": 25, "judge": found.judge, "judge accuracy (%)": found.judge_accuracy,
+            "pictures a class": 50, "sampling seed": 1, "guidance": 3.0, "steps": 25,
+            "judge": found.judge, "judge accuracy (%)": found.judge_accuracy,
             "by class": {k: round(v, 1) for k, v in found.retained.items()},
         },
     }  # fmt: skip

@@ -115,7 +115,8 @@ def sample(
     Parameters
     ----------
     prompts : one per picture; or text embeddings (N, L, D), as `encode` gives.
-    guidance : classifier-free guidance scale, at least 0; up to 1 there is none, as in diffusers. By default 3 for mini-sd, 7.5 for Stable Diffusion (paper).
+    guidance : classifier-free guidance scale, at least 0; up to 1 there is none, as in diffusers. By default 3 for mini-sd, 7.5 for
+        Stable Diffusion (paper).
     steps : by default 25 for mini-sd and 100 for Stable Diffusion (paper).
     noise : (N, C, h, w) start noise; drawn from `seed` by default.
     """
