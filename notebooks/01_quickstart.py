@@ -72,7 +72,8 @@ import salun_utils as su
 from salun_utils import plots
 
 given = {"epochs": epochs, "lr": lr}
-own = {name: value for name, value in given.items() if name in su.unlearning.METHODS[method].defaults} if method in su.unlearning.METHODS else {}
+tunable = su.unlearning.get(method).search  # empty for retrain and original, which have nothing to set
+own = {name: value for name, value in given.items() if tunable and name in su.unlearning.get(method).defaults}
 spec = su.runs.RunSpec(
     tier=tier, dataset=dataset, arch=arch, scenario=scenario, forget_class=forget_class, forget_fraction=forget_fraction, method=method,
     keep=keep, params=own, seed=seed, train_epochs=train_epochs, train_images=train_images, protocol=protocol, device=device,
@@ -257,7 +258,6 @@ else:
     shown["cost, %"] = (100 * recorded.cost).map("{:.0f}".format)
     print(shown.round({"UA": 1, "RA": 1, "TA": 1, "MIA": 1, "average gap": 2}).to_string())
 
-
 # %% [markdown]
 # ## Claims
 #
@@ -265,8 +265,11 @@ else:
 # another processor. Those about recorded runs give the figure. A claim that fails stays here and says so.
 
 # %% tags=["nbval-check-output"]
+import textwrap
+
+
 def claim(text, holds, figure=""):
-    print(f"[{'holds' if holds else 'FAILS'}] {text}" + (f": {figure}" if figure else ""))
+    print(textwrap.fill(f"[{'holds' if holds else 'FAILS'}] {text}" + (f": {figure}" if figure else ""), width=90, subsequent_indent=" " * 8))
 
 
 now, target = su.metrics.Scores(**record.scores), task.retrained_scores

@@ -278,13 +278,12 @@ for scenario in ("random-10", "class-3"):
     part = recorded.loc[scenario]
     part = part.rename(lambda m: {"salun": "SalUn", "retrain": "Retrain"}.get(m, m if m == "original" else m.upper()))
     shown = part[["seeds", "ua", "ra", "ta", "mia"]].round(1).rename(columns=str.upper).rename(columns={"SEEDS": "seeds"})
-    for m in MEASURES:
-        shown[f"{m.upper()} gap"] = part[f"gap_{m}"].map("{:+.1f}".format)
     shown["average gap"] = part.avg_gap.map("{:.2f}".format)
     shown["95 % interval"] = [f"{low:.2f} to {high:.2f}" if low == low else "" for low, high in zip(part.avg_gap_low, part.avg_gap_high)]
     shown["cost, %"] = (100 * part.cost).map("{:.0f}".format)
+    for m in MEASURES:
+        shown[f"{m.upper()} gap"] = part[f"gap_{m}"].map("{:+.1f}".format)
     print(f"{scenario}\n{shown.to_string()}\n")
-
 
 # %% [markdown]
 # ## Claims
@@ -293,8 +292,15 @@ for scenario in ("random-10", "class-3"):
 # processor; those about recorded runs give the figure. A claim that fails stays here and says so.
 
 # %% tags=["nbval-check-output"]
+import textwrap
+
+
+def say(text):
+    print(textwrap.fill(text, width=90, subsequent_indent=" " * 8))
+
+
 def claim(text, holds, figure=""):
-    print(f"[{'holds' if holds else 'FAILS'}] {text}" + (f": {figure}" if figure else ""))
+    say(f"[{'holds' if holds else 'FAILS'}] {text}" + (f": {figure}" if figure else ""))
 
 
 one, other = tasks["random"], tasks["class"]
@@ -321,7 +327,7 @@ for scenario, limit in (("random-10", 1 / 3), ("class-3", 1 / 4)):
             claim(f"{scenario}: SalUn's average gap is below that of {name if name == 'original' else name.upper()}", salun.avg_gap < part.loc[name].avg_gap,
                   f"{salun.avg_gap:.2f} against {part.loc[name].avg_gap:.2f}")  # fmt: skip
             gap_by_seed = {m: {r.seeds["unlearning"]: r.gap["average"] for r in on_file if r.row()["scenario"] == scenario and r.row()["method"] == m} for m in ("salun", name)}
-            print("        paired by seed:", su.metrics.significance(gap_by_seed["salun"], gap_by_seed[name], names=("SalUn", name if name == "original" else name.upper())).text)
+            say("        paired by seed: " + su.metrics.significance(gap_by_seed["salun"], gap_by_seed[name], names=("SalUn", name if name == "original" else name.upper())).text)
 
 # %% [markdown]
 # A smaller mean over a handful of seeds is not proof. The line under each comparison says what a paired test makes of it: with three to five seeds it cannot reach the usual 5 % even when SalUn wins every time, so
