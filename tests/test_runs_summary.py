@@ -12,8 +12,9 @@ def record(method="salun", seed=1, ua=90.0, gap=2.0, created="2026-01-01", **mor
     spec = {"method": method, "mask": "saliency" if method == "salun" else None, "keep": 0.5, "scenario": "class"} | more.pop("spec", {})
     scores = {"ua": ua, "ra": 97.0, "ta": 88.0, "mia": 95.0}
     gaps = {"ua": -gap, "ra": gap, "ta": -gap, "mia": gap, "average": gap}
-    return Record(id=f"{method}{seed}", seeds={"unlearning": seed}, spec=spec, scores=scores, gap=gaps, data={"scenario": "class-3"}, created=created,
-                  **{"seconds": 8.0, "reference_seconds": 32.0, **more})  # fmt: skip
+    settings = {"seconds": 8.0, "reference_seconds": 32.0, "created": created, **more}
+    settings |= {"spec": spec, "scores": scores, "gap": gaps, "data": {"scenario": "class-3"}}
+    return Record(id=f"{method}{seed}", seeds={"unlearning": seed}, **settings)
 
 
 def test_means_are_over_the_seeds_of_one_method():
