@@ -203,3 +203,15 @@ def test_a_set_chosen_by_memorisation_is_the_one_its_original_is_least_sure_of(c
     task = su.runs.prepare(su.runs.RunSpec(dataset="digits", train_epochs=2, scenario="memorised-most", forget_fraction=0.1), cache=cache)
     assert margins(task.original, task.split.forget).max() <= margins(task.original, task.split.retain).min()
     assert task.split.name == "memorised-most-10"
+
+
+def test_a_checkpoint_that_can_t_be_used_is_thrown_away(cache, record, tmp_path):
+    import shutil
+
+    own = su.runs.Cache(tmp_path / "c")
+    shutil.copytree(cache.folder, own.folder)
+    for card in (own.folder / "models").glob("*.json"):
+        card.with_suffix(".checkpoint").write_bytes(b"torn")
+        card.unlink()
+    again = su.runs.run(su.runs.RunSpec(**QUICK), cache=own)
+    assert again.scores == record.scores and not list(own.folder.rglob("*.checkpoint"))

@@ -98,9 +98,15 @@ class Task:
         model = self.new_model(seed)
 
         def make(checkpoint: Path) -> tuple[dict, dict]:
-            history = training.fit(
-                model, images, seed=seed, checkpoint=checkpoint, progress=self.progress, compile=self._worth_compiling, **self.recipe
-            )
+            options = dict(seed=seed, checkpoint=checkpoint, progress=self.progress, compile=self._worth_compiling, **self.recipe)
+            try:
+                history = training.fit(model, images, **options)
+            except InputError:  # an interrupted training left a checkpoint that this version can't go on from
+                if not checkpoint.is_file():
+                    raise
+                checkpoint.unlink()
+                model.load_state_dict(self.new_model(seed).state_dict())
+                history = training.fit(model, images, **options)
             spent = {"seconds": history.seconds, "cpu_seconds": history.cpu_seconds}
             return model.state_dict(), {**spent, "loss": history.losses[-1], "what": kind}
 
