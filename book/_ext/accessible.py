@@ -11,6 +11,8 @@ MENDED = {
     '<summary><span class="toctree-toggle"': '<summary aria-label="Show or hide the pages of this part"><span class="toctree-toggle"',
     # A picture may scroll sideways on a narrow screen (book.css), so it must be reachable by keyboard.
     '<div class="cell_output docutils container">\n<img': '<div class="cell_output docutils container" tabindex="0">\n<img',
+    # So may a table.
+    '<div class="pst-scrollable-table-container">': '<div class="pst-scrollable-table-container" tabindex="0">',
 }
 
 
