@@ -215,3 +215,15 @@ def test_a_checkpoint_that_can_t_be_used_is_thrown_away(cache, record, tmp_path)
         card.unlink()
     again = su.runs.run(su.runs.RunSpec(**QUICK), cache=own)
     assert again.scores == record.scores and not list(own.folder.rglob("*.checkpoint"))
+
+
+def test_a_model_trained_by_other_code_is_not_taken_from_the_cache(cache, record, monkeypatch):
+    from salun_utils.runs import provenance
+
+    trained = lambda: {p.name for p in (cache.folder / "models").glob("*.safetensors")}  # noqa: E731
+    before = trained()
+    su.runs.prepare(su.runs.RunSpec(**QUICK), cache=cache).original  # noqa: B018
+    assert trained() == before
+    monkeypatch.setattr(provenance, "code_fingerprint", lambda *_: "other")
+    su.runs.prepare(su.runs.RunSpec(**QUICK), cache=cache).original  # noqa: B018
+    assert len(trained() - before) == 1

@@ -94,6 +94,7 @@ class Task:
         parts = {
             "kind": "model", "data": self.data.fingerprint, "positions": _digest(positions), "seed": seed, **self.recipe,
             "arch": self.spec.arch, "width": self.spec.width, "device": self.device.type, "threads": torch.get_num_threads(),
+            "code": provenance.code_fingerprint(),
         }  # fmt: skip
         model = self.new_model(seed)
 
