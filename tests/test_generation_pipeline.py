@@ -229,10 +229,11 @@ def test_plain_diffusers_draws_the_same_pictures_in_another_process(folder, tmp_
 import sys, torch
 from diffusers import StableDiffusionPipeline
 pipe = StableDiffusionPipeline.from_pretrained({str(folder)!r}, safety_checker=None, torch_dtype=torch.float32)
-out = pipe(["a photo of a circle"] * 2, latents=torch.load({str(noise)!r}), guidance_scale=3.0, num_inference_steps=3, output_type="pt")
+noise = torch.load({str(noise)!r}, weights_only=True)
+out = pipe(["a photo of a circle"] * 2, latents=noise, guidance_scale=3.0, num_inference_steps=3, output_type="pt")
 assert not any(name.startswith("salun") for name in sys.modules)
 torch.save((out.images * 255).round().to(torch.uint8), {str(tmp_path / "out.pt")!r})
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-500:]
-    assert (torch.load(tmp_path / "out.pt").int() - pixels.int()).abs().max() <= 1
+    assert (torch.load(tmp_path / "out.pt", weights_only=True).int() - pixels.int()).abs().max() <= 1
