@@ -51,7 +51,10 @@ def build_parser() -> argparse.ArgumentParser:
     grid.set_defaults(act=_grid)
 
     tune = commands.add_parser("tune", help="choose each method's parameters on pilot seeds", epilog=EPILOG)
-    tune.add_argument("-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="set one field of RunSpec")
+    tune.add_argument(
+        "-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
+        help="set one field of RunSpec, or hold one parameter of the methods still",
+    )  # fmt: skip
     tune.add_argument("--methods", help="comma-separated (default: all that have a search space)")
     tune.add_argument("--trials", type=int, default=12, help="of each method (default: 12)")
     tune.add_argument("--pilot-seeds", default="99", help="comma-separated; kept out of reports (default: 99)")
@@ -158,10 +161,14 @@ def _tune(args: argparse.Namespace) -> int:
     from .runs.tuning import tune
     from .unlearning import METHODS
 
-    spec = RunSpec(**{"method": "rl", **{name: parse_value(value) for name, value in args.parameter}})
+    given = {name: parse_value(value) for name, value in args.parameter}
+    spec = RunSpec(**{name: value for name, value in given.items() if name in RunSpec.model_fields})
+    fixed = {name: value for name, value in given.items() if name not in RunSpec.model_fields}
     methods = args.methods.split(",") if args.methods else [n for n, m in METHODS.items() if m.search]
     seeds = [parse_value(s) for s in args.pilot_seeds.split(",")]
-    path = tune(spec, methods, trials=args.trials, pilot_seeds=seeds, out=args.out, state=args.state, minutes=args.minutes)
+    path = tune(
+        spec, methods, trials=args.trials, pilot_seeds=seeds, out=args.out, state=args.state, minutes=args.minutes, fixed=fixed
+    )
     print(f"chosen values in {path}")
     return 0
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
+import json
 import os
 import statistics
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,7 @@ def tune(
     out: str | os.PathLike = "benchmark/tuned",
     state: str | os.PathLike = "out/tuning",
     minutes: float | None = None,
+    fixed: Mapping[str, Any] | None = None,
 ) -> Path:
     """Search each method's declared space for the smallest average gap to Retrain, and write the chosen values.
 
@@ -42,10 +45,11 @@ def tune(
 
     Parameters
     ----------
-    spec : data, network, scenario and training recipe; parameters in ``spec.params`` (such as `epochs`) are held fixed.
+    spec : data, network, scenario and training recipe.
     methods : names; those without a search space (original, retrain) are passed over.
     trials : of each method, the same for all. pilot_seeds : the gap of a trial is the mean over them.
     out : folder of ``<data>_<arch>_<scenario>.yaml``. state : folder of the studies. minutes : start no trial after that.
+    fixed : parameters held still (such as `epochs` or `samples`), each for those of the methods that take it.
 
     Returns
     -------
@@ -56,6 +60,11 @@ def tune(
             raise unknown("method", name, METHODS)
     if trials < 1 or not pilot_seeds:
         raise InputError("tuning needs at least 1 trial and 1 pilot seed")
+    fixed = dict(fixed or {})
+    for name in fixed:
+        known = {k for m in methods for k in METHODS[m].defaults}
+        if name not in known:
+            raise unknown("parameter of these methods", name, sorted(known))
     path = Path(out) / f"{tuned_name(spec)}.yaml"
     chosen = read_tuned(path)
     tasks = [prepare(spec.model_copy(update={"seed": s, "split_seed": s, "training_seed": s})) for s in pilot_seeds]
@@ -63,16 +72,16 @@ def tune(
     for name in methods:
         if not METHODS[name].search:
             continue
-        study = _study(Path(state), f"{tuned_name(spec)}_{name}")
-        _enqueue_default(study, name, spec)
+        study = _study(Path(state), f"{tuned_name(spec)}_{name}_{_digest(spec, pilot_seeds, _fixed(name, fixed))}")
+        _enqueue_default(study, name)
         while _finished(study) < trials and (deadline is None or time.monotonic() < deadline):
             trial = study.ask()
             params = suggest(trial, name)
-            study.tell(trial, statistics.fmean(_gap(task, name, {**params, **_fixed(name, spec)}) for task in tasks))
+            study.tell(trial, statistics.fmean(_gap(task, name, {**params, **_fixed(name, fixed)}) for task in tasks))
         if _finished(study) >= trials:
             best = study.best_trial
             chosen[name] = {
-                "params": {**best.params, **_fixed(name, spec)}, "pilot_gap": round(best.value, 4), "trials": _finished(study),
+                "params": {**best.params, **_fixed(name, fixed)}, "pilot_gap": round(best.value, 4), "trials": _finished(study),
                 "default_gap": round(study.trials[0].value, 4), "pilot_seeds": list(pilot_seeds),
                 "device": device_facts(tasks[0].device)["name"],
             }  # fmt: skip
@@ -117,9 +126,15 @@ def _gap(task: Task, method: str, params: dict[str, Any]) -> float:
         return DIVERGED
 
 
-def _fixed(method: str, spec: RunSpec) -> dict[str, Any]:
-    """The spec's parameters that this method takes and does not search."""
-    return {k: v for k, v in spec.params.items() if k in METHODS[method].defaults and k not in METHODS[method].search}
+def _fixed(method: str, fixed: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters held still that this method takes and does not search."""
+    return {k: v for k, v in fixed.items() if k in METHODS[method].defaults and k not in METHODS[method].search}
+
+
+def _digest(spec: RunSpec, pilot_seeds: Sequence[int], fixed: Mapping[str, Any]) -> str:
+    """Trials under another recipe, or with other values held still, belong to another study."""
+    decides = spec.model_dump(exclude={"tier", "method", "mask", "params", "seed", "split_seed", "training_seed", "device", "data_note"})
+    return hashlib.sha256(json.dumps([decides, list(pilot_seeds), fixed], sort_keys=True).encode()).hexdigest()[:8]
 
 
 def _study(folder: Path, name: str) -> Any:
@@ -136,7 +151,7 @@ def _study(folder: Path, name: str) -> Any:
     return optuna.create_study(study_name=name, storage=storage, sampler=sampler, direction="minimize", load_if_exists=True)
 
 
-def _enqueue_default(study: Any, method: str, spec: RunSpec) -> None:
+def _enqueue_default(study: Any, method: str) -> None:
     """Make the paper's values the first trial, moved into the declared range where they lie outside."""
     if study.trials:
         return
