@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -13,6 +15,7 @@ from salun_utils.runs.cache import empty
 from salun_utils.runs.provenance import code_digest
 from salun_utils.runs.table import export
 
+ROOT = Path(__file__).resolve().parents[1]
 QUICK = {"dataset": "digits", "train_epochs": 2, "epochs": 1, "lr": 0.02}
 
 
@@ -224,6 +227,43 @@ def test_a_model_trained_by_other_code_is_not_taken_from_the_cache(cache, record
     before = trained()
     su.runs.prepare(su.runs.RunSpec(**QUICK), cache=cache).original  # noqa: B018
     assert trained() == before
-    monkeypatch.setattr(provenance, "code_fingerprint", lambda *_: "other")
+    monkeypatch.setattr(provenance, "code_fingerprint", lambda *_, **__: "other")
     su.runs.prepare(su.runs.RunSpec(**QUICK), cache=cache).original  # noqa: B018
     assert len(trained() - before) == 1
+
+
+def test_the_code_of_a_run_is_that_of_its_own_method_network_and_mask(tmp_path, monkeypatch):
+    """An edit of one method, network or mask leaves the records of all others standing."""
+    import shutil
+
+    from salun_utils.runs import execute, provenance
+
+    twin = tmp_path / "salun_utils"
+    shutil.copytree(provenance.PACKAGE, twin, ignore=shutil.ignore_patterns("*.npz", "weights", "__pycache__"))
+    monkeypatch.setattr(execute, "_within_package", lambda f: Path(inspect.getsourcefile(f)).relative_to(ROOT / "salun_utils").as_posix())
+    monkeypatch.setattr(provenance, "PACKAGE", twin)
+    kinds = [("salun", "small-cnn", None), ("ft", "small-cnn", None), ("salun", "swin_t", None), ("salun", "small-cnn", "random"),
+             ("sfr-on", "small-cnn", None)]  # fmt: skip
+
+    def fingerprints(edited: str = "") -> list[str]:
+        provenance.code_fingerprint.cache_clear()
+        file = twin / edited
+        before = file.read_text() if edited else ""
+        if edited:
+            file.write_text(before + "\nEDITED = True\n")
+        found = [execute.run_fingerprint(*kind) for kind in kinds]
+        if edited:
+            file.write_text(before)
+        provenance.code_fingerprint.cache_clear()
+        return found
+
+    def changed(edited: str) -> list[bool]:
+        return [a != b for a, b in zip(fingerprints(), fingerprints(edited))]
+
+    assert changed("training.py") == [True] * 5
+    assert changed("data/parquet.py") == changed("plots.py") == changed("unlearning/ga.py") == [False] * 5
+    assert changed("unlearning/ft.py") == [False, True, False, False, False]
+    assert changed("unlearning/rl.py") == [True, False, True, True, False]
+    assert changed("models/timm_models.py") == [False, False, True, False, False]
+    assert changed("unlearning/masks/controls.py") == [False, False, False, True, False]
+    assert changed("unlearning/neggrad.py") == [False] * 4 + [True]  # which SFR-on takes its batches from

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +23,7 @@ from ..data.splits import ForgetSplit
 from ..errors import InputError, unknown
 from ..saliency import SaliencyMask
 from ..seeds import derive
-from ..unlearning import METHODS, UnlearnResult, build_mask, unlearn
+from ..unlearning import METHODS, RULES, UnlearnResult, build_mask, unlearn
 from . import provenance
 from .cache import Cache, empty
 from .record import Record
@@ -94,7 +95,7 @@ class Task:
         parts = {
             "kind": "model", "data": self.data.fingerprint, "positions": _digest(positions), "seed": seed, **self.recipe,
             "arch": self.spec.arch, "width": self.spec.width, "device": self.device.type, "threads": torch.get_num_threads(),
-            "code": provenance.code_fingerprint(),
+            "code": provenance.code_fingerprint(provenance.TRAINING, network_file(self.spec.arch)),
         }  # fmt: skip
         model = self.new_model(seed)
 
@@ -224,13 +225,27 @@ def make_record(task: Task, result: UnlearnResult) -> Record:
             "forget": len(split.forget), "retain": len(split.retain), "validation": len(split.validation), "test": len(split.test),
         },
         device=provenance.device_facts(task.device), packages=provenance.package_versions(),
-        code={"commit": provenance.commit(), "fingerprint": method_fingerprint(spec.method)},
+        code={"commit": provenance.commit(), "fingerprint": run_fingerprint(spec.method, spec.arch, spec.mask)},
     )  # fmt: skip
 
 
-def method_fingerprint(method: str) -> str:
-    """Fingerprint of the code that decides a run of `method`."""
-    return provenance.code_fingerprint(inspect.getsourcefile(METHODS[method].run) or "")
+def run_fingerprint(method: str, arch: str, mask: str | None = None) -> str:
+    """Fingerprint of the code that decides a run: the core, the network, the method and the mask."""
+    rule = METHODS[method].mask if mask is None else mask
+    own = [network_file(arch), _within_package(METHODS[method].run)]
+    if rule not in (None, "none"):
+        own.append(_within_package(RULES[rule]))
+    return provenance.code_fingerprint(provenance.CORE, *own)
+
+
+def network_file(arch: str) -> str:
+    """Where a network is built, relative to the package."""
+    return f"models/{models.source_of(arch)}"
+
+
+def _within_package(function: Callable) -> str:
+    file = Path(inspect.getsourcefile(function) or "")
+    return file.relative_to(provenance.PACKAGE).as_posix() if file.is_relative_to(provenance.PACKAGE) else str(file)
 
 
 def load_dataset(spec: RunSpec) -> datasets.Dataset:

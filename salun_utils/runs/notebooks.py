@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..files import atomic
 from ..unlearning import METHODS
 from . import provenance
-from .execute import method_fingerprint, pick_device
+from .execute import pick_device, run_fingerprint
 from .parameters import check_data, check_parameters, data_fingerprint
 from .record import Record
 
@@ -143,7 +143,9 @@ def notebook_digest(path: Path) -> str:
 
 def _library_digest(effective: Mapping[str, Any]) -> str:
     method = str(effective.get("method", ""))
-    return method_fingerprint(method) if method in METHODS else provenance.code_fingerprint()
+    if method not in METHODS:
+        return provenance.code_fingerprint()
+    return run_fingerprint(method, str(effective.get("arch", "small-cnn")), effective.get("mask"))
 
 
 def _check_writable(*paths: Path) -> None:

@@ -15,9 +15,11 @@ import torch
 
 PACKAGE = Path(__file__).resolve().parents[1]
 PACKAGES = ("torch", "torchvision", "numpy", "scikit-learn", "diffusers", "transformers", "timm", "salun-utils")
-# What decides the figures of a classification run, besides the file of its method.
-CORE = ("data", "models.py", "training.py", "saliency.py", "masking.py", "seeds.py", "metrics/accuracy.py", "metrics/membership.py",
-        "metrics/scores.py", "metrics/svm.py", "unlearning/__init__.py", "unlearning/job.py", "unlearning/masks.py")  # fmt: skip
+# What decides a trained network, and what decides the figures of a classification run: besides these, the files of its network, its method
+# and its mask. How pictures are read from disk is not among them, since a record holds the fingerprint of the pictures themselves.
+TRAINING = ("data/images.py", "data/splits.py", "data/scenarios.py", "data/statistics.py", "models/__init__.py", "training.py", "seeds.py")
+CORE = (*TRAINING, "saliency.py", "threshold.py", "masking.py", "metrics/accuracy.py", "metrics/membership.py", "metrics/scores.py",
+        "metrics/svm.py", "unlearning/__init__.py", "unlearning/job.py", "unlearning/masks/__init__.py")  # fmt: skip
 
 
 def device_facts(device: torch.device) -> dict[str, object]:
@@ -65,24 +67,29 @@ def commit() -> str:
 
 
 @functools.cache
-def code_fingerprint(method_file: str = "") -> str:
+def code_fingerprint(core: tuple[str, ...] = CORE, *own: str) -> str:
     """Digest of the code that decides a run, without comments, docstrings and layout: prose edits leave it as it is.
 
-    It covers `CORE`, the file of the method, and the files beside it that this one imports from.
+    It covers the files of `core`, those of `own` (all named relative to the package), and what the latter import from this package.
     """
+    files = dict.fromkeys([*(PACKAGE / name for name in core), *(f for name in own for f in _with_imports(PACKAGE / name, core))])
     digest = hashlib.sha256()
-    files = [f for name in CORE for f in ([PACKAGE / name] if name.endswith(".py") else sorted((PACKAGE / name).glob("*.py")))]
-    for file in files + (_with_siblings(Path(method_file)) if method_file else []):
+    for file in files:
         if file.is_file():
             digest.update(file.name.encode() + code_digest(file.read_text()).encode())
     return digest.hexdigest()[:16]
 
 
-def _with_siblings(file: Path) -> list[Path]:
-    """A method's file, and what it takes from files beside it that `CORE` doesn't cover."""
-    shared = {"job", "masks", "registry"}
-    names = {n.module for n in ast.walk(ast.parse(file.read_text())) if isinstance(n, ast.ImportFrom) and n.level == 1 and n.module}
-    return [file, *(file.with_name(f"{name}.py") for name in sorted(names - shared))]
+def _with_imports(file: Path, core: tuple[str, ...]) -> list[Path]:
+    """A file, and the modules of this package that it imports from and `core` doesn't cover."""
+    known = {PACKAGE / name for name in (*core, "errors.py", "unlearning/registry.py")}
+    found = [file]
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level and node.module:
+            module = file.parents[node.level - 1].joinpath(*node.module.split(".")).with_suffix(".py")
+            if module.is_file() and module not in known:
+                found.append(module)
+    return found
 
 
 def code_digest(source: str) -> str:

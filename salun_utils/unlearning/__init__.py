@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import importlib
+import pkgutil
 import time
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,27 +15,14 @@ from ..data.splits import ForgetSplit
 from ..errors import InputError
 from ..saliency import SaliencyMask, check_keep
 from ..seeds import check_seed, derive
-from . import (  # noqa: F401  (each registers its methods)
-    be,
-    bs,
-    fisher,
-    ft,
-    ga,
-    iu,
-    l1_sparse,
-    neggrad,
-    original,
-    retrain,
-    rl,
-    salun_soft,
-    scrub,
-    sfron,
-    ssd,
-)
 from .job import COMMON, Job
 from .masks import RULES, build_mask
 from .registry import METHODS, Method, Range, get
-from .rl import random_labels
+
+for _module in sorted(m.name for m in pkgutil.iter_modules(__path__)):
+    importlib.import_module(f"{__name__}.{_module}")  # a method registers itself
+
+from .rl import random_labels  # noqa: E402
 
 __all__ = ["METHODS", "RULES", "Method", "Range", "UnlearnResult", "build_mask", "get", "random_labels", "unlearn"]
 

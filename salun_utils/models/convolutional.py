@@ -1,32 +1,11 @@
-"""Image classifiers by name. Every one takes float images in [0, 1]; normalisation is its first layer."""
+"""Networks of the project's own, each with a stem that suits pictures of 28 to 64 pixels."""
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
-
-from .errors import InputError, unknown
-from .seeds import derive
-
-
-class Normalize(nn.Module):
-    """Subtract the mean and divide by the standard deviation of each channel."""
-
-    def __init__(self, mean: Sequence[float], std: Sequence[float]):
-        super().__init__()
-        self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1))
-        self.register_buffer("std", torch.tensor(std, dtype=torch.float32).view(1, -1, 1, 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return (x - self.mean) / self.std
-
-
-def normalise_input(model: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Forward pre-hook: a hook leaves parameter names bare, where a wrapper would prefix them."""
-    return (model.normalize(args[0]), *args[1:])
 
 
 class Chain(nn.Module):
@@ -158,107 +137,3 @@ OWN: dict[str, Callable[..., nn.Module]] = {
     "resnet50": _resnet(Bottleneck, (3, 4, 6, 3), (64, 128, 256, 512)),
     "vgg16_bn": vgg16_bn,
 }
-# Short names of networks that timm builds, with the options that suit images of 28 to 64 pixels.
-FROM_TIMM: dict[str, tuple[str, dict]] = {
-    "swin_t": ("swin_tiny_patch4_window7_224", {"patch_size": 2, "window_size": 4, "strict_img_size": False}),
-    "vit_tiny": ("vit_tiny_patch16_224", {"patch_size": 4}),
-    "efficientnet_b0": ("efficientnet_b0", {}),
-    "convnext_atto": ("convnext_atto", {"patch_size": 1}),
-    "mixer_s": ("mixer_s16_224", {"patch_size": 4}),
-    "mobilenetv3_small": ("mobilenetv3_small_100", {}),
-}
-NAMES = (*OWN, *FROM_TIMM)
-
-
-def create(
-    arch: str,
-    *,
-    num_classes: int,
-    channels: int = 3,
-    image_size: int = 32,
-    mean: Sequence[float] | None = None,
-    std: Sequence[float] | None = None,
-    seed: int = 0,
-    width: float = 1.0,
-) -> nn.Module:
-    """Build a classifier with fresh weights.
-
-    Parameters
-    ----------
-    arch : one of `NAMES`, or any name timm knows.
-    num_classes, channels, image_size : what it tells apart, and the pictures (channels, size, size) it takes.
-    mean, std : per channel, of pictures in [0, 1]; 0.5 each when not given.
-    seed : of the initial weights.
-    width : multiplies the number of channels of the project's own networks.
-
-    Returns
-    -------
-    nn.Module from float images (B, C, H, W) in [0, 1] to logits (B, num_classes). ``model.recipe`` holds these arguments,
-    so that retraining can start from the same network.
-    """
-    for name, value, lowest in (("num_classes", num_classes, 2), ("channels", channels, 1), ("image_size", image_size, 1)):
-        if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
-            raise InputError(f"{name} must be a whole number, at least {lowest}, not {value!r}")
-    mean, std = (tuple(v) if v is not None else (0.5,) * channels for v in (mean, std))
-    if len(mean) != channels or len(std) != channels:
-        raise InputError(f"mean and std need {channels} numbers each, one a channel, not {len(mean)} and {len(std)}")
-    if not all(v > 0 for v in std):
-        raise InputError(f"std must be above 0 in every channel, not {std}")
-    if not width > 0:
-        raise InputError(f"width must be above 0, not {width!r}")
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(derive(seed, f"weights of {arch}"))
-        if arch in OWN:
-            model = OWN[arch](num_classes, channels, image_size, width)
-        elif width != 1.0:
-            raise InputError(f"width applies to {', '.join(OWN)}; {arch} comes in its own sizes")
-        else:
-            model = _from_timm(arch, num_classes, channels, image_size)
-    model.normalize = Normalize(mean, std)
-    model.register_forward_pre_hook(normalise_input)
-    model.recipe = dict(
-        arch=arch, num_classes=num_classes, channels=channels, image_size=image_size, mean=mean, std=std, seed=seed, width=width
-    )
-    return model.eval()
-
-
-def _from_timm(arch: str, num_classes: int, channels: int, image_size: int) -> nn.Module:
-    try:
-        import timm
-    except ModuleNotFoundError:
-        if arch in FROM_TIMM:
-            raise InputError(f"{arch} needs timm: pip install 'salun-utils[models]'") from None
-        raise unknown("architecture", arch, NAMES) from None
-    name, options = FROM_TIMM.get(arch, (arch, {}))
-    if not timm.is_model(name):
-        raise unknown("architecture", arch, [*NAMES, *timm.list_models()][: len(NAMES)])
-    accepted = inspect.signature(timm.models.model_entrypoint(name)).parameters
-    options = dict(options, num_classes=num_classes, in_chans=channels)
-    if arch == "mixer_s":  # its entry point fixes the patch size
-        return timm.models.mlp_mixer.MlpMixer(img_size=image_size, num_blocks=8, embed_dim=512, **options)
-    convolutional = any(k in name for k in ("resnet", "efficientnet", "convnext", "mobilenet", "vgg", "regnet", "densenet"))
-    if not convolutional or "img_size" in accepted:
-        options["img_size"] = image_size
-    try:
-        model = timm.create_model(name, pretrained=False, **options)
-    except TypeError:
-        options.pop("img_size", None)
-        model = timm.create_model(name, pretrained=False, **options)
-    _keep_resolution(model, image_size)
-    return model
-
-
-def _keep_resolution(model: nn.Module, image_size: int) -> None:
-    """On small images a stem convolution of stride 2 throws too much away: give it stride 1."""
-    if image_size > 64:
-        return
-    stem = getattr(model, "conv_stem", None) or getattr(model, "conv1", None)
-    if isinstance(stem, nn.Conv2d) and stem.stride == (2, 2):
-        stem.stride = (1, 1)
-    if isinstance(getattr(model, "maxpool", None), nn.MaxPool2d):
-        model.maxpool = nn.Identity()
-
-
-def count_weights(model: nn.Module) -> int:
-    """Number of trainable weights."""
-    return sum(p.numel() for p in model.parameters() if p.requires_grad)
