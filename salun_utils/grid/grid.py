@@ -46,8 +46,9 @@ def read(path: str | Path) -> Grid:
 
     The file is YAML. ``notebook`` is a path beside the project's root; ``fixed`` holds parameters for all runs, ``product`` lists to be
     multiplied out. ``blocks``, a list of further ``fixed``/``product`` pairs laid over those, makes a union of several products, each with
-    its own ``priority`` (higher runs first) and ``minutes_per_run``. ``tuned`` names a folder of chosen values (see `runs.tuning`): those
-    of a method are filled in where the grid sets none.
+    its own ``priority`` (higher runs first) and ``minutes_per_run``. ``tuned`` names a folder of chosen values (see `runs.tuning`), of
+    which the file for the run's data, network and scenario is taken, or one such file for all runs: those of a method are filled in
+    where the grid sets none.
 
     Raises
     ------
@@ -123,15 +124,16 @@ def _grid_run(notebook: Path, parameters: dict[str, Any], setting: dict[str, Any
     return GridRun(run_name(notebook, effective), str(effective.get("tier", "quick")), parameters, int(priority or 0), float(minutes or 2))
 
 
-def _with_tuned(parameters: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _with_tuned(parameters: dict[str, Any], place: Path) -> dict[str, Any]:
     method = str(parameters.get("method", "salun"))
     if method not in METHODS:
         raise unknown("method", method, METHODS)
     spec = RunSpec(**{k: v for k, v in parameters.items() if k in ("dataset", "arch", "scenario", "forget_fraction", "forget_class")})
-    chosen = read_tuned(folder / f"{tuned_name(spec)}.yaml").get(method)
+    path = place if place.suffix == ".yaml" else place / f"{tuned_name(spec)}.yaml"
+    chosen = read_tuned(path).get(method)
     if chosen is None:
         if METHODS[method].search:
-            raise InputError(f"no tuned values for {method} in {folder.name}/{tuned_name(spec)}.yaml; run salun tune first")
+            raise InputError(f"no tuned values for {method} in {path.parent.name}/{path.name}; run salun tune first")
         return parameters
     own = parameters.get("params") or {}
     return {**parameters, "params": {**chosen["params"], **(json.loads(own) if isinstance(own, str) else own)}}
