@@ -120,7 +120,8 @@ def _gap(task: Task, method: str, params: dict[str, Any]) -> float:
     judged = dataclasses.replace(task.split, test=task.split.validation)
     protocol = {"protocol": task.spec.protocol, "seed": task.split.seed}
     try:
-        result = unlearn(method, task.original, task.split, seed=derive(task.spec.seed, "tuning"), keep=task.spec.keep, **{"augment": task.spec.augment, **params})
+        settings = {"seed": derive(task.spec.seed, "tuning"), "keep": task.spec.keep, "augment": task.spec.augment, **params}
+        result = unlearn(method, task.original, task.split, **settings)
         return evaluate(result.model, judged, **protocol).gap(evaluate(task.retrained, judged, **protocol)).average
     except TrainingDivergedError:
         return DIVERGED
