@@ -11,6 +11,7 @@ from pathlib import Path
 
 from .errors import InputError
 
+TABLE_FILTERS = ("tier", "dataset", "arch", "scenario", "method", "mask")
 EPILOG = "Exit status: 0 done, 1 a run failed, 2 bad input."
 
 
@@ -65,7 +66,7 @@ def build_parser() -> argparse.ArgumentParser:
 
     tables = commands.add_parser("table", help="print or export all records, one row a run", epilog=EPILOG)
     tables.add_argument("--records", action="append", help="folder to search; repeatable (default: benchmark/records)")
-    for name in ("tier", "dataset", "arch", "scenario", "method"):
+    for name in TABLE_FILTERS:
         tables.add_argument(f"--{name}", help=f"only this {name}")
     tables.add_argument("--export", metavar="FILE", help="write FILE.csv, FILE.parquet or FILE.md instead of printing")
     tables.set_defaults(act=_table)
@@ -182,7 +183,7 @@ def _table(args: argparse.Namespace) -> int:
     folders = [Path(f) for f in args.records or [records_folder()]]
     if missing := next((f for f in folders if not f.is_dir()), None):
         raise InputError(f"there is no folder of records {missing}")
-    filters = {n: getattr(args, n) for n in ("tier", "dataset", "arch", "scenario", "method") if getattr(args, n)}
+    filters = {n: getattr(args, n) for n in TABLE_FILTERS if getattr(args, n)}
     frame = table([r for f in folders for r in load_records(f, **filters)])
     if args.export:
         export(frame, args.export)

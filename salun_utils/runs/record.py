@@ -64,7 +64,7 @@ class Record(BaseModel):
         return {
             "tier": self.tier, "dataset": self.data.get("name", get("dataset")), "arch": get("arch", get("model", "")),
             "scenario": self.data.get("scenario", get("scenario", "")), "method": get("method", ""),
-            "seed": self.seeds.get("unlearning", get("seed")),
+            "mask": get("mask") or "none", "seed": self.seeds.get("unlearning", get("seed")),
             **{k: self.scores.get(k, missing) for k in ("ua", "ra", "ta", "mia")}, "avg_gap": self.gap.get("average", missing),
             "seconds": self.seconds, "device": self.device.get("name", ""),
         }  # fmt: skip

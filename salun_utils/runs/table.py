@@ -13,7 +13,7 @@ from ..errors import InputError
 from ..files import atomic
 from .record import Record
 
-COLUMNS = ["tier", "dataset", "arch", "scenario", "method", "seed", "ua", "ra", "ta", "mia", "avg_gap", "seconds", "device"]
+COLUMNS = ["tier", "dataset", "arch", "scenario", "method", "mask", "seed", "ua", "ra", "ta", "mia", "avg_gap", "seconds", "device"]
 EXPORTS = (".csv", ".parquet", ".md")
 
 
@@ -57,7 +57,7 @@ def table(records: Iterable[Record] | None = None, **filters: object) -> pd.Data
     """One row a run with the columns `COLUMNS`; without records, all on file that pass `filters` (see `load_records`)."""
     records = load_records(**filters) if records is None else records
     rows = pd.DataFrame([r.row() for r in records], columns=COLUMNS)
-    return rows.sort_values(COLUMNS[:6], kind="stable", ignore_index=True)
+    return rows.sort_values(COLUMNS[:7], kind="stable", ignore_index=True)
 
 
 def export(frame: pd.DataFrame, path: str | os.PathLike) -> None:
