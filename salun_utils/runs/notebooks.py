@@ -9,7 +9,7 @@ import logging
 import os
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,8 @@ def run_notebook(
         return done, record_path, True
     _check_writable(record_path, log_path)
     started = time.perf_counter()
-    executed = _execute(path, log_path, dict(parameters or {}), effective, progress)
+    with _kernel_manager() as manager:
+        executed = _execute(path, log_path, dict(parameters or {}), effective, progress, manager)
     measured = {"parameters": effective, "wall_seconds": round(time.perf_counter() - started, 2)}
     record = _gather(executed, name, path.stem, tier, measured, code)
     record.write(record_path)
@@ -158,7 +159,7 @@ def _check_writable(*paths: Path) -> None:
         path.with_name(f".{path.name}.probe").unlink()
 
 
-def _execute(path: Path, log_path: Path, parameters: dict, effective: Mapping[str, Any], progress: bool):
+def _execute(path: Path, log_path: Path, parameters: dict, effective: Mapping[str, Any], progress: bool, manager: type):
     import nbformat
     import papermill
     from papermill.exceptions import PapermillExecutionError
@@ -166,7 +167,7 @@ def _execute(path: Path, log_path: Path, parameters: dict, effective: Mapping[st
     logging.getLogger("papermill").setLevel(logging.ERROR)
     options = dict(
         parameters=parameters, kernel_name="python3", progress_bar=progress, log_output=False, cwd=str(path.parent),
-        kernel_manager_class=_kernel_manager(),
+        kernel_manager_class=manager,
     )  # fmt: skip
     for attempt in (1, 2):
         try:
@@ -188,14 +189,17 @@ def _execute(path: Path, log_path: Path, parameters: dict, effective: Mapping[st
                 raise
 
 
-def _kernel_manager() -> type:
+@contextlib.contextmanager
+def _kernel_manager() -> Iterator[type]:
     """Talk to the kernel through files in place of TCP ports, which parallel runs could snatch from each other."""
     from jupyter_client.manager import AsyncKernelManager
 
     if os.name == "nt":  # Windows has no such sockets
-        return AsyncKernelManager
-    sockets = os.path.join(tempfile.mkdtemp(prefix="salun-"), "k")  # unique, and short: a socket's path has at most 107 characters
-    return type("FileSocketKernelManager", (AsyncKernelManager,), {"transport": "ipc", "ip": sockets})
+        yield AsyncKernelManager
+        return
+    with tempfile.TemporaryDirectory(prefix="salun-", ignore_cleanup_errors=True) as folder:
+        sockets = os.path.join(folder, "k")  # unique, and short: a socket's path has at most 107 characters
+        yield type("FileSocketKernelManager", (AsyncKernelManager,), {"transport": "ipc", "ip": sockets})
 
 
 def _is_port_clash(error: Exception) -> bool:
