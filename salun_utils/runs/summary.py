@@ -2,23 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
+from ..errors import InputError
 from ..metrics import bootstrap_interval
 from ..unlearning import METHODS
 from .record import Record
 
 MEASURES = ("ua", "ra", "ta", "mia")
+APART = ("tier", "dataset", "arch", "mask")  # records that differ in these are never averaged
+NAMES = {"original": "original", "retrain": "Retrain", "l1-sparse": "ℓ1-sparse", "salun": "SalUn", "salun-soft": "SalUn-soft",
+         "fisher": "Fisher", "neggrad+": "NegGrad+", "sfr-on": "SFR-on"}  # fmt: skip
 
 
-def plain(record: Record) -> bool:
-    """Whether a run is its method as it is meant: its own rule for the mask, half of the weights, and the whole training set."""
+def label(method: str) -> str:
+    """What prose calls a method: "ft" is FT, "salun" is SalUn."""
+    return NAMES.get(method, method.upper())
+
+
+def plain(record: Record, *, train_images: int | None = None) -> bool:
+    """Whether a run is its method as it is meant: its own rule for the mask, half of the weights, and a training set of that size.
+
+    Parameters
+    ----------
+    train_images : as in `RunSpec`; None is the whole training set.
+    """
     spec = record.spec
     method = METHODS.get(spec.get("method", ""))
     own = method is not None and spec.get("mask") in (method.mask, method.mask or "none")
-    return own and spec.get("keep", 0.5) == 0.5 and spec.get("train_images") is None
+    return own and spec.get("keep", 0.5) == 0.5 and spec.get("train_images") == train_images
 
 
 def cost(record: Record) -> float:
@@ -28,29 +42,80 @@ def cost(record: Record) -> float:
     return next((mine / retrain for mine, retrain in pairs if mine is not None and retrain), float("nan"))
 
 
-def summarise(records: Iterable[Record]) -> pd.DataFrame:
-    """Means over seeds, indexed by (scenario, method) in the order of the registry.
+def summarise(records: Iterable[Record], *, by: Sequence[str] = ("scenario", "method")) -> pd.DataFrame:
+    """Means over seeds, one row for each value of `by`, methods in the order of the registry.
+
+    Parameters
+    ----------
+    by : columns of `Record.row` that make the rows, such as ("scenario", "method", "mask").
 
     Returns
     -------
     Columns seeds (how many); ua, ra, ta, mia (mean, per cent); gap_ua … gap_mia (mean signed gap to Retrain, points); avg_gap
     (mean of the average gap) with avg_gap_low and avg_gap_high (bootstrap 95 % interval, NaN for one seed); cost (mean of `cost`).
-    A method run twice with one seed counts once, with its latest record.
+    See `one_a_seed` for which record of a seed counts.
+
+    Raises
+    ------
+    InputError : when records of one row differ in tier, data set, network or mask: filter them, or name that column in `by`.
     """
-    latest: dict[tuple, Record] = {}
-    for record in sorted(records, key=lambda r: r.created):
+    groups: dict[tuple, list[Record]] = {}
+    for record in records:
         row = record.row()
-        latest[row["scenario"], row["method"], row["seed"]] = record
-    groups: dict[tuple[str, str], list[Record]] = {}
-    for (scenario, method, _), record in latest.items():
-        groups.setdefault((scenario, method), []).append(record)
-    order = list(METHODS)
-    rows = {
-        key: _means(groups[key]) for key in sorted(groups, key=lambda key: (key[0], order.index(key[1]) if key[1] in order else len(order)))
-    }
+        groups.setdefault(tuple(row[column] for column in by), []).append(record)
+    order = {name: place for place, name in enumerate(METHODS)}
+    rank = lambda key: [(order.get(v, len(order)), "") if column == "method" else (0, str(v)) for column, v in zip(by, key)]  # noqa: E731
+    keys = sorted(groups, key=rank)
     columns = ["seeds", *MEASURES, *(f"gap_{m}" for m in MEASURES), "avg_gap", "avg_gap_low", "avg_gap_high", "cost"]
-    index = pd.MultiIndex.from_tuples(list(rows), names=["scenario", "method"])
-    return pd.DataFrame(list(rows.values()), index=index, columns=columns)
+    index = pd.MultiIndex.from_tuples(keys, names=list(by)) if len(by) > 1 else pd.Index([key[0] for key in keys], name=by[0])
+    return pd.DataFrame([_means(list(one_a_seed(groups[key]).values())) for key in keys], index=index, columns=columns)
+
+
+def one_a_seed(records: Iterable[Record]) -> dict[int, Record]:
+    """Records of one method on one task, by seed of unlearning.
+
+    Only those with the settings of the latest one count, so that runs before and after tuning are never averaged; of a seed that was
+    run twice, the latest. Raises `InputError` when they are not of one tier, data set, network and mask.
+    """
+    newest_first = sorted(records, key=lambda r: r.created, reverse=True)
+    rows = [record.row() for record in newest_first]
+    for name in APART:
+        if len(found := {row[name] for row in rows}) > 1:
+            raise InputError(f"records of different {name} can't be averaged: {', '.join(sorted(map(str, found)))}")
+    same = [r for r in newest_first if _settings(r) == _settings(newest_first[0])]
+    latest: dict[int, Record] = {}
+    for record in same:
+        latest.setdefault(record.row()["seed"], record)
+    return dict(sorted(latest.items()))
+
+
+def gap_by_seed(records: Iterable[Record], measure: str = "average") -> dict[int, float]:
+    """Gap of each seed, for the paired tests of `metrics.significance`; measure is "average", "ua", "ra", "ta" or "mia"."""
+    return {seed: record.gap[measure] for seed, record in one_a_seed(records).items()}
+
+
+def as_text(part: pd.DataFrame, names: Mapping[str, str] | None = None, *, gaps: bool = False) -> str:
+    """Rows of `summarise` (one level of index) as a plain table, with the signed gaps as well where `gaps`.
+
+    Parameters
+    ----------
+    names : what to call a row; by default the `label` of a method.
+    """
+    shown = part[["seeds", *MEASURES]].round(1).astype({"seeds": int}).rename(columns=str.upper).rename(columns={"SEEDS": "seeds"})
+    shown["average gap"] = part.avg_gap.map("{:.2f}".format)
+    pairs = zip(part.avg_gap_low, part.avg_gap_high)
+    shown["95 % interval"] = [f"{low:.2f} to {high:.2f}" if low == low else "" for low, high in pairs]
+    shown["cost, %"] = [f"{100 * c:.0f}" if c == c else "" for c in part.cost]
+    for m in MEASURES if gaps else ():
+        shown[f"{m.upper()} gap"] = part[f"gap_{m}"].map("{:+.1f}".format)
+    shown.index = [(names or {}).get(name, label(name)) for name in part.index]
+    return shown.to_string()
+
+
+def _settings(record: Record) -> dict:
+    """All that must be equal in runs that are averaged: the spec but for seeds and place."""
+    apart = {"seed", "split_seed", "training_seed", "device", "tier", "data_note"}
+    return {k: v for k, v in record.spec.items() if k not in apart}
 
 
 def _means(records: list[Record]) -> dict[str, float]:
