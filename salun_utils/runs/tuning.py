@@ -148,8 +148,10 @@ def _study(folder: Path, name: str) -> Any:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     folder.mkdir(parents=True, exist_ok=True)
     storage = JournalStorage(JournalFileBackend(str(folder / f"{name}.log")))
-    sampler = optuna.samplers.TPESampler(seed=derive(0, name) % 2**32, n_startup_trials=4)
-    return optuna.create_study(study_name=name, storage=storage, sampler=sampler, direction="minimize", load_if_exists=True)
+    study = optuna.create_study(study_name=name, storage=storage, direction="minimize", load_if_exists=True)
+    # Seeded by how many trials there are: a study that goes on must not draw its first points again.
+    study.sampler = optuna.samplers.TPESampler(seed=derive(0, f"{name} {len(study.trials)}") % 2**32, n_startup_trials=4)
+    return study
 
 
 def _enqueue_default(study: Any, method: str) -> None:
