@@ -127,26 +127,26 @@ def needed_seeds(needed: pd.DataFrame, *, recorded: int, most: int = 1000) -> Pi
 
 
 def place_ranges(places: pd.DataFrame) -> Picture:
-    """From the best place to the worst that the intervals leave open, a bar a method; one panel a scenario, best first.
+    """From the best place to the worst that the intervals leave open, a bar a method; one panel a task, those with most methods first.
 
     Parameters
     ----------
     places : columns panel, name, best, worst, gap (which orders the rows), marked (drawn in the second colour).
     """
-    panels = list(dict.fromkeys(places.panel))
-    tallest = max(places.groupby("panel").size())
-    columns = 2 if len(panels) > 1 else 1
-    rows = -(-len(panels) // columns)
-    figure, axes = plt.subplots(rows, columns, figsize=(3.6 * columns, rows * (0.8 + 0.23 * tallest)), squeeze=False)
+    counts = places.groupby("panel", sort=False).size().sort_values(ascending=False, kind="stable")
+    panels, columns = list(counts.index), 2 if len(counts) > 1 else 1
+    tall = [0.8 + 0.23 * counts.iloc[k] for k in range(0, len(panels), columns)]  # a row of panels is as tall as its first
+    figure, axes = plt.subplots(len(tall), columns, figsize=(3.6 * columns, sum(tall)), height_ratios=tall, squeeze=False)
     for axis in axes.flat[len(panels) :]:
         axis.axis("off")
-    for axis, panel in zip(axes.flat, panels, strict=False):
+    for k, (axis, panel) in enumerate(zip(axes.flat, panels, strict=False)):
         part = places[places.panel == panel].sort_values(["best", "worst", "gap"])
         for line, row in enumerate(part.itertuples()):
             colour = COLOURS[1] if row.marked else COLOURS[0]
             axis.barh(line, row.worst - row.best + 0.7, left=row.best - 0.35, height=0.55, color=colour, alpha=0.85)
         count = len(part)
-        axis.set(yticks=range(count), yticklabels=part.name, ylim=(tallest - 0.4, -0.6), xlim=(0.4, max(count, 2) + 0.6), xlabel="place")
+        axis.set(yticks=range(count), yticklabels=part.name, xlabel="place")
+        axis.set(xlim=(0.4, count + 0.6), ylim=(counts.iloc[k - k % columns] - 0.4, -0.6))
         axis.set_xticks(range(1, count + 1, 1 if count < 9 else 2))
         axis.set_title(panel, fontsize=10.5)
         axis.tick_params(axis="both", labelsize=9)
