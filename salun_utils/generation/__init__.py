@@ -6,6 +6,7 @@ Heavy libraries (diffusers, transformers) are imported when a model is first use
 from __future__ import annotations
 
 import importlib
+import json
 from pathlib import Path
 
 from ..errors import InputError, unknown
@@ -23,7 +24,7 @@ LOADERS = {
     "pipeline": "pipelines:load",
 }
 JUDGES = {"fashion-mnist": "judge-fashion"}
-__all__ = ["ERASERS", "JUDGES", "LOADERS", "Eraser", "erase", "judge", "load", "shipped"]
+__all__ = ["ERASERS", "JUDGES", "LOADERS", "Eraser", "erase", "judge", "kind_named", "kind_of", "load", "shipped"]
 
 
 def load(name: str | Path):
@@ -37,8 +38,6 @@ def load(name: str | Path):
         return _resolve(LOADERS[shipped.card(str(name))["kind"]])(shipped.folder(str(name)))
     folder = Path(name).expanduser()
     if (folder / "config.json").is_file():
-        import json
-
         kind = json.loads((folder / "config.json").read_text()).get("kind")
         if kind in LOADERS:
             return _resolve(LOADERS[kind])(folder)
@@ -87,6 +86,15 @@ def kind_of(model) -> str:
     if hasattr(model, "unet") and hasattr(model, "text_encoder"):
         return "pipeline"
     raise InputError(f"a {type(model).__name__} is not a generator: expected a DDPM, a GAN, a VAE or a text-to-image pipeline")
+
+
+def kind_named(name: str | Path) -> str:
+    """The kind of a generator that isn't loaded: by its card, its `config.json`, else by how its name begins (``out/ddpm-mine``)."""
+    if str(name) in shipped.names():
+        return shipped.card(str(name))["kind"]
+    path = Path(name).expanduser() / "config.json"
+    found = json.loads(path.read_text()).get("kind") if path.is_file() else Path(name).name.split("-")[0]
+    return found if found in LOADERS else "pipeline"
 
 
 def _resolve(target: str):

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import models
+from ..data.images import Images
 from ..errors import InputError
 from .files import class_label, load_weights, read_config, save_model
 
@@ -22,10 +23,10 @@ from .files import class_label, load_weights, read_config, save_model
 class JudgeTraining:
     """How a judge is trained by `salun_utils.training.fit`."""
 
-    epochs: int = 4
+    epochs: int = 12
     lr: float = 0.1
     batch_size: int = 128
-    augment: str | None = None
+    augment: str | None = "crop"
     schedule: str = "one-cycle"
 
 
@@ -53,6 +54,11 @@ class Judge:
     def label(self, concept: str | int) -> int:
         """The index of a class given by name (in any case) or by number."""
         return class_label(concept, self.classes)
+
+    def measure(self, images: Images) -> float:
+        """Set and return `accuracy`: the share of these labelled pictures that it gets right, in per cent, to two digits."""
+        self.accuracy = round(100 * float((self(images.pixels) == images.labels.cpu()).double().mean()), 2)
+        return self.accuracy
 
     def probabilities(self, pixels: Tensor) -> Tensor:
         """Softmax outputs, float32 (N, K)."""
@@ -130,5 +136,5 @@ def train_judge(
         **options,
     )
     judge = Judge(model, data.classes, name=name)
-    judge.accuracy = 100 * float((judge(data.test.pixels) == data.test.labels.cpu()).float().mean())
+    judge.measure(data.test)
     return judge, {"losses": history.losses, "seconds": history.seconds, "accuracy": judge.accuracy, "pictures": len(data.test)}

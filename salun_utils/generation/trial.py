@@ -1,31 +1,31 @@
-"""One recorded run of forgetting in generation: erase a concept, draw from the same noises before and after, judge, keep a record.
-
-python -m salun_utils.generation.trial --grid benchmark/generation/mini-sd.yaml --records benchmark/records   # skips what is there
-"""
+"""`Trial`: everything that decides one run of forgetting in generation, checked before anything is loaded; `experiment.run` runs it."""
 
 from __future__ import annotations
 
-import argparse
 import dataclasses
 import hashlib
-import itertools
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import torch
-import yaml
-
-from ..data.images import Dataset
 from ..errors import InputError, unknown
+from ..saliency import check_keep
 from ..seeds import check_seed
-from . import pipelines
-from .registry import ERASERS, Erased
-from .scores import Recognition, recognise_samples
+from . import JUDGES, kind_named, pipelines, shipped
+from .erasers.table import METHODS as PIPELINE_MODULES
+from .erasing import settings
+from .files import class_label
+from .registry import ERASERS
 
 TIERS = ("quick", "cpu", "paper")
+# The code that decides a run, besides the files of the kind of model and of the eraser.
+CORE = ("data/images.py", "seeds.py", "saliency.py", "threshold.py", "masking.py", "metrics/significance.py",
+        "generation/experiment.py", "generation/erasing.py", "generation/scores.py", "generation/judges.py")  # fmt: skip
+SAMPLING = {"ddpm": ("ddpm.py",), "gan": ("gan.py",), "vae": ("vae.py",), "pipeline": ("pipelines.py",)}
+ERASING = {"ddpm": ("ddpm_training.py", "unlearn_ddpm.py"), "gan": ("unlearn_gan_vae.py",), "vae": ("unlearn_gan_vae.py",),
+           "pipeline": ("erasers/run.py", "erasers/loop.py", "erasers/study.py")}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -34,175 +34,131 @@ class Trial:
 
     Attributes
     ----------
-    model : a name or folder that `generation.load` takes. judge : a name or folder that `generation.judge` takes.
-    method, concept, params : as `generation.erase` takes them; `label` names the row in tables (the method by default).
-    per_class, steps, guidance, sample_seed : pictures drawn of each class and how; None means the defaults of `pipelines.sample`.
-    data : the data set whose pictures are forgotten and kept; None for the one that comes with the package.
+    eraser, concept, seed : as `generation.erase` takes them.
+    model : a name, a folder or a Hub id that `generation.load` takes. judge : a name or folder that `generation.judge` takes.
+    label : the row of tables it belongs to; the eraser's name when empty.
+    mask, keep, weights : settings of the eraser that are worth a column; None leaves each at its default. params : any others.
+    per_class, concept_samples : pictures drawn of each class, and of the forgotten one.
+    steps, guidance, sample_seed : how they are drawn; None means the model's defaults.
+    data : the data set whose pictures are forgotten and kept. device : "auto", "cpu", "cuda", …
     """
 
-    method: str
-    concept: str
+    eraser: str
+    concept: str | int
     seed: int = 0
     model: str = "mini-sd"
     judge: str = "fashion-mnist"
     label: str = ""
+    mask: str | None = None
+    keep: float | None = None
+    weights: str | None = None
     params: Mapping[str, Any] = field(default_factory=dict)
     per_class: int = 50
+    concept_samples: int = 100
     steps: int | None = None
     guidance: float | None = None
     sample_seed: int = 1000
-    data: str | None = None
-    tier: str = "cpu"
+    data: str = "fashion-mini"
+    tier: str = "quick"
+    device: str = "auto"
 
     def __post_init__(self):
-        if self.method not in ERASERS:
-            raise unknown("eraser", self.method, ERASERS)
+        if self.eraser not in ERASERS:
+            raise unknown("eraser", self.eraser, ERASERS)
         if self.tier not in TIERS:
             raise unknown("tier", self.tier, TIERS)
-        check_seed(self.seed)
-        pipelines.check_sampling(self.per_class, 1.0 if self.guidance is None else self.guidance, 1 if self.steps is None else self.steps)
+        check_seed(self.seed), check_seed(self.sample_seed)
+        for count in (self.per_class, self.concept_samples):
+            pipelines.check_sampling(count, 1.0 if self.guidance is None else self.guidance, 1 if self.steps is None else self.steps)
+        if self.keep is not None:
+            check_keep(self.keep)
+        eraser, kind = ERASERS[self.eraser], self.kind
+        if kind not in eraser.kinds:
+            raise InputError(f"{self.eraser} doesn't work on {self.model}, a {kind}; it works on: {', '.join(eraser.kinds)}")
+        settings(self.eraser, kind, self.settings)
+        if classes := classes_known(self.model) or classes_known(JUDGES.get(self.judge, self.judge)):
+            class_label(self.concept, classes)
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> Trial:
+        """The trial that a notebook's parameters describe; `params` may be a JSON object. Names that are none of its own are left out."""
+        own = {f.name for f in dataclasses.fields(cls)}
+        given = {k: v for k, v in parameters.items() if k in own}
+        return cls(**{**given, "params": _mapping(given.get("params") or {})})
 
     @property
     def name(self) -> str:
         """The row of tables it belongs to."""
-        return self.label or self.method
+        return self.label or self.eraser
+
+    @property
+    def kind(self) -> str:
+        """The kind of its model."""
+        return kind_named(self.model)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What is handed to the eraser."""
+        columns = {k: getattr(self, k) for k in ("mask", "keep", "weights")}
+        return {**self.params, **{k: v for k, v in columns.items() if v is not None}}
 
     @property
     def id(self) -> str:
-        """File name of its record: readable, and unique by a digest of every setting but the tier."""
-        settings = {k: v for k, v in dataclasses.asdict(self).items() if k != "tier"}
-        digest = hashlib.sha256(json.dumps(settings, sort_keys=True, default=str).encode()).hexdigest()[:10]
-        concept = self.concept.lower().replace(" ", "-").replace("/", "-")
+        """Name of its record: readable, and unique by a digest of every setting that decides the figures."""
+        deciding = {k: v for k, v in dataclasses.asdict(self).items() if k not in ("tier", "device")}
+        digest = hashlib.sha256(json.dumps(deciding, sort_keys=True, default=str).encode()).hexdigest()[:10]
+        concept = str(self.concept).lower().replace(" ", "-").replace("/", "-")
         return f"{Path(self.model).name}_{concept}_{self.name}_s{self.seed}_{digest}"
 
 
-def run(trial: Trial, *, pipe=None, judge=None, data: Dataset | None = None, original: Recognition | None = None):
-    """Erase, draw, judge: a `runs.record.Record`, not yet written.
-
-    Parameters
-    ----------
-    pipe, judge, data : loaded already, for many trials in a row. original : what `draw_and_judge` said of the pipeline as it was.
-    """
-    return run_with_result(trial, pipe=pipe, judge=judge, data=data, original=original)[0]
-
-
-def run_with_result(trial: Trial, *, pipe=None, judge=None, data: Dataset | None = None, original: Recognition | None = None):
-    """As `run`, and the `Erased` with the changed pipeline as well."""
-    from . import erase
-
-    pipe, judge, data = pipe or load_model(trial), judge or load_judge(trial), data or load_data(trial)
-    erased = erase(trial.method, pipe, concept=trial.concept, seed=trial.seed, data=data, **trial.params)
-    after = draw_and_judge(erased.model, judge, trial)
-    return record(trial, erased, after, original or draw_and_judge(pipe, judge, trial), data), erased
-
-
-def draw_and_judge(pipe, judge, trial: Trial) -> Recognition:
-    """Judge pictures of every class, from noises that depend on `sample_seed` alone: before and after share them."""
-    from . import kind_of
-
-    options = {"steps": trial.steps, "guidance": trial.guidance}
-    if kind_of(pipe) != "pipeline":
-        given = {k: v for k, v in options.items() if v is not None}
-        counts = {"per_class": trial.per_class, "forgotten_samples": max(trial.per_class, 100)}
-        return recognise_samples(pipe, judge, forgotten=trial.concept, seed=trial.sample_seed, **counts, **given)
-    options["template"] = trial.params.get("template", "a photo of a {}")
-    return pipelines.recognise(pipe, judge, forgotten=trial.concept, per_class=trial.per_class, seed=trial.sample_seed, **options)
-
-
-def record(trial: Trial, erased: Erased, after: Recognition, before: Recognition, data: Dataset | None):
-    """Everything about one run, as pages read it: UA in ``scores["ua"]``, the mean of the other classes in ``scores["retained_mean"]``."""
-    from ..runs import provenance
-    from ..runs.record import Record
-
-    mask = {} if erased.mask is None else {"rule": erased.mask.rule, "density": erased.mask.density, "weights": erased.mask.numel}
-    sampling = {"per_class": trial.per_class, "steps": trial.steps, "guidance": trial.guidance, "seed": trial.sample_seed}
-    return Record(
-        id=trial.id, tier=trial.tier, seeds={"unlearning": trial.seed, "sampling": trial.sample_seed}, seconds=erased.seconds, mask=mask,
-        spec={"model": trial.model, "method": trial.name, "eraser": trial.method, "concept": trial.concept, "seed": trial.seed,
-              "params": dict(erased.params), "sampling": sampling, "scenario": f"class {trial.concept}"},
-        scores=after.to_dict() | {"ra": after.retained_mean, "losses": thinned(erased.losses)},
-        original=before.to_dict(), data={} if data is None else {"name": data.name, "note": data.note, "fingerprint": data.fingerprint},
-        device=provenance.device_facts(torch.device("cpu") if not hasattr(erased.model, "device") else torch.device(erased.model.device)),
-        packages=provenance.package_versions(), code={"commit": provenance.commit()},
-    )  # fmt: skip
-
-
-def thinned(losses: Sequence[float] | Mapping[str, Sequence[float]], points: int = 20) -> list | dict:
-    """About `points` of the losses, rounded, for a record; by name where there are several."""
-    if isinstance(losses, Mapping):
-        return {name: thinned(values, points) for name, values in losses.items()}
-    return [round(v, 5) for v in losses[:: max(len(losses) // points, 1)]]
-
-
-def load_model(trial: Trial):
-    """The generator of a trial."""
-    from . import load
-
-    return load(trial.model)
-
-
-def load_judge(trial: Trial):
-    """The judge of a trial."""
-    from . import judge
-
-    return judge(trial.judge)
-
-
-def load_data(trial: Trial) -> Dataset:
-    """The pictures of a trial."""
-    from .. import data
-
-    return data.load(trial.data or "fashion-mini")
-
-
-def read_grid(path: str | Path) -> list[Trial]:
-    """Trials of a YAML file: `common` settings, and under `product` lists of which every combination is run.
-
-    A value of `method` is a name, or a mapping with `label`, `method` and `params`. Earlier keys vary slowest.
-    """
+def _mapping(params: str | Mapping[str, Any]) -> Mapping[str, Any]:
     try:
-        content = yaml.safe_load(Path(path).read_text())
-        common, product = content.get("common") or {}, content["product"]
-    except (OSError, yaml.YAMLError, KeyError, AttributeError, TypeError) as error:
-        raise InputError(f"{path} is no readable grid of trials ({type(error).__name__})") from error
-    fields = {f.name for f in dataclasses.fields(Trial)}
-    if wrong := [k for k in (*common, *product) if k not in fields]:
-        raise unknown("setting of a trial", wrong[0], sorted(fields))
-    return [Trial(**{**common, **_spread(dict(zip(product, values, strict=True)))}) for values in itertools.product(*product.values())]
+        found = json.loads(params) if isinstance(params, str) else params
+    except ValueError:
+        found = None
+    if not isinstance(found, Mapping):
+        raise InputError(f'params must be a JSON object such as {{"alpha": 0.5}}, not {params!r}')
+    return found
 
 
-def _spread(settings: dict[str, Any]) -> dict[str, Any]:
-    method = settings.get("method")
-    return {**settings, **method} if isinstance(method, Mapping) else settings
+def check_present(trial: Trial) -> None:
+    """Raise `InputError` when the judge isn't there, or the model neither is nor can be on the Hub."""
+    if trial.judge not in JUDGES and not classes_known(trial.judge):
+        raise InputError(f"there is no judge {trial.judge}; shipped: {', '.join(JUDGES)}; or a folder that generation.train wrote")
+    on_hub = trial.kind == "pipeline" and trial.model.count("/") == 1
+    if trial.model not in shipped.names() and not Path(trial.model).expanduser().is_dir() and not on_hub:
+        raise InputError(f"there is no model {trial.model}; shipped: {', '.join(shipped.names())}; or a folder, or a Hub id")
 
 
-def run_grid(trials: Sequence[Trial], records: str | Path) -> Iterator:
-    """Run every trial whose record isn't there yet; yield the records as they are written. Models and judges are loaded once."""
-    loaded: dict[tuple, Any] = {}
-    for trial in trials:
-        if (Path(records) / trial.tier / f"{trial.id}.json").is_file():
-            continue
-        pipe = loaded.setdefault(("model", trial.model), None) or load_model(trial)
-        judge = loaded.setdefault(("judge", trial.judge), None) or load_judge(trial)
-        data = loaded.setdefault(("data", trial.data), None) or load_data(trial)
-        loaded |= {("model", trial.model): pipe, ("judge", trial.judge): judge, ("data", trial.data): data}
-        key = ("original", trial.model, trial.judge, trial.concept, trial.per_class, trial.steps, trial.guidance, trial.sample_seed)
-        if key not in loaded:
-            loaded[key] = draw_and_judge(pipe, judge, trial)
-        made = run(trial, pipe=pipe, judge=judge, data=data, original=loaded[key])
-        made.save(records)
-        yield made
+def classes_known(name: str) -> list[str]:
+    """The class names in the `config.json` of a shipped model or a folder; none where there is no such file."""
+    folder = shipped.ROOT / name if name in shipped.names() else Path(name).expanduser()
+    path = folder / "config.json"
+    return json.loads(path.read_text()).get("classes", []) if path.is_file() else []
 
 
-def main(argv: Sequence[str] | None = None) -> None:
-    """Command line: run a grid."""
-    parser = argparse.ArgumentParser(prog="python -m salun_utils.generation.trial", description="Run a grid of erasing trials.")
-    parser.add_argument("--grid", required=True)
-    parser.add_argument("--records", default="benchmark/records")
-    options = parser.parse_args(argv)
-    for made in run_grid(read_grid(options.grid), options.records):
-        print(f"{made.id}: UA {made.scores['ua']:.1f}, others {made.scores['retained_mean']:.1f}, {made.seconds:.0f} s", flush=True)
+def fingerprint(trial: Trial) -> str:
+    """Digest of what decides a trial besides its settings: code, default parameters of the eraser, and the weights that are shipped."""
+    from ..runs.provenance import code_fingerprint
+
+    kind, defaults = trial.kind, ERASERS[trial.eraser].defaults
+    files = [f"generation/{name}" for name in (*SAMPLING[kind], *ERASING[kind])]
+    own = [f"generation/erasers/{PIPELINE_MODULES[trial.eraser]}.py"] if kind == "pipeline" else []
+    used = {k: v for k, v in defaults.items() if k == kind or (kind == "pipeline" and k == "mini-sd")}
+    parts = [code_fingerprint((*CORE, *files), *own), used, weights_of(trial.model), weights_of(JUDGES.get(trial.judge, trial.judge))]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
-if __name__ == "__main__":
-    main()
+def sampling_fingerprint(kind: str) -> str:
+    """Digest of the code that draws pictures from a kind of model."""
+    from ..runs.provenance import code_fingerprint
+
+    return code_fingerprint(("seeds.py", "generation/experiment.py", *(f"generation/{name}" for name in SAMPLING[kind])))
+
+
+def weights_of(name: str) -> Any:
+    """What tells one set of weights from another: the checksums on the card, else the name."""
+    card = Path(name).expanduser() / "card.json"
+    if name in shipped.names():
+        return shipped.card(name)["sha256"]
+    return json.loads(card.read_text()).get("sha256", name) if card.is_file() else str(name)

@@ -37,8 +37,12 @@ def check_parameters(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
 def check_data(effective: Mapping[str, Any]) -> None:
     """Check that the data set can be loaded, that it has the class to be forgotten, and that the device is there."""
     pick_device(str(effective.get("device") or "auto"))
-    if effective.get("dataset"):
-        data = _dataset(str(effective["dataset"]), effective.get("train_images"))
+    if trial := _trial(effective):
+        from ..generation.trial import check_present
+
+        check_present(trial)
+    if name := _dataset_name(effective):
+        data = _dataset(name, effective.get("train_images"))
         if effective.get("scenario") == "class" and "forget_class" in effective:
             check_label(effective["forget_class"], data.classes)
 
@@ -78,7 +82,7 @@ def parse_value(text: str) -> Any:
 
 def _typed(name: str, value: Any, default: Any) -> Any:
     """`value` as the type of the default; a whole number is accepted where a fraction is expected."""
-    if default is None or value is None or name == "forget_class":  # a class may be given by index or by name
+    if default is None or value is None or name in ("forget_class", "concept"):  # a class may be given by index or by name
         return value
     if isinstance(default, bool) or isinstance(value, bool):
         ok = isinstance(value, bool) and isinstance(default, bool)
@@ -115,9 +119,29 @@ def check_ranges(effective: Mapping[str, Any]) -> None:
             raise InputError(f"{name} must be at least 1, not {value!r}")
         if name.endswith("lr") and value is not None and value < 0:
             raise InputError(f"{name} must be at least 0, not {value!r}")
+    if effective.get("eraser"):
+        _trial(effective)
+        return
     own = [*(method.defaults if method else ()), *COMMON]
     params = {k: v for k, v in effective.items() if k in own and k not in fields and v is not None}
     RunSpec(**fields, **params, **_json_parameters(effective))
+
+
+def _trial(effective: Mapping[str, Any]) -> Any:
+    """The trial of generation that the parameters describe, checked; None where they describe none."""
+    if not effective.get("eraser"):
+        return None
+    from ..generation import ERASERS
+    from ..generation.trial import Trial
+
+    if effective["eraser"] not in ERASERS:
+        raise unknown("eraser", effective["eraser"], ERASERS)
+    return Trial.of(effective) if effective.get("concept") is not None else None
+
+
+def _dataset_name(effective: Mapping[str, Any]) -> str:
+    """The data set that a run names: `dataset`, or `data` where it makes a generator forget."""
+    return str(effective.get("dataset") or (effective.get("data") if effective.get("eraser") else "") or "")
 
 
 def _json_parameters(effective: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,7 +160,8 @@ def _json_parameters(effective: Mapping[str, Any]) -> dict[str, Any]:
 
 def data_fingerprint(effective: Mapping[str, Any]) -> str:
     """Fingerprint of the data set that the parameters name; "" when they name none."""
-    return _dataset(str(effective["dataset"]), effective.get("train_images")).fingerprint if effective.get("dataset") else ""
+    name = _dataset_name(effective)
+    return _dataset(name, effective.get("train_images")).fingerprint if name else ""
 
 
 @functools.lru_cache(maxsize=4)
