@@ -159,18 +159,24 @@ def _grid(args: argparse.Namespace) -> int:
 def _tune(args: argparse.Namespace) -> int:
     from .runs import RunSpec
     from .runs.parameters import parse_value
-    from .runs.tuning import tune
+    from .runs.tuning import read_tuned, tune
+    from .training import TrainingDivergedError
     from .unlearning import METHODS
 
     given = {name: parse_value(value) for name, value in args.parameter}
     spec = RunSpec(**{name: value for name, value in given.items() if name in RunSpec.model_fields})
     fixed = {name: value for name, value in given.items() if name not in RunSpec.model_fields}
-    methods = args.methods.split(",") if args.methods else [n for n, m in METHODS.items() if m.search]
+    methods = [n.strip() for n in args.methods.split(",")] if args.methods else [n for n, m in METHODS.items() if m.search]
     seeds = [parse_value(s) for s in args.pilot_seeds.split(",")]
-    path = tune(
-        spec, methods, trials=args.trials, pilot_seeds=seeds, out=args.out, state=args.state, minutes=args.minutes, fixed=fixed
-    )
-    print(f"chosen values in {path}")
+    try:
+        path = tune(
+            spec, methods, trials=args.trials, pilot_seeds=seeds, out=args.out, state=args.state, minutes=args.minutes, fixed=fixed
+        )
+    except TrainingDivergedError as error:
+        print(f"salun: {error} ({spec.dataset}, {spec.arch}, {spec.scenario_name})", file=sys.stderr)
+        return 1
+    missing = [name for name in methods if METHODS[name].search and name not in read_tuned(path)]
+    print(f"chosen values in {path}" + (f"; not yet those of {', '.join(missing)}: call again to go on" if missing else ""))
     return 0
 
 
@@ -191,7 +197,7 @@ def _table(args: argparse.Namespace) -> int:
         return 0
     with pd.option_context("display.width", None, "display.max_rows", None, "display.max_columns", None):
         print(frame.to_string(index=False, float_format="%.2f") if len(frame) else "no record matches")
-    for note in sorted(p for f in folders for p in f.glob("failed/*.txt")):
+    for note in sorted(p for f in folders for p in f.rglob("failed/*.txt")):
         print(f"failed: {note.read_text().strip()}")
     return 0
 

@@ -107,6 +107,51 @@ def test_a_notebook_that_fails_leaves_a_log_and_no_record(capsys, tmp_path):
     assert not list(tmp_path.rglob("*.json")) and len(list(tmp_path.rglob("*.ipynb"))) == 1
 
 
+def test_paths_of_the_callers_folder_are_found_by_the_notebook(tmp_path, monkeypatch):
+    from salun_utils.runs.notebooks import _absolute
+
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "pics").mkdir()
+    (tmp_path / "digits").mkdir()
+    (tmp_path / "rows.txt").write_text("1")
+    given = {"dataset": "pics", "indices": "rows.txt", "model": "mini-sd", "method": "pics", "seed": 1}
+    found = _absolute(given)
+    assert found == given | {"dataset": str(tmp_path.resolve() / "pics"), "indices": str(tmp_path.resolve() / "rows.txt")}
+    assert _absolute({"dataset": "digits"}) == {"dataset": "digits"}  # a known name is that data set
+
+
+@pytest.mark.slow
+def test_a_kernel_that_is_killed_is_a_failed_run(capsys, tmp_path):
+    import nbformat
+
+    cells = [nbformat.v4.new_code_cell("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "n.ipynb")
+    status, _, err = call(capsys, "run", str(tmp_path / "n.ipynb"), "--out", str(tmp_path / "o"))
+    assert status == 1 and "n.ipynb failed: DeadKernelError" in err and len(err.strip().splitlines()) == 1
+    assert not list(tmp_path.rglob("*.json"))
+
+
+def test_the_table_names_failed_runs_wherever_they_lie_below(capsys, tmp_path):
+    (tmp_path / "records" / "failed").mkdir(parents=True)
+    (tmp_path / "records" / "failed" / "r.txt").write_text("r: the loss became nan\n")
+    status, out, _ = call(capsys, "table", "--records", str(tmp_path))
+    assert status == 0 and "failed: r: the loss became nan" in out
+
+
+def test_tuning_of_an_original_that_diverges_fails_with_its_configuration(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("SALUN_CACHE", str(tmp_path))
+    words = ["-p", "dataset", "digits", "-p", "train_epochs", "1", "-p", "width", "0.25", "-p", "train_lr", "1e30", "--methods", "ga, ft"]
+    status, _, err = call(capsys, "tune", *words, "--out", str(tmp_path), "--state", str(tmp_path))
+    assert status == 1 and "lr 1e+30" in err and "digits" in err and len(err.strip().splitlines()) == 1
+
+
+def test_tuning_that_runs_out_of_time_says_what_is_missing(capsys, tmp_path, monkeypatch):
+    monkeypatch.setenv("SALUN_CACHE", str(tmp_path))
+    words = ["-p", "dataset", "digits", "--methods", "ga,ft,retrain", "--minutes", "0"]
+    status, out, _ = call(capsys, "tune", *words, "--out", str(tmp_path), "--state", str(tmp_path))
+    assert status == 0 and "not yet those of ga, ft" in out
+
+
 @pytest.mark.skipif(os.name == "nt", reason="needs POSIX permissions")
 def test_an_output_folder_that_can_t_be_written_is_said_before_anything_runs(capsys, tmp_path):
     blocked = tmp_path / "file"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -14,7 +15,9 @@ from filelock import FileLock
 
 from salun_utils import cli, grid
 from salun_utils.errors import InputError
-from salun_utils.grid.job import expected_minutes, note_duration
+from salun_utils.grid import driver, job
+from salun_utils.grid.durations import expected_minutes, note_duration, too_late
+from salun_utils.grid.job import gpu_lease
 
 ROOT = Path(__file__).parents[1]
 HEAD = "fixed: {dataset: digits, train_epochs: 2}\n"
@@ -53,6 +56,10 @@ def test_a_run_named_by_two_blocks_is_run_once(tmp_path):
         ("- a list", "must be a mapping"),
         (HEAD + "tuned: nowhere", "no tuned values for salun"),
         ("fixed: [1]", "fixed must be a mapping"),
+        (HEAD + "blocks: 3", "blocks must be a list"),
+        (HEAD + "blocks: []", "blocks must be a list"),
+        (HEAD + "minutes_per_run: 0", "minutes_per_run must be above 0"),
+        (HEAD + "minutes_per_run: .nan", "minutes_per_run must be a number"),
     ],
 )
 def test_a_wrong_grid_is_refused_in_one_line(tmp_path, text, said):
@@ -83,6 +90,94 @@ def test_minutes_are_expected_from_what_runs_of_a_kind_took(tmp_path):
     note_duration(pending, row, 90)
     note_duration(pending, {"parameters": {"method": "ft"}, "minutes": 7}, 900)
     assert expected_minutes(pending, row) == 1.5
+
+
+def test_once_no_run_can_end_in_time_snakemake_is_told_to_stop(tmp_path, monkeypatch):
+    monkeypatch.setattr(driver, "PATIENCE", 0.05)
+    runs = {"a": {"parameters": {"method": "ga"}, "minutes": 5}, "b": {"parameters": {"method": "ft"}, "minutes": 1}}
+    listed = {"state": str(tmp_path), "deadline": time.time() + 90, "runs": runs}
+    assert too_late(listed, runs["a"]) and not too_late(listed, runs["b"])
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1)"]) as process:
+        driver._wait(process, listed)  # one run can still end in time: nothing is stopped
+        assert process.returncode == 0
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
+        driver._wait(process, listed | {"deadline": time.time() + 30})
+        assert process.returncode == -signal.SIGTERM
+    assert not too_late(listed | {"deadline": None}, runs["a"])
+
+
+@pytest.fixture
+def gpus(monkeypatch, tmp_path):
+    """A machine that seems to have three GPUs."""
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 3)
+    monkeypatch.setattr(job.tempfile, "gettempdir", lambda: str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    return monkeypatch
+
+
+def test_each_run_gets_a_gpu_of_its_own_and_gives_it_back(gpus):
+    seen = lambda: os.environ.get("CUDA_VISIBLE_DEVICES")  # noqa: E731
+    with gpu_lease():
+        first = seen()
+        os.environ.pop("CUDA_VISIBLE_DEVICES")  # as another process would find it
+        with gpu_lease("cuda"):
+            assert {first, seen()} == {"0", "1"}
+        with gpu_lease():
+            assert seen() == "1"
+        for device in ("cpu", "cuda:2"):
+            with gpu_lease(device):
+                assert seen() is None
+    assert seen() is None
+
+
+def test_a_lease_keeps_to_the_gpus_that_the_caller_may_use(gpus):
+    gpus.setenv("CUDA_VISIBLE_DEVICES", "5, 7")
+    gpus.setattr("torch.cuda.device_count", lambda: 2)
+    with gpu_lease():
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "5"
+        os.environ["CUDA_VISIBLE_DEVICES"] = "5,7"
+        with gpu_lease():
+            assert os.environ["CUDA_VISIBLE_DEVICES"] == "7"
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "5, 7"
+
+
+def test_a_run_waits_until_a_gpu_is_free(gpus):
+    gpus.setattr("torch.cuda.device_count", lambda: 2)
+    free = job._free(["0", "1"]), job._free(["0", "1"])
+    gpus.setattr(job.time, "sleep", lambda seconds: free[1][0].__exit__(None, None, None))
+    with gpu_lease():
+        assert os.environ["CUDA_VISIBLE_DEVICES"] == "1"
+    free[0][0].__exit__(None, None, None)
+
+
+@pytest.mark.parametrize("error", [ValueError("odd\nthing"), MemoryError(), InputError("no such thing")])
+def test_a_run_that_ends_in_any_error_leaves_one_line(tmp_path, monkeypatch, error):
+    def broken(*_, **__):
+        raise error
+
+    monkeypatch.setattr("salun_utils.runs.notebooks.run_notebook", broken)
+    monkeypatch.setattr(job, "die_with_parent", lambda: None)
+    row = {"parameters": {"device": "cpu"}, "minutes": 1, "record": "r.json", "log": "r.ipynb"}
+    pending = {"deadline": None, "notebook": "n.ipynb", "records": str(tmp_path), "state": str(tmp_path), "runs": {"r": row}}
+    pending["folder"] = os.getcwd()
+    (tmp_path / "p.json").write_text(json.dumps(pending))
+    assert job.main([str(tmp_path / "p.json"), "r", "0"]) == 1
+    line = (tmp_path / "failed" / "r.txt").read_text()
+    assert line.startswith("r: ") and line.count("\n") == 1 and len(line) > 5
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="parents are tied to their children on Linux only")
+def test_a_run_whose_parent_is_gone_already_does_nothing(tmp_path):
+    """Snakemake may be killed while the run's process is still importing: too early for the system to take it along."""
+    command = [sys.executable, "-m", "salun_utils.grid.job", str(tmp_path / "none.json"), "r", str(2**30)]
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, timeout=300).returncode == 3
+
+
+def test_without_a_copy_of_the_repository_a_grid_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(driver, "SNAKEFILE", Path("nowhere") / "Snakefile")
+    with pytest.raises(InputError, match="copy of the repository"):
+        driver._snakefile(grid.read(write(tmp_path, HEAD)))
 
 
 def run_salun(*words: str) -> subprocess.Popen:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -16,10 +17,12 @@ from ..errors import InputError
 from ..files import atomic
 from ..runs.notebooks import code_of, finished
 from ..runs.parameters import check_data, check_parameters, data_fingerprint
+from .durations import too_late
 from .grid import Grid, GridRun
 from .orphans import die_with_parent
 
-SNAKEFILE = Path(__file__).resolve().parents[2] / "benchmark" / "Snakefile"
+SNAKEFILE = Path("benchmark") / "Snakefile"
+PATIENCE = 2.0  # seconds between two looks at Snakemake and at the clock
 
 
 @dataclass(frozen=True)
@@ -56,19 +59,18 @@ def run(
     InputError : another grid runs on the same folder, or Snakemake isn't there.
     """
     state.mkdir(parents=True, exist_ok=True)
-    lock = FileLock(state / "grid.lock")
     try:
-        lock.acquire(timeout=0)
+        alone = FileLock(state / "grid.lock").acquire(timeout=0)
     except Timeout:
         raise InputError(f"another grid is running on {state}; wait for it or name another --out") from None
-    with lock:
+    with alone:
         pending = [r for r in grid.runs if not is_done(grid, r, records)]
         before = [r.name for r in grid.runs if r not in pending]
         if pending:
             _check_data_of(grid, pending)
             deadline = None if minutes is None else time.time() + 60 * minutes
-            _write_list(grid, pending, records, state, notebooks, deadline)
-            _call_snakemake(state, cores, snakemake or [])
+            listed = _write_list(grid, pending, records, state, notebooks, deadline)
+            _call_snakemake(_snakefile(grid), listed, state, cores, snakemake or [])
         done = [r.name for r in pending if is_done(grid, r, records)]
         failed = {r.name: text for r in pending if r.name not in done and (text := _failure(records, r.name))}
         left = [r.name for r in pending if r.name not in done and r.name not in failed]
@@ -93,7 +95,8 @@ def _check_data_of(grid: Grid, pending: list[GridRun]) -> None:
     seen = set()
     for run in pending:
         effective = check_parameters(grid.notebook, run.parameters)
-        kind = tuple(str(effective.get(k)) for k in ("dataset", "train_images", "scenario", "forget_class", "device"))
+        names = ("dataset", "train_images", "scenario", "forget_class", "device", "data", "model", "judge")
+        kind = tuple(str(effective.get(k)) for k in names)
         if kind not in seen:
             seen.add(kind)
             check_data(effective)
@@ -109,7 +112,7 @@ def _failure(records: Path, name: str) -> str:
     return path.read_text().strip() if path.is_file() else ""
 
 
-def _write_list(grid: Grid, pending: list[GridRun], records: Path, state: Path, notebooks: Path, deadline: float | None) -> None:
+def _write_list(grid: Grid, pending: list[GridRun], records: Path, state: Path, notebooks: Path, deadline: float | None) -> dict:
     rows = {
         r.name: {
             "parameters": r.parameters, "priority": r.priority, "minutes": r.minutes, "tier": r.tier,
@@ -119,15 +122,25 @@ def _write_list(grid: Grid, pending: list[GridRun], records: Path, state: Path, 
     }  # fmt: skip
     for name in rows:
         failure_file(records, name).unlink(missing_ok=True)
-    content = {"deadline": deadline, "python": sys.executable, "runs": rows}
+    content = {"deadline": deadline, "python": sys.executable, "folder": str(Path.cwd()), "runs": rows}
     content |= {name: str(path.resolve()) for name, path in (("notebook", grid.notebook), ("records", records), ("state", state))}
     with atomic(state / "pending.json") as partial:
         partial.write_text(json.dumps(content, indent=1))
+    return content
 
 
-def _call_snakemake(state: Path, cores: int, extra: list[str]) -> None:
+def _snakefile(grid: Grid) -> Path:
+    """``benchmark/Snakefile`` of this source tree, else of the one that the grid's notebook is in."""
+    places = [Path(__file__).resolve().parents[2], *grid.notebook.resolve().parents, Path.cwd()]
+    found = next((folder / SNAKEFILE for folder in places if (folder / SNAKEFILE).is_file()), None)
+    if found is None:
+        raise InputError(f"there is no {SNAKEFILE} above {grid.notebook}: grids are run from a copy of the repository")
+    return found
+
+
+def _call_snakemake(snakefile: Path, listed: dict, state: Path, cores: int, extra: list[str]) -> None:
     command = [
-        sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE), "--directory", str(state), "--cores", str(cores),
+        sys.executable, "-m", "snakemake", "--snakefile", str(snakefile), "--directory", str(state), "--cores", str(cores),
         "--keep-going", "--forceall", "--rerun-incomplete", "--nolock", "--quiet", "all",
         "--config", f"pending={state.resolve() / 'pending.json'}", *extra,
     ]  # fmt: skip
@@ -138,10 +151,21 @@ def _call_snakemake(state: Path, cores: int, extra: list[str]) -> None:
         except FileNotFoundError:
             raise InputError("grids need Snakemake: pip install 'salun-utils[grid]'") from None
         try:
-            process.wait()
+            _wait(process, listed)
         except KeyboardInterrupt:
             process.terminate()
             process.wait()
             raise
     if process.returncode and "No module named snakemake" in (state / "snakemake.log").read_text()[-2000:]:
         raise InputError("grids need Snakemake: pip install 'salun-utils[grid]'")
+
+
+def _wait(process: subprocess.Popen, listed: dict) -> None:
+    """Wait for Snakemake; once no run can end in time any more, tell it to start none and to finish those that are going."""
+    asked = False
+    while process.poll() is None:
+        if not asked and all(too_late(listed, row) for row in listed["runs"].values()):
+            process.terminate()
+            asked = True
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(PATIENCE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,9 +59,12 @@ def read(path: str | Path) -> Grid:
     top = _load(path)
     _check_keys(path, top, GRID_KEYS)
     root = _root(path)
-    notebook = notebook_path(root / top.get("notebook", "notebooks/00_run.ipynb"))
+    notebook = notebook_path(root / str(top.get("notebook") or "notebooks/00_run.ipynb"))
     runs: dict[str, GridRun] = {}
-    for block in top.get("blocks") or [{}]:
+    blocks = [{}] if top.get("blocks") is None else top["blocks"]
+    if not isinstance(blocks, list) or not blocks:
+        raise InputError(f"{path.name}: blocks must be a list of at least one block, not {blocks!r}")
+    for block in blocks:
         if not isinstance(block, dict):
             raise InputError(f"{path.name}: each block must be a mapping, not {block!r}")
         _check_keys(path, block, BLOCK_KEYS)
@@ -77,7 +81,7 @@ def _load(path: Path) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text())
     except OSError as error:
         raise InputError(f"can't read the grid {path} ({error.strerror})") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise InputError(f"{path.name} is no YAML: {error}") from error
     if not isinstance(content, dict):
         raise InputError(f"{path.name} must be a mapping with the keys {', '.join(GRID_KEYS)}")
@@ -119,8 +123,10 @@ def _grid_run(notebook: Path, parameters: dict[str, Any], setting: dict[str, Any
     effective = check_parameters(notebook, parameters)
     minutes, priority = setting["minutes_per_run"], setting["priority"]
     for name, value in (("minutes_per_run", minutes), ("priority", priority)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float)):
+        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value)):
             raise InputError(f"{name} must be a number, not {value!r}")
+    if minutes is not None and minutes <= 0:
+        raise InputError(f"minutes_per_run must be above 0, not {minutes!r}")
     return GridRun(run_name(notebook, effective), str(effective.get("tier", "quick")), parameters, int(priority or 0), float(minutes or 2))
 
 

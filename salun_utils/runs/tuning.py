@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import os
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock, Timeout
 
 from ..errors import InputError, unknown
 from ..files import atomic
@@ -62,32 +64,41 @@ def tune(
         raise InputError("tuning needs at least 1 trial and 1 pilot seed")
     fixed = dict(fixed or {})
     for name in fixed:
-        known = {k for m in methods for k in METHODS[m].defaults}
+        known = {k for m in methods for k in METHODS[m].defaults if k not in METHODS[m].search}
         if name not in known:
             raise unknown("parameter of these methods", name, sorted(known))
     path = Path(out) / f"{tuned_name(spec)}.yaml"
-    chosen = read_tuned(path)
     tasks = [prepare(spec.model_copy(update={"seed": s, "split_seed": s, "training_seed": s})) for s in pilot_seeds]
     deadline = None if minutes is None else time.monotonic() + 60 * minutes
     for name in methods:
         if not METHODS[name].search:
             continue
-        study = _study(Path(state), f"{tuned_name(spec)}_{name}_{_digest(spec, pilot_seeds, _fixed(name, fixed))}")
-        _enqueue_default(study, name)
-        while _finished(study) < trials and (deadline is None or time.monotonic() < deadline):
-            trial = study.ask()
-            params = suggest(trial, name)
-            study.tell(trial, statistics.fmean(_gap(task, name, {**params, **_fixed(name, fixed)}) for task in tasks))
-        if _finished(study) >= trials:
-            best = study.best_trial
-            chosen[name] = {
-                "params": {**best.params, **_fixed(name, fixed)}, "pilot_gap": round(best.value, 4), "trials": _finished(study),
-                "default_gap": round(study.trials[0].value, 4), "pilot_seeds": list(pilot_seeds),
-                "device": device_facts(tasks[0].device)["name"],
-            }  # fmt: skip
-            with atomic(path) as partial:
-                partial.write_text(_header(spec) + yaml.safe_dump(chosen, sort_keys=True))
+        held = _fixed(name, fixed)
+        with _study(Path(state), f"{tuned_name(spec)}_{name}_{_digest(spec, pilot_seeds, held)}", name) as study:
+            while _finished(study) < trials and (deadline is None or time.monotonic() < deadline):
+                trial = study.ask()
+                params = suggest(trial, name)
+                study.tell(trial, statistics.fmean(_gap(task, name, {**params, **held}) for task in tasks))
+            if _finished(study) >= trials:
+                facts = {"pilot_seeds": list(pilot_seeds), "device": device_facts(tasks[0].device)["name"]}
+                _write_chosen(path, spec, name, _chosen(study, held) | facts)
     return path
+
+
+def _chosen(study: Any, held: Mapping[str, Any]) -> dict[str, Any]:
+    """The best parameters of a finished study, their gap, and that of the default, which is its first finished trial."""
+    best, default = study.best_trial, next(t for t in study.trials if t.state.name == "COMPLETE")
+    return {
+        "params": {**best.params, **held}, "pilot_gap": round(best.value, 4), "trials": _finished(study),
+        "default_gap": round(default.value, 4),
+    }  # fmt: skip
+
+
+def _write_chosen(path: Path, spec: RunSpec, method: str, entry: dict[str, Any]) -> None:
+    """Put one method's entry into the file; those of other methods, written meanwhile or not, stay."""
+    chosen = read_tuned(path) | {method: entry}
+    with atomic(path) as partial:
+        partial.write_text(_header(spec) + yaml.safe_dump(chosen, sort_keys=True))
 
 
 def suggest(trial: Any, method: str) -> dict[str, Any]:
@@ -117,12 +128,13 @@ def read_tuned(path: str | os.PathLike) -> dict[str, dict]:
 
 def _gap(task: Task, method: str, params: dict[str, Any]) -> float:
     task = with_spec(task, task.spec.model_copy(update={"method": method, "params": {}}))
+    reference = task.original, task.retrained  # an original that diverges is no matter of the trial: that error goes to the caller
     judged = dataclasses.replace(task.split, test=task.split.validation)
     protocol = {"protocol": task.spec.protocol, "seed": task.split.seed}
     try:
         settings = {"seed": derive(task.spec.seed, "tuning"), "keep": task.spec.keep, "augment": task.spec.augment, **params}
-        result = unlearn(method, task.original, task.split, **settings)
-        return evaluate(result.model, judged, **protocol).gap(evaluate(task.retrained, judged, **protocol)).average
+        result = unlearn(method, reference[0], task.split, **settings)
+        return evaluate(result.model, judged, **protocol).gap(evaluate(reference[1], judged, **protocol)).average
     except TrainingDivergedError:
         return DIVERGED
 
@@ -138,7 +150,9 @@ def _digest(spec: RunSpec, pilot_seeds: Sequence[int], fixed: Mapping[str, Any])
     return hashlib.sha256(json.dumps([decides, list(pilot_seeds), fixed], sort_keys=True).encode()).hexdigest()[:8]
 
 
-def _study(folder: Path, name: str) -> Any:
+@contextlib.contextmanager
+def _study(folder: Path, name: str, method: str) -> Iterator[Any]:
+    """The study of that name, for this process alone; its first trial is the method's default, and one cut short is run again."""
     try:
         import optuna
         from optuna.storages import JournalStorage
@@ -147,22 +161,44 @@ def _study(folder: Path, name: str) -> Any:
         raise InputError("tuning needs optuna: pip install 'salun-utils[grid]'") from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     folder.mkdir(parents=True, exist_ok=True)
-    storage = JournalStorage(JournalFileBackend(str(folder / f"{name}.log")))
-    study = optuna.create_study(study_name=name, storage=storage, direction="minimize", load_if_exists=True)
-    # Seeded by how many trials there are: a study that goes on must not draw its first points again.
-    study.sampler = optuna.samplers.TPESampler(seed=derive(0, f"{name} {len(study.trials)}") % 2**32, n_startup_trials=4)
-    return study
+    try:
+        alone = FileLock(folder / f"{name}.lock").acquire(timeout=0)
+    except Timeout:
+        raise InputError(f"{method} is being tuned on {folder} already; wait for it or name another --state") from None
+    with alone:
+        storage = JournalStorage(JournalFileBackend(str(folder / f"{name}.log")))
+        study = optuna.create_study(study_name=name, storage=storage, direction="minimize", load_if_exists=True)
+        # Seeded by how many trials there are: a study that goes on must not draw its first points again.
+        study.sampler = optuna.samplers.TPESampler(seed=derive(0, f"{name} {len(study.trials)}") % 2**32, n_startup_trials=4)
+        _enqueue(study, method)
+        yield study
 
 
-def _enqueue_default(study: Any, method: str) -> None:
-    """Make the paper's values the first trial, moved into the declared range where they lie outside."""
-    if study.trials:
-        return
+def _enqueue(study: Any, method: str) -> None:
+    """Put first what must come first: the default in a new study, in an old one the trial that was running when the call was killed."""
+    waiting = any(t.state.name in ("COMPLETE", "WAITING") for t in study.trials)
+    for trial in study.trials:
+        if trial.state.name == "RUNNING":
+            study.tell(trial.number, state=_failed())
+            if waiting and set(trial.params) == set(METHODS[method].search):
+                study.enqueue_trial(trial.params)
+    if not waiting:
+        study.enqueue_trial(_default(method))
+
+
+def _failed() -> Any:
+    from optuna.trial import TrialState
+
+    return TrialState.FAIL
+
+
+def _default(method: str) -> dict[str, Any]:
+    """The paper's values, moved into the declared range where they lie outside."""
     point = {}
     for name, space in METHODS[method].search.items():
         value = METHODS[method].defaults[name]
         point[name] = min(max(value, space.low), space.high) if isinstance(space, Range) else value if value in space else space[0]
-    study.enqueue_trial(point)
+    return point
 
 
 def _finished(study: Any) -> int:
