@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from ..data import NAMES
 from ..data.places import cache_folder
 from ..errors import InputError
 from ..files import atomic
@@ -84,7 +85,7 @@ def run_notebook(
     _check_writable(record_path, log_path)
     started = time.perf_counter()
     with _kernel_manager() as manager:
-        executed = _execute(path, log_path, dict(parameters or {}), effective, progress, manager)
+        executed = _execute(path, log_path, _absolute(parameters or {}), effective, progress, manager)
     measured = {"parameters": effective, "wall_seconds": round(time.perf_counter() - started, 2)}
     record = _gather(executed, name, path.stem, tier, measured, code)
     record.write(record_path)
@@ -114,7 +115,7 @@ def finished(record_path: Path, code: Mapping[str, str], fingerprint: str = "") 
 def run_name(path: Path, effective: Mapping[str, Any]) -> str:
     """File name of a run: the notebook, what is most telling, and a digest of all parameters."""
     digest = hashlib.sha256(json.dumps(effective, sort_keys=True, default=str).encode()).hexdigest()[:10]
-    telling = [str(effective[k]) for k in ("method",) if effective.get(k)] + [f"s{effective['seed']}"] * ("seed" in effective)
+    telling = [str(effective[k]) for k in ("method", "eraser") if effective.get(k)] + [f"s{effective['seed']}"] * ("seed" in effective)
     return "-".join([path.stem, *telling, digest])
 
 
@@ -143,6 +144,10 @@ def notebook_digest(path: Path) -> str:
 
 
 def _library_digest(effective: Mapping[str, Any]) -> str:
+    if effective.get("eraser") and effective.get("concept") is not None:
+        from ..generation.trial import Trial, fingerprint
+
+        return fingerprint(Trial.of(effective))
     method = str(effective.get("method", ""))
     if method not in METHODS:
         return provenance.code_fingerprint()
@@ -179,14 +184,26 @@ def _execute(path: Path, log_path: Path, parameters: dict, effective: Mapping[st
                 raise InputError(line) from None
             if error.ename in ("OSError", "PermissionError"):  # a full or read-only cache folder
                 raise InputError(f"{line} (the cache is in {cache_folder()}; SALUN_CACHE names another folder)") from None
-            shown = json.dumps(dict(effective), default=str)
-            raise RunFailedError(f"{path.name} failed: {error.ename}: {line[:500]} (parameters {shown}; log {log_path})") from None
+            raise _failed(path, f"{error.ename}: {line[:500]}", effective, log_path) from None
         except OSError:
             log_path.unlink(missing_ok=True)  # a full disk leaves half a notebook
             raise
         except Exception as error:  # parallel starts can clash over the kernel's ports: once more
             if attempt == 2 or not _is_port_clash(error):
-                raise
+                said = " ".join(str(error).split()) or "no message"
+                raise _failed(path, f"{type(error).__name__}: {said[:500]}", effective, log_path) from error
+
+
+def _absolute(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters with paths of this folder made absolute, since the notebook runs in its own."""
+    texts = {k: v for k, v in parameters.items() if isinstance(v, str) and v not in NAMES}
+    paths = {k: v for k, v in texts.items() if k in ("dataset", "data", "indices") or (k in ("model", "judge") and "/" in v)}
+    return {**parameters, **{k: str(Path(v).resolve()) for k, v in paths.items() if Path(v).exists()}}
+
+
+def _failed(path: Path, what: str, effective: Mapping[str, Any], log_path: Path) -> RunFailedError:
+    shown = json.dumps(dict(effective), default=str)
+    return RunFailedError(f"{path.name} failed: {what} (parameters {shown}; log {log_path})")
 
 
 @contextlib.contextmanager
