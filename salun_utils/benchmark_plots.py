@@ -48,7 +48,7 @@ def gap_intervals(tables: Mapping[str, pd.DataFrame]) -> Picture:
             axis.plot(row.avg_gap, place, MARKER_OF[kind(method)], color=style["color"], markersize=8, markeredgecolor="white")
         axis.set(yticks=range(len(part)), yticklabels=[label(m) for m in part.index], title=name, xlabel="average gap, points (log)")
         axis.set_ylim(tallest - 0.5, -0.5)
-        _log_x(axis, part[["avg_gap", "avg_gap_low", "avg_gap_high"]].to_numpy())
+        _log(axis, part[["avg_gap", "avg_gap_low", "avg_gap_high"]].to_numpy())
         _embolden(axis, part.index)
         axis.grid(axis="both", color="0.9", linewidth=0.8)
     _legend(figure, [m for part in parts.values() for m in part.index])
@@ -95,11 +95,9 @@ def cost_against_gap(tables: Mapping[str, pd.DataFrame]) -> Picture:
         drawn += list(part.index)
         for method, row in part.iterrows():
             _point(axis, 100 * row.cost, max(row.avg_gap, 0.01), method)
-        axis.set(xlabel="time, % of Retrain's (log)", ylabel="average gap, points (log)", title=name, yscale="log")
-        _log_x(axis, 100 * part.cost.to_numpy())
-        axis.yaxis.set_major_formatter("{x:g}")
-        axis.yaxis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:.0e}"[0] in "25" else "")
-        axis.margins(0.09)
+        axis.set(xlabel="time, % of Retrain's (log)", ylabel="average gap, points (log)", title=name)
+        _log(axis, 100 * part.cost.to_numpy())
+        _log(axis, part.avg_gap.clip(lower=0.01).to_numpy(), along="y")
         _labels_beside(axis, {label(m): (100 * row.cost, max(row.avg_gap, 0.01)) for m, row in part.iterrows()})
     _legend(figure, drawn)
     return figure, f"Cost against average gap on logarithmic axes for {len(set(drawn))} methods; {', '.join(tables)}"
@@ -123,7 +121,7 @@ def tuning_gain(tuned: Mapping[str, pd.DataFrame]) -> Picture:
             axis.plot(row.pilot_gap, place, MARKER_OF[kind(method)], color=colour, markersize=7, markeredgecolor="white")
         axis.set(yticks=range(len(part)), yticklabels=[label(m) for m in part.index], title=name, xlabel="average gap, points (log)")
         axis.set_ylim(tallest - 0.5, -0.5)
-        _log_x(axis, part[["pilot_gap", "default_gap"]].to_numpy())
+        _log(axis, part[["pilot_gap", "default_gap"]].to_numpy())
         _embolden(axis, part.index)
         axis.grid(axis="both", color="0.9", linewidth=0.8)
     _legend(figure, [m for part in parts.values() for m in part.index])
@@ -191,19 +189,19 @@ def spread_over_classes(tables: Mapping[str, pd.DataFrame]) -> Picture:
     """
     methods = list(dict.fromkeys(m for table in tables.values() for m in table.index if m != "retrain"))
     figure, axis = plt.subplots(figsize=(7.4, 0.5 * len(tables) + 1.4))
-    shifts = dict(zip(methods, np.linspace(-0.24, 0.24, len(methods)), strict=True))
-    found = []
-    for place, table in enumerate(tables.values()):
-        axis.axhspan(place - 0.5, place + 0.5, color="0.96" if place % 2 else "white", zorder=0)
-        for method, row in table.drop(index="retrain", errors="ignore").iterrows():
-            colour, at = COLOURS[methods.index(method) % len(COLOURS)], place + shifts[method]
-            found += [row.avg_gap, row.avg_gap_low, row.avg_gap_high]
-            if row.avg_gap_low == row.avg_gap_low:
-                axis.plot([row.avg_gap_low, row.avg_gap_high], [at, at], color=colour, linewidth=2)
-            axis.plot(row.avg_gap, at, ("o", "X", "D", "s", "^")[methods.index(method) % 5], color=colour, markersize=6, markeredgecolor="white",
-                      label=label(method) if place == 0 else None)  # fmt: skip
+    shifts, markers = np.linspace(-0.24, 0.24, len(methods)), ("o", "X", "D", "s", "^")
+    for place in range(1, len(tables), 2):
+        axis.axhspan(place - 0.5, place + 0.5, color="0.96", zorder=0)
+    for k, (method, shift) in enumerate(zip(methods, shifts, strict=True)):
+        rows = [(place + shift, table.loc[method]) for place, table in enumerate(tables.values()) if method in table.index]
+        style = {"color": COLOURS[k % len(COLOURS)]}
+        for at, row in rows:
+            axis.plot([row.avg_gap_low, row.avg_gap_high], [at, at], linewidth=2, **style)
+        means, heights = [row.avg_gap for _, row in rows], [at for at, _ in rows]
+        axis.plot(means, heights, markers[k % 5], markersize=7, markeredgecolor="white", label=label(method), **style)
+    found = np.concatenate([t.drop(index="retrain", errors="ignore")[["avg_gap", "avg_gap_low", "avg_gap_high"]] for t in tables.values()])
     axis.set(yticks=range(len(tables)), yticklabels=list(tables), ylim=(len(tables) - 0.5, -0.5), xlabel="average gap, points (log)")
-    _log_x(axis, np.array(found))
+    _log(axis, found)
     axis.legend(loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=len(methods), frameon=False)
     axis.tick_params(axis="y", length=0)
     sns.despine(figure, left=True)
@@ -223,18 +221,17 @@ def _said(row: pd.Series) -> str:
     return f"{label(row.name)} {row.avg_gap:.2f}"
 
 
-def _log_x(axis: Axes, values: np.ndarray) -> None:
-    """A logarithmic axis that spans at least one decade, with plain numbers."""
+def _log(axis: Axes, values: np.ndarray, *, along: str = "x") -> None:
+    """A logarithmic axis ("x" or "y") that spans a factor of five at least, with plain numbers."""
     values = values[np.isfinite(values) & (values > 0)]
     if not len(values):
         return
-    low, high = values.min() / 1.25, values.max() * 1.25
-    axis.set_xscale("log")
-    axis.set_xlim(low, max(high, 10 * low))
-    wide = axis.get_xlim()[1] / axis.get_xlim()[0] > 60
-    every = (m * 10.0**e for e in range(-3, 4) for m in ((1, 3) if wide else (1, 2, 5)))
-    ticks = [t for t in every if axis.get_xlim()[0] <= t <= axis.get_xlim()[1]]
-    axis.set_xticks(ticks, [f"{t:g}" for t in ticks])
+    middle, half = np.sqrt(values.min() * values.max()), max(np.sqrt(5), 1.25 * np.sqrt(values.max() / values.min()))
+    low, high = middle / half, middle * half
+    axis.set(**{f"{along}scale": "log", f"{along}lim": (low, high)})
+    every = (m * 10.0**e for e in range(-3, 4) for m in ((1, 3) if high / low > 60 else (1, 2, 5)))
+    ticks = [t for t in every if low <= t <= high]
+    axis.set(**{f"{along}ticks": ticks, f"{along}ticklabels": [f"{t:g}" for t in ticks]})
     axis.minorticks_off()
 
 

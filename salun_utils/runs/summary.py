@@ -95,16 +95,16 @@ def gap_by_seed(records: Iterable[Record], measure: str = "average") -> dict[int
 
 
 def as_text(part: pd.DataFrame, names: Mapping[str, str] | None = None, *, gaps: bool = False) -> str:
-    """Rows of `summarise` (one level of index) as a plain table, with the signed gaps as well where `gaps`.
+    """Rows of `summarise` (one level of index) as a plain table, with no interval for fewer than three seeds.
 
     Parameters
     ----------
-    names : what to call a row; by default the `label` of a method.
+    names : what to call a row; by default the `label` of a method. gaps : show the signed gaps as well.
     """
     shown = part[["seeds", *MEASURES]].round(1).astype({"seeds": int}).rename(columns=str.upper).rename(columns={"SEEDS": "seeds"})
     shown["average gap"] = part.avg_gap.map("{:.2f}".format)
-    pairs = zip(part.avg_gap_low, part.avg_gap_high)
-    shown["95 % interval"] = [f"{low:.2f} to {high:.2f}" if low == low else "" for low, high in pairs]
+    intervals = zip(part.seeds, part.avg_gap_low, part.avg_gap_high)
+    shown["95 % interval"] = [f"{low:.2f} to {high:.2f}" if seeds >= 3 else "" for seeds, low, high in intervals]
     shown["cost, %"] = [f"{100 * c:.0f}" if c == c else "" for c in part.cost]
     for m in MEASURES if gaps else ():
         shown[f"{m.upper()} gap"] = part[f"gap_{m}"].map("{:+.1f}".format)
