@@ -56,24 +56,27 @@ def gap_intervals(tables: Mapping[str, pd.DataFrame]) -> Picture:
     return figure, f"Average gap to Retrain with intervals, sorted; {said}"
 
 
-def trade_off(tables: Mapping[str, pd.DataFrame], *, across: str = "ua", up: str = "ta") -> Picture:
+def trade_off(tables: Mapping[str, pd.DataFrame], *, across: str = "ua", up: str = "ta", within: float = 15.0) -> Picture:
     """Two measures against each other, one point a method; Retrain is the star, its values the dashed lines.
+
+    A method further than `within` points from Retrain in one of the two is named in the title instead: it would squeeze the others.
 
     Parameters
     ----------
     tables : scenario -> rows of `runs.summary.summarise` by method. across, up : measures of the two axes.
     """
     figure, axes = plt.subplots(len(tables), 1, figsize=(7.4, 4.1 * len(tables) + 0.5), squeeze=False)
-    for axis, (name, part) in zip(axes.flat, tables.items(), strict=True):
-        others = part.drop(index="retrain", errors="ignore")
-        for method, row in others.iterrows():
+    for axis, (name, table) in zip(axes.flat, tables.items(), strict=True):
+        part, left_out = _near_retrain(table, [across, up], within)
+        for method, row in part.drop(index="retrain", errors="ignore").iterrows():
             _point(axis, row[across], row[up], method)
         if "retrain" in part.index:
             x, y = part.loc["retrain", [across, up]]
             axis.axvline(x, color="0.5", linestyle="--", linewidth=1, zorder=0)
             axis.axhline(y, color="0.5", linestyle="--", linewidth=1, zorder=0)
             axis.plot(x, y, "*", color=RETRAIN, markersize=17, markeredgecolor="white", zorder=4)
-        axis.set(xlabel=f"{across.upper()}, %", ylabel=f"{up.upper()}, %", title=name)
+        title = name + (f"\nmore than {within:g} points away: {', '.join(map(label, left_out))}" if left_out else "")
+        axis.set(xlabel=f"{across.upper()}, %", ylabel=f"{up.upper()}, %", title=title)
         axis.margins(0.07)
         _labels_beside(axis, {label(m): (row[across], row[up]) for m, row in part.iterrows()})
     _legend(figure, [m for part in tables.values() for m in part.index])
@@ -210,6 +213,14 @@ def spread_over_classes(tables: Mapping[str, pd.DataFrame]) -> Picture:
 
 
 # -- parts ------------------------------------------------------------------------------------------------------------------------
+
+
+def _near_retrain(table: pd.DataFrame, measures: list[str], within: float) -> tuple[pd.DataFrame, list[str]]:
+    """The rows at most `within` from Retrain's in all measures, and the names of the others; all rows where there is no Retrain."""
+    if "retrain" not in table.index:
+        return table, []
+    near = ((table[measures] - table.loc["retrain", measures]).abs() <= within).all(axis=1)
+    return table[near], list(table.index[~near])
 
 
 def _point(axis: Axes, x: float, y: float, method: str) -> None:

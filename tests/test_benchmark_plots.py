@@ -57,10 +57,17 @@ def test_a_method_of_one_seed_is_drawn_without_an_interval():
 
 def test_retrain_is_the_star_where_the_dashed_lines_cross():
     part = table()
-    figure, _ = pictures.trade_off({"random-10": part})
+    figure, _ = pictures.trade_off({"random-10": part}, within=100)
     (star,) = [line for line in figure.axes[0].lines if line.get_marker() == "*"]
     assert (star.get_xdata()[0], star.get_ydata()[0]) == tuple(part.loc["retrain", ["ua", "ta"]])
     assert {text.get_text() for text in figure.axes[0].texts} == {"FT", "original", "Retrain", "SalUn"}
+
+
+def test_a_method_far_from_retrain_is_named_and_not_drawn():
+    part = table().assign(ua=[10, 2, 12, 11], ta=[80, 85, 84, 60])
+    figure, _ = pictures.trade_off({"random-10": part}, within=15)
+    assert "more than 15 points away: SalUn" in figure.axes[0].get_title()
+    assert {text.get_text() for text in figure.axes[0].texts} == {"FT", "original", "Retrain"}
 
 
 def test_a_row_without_a_cost_is_not_in_the_picture_of_costs():
