@@ -130,6 +130,7 @@ def test_linear_probe_finds_what_is_there_and_chance_on_noise(draws):
     [
         (lambda: metrics.linear_cka(np.zeros((3, 2)), np.zeros((4, 2))), "same inputs"),
         (lambda: metrics.linear_cka(np.ones((3, 2)), np.eye(3)), "same for every input"),
+        (lambda: metrics.linear_cka(np.eye(50), np.full((50, 2), 0.1)), "same for every input"),  # its mean is 0.1 up to rounding
         (lambda: metrics.klom(np.zeros((3, 2)), np.zeros((3, 4))), "same examples"),
         (lambda: metrics.klom(np.zeros((3, 2)), np.zeros((3, 2)), estimator="hist"), "histogram"),
         (lambda: metrics.frechet_distance(np.zeros((3, 2)), np.zeros((3, 4))), "number of features"),
@@ -141,3 +142,12 @@ def test_linear_probe_finds_what_is_there_and_chance_on_noise(draws):
 def test_bad_input_is_named(call, word):
     with pytest.raises(InputError, match=word):
         call()
+
+
+def test_a_probe_passes_over_features_that_never_vary():
+    draws = np.random.default_rng(0)
+    labels = np.arange(100) % 2
+    telling = labels[:, None] + draws.normal(0, 0.1, (100, 1))
+    train, test = (np.hstack([telling, np.full((100, 1), value)]) for value in (0.1, 0.2))
+    assert train[:, 1].std() > 0  # rounding
+    assert metrics.linear_probe(train, labels, test, labels) > 95

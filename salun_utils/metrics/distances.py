@@ -27,9 +27,9 @@ def linear_cka(a: Array, b: Array) -> float:
     a, b = _matrix("a", a), _matrix("b", b)
     if len(a) != len(b):
         raise InputError(f"both representations must be of the same inputs, not of {len(a)} and {len(b)}")
-    a, b = a - a.mean(0), b - b.mean(0)
-    if not a.any() or not b.any():
+    if (a == a[0]).all() or (b == b[0]).all():  # asked before centring, which leaves rounding of a constant such as 0.1
         raise InputError("a representation that is the same for every input has no alignment with anything")
+    a, b = a - a.mean(0), b - b.mean(0)
     if len(a) < a.shape[1] + b.shape[1]:  # the same three norms from the N x N products, which are then the smaller ones
         gram_a, gram_b = a @ a.T, b @ b.T
         return float((gram_a * gram_b).sum() / (np.linalg.norm(gram_a) * np.linalg.norm(gram_b)))
@@ -181,7 +181,7 @@ def linear_probe(
     if len(np.unique(y)) < 2:
         raise InputError("a probe needs at least 2 classes in its training labels")
     mean, spread = train.mean(0), train.std(0)
-    spread[spread == 0] = 1
+    spread[(train == train[0]).all(0)] = 1  # their deviation is 0 up to rounding
     probe = LogisticRegression(C=C, max_iter=max_iter).fit((train - mean) / spread, y)
     return 100 * float((probe.predict((test - mean) / spread) == y_test).mean())
 
