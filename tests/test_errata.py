@@ -1,6 +1,6 @@
 """The mistakes of published implementations, one by one: each test builds the faulty variant, shows the fault, and that it isn't here.
 
-Items 6, 7, 9 (scoring) and 15 (UA) are also tested beside the metrics.
+Items 6, 7, 9 (scoring) and 15 (UA) are tested by hand calculations beside the metrics as well.
 """
 
 from __future__ import annotations
@@ -164,6 +164,50 @@ def test_item_05_forget_first_passes_over_one_set_and_then_the_other(tiny_model,
     assert seen["sizes"] == [len(digits_split.forget), len(digits_split.retain)] * 2
     unlearn("rl", tiny_model, digits_split, epochs=2, order="mixed")
     assert seen["sizes"] == [len(digits_split.train)] * 2
+
+
+# -- 6: the modified entropy changes whole columns, and takes p where 1 - p belongs -------------------------------------------
+
+
+def test_item_06_modified_entropy_tells_right_answers_from_wrong_ones():
+    """Of two classes, with both labels in the batch, the published form exchanges everything: the true label makes no difference."""
+
+    def faulty(p: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        weights, logs = p.clone(), p.log()
+        weights[:, labels] = (1 - p)[:, labels]
+        return -(weights * logs).sum(1)
+
+    sure = torch.linspace(0.5, 0.99, 50, dtype=torch.float64)
+    p, right = torch.stack([sure, 1 - sure], 1), torch.arange(50) % 2
+    p = torch.where(right[:, None] == 0, p, p.flip(1))  # the likelier class is the true one
+    assert torch.allclose(faulty(p, right), faulty(p, 1 - right))
+    ours = su.metrics.modified_entropy(p, right), su.metrics.modified_entropy(p, 1 - right)
+    assert (ours[0][1:] < ours[1][1:] - 0.01).all()
+    assert (ours[0].diff() < 0).all() and (ours[1].diff() > 0).all()  # surer is lower where right, higher where wrong
+
+
+# -- 7: the attack fitted on the pictures that TA is of, and on augmented ones ------------------------------------------------
+
+
+def test_item_07_half_of_the_test_set_is_for_the_attack_and_the_other_for_ta(tiny_model, digits_split):
+    half, whole = (su.metrics.evaluate(tiny_model, digits_split, protocol=p) for p in ("disjoint", "paper"))
+    count = len(digits_split.test)
+    shared = lambda s: s.counts["nonmembers"] + s.counts["test"] - count  # noqa: E731 - pictures that must have served both
+    assert shared(whole) == count and shared(half) == 0
+    assert su.runs.RunSpec().protocol == "disjoint"
+
+
+def test_item_07_members_are_loaded_as_the_pictures_they_are_compared_with(tiny_model, digits_split):
+    def confidence(images: Images, augment: str | None) -> torch.Tensor:
+        batches = images.batches(4096, generator=torch.Generator().manual_seed(0) if augment else None, augment=augment)
+        with torch.no_grad():
+            return torch.cat([su.metrics.membership_features(tiny_model(x), y)["confidence"] for x, y in batches])
+
+    tiny_model.eval()
+    plain = [confidence(part, None) for part in (digits_split.retain, digits_split.test, digits_split.forget)]
+    share = su.metrics.membership_attack(*plain)
+    faulty = su.metrics.membership_attack(confidence(digits_split.retain, "crop-flip"), *plain[1:])
+    assert share + 0.2 < faulty > 0.8  # the forget set was trained on; next to distorted members it looks as if it never was
 
 
 # -- 8: running statistics of layers whose every weight is frozen -------------------------------------------------------------

@@ -152,10 +152,13 @@ def test_another_seed_gives_another_result(name, tiny_model, split):
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_model_of_the_users_own(name, own, split):
-    before = state(own)
-    result = unlearn(name, own, split, mask="random" if METHODS[name].takes_mask else None, **quick(name))
+    before, rule = state(own), "saliency" if METHODS[name].takes_mask else None
+    result, again = (unlearn(name, own, split, mask=rule, keep=0.3, seed=1, **quick(name)) for _ in range(2))
     assert same(before, state(own)) and isinstance(result.model, Own)
     assert su.metrics.predict_logits(result.model, split.test).isfinite().all()
+    assert same(state(result.model), state(again.model))
+    for n, new in result.model.named_parameters() if rule else ():
+        assert torch.equal(new[~result.mask[n]], before[n][~result.mask[n]]), n
 
 
 @pytest.mark.parametrize("name", METHODS)
