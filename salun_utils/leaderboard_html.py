@@ -12,7 +12,10 @@ if TYPE_CHECKING:
     from .leaderboard import Board, Group, Row
 
 HEAD = ("place", "method", "mask", "seeds", "UA", "RA", "TA", "MIA", "average gap", "95 % interval", "cost, %")
-CAPTION = "Recorded and published runs, grouped by data, model and scenario. Small figures are signed gaps to Retrain, in points."
+CAPTION = (
+    "Recorded and published runs, grouped by data, model and scenario. Small figures are signed gaps to Retrain, in points. "
+    "The triangle before a row opens its settings."
+)
 
 
 def title(group: Group) -> str:
@@ -65,7 +68,7 @@ def _row(row: Row) -> str:
     of = escape(f" of {label(row.method)}{', ' + row.mask if row.mask else ''}, {row.group.scenario}")
     return (
         f'\n<tr class="{row.kind}" data-method="{escape(label(row.method))}">{"".join(tds)}</tr>'
-        f'<tr class="settings"><td colspan="{len(HEAD)}"><details><summary>settings<span class="for-readers">{of}</span></summary>'
+        f'<tr class="settings"><td colspan="{len(HEAD)}"><details><summary><span class="for-readers">settings{of}</span></summary>'
         f"<dl>{settings}</dl></details></td></tr>"
     )
 
@@ -74,15 +77,16 @@ def facts(row: Row) -> dict[str, str]:
     """What stands behind a row: its spec, seeds, data, device, code and the names of its records."""
     if not row.records:
         return {"source": row.group.note.removeprefix("published: "), "remarks": "copied, not measured; see the page of published numbers"}
-    one, spec = row.records[0], row.records[0].spec
-    data, training = one.data, ("train_images", "train_epochs", "train_lr", "train_schedule", "train_batch_size", "augment")
+    data, spec = row.records[0].data, row.records[0].spec
+    recipe = ("train_images", "train_epochs", "train_lr", "train_schedule", "train_batch_size", "augment")
+    training = _pairs({name.removeprefix("train_"): spec.get(name) for name in recipe})
     sizes = ", ".join(f"{data[k]:,} {k}" for k in ("forget", "retain", "validation", "test") if k in data)
     note = f" ({row.group.note})" if row.group.note else ""
     same = all(len(set(r.seeds.values())) == 1 for r in row.records)
     return {
         "seeds": ", ".join(map(str, row.seeds)) + ("" if same else ": " + "; ".join(_pairs(r.seeds) for r in row.records)),
         "data": f"{row.group.data}{note}: {sizes}; fingerprint {data.get('fingerprint', '')[:12]}",
-        "network and training": f"{spec.get('arch')}, width {spec.get('width')}, {_pairs({k: spec.get(k) for k in training})}",
+        "network and training": f"{spec.get('arch')}, width {spec.get('width')}, {training}",
         "method": f"{row.method}: {_pairs(spec.get('params', {}))}",
         "mask": f"{spec.get('mask') or 'none'}{', keep ' + str(spec.get('keep')) if spec.get('mask') else ''}",
         "scores": f"protocol {spec.get('protocol')}",
