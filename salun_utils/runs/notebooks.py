@@ -115,7 +115,8 @@ def finished(record_path: Path, code: Mapping[str, str], fingerprint: str = "") 
 def run_name(path: Path, effective: Mapping[str, Any]) -> str:
     """File name of a run: the notebook, what is most telling, and a digest of all parameters."""
     digest = hashlib.sha256(json.dumps(effective, sort_keys=True, default=str).encode()).hexdigest()[:10]
-    telling = [str(effective[k]) for k in ("method", "eraser") if effective.get(k)] + [f"s{effective['seed']}"] * ("seed" in effective)
+    telling = [str(effective[k]) for k in ("method", "eraser") if effective.get(k)]
+    telling += [f"s{effective['seed']}"] if "seed" in effective else []
     return "-".join([path.stem, *telling, digest])
 
 
