@@ -134,8 +134,17 @@ print("distance in answers to Retrain, in points")
 apart.round(1)
 
 # %% [markdown]
-# Retrain follows what pictures look like. Random labels ask for the opposite, the same share for each of the nine other classes, and the network gives in to that only as far as it must. Compare the rows: the answers that a method *avoids* are
-# the same as Retrain's; those that it *gives* are its own.
+# Retrain follows what pictures look like. Random labels ask for something else, the same share for each of the nine other classes, dresses among the boots included. How many answers does each network give that Retrain would hardly ever give,
+# that is, of classes to which Retrain sends less than 1 % of these pictures (the forgotten class left aside)?
+
+# %%
+rare = in_training.columns[(in_training.loc["Retrain"] < 1) & (in_training.columns != gone)]
+odd = in_training[rare].sum(axis=1)
+print(f"classes that Retrain hardly ever answers: {', '.join(rare) or 'none'}; share of the pictures that go there, %")
+print(odd.map("{:.0f}".format).to_string())
+
+# %% [markdown]
+# This is what UA cannot see. A method may reach a UA of 100 by calling dresses ankle boots. FT, which was never told to be wrong and only kept on learning the nine other classes, is not the best by the average gap; look where it stands in the table of distances.
 #
 # ## Recorded runs
 #
@@ -168,9 +177,9 @@ else:
     print("No method has three recorded seeds yet.")
 
 # %% [markdown]
-# What the forgetting cost the other nine classes is the distance downwards from the level line, Retrain's TA:
+# What the forgetting cost the other nine classes is the distance downwards from the level line, Retrain's TA. Methods too far away to be drawn at this scale are named above the picture:
 
-# %% mystnb={"image": {"alt": "UA on the horizontal and TA on the vertical axis, one mark a method with its name at the right edge. Retrain is a star where two dashed lines cross, at a UA of 100; the original network lies far to the left of it"}}
+# %% mystnb={"image": {"alt": "UA on the horizontal and TA on the vertical axis, one mark a method with its name at the right edge. Retrain is a star where two dashed lines cross, at a UA of 100. Methods that are too far away are named in the title"}}
 if drawable:
     figure, alt = benchmark_plots.trade_off({"class-3": enough})
 else:
@@ -309,7 +318,9 @@ claim("Retrain gets every forgotten picture wrong, and every test picture of the
 claim("doing nothing leaves an average gap above 35", scores["original"].gap(task.retrained_scores).average > 35)
 claim("Retrain puts more than half of the forgotten pictures in two classes", in_training.loc["Retrain"].nlargest(2).sum() > 50)
 claim("RL and SalUn answer at least 10 points differently from Retrain", apart.loc[["RL", "SalUn"], "training pictures"].min() >= 10)
-claim("RL and SalUn lose the class, not only the pictures: at most 10 % of its test pictures are right", max(scores["rl"].test_forgotten, scores["salun"].test_forgotten) <= 10)
+claim("in its answers FT is nearer to Retrain than RL and SalUn are", apart.loc["FT", "training pictures"] < apart.loc[["RL", "SalUn"], "training pictures"].min())
+claim("RL and SalUn send more pictures than FT to classes that Retrain hardly ever answers", odd[["RL", "SalUn"]].min() > odd["FT"])
+claim("RL and SalUn lose the class, not only the pictures: at most 20 % of its test pictures are right", max(scores["rl"].test_forgotten, scores["salun"].test_forgotten) <= 20)
 
 print("\nRecorded runs, class 3")
 if {"salun", "retrain"} <= set(enough.index):
