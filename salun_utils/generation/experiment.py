@@ -14,7 +14,7 @@ from . import pipelines
 from .judges import Judge
 from .registry import Erased
 from .scores import Recognition, recognition, sample_labels
-from .trial import Trial, sampling_fingerprint, weights_of
+from .trial import Trial, identity, sampling_fingerprint
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,7 +98,7 @@ def drawn_by_original(trial: Trial, scene: Scene, labels: Tensor) -> Tensor:
 
     recipe = scene.judge.model.recipe
     parts = {
-        "model": weights_of(trial.model), "code": sampling_fingerprint(trial.kind), "counts": labels.bincount().tolist(),
+        "model": identity(trial.model), "code": sampling_fingerprint(trial.kind), "counts": labels.bincount().tolist(),
         "steps": trial.steps, "guidance": trial.guidance, "seed": trial.sample_seed, "classes": scene.judge.classes,
         "shape": [recipe["channels"], recipe["image_size"]], "template": trial.params.get("template"),
         "device": torch.device(scene.model.device).type,

@@ -21,13 +21,14 @@ from .files import class_label, load_weights, read_config, save_model
 
 @dataclass(frozen=True)
 class JudgeTraining:
-    """How a judge is trained by `salun_utils.training.fit`."""
+    """How a judge is trained by `salun_utils.training.fit`; `width` multiplies the channels of the project's own networks."""
 
-    epochs: int = 12
+    epochs: int = 16
     lr: float = 0.1
     batch_size: int = 128
     augment: str | None = "crop"
     schedule: str = "one-cycle"
+    width: float = 1.5
 
 
 class Judge:
@@ -123,6 +124,7 @@ def train_judge(
         mean=data.mean,
         std=data.std,
         seed=seed,
+        width=config.width,
     ).to(device)
     history = fit(
         model,

@@ -40,7 +40,7 @@ def train_judge(job: Job) -> dict:
 
     data = load_data(job.data)
     grey = data.train.shape[0] == 1
-    config = JudgeTraining() if grey else JudgeTraining(epochs=30, augment="crop-flip")
+    config = JudgeTraining() if grey else JudgeTraining(epochs=30, augment="crop-flip", width=1.0)
     arch = "small-cnn" if grey else "resnet18"
     judge, info = train_judge(
         data.to(job.device), config, name=job.name, arch=arch, seed=job.seed, device=job.device, checkpoint=job.work / f"{job.name}.pt"

@@ -145,7 +145,7 @@ def fingerprint(trial: Trial) -> str:
     files = [f"generation/{name}" for name in (*SAMPLING[kind], *ERASING[kind])]
     own = [f"generation/erasers/{PIPELINE_MODULES[trial.eraser]}.py"] if kind == "pipeline" else []
     used = {k: v for k, v in defaults.items() if k == kind or (kind == "pipeline" and k == "mini-sd")}
-    parts = [code_fingerprint((*CORE, *files), *own), used, weights_of(trial.model), weights_of(JUDGES.get(trial.judge, trial.judge))]
+    parts = [code_fingerprint((*CORE, *files), *own), used, identity(trial.model), identity(JUDGES.get(trial.judge, trial.judge))]
     return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
@@ -156,7 +156,7 @@ def sampling_fingerprint(kind: str) -> str:
     return code_fingerprint(("seeds.py", "generation/experiment.py", *(f"generation/{name}" for name in SAMPLING[kind])))
 
 
-def weights_of(name: str) -> Any:
+def identity(name: str) -> Any:
     """What tells one set of weights from another: the checksums on the card, else the name."""
     card = Path(name).expanduser() / "card.json"
     if name in shipped.names():
