@@ -9,7 +9,7 @@ import sys
 import warnings
 from pathlib import Path
 
-from .errors import InputError
+from .errors import InputError, unknown
 
 TABLE_FILTERS = ("tier", "dataset", "arch", "scenario", "method", "mask")
 EPILOG = "Exit status: 0 done, 1 a run failed, 2 bad input."
@@ -166,6 +166,9 @@ def _tune(args: argparse.Namespace) -> int:
     given = {name: parse_value(value) for name, value in args.parameter}
     spec = RunSpec(**{name: value for name, value in given.items() if name in RunSpec.model_fields})
     fixed = {name: value for name, value in given.items() if name not in RunSpec.model_fields}
+    known = [*RunSpec.model_fields, *dict.fromkeys(k for m in METHODS.values() for k in m.defaults)]
+    if wrong := next((name for name in fixed if name not in known), None):
+        raise unknown("parameter", wrong, known)
     methods = [n.strip() for n in args.methods.split(",")] if args.methods else [n for n, m in METHODS.items() if m.search]
     seeds = [parse_value(s) for s in args.pilot_seeds.split(",")]
     try:
