@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 import torch
 
+import salun_utils as su
 from salun_utils import generation
 from salun_utils.data.images import Images
 from salun_utils.errors import InputError
@@ -360,3 +361,18 @@ def test_shipped_weights_are_whole_and_small():
         folder = shipped.folder(name)
         total += sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
     assert total <= 30 * 2**20
+
+
+@pytest.mark.parametrize("name", shipped.names())
+def test_shipped_weights_fit_the_network_that_is_built_for_them(name):
+    kind = shipped.card(name)["kind"]
+    model = generation.judge(str(shipped.folder(name))) if kind == "judge" else generation.load(name)
+    assert list(model.classes) == su.data.load("fashion-mini").classes
+
+
+def test_the_shipped_judge_is_as_good_as_its_card_says():
+    """On the embedded test pictures, which are a tenth of those that the card speaks of."""
+    test, card = su.data.load("fashion-mini").test, shipped.card("judge-fashion")
+    found = su.metrics.accuracy(torch.nn.functional.one_hot(generation.judge("fashion-mnist")(test.pixels), 10).float(), test.labels)
+    assert card["scores"]["test accuracy (%)"] >= 91
+    assert abs(found - card["scores"]["test accuracy (%)"]) < 3
