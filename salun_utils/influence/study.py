@@ -108,10 +108,10 @@ def scorings(study: Study, task: Task) -> dict[str, Named]:
 
 
 def deciles_of(study: Study, task: Task, unlearned: torch.nn.Module) -> dict[str, Any]:
-    """Each decile of each scoring alone, changed in five ways.
+    """Each decile of each scoring alone, changed in six ways.
 
-    "zero" sets it to 0, "reset" to its values before training, "noise" adds noise; "equal noise" adds noise of one and the same length to
-    every decile of every scoring; "undo" puts the decile back to θ_o in the unlearned network.
+    "zero" sets it to 0, "reset" to its values before training, "retrain" to those of Retrain; "noise" adds noise, and "equal noise" adds
+    noise of one and the same length to every decile of every scoring; "undo" puts the decile back to θ_o in the unlearned network.
 
     Returns
     -------
@@ -130,6 +130,7 @@ def deciles_of(study: Study, task: Task, unlearned: torch.nn.Module) -> dict[str
         parts = partition({n: s.cpu() for n, s in scores.items()}, DECILES)
         changes = {
             "zero": [effects(original, parts, zeros(original), judged)], "reset": [effects(original, parts, start, judged)],
+            "retrain": [effects(original, parts, weights_of(task.retrained), judged)],
             "noise": [effects(original, parts, values, judged) for values in noises],
             "equal noise": [effects(original, parts, values, judged, length=length) for values in noises],
             "undo": [effects(unlearned, parts, here, judged)],
