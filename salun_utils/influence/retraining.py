@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from ..errors import InputError
 from .functions import Loss, NotConvergedError, Pair, check_groups, check_pair, check_weight, cross_entropy
 
-ROUNDS = 40  # L-BFGS starts over that often, with its memory emptied, before it gives up
-STEPS_A_ROUND = 250
+ROUNDS = 20  # L-BFGS starts over that often, with its memory emptied, before it gives up
+STEPS_A_ROUND = 500
+POLISH = 50  # steps by gradients alone, once the line search can no longer tell two losses apart
+NO_CHANGE = 1e-17  # of the loss: none that float64 could show
 
 
 def minimise(
@@ -51,12 +53,11 @@ def minimise(
         value.backward()
         return value
 
-    for _ in range(ROUNDS):
-        search = torch.optim.LBFGS(
-            parameters, max_iter=STEPS_A_ROUND, history_size=30, tolerance_grad=tolerance, tolerance_change=0.0,
-            line_search_fn="strong_wolfe",
-        )  # fmt: skip
-        search.step(objective)
+    for part in range(2 * ROUNDS):
+        line_search, steps, change = (None, POLISH, 0.0) if part % 2 else ("strong_wolfe", STEPS_A_ROUND, NO_CHANGE)
+        torch.optim.LBFGS(
+            parameters, max_iter=steps, history_size=30, tolerance_grad=tolerance, tolerance_change=change, line_search_fn=line_search
+        ).step(objective)
         objective()
         left = max(float(p.grad.abs().max()) for p in parameters)
         if left <= tolerance:
