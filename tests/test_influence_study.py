@@ -9,17 +9,19 @@ import pytest
 
 from salun_utils import grid
 from salun_utils.errors import InputError
-from salun_utils.influence import study
+from salun_utils.influence import mean_loss, study
 from salun_utils.influence.study import Study
 from salun_utils.runs import Cache, Record, RunSpec, load_records, prepare, provenance
 from salun_utils.runs.execute import run_fingerprint
 from salun_utils.runs.notebooks import code_of, notebook_modules, run_name
 from salun_utils.runs.parameters import check_parameters
 from salun_utils.runs.summary import plain
+from salun_utils.seeds import generator
+from salun_utils.unlearning import unlearn
 
 ROOT = Path(__file__).parents[1]
 TEMPLATE = ROOT / "notebooks" / "00_influence.ipynb"
-SMALL = {"dataset": "digits", "width": 0.25, "train_epochs": 3, "train_batch_size": 256, "scenario": "random", "forget_fraction": 0.2}
+SMALL = {"dataset": "digits", "width": 0.25, "train_epochs": 8, "train_batch_size": 128, "scenario": "random", "forget_fraction": 0.2}
 
 
 def spec(**changes) -> RunSpec:
@@ -61,11 +63,15 @@ def test_every_decile_of_every_ordering_is_changed_in_every_way(record):
 
 
 def test_undoing_a_decile_starts_from_the_unlearned_network(record, task):
-    measured = record.measurements["deciles"]
-    assert measured["loss"]["unlearned"]["forget"] > measured["loss"]["original"]["forget"]
-    undone = [r for r in measured["rows"] if r["change"] == "undo" and r["scoring"] == "saliency"]
-    assert sum(r["forget"] for r in undone) < 0
-    assert measured["rank"]["random"] == pytest.approx(0, abs=0.05)
+    """The distances of the deciles add up, squared, to the whole way that unlearning went, whatever orders the weights."""
+    unlearned = unlearn("rl", task.original, task.split, seed=0, epochs=2, lr=0.02).model
+    way = sum(float((p - q).square().sum()) for p, q in zip(unlearned.parameters(), task.original.parameters(), strict=True))
+    for scoring in ("saliency", "magnitude", "random"):
+        undone = [r for r in record.measurements["deciles"]["rows"] if r["change"] == "undo" and r["scoring"] == scoring]
+        assert sum(r["distance"] ** 2 for r in undone) == pytest.approx(way, rel=1e-3)
+    judged = study.some(task.split.forget, 50, generator(0, "judged"))
+    assert record.measurements["deciles"]["loss"]["unlearned"]["forget"] == pytest.approx(mean_loss(unlearned, judged), rel=1e-3)
+    assert record.measurements["deciles"]["rank"]["random"] == pytest.approx(0, abs=0.05)
 
 
 def test_drift_has_one_row_an_epoch_and_two_things_to_compare_with(record):
@@ -80,7 +86,7 @@ def test_drift_has_one_row_an_epoch_and_two_things_to_compare_with(record):
 def test_influence_in_the_last_layer_agrees_with_retraining_it(record):
     head = record.measurements["head"]
     assert head["one_own"] >= 0.9
-    assert head["set_by_influence"] >= 0.9
+    assert head["set_by_influence"] > head["set_by_gradient"]
 
 
 def test_the_same_study_again_gives_the_same_figures(record, task):
