@@ -29,6 +29,8 @@ def study(seed: int, scenario: str = "class-3", created: str = "2026-01-01T00:00
             "part": k,
             "forget": sign * factor * effect(k),
             "retain": factor * effect(11 - k),
+            "forget_size": factor * effect(k),
+            "retain_size": factor * effect(11 - k),
             "distance": 1.0,
         }
         for scoring in ("saliency", "random")

@@ -58,6 +58,8 @@ def test_every_decile_of_every_ordering_is_changed_in_every_way(record):
     assert len(equal) == 1
     noise = [r["distance"] ** 2 for r in rows if r["change"] == "noise" and r["scoring"] == "random"]
     assert equal.pop() ** 2 == pytest.approx(sum(noise) / 10, rel=0.05)
+    assert all(r["forget_size"] >= abs(r["forget"]) - 1e-9 for r in rows), "changes of different sign don't cancel in their size"
+    assert all(r["forget_size"] == abs(r["forget"]) for r in rows if "noise" not in r["change"])
     again = {r["change"]: r for r in rows if r["scoring"] == "magnitude" and r["part"] == 1}
     assert again["zero"]["distance"] < again["noise"]["distance"], "the smallest weights have the shortest way to 0"
 

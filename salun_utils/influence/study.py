@@ -46,9 +46,9 @@ class Study:
     """
 
     spec: RunSpec
-    judged: int = 500
+    judged: int = 300
     noise: float = 1.0
-    draws: int = 2
+    draws: int = 4
     head_images: int = 1000
     left_out: int = 40
     l2: float = 0.01
@@ -115,7 +115,8 @@ def deciles_of(study: Study, task: Task, unlearned: torch.nn.Module) -> dict[str
 
     Returns
     -------
-    "rows" : scoring, change, part (1 lowest to 10 highest), change of the mean loss on "forget" and "retain", distance moved.
+    "rows" : scoring, change, part (1 lowest to 10 highest), change of the mean loss on "forget" and "retain", its absolute value
+    "forget_size" and "retain_size" (which draws of noise can't cancel in), distance moved.
     "rank" : rank correlations of saliency with the other scorings and with how far unlearning moved each weight, weight by weight.
     "loss" : mean losses of the original and the unlearned network.
     """
@@ -147,8 +148,13 @@ def deciles_of(study: Study, task: Task, unlearned: torch.nn.Module) -> dict[str
 
 
 def averaged(runs: list[list[dict[str, float]]]) -> list[dict[str, float]]:
-    """Mean over several runs of `effects`, part by part."""
-    return [{key: sum(row[key] for row in rows) / len(rows) for key in rows[0]} for rows in zip(*runs, strict=True)]
+    """Mean over several runs of `effects`, part by part; "forget_size" and "retain_size" are means of the absolute changes."""
+    mean = lambda values: sum(values) / len(values)  # noqa: E731
+    return [
+        {key: mean([row[key] for row in rows]) for key in rows[0]}
+        | {f"{name}_size": mean([abs(row[name]) for row in rows]) for name in ("forget", "retain")}
+        for rows in zip(*runs, strict=True)
+    ]
 
 
 def drift_of(study: Study, task: Task) -> tuple[dict[str, Any], torch.nn.Module]:

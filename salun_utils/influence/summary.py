@@ -25,7 +25,7 @@ def studies(records: Iterable[Record]) -> dict[str, list[Record]]:
 
 
 def decile_rows(runs: dict[str, list[Record]]) -> pd.DataFrame:
-    """Every decile of every run: scenario, seed, scoring, change, part, forget, retain, distance."""
+    """Every decile of every run: scenario, seed, and the columns of `study.deciles_of`."""
     parts = [
         pd.DataFrame(run.measurements["deciles"]["rows"]).assign(scenario=scenario, seed=run.row()["seed"])
         for scenario, of in runs.items()
@@ -46,7 +46,7 @@ def decile_figures(rows: pd.DataFrame) -> pd.DataFrame:
     found = []
     for key, part in rows.groupby(["scenario", "scoring", "change", "seed"], sort=False):
         part = part.sort_values("part")
-        forget, retain = part.forget.abs().to_numpy(), part.retain.abs().to_numpy()
+        forget, retain = part.forget_size.to_numpy(), part.retain_size.to_numpy()
         found.append(
             dict(zip(("scenario", "scoring", "change", "seed"), key, strict=True))
             | {
