@@ -264,14 +264,15 @@ figure, alt = influence_plots.decile_effects(live, TITLES, columns=2)
 # %%
 before, after = ({name: influence.mean_loss(model, images) for name, images in sets.items()} for model in (theta_o, theta_u))
 print(f"{dataset}, {split.name}: {sum(p.numel() for p in weights_o.values()):,} weights; mean loss on D_f {before['forget']:.2f}, after RL {after['forget']:.2f}")
-live.pivot_table(index="part", columns="change", values="forget")[list(TITLES)].rename_axis("decile").round(3)
+by_decile = live.pivot_table(index="part", columns="change", values=["forget", "distance"]).rename_axis("decile")
+pd.concat({"change of the forget loss": by_decile.forget[list(TITLES)], "distance moved": by_decile.distance[list(TITLES)]}, axis=1).round(2)
 
 # %% [markdown]
-# The axis is logarithmic above 0.01, so a step upward is a factor. The picture for one seed:
+# The axis is logarithmic above 0.01, so equal steps upward are equal factors. What to look for, and what the recorded runs below have to confirm:
 #
-# - **One decile does nearly everything.** The most salient tenth moves the forget loss far more than the other nine. SalUn's mask keeps five tenths; four of these do little.
-# - **The retain loss moves too.** What the forget set hangs on, the others mostly hang on as well.
-# - **Not because it is moved further.** With noise of equal length the order is the same.
+# - **Undoing** is the clearest. Put the most salient tenth back to what it was, and most of the forgetting goes with it; the nine other tenths were changed for little. SalUn's mask keeps five tenths. (In random forgetting it is spread out more; see the records.)
+# - **The retain loss moves too** when the top decile is broken: what the forget set hangs on, the others hang on as well.
+# - **Part of the lead is distance.** The weights of the top decile are moved further than others, by every change but the third (right half of the table). With noise of equal length the lead is smaller.
 #
 # ## Does the mask hold while the network changes?
 #
@@ -407,54 +408,74 @@ import textwrap
 def claim(text, verdict, figure=""):
     mark = {True: "holds", False: "FAILS", None: "open"}[verdict if verdict is None else bool(verdict)]
     print(textwrap.fill(f"[{mark}] {text}" + (f": {figure}" if figure else ""), width=90, subsequent_indent=" " * 8))
+    return mark
 
 
-def surely(row, name, level):
+def above(row, name, level):
     """Whether an interval lies above a level (True), below it (False), or around it (None)."""
     return True if row[f"{name}_low"] > level else False if row[f"{name}_high"] < level else None
+
+
+def shown(row, name):
+    return f"{row[name]:.2f} [{row[f'{name}_low']:.2f}, {row[f'{name}_high']:.2f}]"
 
 
 def paired(text, larger, smaller):
     """The first is above the second, seed by seed: the interval of the mean difference decides."""
     test = su.metrics.paired_test(larger.to_dict(), smaller.to_dict())
     verdict = True if test.interval.low > 0 else False if test.interval.high < 0 else None
-    claim(text, verdict, f"{larger.mean():.2f} against {smaller.mean():.2f}, difference {test.difference:+.2f} [{test.interval.low:+.2f}, {test.interval.high:+.2f}]")
+    return claim(text, verdict, f"{larger.mean():.2f} against {smaller.mean():.2f}, difference {test.difference:+.2f} [{test.interval.low:+.2f}, {test.interval.high:+.2f}]")
 
 
 print("This run, one seed")
 claim("on logistic regression influence functions rank left-out pictures as retraining does (rank correlation at least 0.9)", min(convex["one_test"], convex["one_own"]) >= 0.9)
 claim("for one test picture as well", influence.rank_correlation(*on_one) >= 0.9)
-claim("on a network of many minima they predict the nearby one (at least 0.9)", by_curvature.loc["Hessian", "nearby minimum"] >= 0.9)
+claim("in a network with many minima they predict the nearby one (at least 0.9)", by_curvature.loc["Hessian", "nearby minimum"] >= 0.9)
 claim("and not what training from the start ends in (below 0.5)", by_curvature.loc["Hessian", "from the start"] < 0.5)
 claim("influence tells which weights retraining moves better than the gradient does", convex["set_by_influence"] > convex["set_by_gradient"])
 claim("the gradient tells it better than magnitude does", convex["set_by_gradient"] > convex["set_by_magnitude"])
 light, alike = balances.iloc[:, 0] < 0.1, balances.iloc[:, 1] >= 0.9
 claim("where the penalty pulls less than a tenth as hard as D_f, the gradients on D_f and D_r rank the weights alike (at least 0.9)", light.any() and alike[light].all(), f"{light.sum()} of {len(balances)} rows")
 claim("elsewhere they don't", not alike[~light].any())
+taken_back = -live[(live.change == "undo") & (live.part == 10)].forget.item() / (after["forget"] - before["forget"])
+claim("undoing the most salient decile alone takes back more than half of the rise of the forget loss", taken_back > 0.5, f"{100 * taken_back:.0f} %")
 
+verdicts = {}
 for where, runs in recorded.items():
     print(f"\nRecorded runs, {where}, {len(runs)} seeds")
-    row, by = head.loc[where], ordering[where]
-    claim("in the last layer influence agrees with leave-one-out retraining at a rank correlation of 0.9 or more", surely(row, "one_test", 0.9), f"{row.one_test:.3f}")
-    both = summary.measured(recorded, "head").query("scenario == @where")
-    claim("in every seed influence tells the weights that move better than the gradient does", (both.set_by_influence > both.set_by_gradient).all(), f"{row.set_by_influence:.2f} against {row.set_by_gradient:.2f}")
-    claim("the upper half by gradient holds more of the move than a random half", surely(row, "set_half_by_gradient", 0.5), f"{100 * row.set_half_by_gradient:.0f} %")
-    for change in ("zero", "equal noise", "undo"):
-        found_in = by.loc[("saliency", change)]
-        claim(f"{ALL[change]}: the higher the decile of saliency, the more the forget loss changes (rank correlation above 0.5)", surely(found_in, "rank_forget", 0.5), f"{found_in.rank_forget:.2f}")
-    claim("the highest decile carries more than half of the change when set to zero", surely(by.loc[("saliency", "zero")], "top", 0.5), f"{100 * by.loc[('saliency', 'zero')].top:.0f} %")
-    selective = by.loc[("saliency", "zero")]
-    claim("saliency is selective: with the decile grows what the forget loss changes more than the retain loss (set to zero)", surely(selective, "rank_selective", 0), f"{selective.rank_selective:.2f} [{selective.rank_selective_low:.2f}, {selective.rank_selective_high:.2f}]")
-    ranks = summary.decile_figures(every[every.scenario == where]).query("change == 'zero'").set_index(["scoring", "seed"]).rank_forget
-    paired("the gradient on D_f orders deciles by their effect on the forget loss better than the gradient on D_r does (set to zero)", ranks["saliency"], ranks["retain gradient"])
-    paired("and better than magnitude does", ranks["saliency"], ranks["magnitude"])
-    paired("the mask drifts further than from one half of the forget set to the other", summary.measured(recorded, "drift", "halves").set_index(["scenario", "seed"]).jaccard_50[where], last.set_index(["scenario", "seed"]).jaccard_50[where])
-    paired("a mask taken once is enough: taken anew before each epoch it comes less than half a point closer to Retrain", anew.average_gap[where] + 0.5, once.average_gap[where])
+    row, by, of_head = head.loc[where], ordering[where], summary.measured(recorded, "head").set_index(["scenario", "seed"]).loc[where]
+    figures = summary.decile_figures(every[every.scenario == where]).set_index(["scoring", "change", "seed"])
+    zero, equal, undo = (by.loc[("saliency", change)] for change in ("zero", "equal noise", "undo"))
+    claim("in the last layer influence agrees with leave-one-out retraining at a rank correlation of at least 0.9", above(row, "one_test", 0.9), f"{row.one_test:.3f}")
+    paired("there influence tells which weights retraining moves better than the gradient does", of_head.set_by_influence, of_head.set_by_gradient)
+    paired("and the gradient better than magnitude does", of_head.set_by_gradient, of_head.set_by_magnitude)
+    claim("the upper half by gradient holds more of the squared move than a random half", above(row, "set_half_by_gradient", 0.5), f"{100 * row.set_half_by_gradient:.0f} %")
+    for change, name in (("zero", "set to zero"), ("equal noise", "noise of equal length"), ("undo", "unlearning undone")):
+        claim(f"{name}: the higher the decile, the more the forget loss changes (rank correlation above 0.5)", above(by.loc[("saliency", change)], "rank_forget", 0.5), shown(by.loc[("saliency", change)], "rank_forget"))
+    undone = claim("the top decile carries more than half of what undoing the ten changes", above(undo, "top", 0.5), shown(undo, "top"))
+    paired("part of the top decile's lead is distance: with noise of equal length it carries less", figures.top["saliency", "noise"], figures.top["saliency", "equal noise"])
+    claim("set to zero: the higher the decile, the more the retain loss changes as well (above 0.5)", above(zero, "rank_retain", 0.5), shown(zero, "rank_retain"))
+    selective = claim("saliency is selective: the higher the decile, the more the forget loss changes beyond the retain loss (set to zero, above 0)", above(zero, "rank_selective", 0), shown(zero, "rank_selective"))
+    ranks = figures.rank_forget.xs("zero", level="change")
+    better = paired("set to zero: the gradient on D_f orders the deciles better than the gradient on D_r does", ranks["saliency"], ranks["retain gradient"])
+    drifts = paired("the mask drifts further in unlearning than from one half of the forget set to the other", summary.measured(recorded, "drift", "halves").set_index(["scenario", "seed"]).jaccard_50[where], last.set_index(["scenario", "seed"]).jaccard_50[where])
+    once_enough = paired("a mask taken once is enough: taken anew before each epoch it comes less than half a point closer to Retrain", anew.average_gap[where] + 0.5, once.average_gap[where])
+    word = {"holds": "yes", "FAILS": "no", "open": "open"}
+    verdicts[where] = {
+        "rank correlation with the move that retraining makes, by gradient": shown(row, "set_by_gradient"),
+        "the same by influence": shown(row, "set_by_influence"),
+        "is most of the forgetting in the most salient tenth?": word[undone],
+        "does saliency pick weights of D_f rather than of D_r?": word[selective],
+        "does the gradient on D_f do better than that on D_r?": word[better],
+        "does the mask drift?": word[drifts],
+        "is a mask taken once enough?": word[once_enough],
+    }
+if verdicts:
+    print(f"\nVerdict: does gradient magnitude mean influence?\n{pd.DataFrame(verdicts).to_string()}")
 
 # %% [markdown]
-# **The verdict, in words.** The claims above are computed; this is what they come to if they hold. Gradient magnitude means *sensitivity*: change the most salient tenth of the weights and the forget loss jumps, change the rest and little happens. It is a fair guess at influence, in the convex case, and a poor man's
-# one, since it lacks the curvature. It does not mean that the weights belong to the forget set *alone*: at a minimum it can't, by {eq}`eq-balance`, and where forgetting is random the retain loss moves as much. That fits what [](03_weight_saliency.ipynb) found: an inverted mask does worse, and a random
-# mask, which holds half of the salient tenth, is hard to beat.
+# How to read the verdict. *Sensitivity* is what a gradient measures: how the loss answers to a push. *Influence* is the move that the forget set has caused, and that needs the curvature too. *Belonging* would mean that a weight matters to the forget set and not to the rest. The rows tell the three apart.
+# And they bear on what [](03_weight_saliency.ipynb) asks: a random half of the weights also holds half of the most salient tenth.
 
 # %% [markdown]
 # ## Exercises
