@@ -281,7 +281,7 @@ def test_substitute_is_the_next_class_and_never_the_forgotten_one():
 # -- what goes wrong in published implementations ----------------------------------------------------------------------
 
 
-def test_target_comes_from_the_frozen_original_without_dropout(images):
+def test_item_12_target_comes_from_the_frozen_original_without_dropout(images):
     """Published code takes the target from the moving model with dropout on. Here the first step's loss has a fixed value."""
     model = DDPM(replace(TINY, dropout=0.5), seed=1).train()
     settings = {"data": images, "concept": "a", "lr": 0.0, "batch": 4, "steps": 2}
@@ -293,7 +293,7 @@ def test_target_comes_from_the_frozen_original_without_dropout(images):
     assert min(first.losses["forget"]) > 0
 
 
-def test_saliency_is_one_unclipped_gradient_over_the_whole_set(images, model):
+def test_item_12_saliency_is_one_unclipped_gradient_over_the_whole_set(images, model):
     """Published code clips each batch's gradient before summing. Scaling the loss must scale the scores; batch size must not matter."""
     forget = images.subset((images.labels == 0).nonzero().flatten())
     z, rng = model.encode(forget.pixels / 255), generator(0, "erasing: saliency")
@@ -306,7 +306,7 @@ def test_saliency_is_one_unclipped_gradient_over_the_whole_set(images, model):
     model.zero_grad()
 
 
-def test_every_step_draws_new_pictures(images):
+def test_item_13_every_step_draws_new_pictures(images):
     """Published code took next(iter(loader)) in the loop and trained on one batch for ever."""
     batches = draw(images, 10, generator(0))
     seen = torch.cat([next(batches)[0].flatten(1) for _ in range(3)])

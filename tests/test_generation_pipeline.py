@@ -127,7 +127,7 @@ def test_saved_pipeline_is_read_back_whole(pipe, folder):
     assert all(torch.equal(a, b) for a, b in zip(pipe.unet.state_dict().values(), again.unet.state_dict().values(), strict=True))
 
 
-def test_a_missing_model_is_an_error_and_nothing_takes_its_place(tmp_path):
+def test_item_13_a_missing_model_is_an_error_and_nothing_takes_its_place(tmp_path):
     """A known error: a missing checkpoint was silently replaced by the original weights (paper notes, 4.13)."""
     with pytest.raises(InputError, match="no pipeline folder"):
         pipelines.load(tmp_path / "not-there")

@@ -75,6 +75,10 @@ def test_its_record_holds_settings_scores_and_seeds(folder, tmp_path):
     assert (row["method"], row["mask"], row["scenario"], row["seed"]) == ("control", "random", "class 3", 4)
     assert again.mask["density"] == pytest.approx(0.25, abs=1e-3) and again.spec["params"]["steps"] == 2
     assert 0 <= again.scores["ua"] <= 100 and again.scores["ra"] == again.scores["retained_mean"]
+    real = data.load("digits").train
+    assert again.scores["distances"]["real"] == int((real.labels != 3).sum()), "all real pictures of the other classes"
+    assert again.scores["distances"]["generated"] == 18 and again.scores["distances"]["features"].startswith("judge")
+    assert "recovered" not in again.scores
     assert set(again.original["retained"]) == set("012456789") and again.cpu_seconds > 0
     assert again.data["fingerprint"] == data.load("digits").fingerprint
 
@@ -96,6 +100,8 @@ def test_its_record_holds_settings_scores_and_seeds(folder, tmp_path):
         ({"params": {"alfa": 1}}, "did you mean 'alpha'"),
         ({"weights": "full"}, "unknown setting of salun"),
         ({"eraser": "uce"}, "doesn't work on"),
+        ({"attack_steps": -1}, "attack_steps must be"),
+        ({"attack_steps": 5}, "attacks work on text-to-image pipelines"),
     ],
 )
 def test_a_wrong_trial_is_refused(folder, changes, said):

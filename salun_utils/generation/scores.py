@@ -117,8 +117,13 @@ class FeatureSpace:
 
 
 def judge_features(judge: Judge) -> FeatureSpace:
-    """The inputs of the judge's last layer. Not comparable with Inception features, hence the name."""
-    return FeatureSpace(f"judge ({judge.name})", lambda pixels: (judge.features(pixels), judge.probabilities(pixels)))
+    """The inputs of the judge's last layer, of pictures of any size. Not comparable with Inception features, hence the name."""
+
+    def extract(pixels: Tensor) -> tuple[Tensor, Tensor]:
+        logits, features = judge.outputs(judge.fit(pixels))
+        return features, logits.softmax(1)
+
+    return FeatureSpace(f"judge ({judge.name})", extract)
 
 
 def inception_weights() -> Path | None:

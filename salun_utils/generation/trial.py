@@ -21,11 +21,11 @@ from .registry import ERASERS
 
 TIERS = ("quick", "cpu", "paper")
 # The code that decides a run, besides the files of the kind of model and of the eraser.
-CORE = ("data/images.py", "seeds.py", "saliency.py", "threshold.py", "masking.py", "metrics/significance.py",
+CORE = ("data/images.py", "seeds.py", "saliency.py", "threshold.py", "masking.py", "metrics/significance.py", "metrics/distances.py",
         "generation/experiment.py", "generation/erasing.py", "generation/scores.py", "generation/judges.py")  # fmt: skip
 SAMPLING = {"ddpm": ("ddpm.py",), "gan": ("gan.py",), "vae": ("vae.py",), "pipeline": ("pipelines.py",)}
 ERASING = {"ddpm": ("ddpm_training.py", "unlearn_ddpm.py"), "gan": ("unlearn_gan_vae.py",), "vae": ("unlearn_gan_vae.py",),
-           "pipeline": ("erasers/run.py", "erasers/loop.py", "erasers/study.py")}  # fmt: skip
+           "pipeline": ("erasers/run.py", "erasers/loop.py", "erasers/study.py", "recovery.py")}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,9 @@ class Trial:
     mask, keep, weights : settings of the eraser that are worth a column; None leaves each at its default. params : any others.
     per_class, concept_samples : pictures drawn of each class, and of the forgotten one.
     steps, guidance, sample_seed : how they are drawn; None means the model's defaults.
-    data : the data set whose pictures are forgotten and kept. device : "auto", "cpu", "cuda", …
+    attack_steps : steps of `recovery.attack` on the erased pipeline; 0 leaves the attacks out.
+    data : the data set whose pictures are forgotten and kept; image_size : their side in pixels, None for the data set's own.
+    device : "auto", "cpu", "cuda", …
     """
 
     eraser: str
@@ -58,7 +60,9 @@ class Trial:
     steps: int | None = None
     guidance: float | None = None
     sample_seed: int = 1000
+    attack_steps: int = 0
     data: str = "fashion-mini"
+    image_size: int | None = None
     tier: str = "quick"
     device: str = "auto"
 
@@ -76,6 +80,10 @@ class Trial:
         if kind not in eraser.kinds:
             raise InputError(f"{self.eraser} doesn't work on {self.model}, a {kind}; it works on: {', '.join(eraser.kinds)}")
         settings(self.eraser, kind, self.settings)
+        if isinstance(self.attack_steps, bool) or not isinstance(self.attack_steps, int) or self.attack_steps < 0:
+            raise InputError(f"attack_steps must be a whole number, at least 0, not {self.attack_steps!r}")
+        if self.attack_steps and kind != "pipeline":
+            raise InputError(f"the attacks work on text-to-image pipelines; {self.model} is a {kind}: set attack_steps to 0")
         if classes := classes_known(self.model) or classes_known(JUDGES.get(self.judge, self.judge)):
             class_label(self.concept, classes)
 

@@ -42,7 +42,7 @@ def check_data(effective: Mapping[str, Any]) -> None:
 
         check_present(trial)
     if name := _dataset_name(effective):
-        data = _dataset(name, effective.get("train_images"))
+        data = _dataset(name, effective.get("train_images"), effective.get("image_size"))
         if effective.get("scenario") == "class" and "forget_class" in effective:
             check_label(effective["forget_class"], data.classes)
 
@@ -161,9 +161,9 @@ def _json_parameters(effective: Mapping[str, Any]) -> dict[str, Any]:
 def data_fingerprint(effective: Mapping[str, Any]) -> str:
     """Fingerprint of the data set that the parameters name; "" when they name none."""
     name = _dataset_name(effective)
-    return _dataset(name, effective.get("train_images")).fingerprint if name else ""
+    return _dataset(name, effective.get("train_images"), effective.get("image_size")).fingerprint if name else ""
 
 
 @functools.lru_cache(maxsize=4)
-def _dataset(name: str, train_images: int | None) -> Any:
-    return load_dataset(RunSpec(dataset=name, train_images=train_images))
+def _dataset(name: str, train_images: int | None, size: int | None) -> Any:
+    return load_dataset(RunSpec(dataset=name, train_images=train_images), size=size)
