@@ -98,3 +98,27 @@ def mask_heatmap(mask: SaliencyMask) -> Figure:
 
 def _stage(block: str) -> str:
     return next(stage for stage in ("conv_in", "time", "down", "mid", "up", "conv") if block.startswith(stage))
+
+
+def eraser_intervals(summary: pd.DataFrame, *, measures: Mapping[str, str] | None = None) -> Figure:
+    """One line an eraser and one panel a measure: the mean over the recorded runs with its interval; best eraser at the top.
+
+    Parameters
+    ----------
+    summary : rows of `recorded.summarise`. measures : column -> title of its panel; forgetting and damage by default.
+    """
+    measures = measures or {"ua": "UA, %", "change": "other classes, points", "fid_change": "distance (FID), change"}
+    figure, axes = plt.subplots(1, len(measures), figsize=(2.6 * len(measures) + 2, 0.3 * len(summary) + 1), sharey=True, squeeze=False)
+    for axis, (measure, title) in zip(axes.flat, measures.items(), strict=True):
+        for place, (name, line) in enumerate(summary.iterrows()):
+            colour = sns.color_palette("colorblind")[3 if name.startswith("SalUn") else 0]
+            axis.plot([line[f"{measure}_low"], line[f"{measure}_high"]], [place, place], color=colour, linewidth=2.4)
+            axis.plot(line[measure], place, "o" if name != "SalUn" else "D", color=colour, markersize=7, markeredgecolor="white")
+        if measure in ("change", "fid_change"):
+            axis.axvline(0, color="0.5", linestyle="--", linewidth=1, zorder=0)
+        axis.set(yticks=range(len(summary)), yticklabels=summary.index, xlabel=title)
+        axis.grid(axis="both", color="0.9", linewidth=0.8)
+    axes[0, 0].set_ylim(len(summary) - 0.5, -0.5)
+    sns.despine(figure)
+    figure.tight_layout()
+    return figure
