@@ -32,7 +32,7 @@ STL10 = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "sh
 class TrainConfig:
     """How a network is trained. `steps` of `batch` pictures; the rate warms up, then stays or falls along a cosine to 5 %."""
 
-    steps: int = 1800
+    steps: int = 2600
     batch: int = 64
     lr: float = 1.2e-3
     weight_decay: float = 0.01

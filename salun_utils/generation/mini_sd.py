@@ -30,7 +30,7 @@ NULL_SHARE = 0.1  # of prompts left empty, for classifier-free guidance (Ho and 
 TOKENS = 16  # longest prompt, with its start and end
 VOCABULARY = 140
 CHECKPOINT_EVERY = 50  # steps
-VAE_STEPS, UNET_STEPS = 700, 1300
+VAE_STEPS, UNET_STEPS = 800, 1600
 
 
 def prompt(name: str) -> str:
@@ -175,6 +175,9 @@ def plain_attention(model: nn.Module) -> None:
 
 def save_half(pipe, folder: str | os.PathLike) -> None:
     """`save_pretrained` in float16, leaving `pipe` as it is."""
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
     parts = {n: copy.deepcopy(m).half() if isinstance(m, nn.Module) else m for n, m in pipe.components.items()}
     type(pipe)(**parts, requires_safety_checker=False).save_pretrained(folder)
 
