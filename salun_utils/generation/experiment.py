@@ -13,7 +13,17 @@ from ..data.images import Dataset
 from . import JUDGES, pipelines
 from .judges import Judge
 from .registry import Erased
-from .scores import Distances, Recognition, distances, feature_space, recognition, reference, sample_labels
+from .scores import (
+    Distances,
+    FeatureSpace,
+    Recognition,
+    Reference,
+    distances,
+    feature_space,
+    recognition,
+    reference,
+    sample_labels,
+)  # fmt: skip
 from .trial import Trial, identity, sampling_fingerprint
 
 
@@ -76,7 +86,7 @@ def run(trial: Trial, scene: Scene | None = None) -> Outcome:
     judge, seed = scene.judge, trial.sample_seed
     judged = [recognition(judge.fit(p), labels, judge, forgotten=trial.concept, seed=seed) for p in (before, after)]
     label, space = judge.label(trial.concept), feature_space(judge, scene.model.device)
-    real, kept = reference(scene.data.train, label), labels != label
+    real, kept = real_reference(trial, scene, label, space), labels != label
     far = [distances(p[kept], real, space, seed=seed) for p in (before, after)]
     recovered = [attacked_original(trial, scene), attacked(erased.model, trial, scene)] if trial.attack_steps else [None, None]
     return Outcome(erased, labels, before, after, *judged, *far, *recovered, cpu_seconds)
@@ -112,6 +122,23 @@ def drawn_by_original(trial: Trial, scene: Scene, labels: Tensor) -> Tensor:
     }  # fmt: skip
     tensors, _, _ = Cache().get("drawings", parts, lambda _: ({"pixels": draw(scene.model, trial, scene.judge, labels)}, {}))
     return tensors["pixels"]
+
+
+def real_reference(trial: Trial, scene: Scene, label: int, space: FeatureSpace) -> Reference:
+    """All real training pictures but those of one class, as a feature space sees them; from the cache if it is there."""
+    from ..runs.cache import Cache
+    from ..runs.provenance import code_fingerprint
+
+    parts = {
+        "data": scene.data.fingerprint, "without": label, "features": space.name, "judge": identity(JUDGES.get(trial.judge, trial.judge)),
+        "code": code_fingerprint(("generation/scores.py", "generation/judges.py", "generation/pipelines.py")),
+    }  # fmt: skip
+
+    def make(_: object) -> tuple[dict, dict]:
+        made = Reference.of(reference(scene.data.train, label), space)
+        return {"features": made.features, "reach": made.reach}, {}
+
+    return Reference(space.name, **Cache().get("references", parts, make)[0])
 
 
 def attacked(model, trial: Trial, scene: Scene) -> dict:

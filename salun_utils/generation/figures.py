@@ -16,6 +16,8 @@ from ..saliency import SaliencyMask
 
 KINDS = {"resnets": "convolution", "attn1": "self-attention", "attn2": "cross-attention", "ff": "feed-forward"}
 
+STAGES = ("conv_in", "time", "class", "down", "mid", "up", "conv", "")  # of a U-Net, in the order in which a picture passes them
+
 
 def picture_grid(rows: Mapping[str, Tensor], columns: Sequence[str] = (), *, size: float = 0.75) -> Figure:
     """One row of pictures for each name; a column shows what came from the same noise and prompt.
@@ -78,7 +80,7 @@ def mask_by_block(mask: SaliencyMask) -> pd.DataFrame:
     kind = layers.parameter.map(lambda n: next((label for part, label in KINDS.items() if f".{part}." in n), "other"))
     sums = layers.assign(block=block, kind=kind).groupby(["block", "kind"])[["kept", "weights"]].sum()
     table = (100 * sums.kept / sums.weights).unstack()
-    order = sorted(table.index, key=lambda b: (("conv_in", "time", "down", "mid", "up", "conv").index(_stage(b)), b))
+    order = sorted(table.index, key=lambda b: (STAGES.index(_stage(b)), b))
     return table.loc[order, [k for k in [*KINDS.values(), "other"] if k in table.columns]]
 
 
@@ -97,7 +99,7 @@ def mask_heatmap(mask: SaliencyMask) -> Figure:
 
 
 def _stage(block: str) -> str:
-    return next(stage for stage in ("conv_in", "time", "down", "mid", "up", "conv") if block.startswith(stage))
+    return next(stage for stage in STAGES if block.startswith(stage))
 
 
 def eraser_intervals(summary: pd.DataFrame, *, measures: Mapping[str, str] | None = None) -> Figure:
