@@ -215,7 +215,7 @@ def test_item_13_inception_features_are_2048_wide_on_uint8(monkeypatch, tmp_path
 
 
 def test_too_few_pictures_are_refused():
-    with pytest.raises(InputError, match="at least 2"):
+    with pytest.raises(InputError, match="more than 3 pictures"):
         scores.distances(grey(1), grey(1, 2, 3, 4, 5), pixels_as_features())
     with pytest.raises(InputError, match="more than 3"):
         scores.precision_recall(torch.randn(3, 2), torch.randn(9, 2))
