@@ -14,7 +14,10 @@ from torch import Tensor
 from ..errors import InputError
 from ..saliency import SaliencyMask
 
-KINDS = {"resnets": "convolution", "attn1": "self-attention", "attn2": "cross-attention", "ff": "feed-forward"}
+KINDS = {  # part of a parameter's name -> kind of layer; the first that fits counts
+    "resnets": "convolution", "attn1": "self-attention", "attn2": "cross-attention", "ff": "feed-forward",
+    "to_q": "self-attention", "to_k": "self-attention", "to_v": "self-attention", "to_out": "self-attention",
+}  # fmt: skip
 
 STAGES = ("conv_in", "time", "class", "down", "mid", "up", "conv", "")  # of a U-Net, in the order in which a picture passes them
 
@@ -81,7 +84,7 @@ def mask_by_block(mask: SaliencyMask) -> pd.DataFrame:
     sums = layers.assign(block=block, kind=kind).groupby(["block", "kind"])[["kept", "weights"]].sum()
     table = (100 * sums.kept / sums.weights).unstack()
     order = sorted(table.index, key=lambda b: (STAGES.index(_stage(b)), b))
-    return table.loc[order, [k for k in [*KINDS.values(), "other"] if k in table.columns]]
+    return table.loc[order, [k for k in dict.fromkeys([*KINDS.values(), "other"]) if k in table.columns]]
 
 
 def mask_heatmap(mask: SaliencyMask) -> Figure:
