@@ -153,7 +153,7 @@ figure = figures.loss_curves(erased.losses)
 if erased.mask is not None:
     figure = figures.mask_heatmap(erased.mask)
 
-# %% tags=["nbval-check-output"]
+# %%
 if erased.mask is not None:
     by_block = figures.mask_by_block(erased.mask)
     agree = sum(int((erased.mask[n] == runs["random mask"].erased.mask[n]).sum()) for n in erased.mask) / erased.mask.numel

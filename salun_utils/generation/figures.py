@@ -90,7 +90,7 @@ def mask_by_block(mask: SaliencyMask) -> pd.DataFrame:
 def mask_heatmap(mask: SaliencyMask) -> Figure:
     """`mask_by_block` as a heat map with the shares written in."""
     table = mask_by_block(mask)
-    figure, axis = plt.subplots(figsize=(6, 0.32 * len(table) + 1))
+    figure, axis = plt.subplots(figsize=(1.25 * table.shape[1] + 2.2, 0.32 * len(table) + 1))
     sns.heatmap(
         table, annot=True, fmt=".0f", cmap="viridis", vmin=0, vmax=100, ax=axis, cbar_kws={"label": "kept, %"}, mask=np.isnan(table)
     )

@@ -12,10 +12,10 @@ _SPACE = {"lr": (1e-5, 1e-3), "alpha": (0.1, 10.0), "steps": [20, 40, 60, 90]}  
 
 # The mask of a control is a setting, not another method: mask = "random", "inverted", "magnitude" or "none", at density `keep`.
 _LINES = [
-    ("salun", "steer the class to another one, changing only the most salient weights", "Fan et al., ICLR 2024", _ALL,
+    ("salun", "steer the concept to another class, changing only the most salient weights", "Fan et al., ICLR 2024", _ALL,
      {"ddpm": _SALUN, "gan": _SMALL | {"mask": "saliency", "keep": 0.5}, "vae": _SMALL | {"mask": "saliency", "keep": 0.5}},
      _SPACE),
-    ("rl", "the same without a mask: every weight may change", "Fan et al., ICLR 2024 (random labelling)", _ALL,
+    ("rl", "steer the concept to another class, changing any weight", "Fan et al., ICLR 2024 (random labelling)", _ALL,
      {"ddpm": _SALUN | {"mask": "none", "keep": 1.0}, "gan": _SMALL, "vae": _SMALL}, _SPACE),
     ("ga", "gradient ascent on the class's own training loss", "Thudi et al., EuroS&P 2022", _ALL,
      {"ddpm": _DDPM | {"steps": 20, "lr": 1e-4, "alpha": 0.0}, "gan": {"steps": 20, "lr": 1e-4, "alpha": 0.0, "batch": 64},
