@@ -5,7 +5,7 @@ from __future__ import annotations
 from .registry import Eraser, register
 
 _DDPM = {"steps": 60, "lr": 1e-4, "alpha": 1.0, "batch": 48, "clip": 1.0, "label_dropout": 0.1}
-_SALUN = _DDPM | {"substitute": None, "mask": "saliency", "keep": 0.5}
+_SALUN = _DDPM | {"steps": 90, "lr": 2e-4, "substitute": None, "mask": "saliency", "keep": 0.5}
 _SMALL = {"steps": 150, "lr": 1e-3, "alpha": 1.0, "batch": 64, "substitute": None}
 _ALL = {"ddpm": "unlearn_ddpm", "gan": "unlearn_gan_vae", "vae": "unlearn_gan_vae"}
 _SPACE = {"lr": (1e-5, 1e-3), "alpha": (0.1, 10.0), "steps": [20, 40, 60, 90]}  # `keep` is an ablation, not tuned
