@@ -63,7 +63,9 @@ def tune(
         space = search_space(name, defaults)
         if not space:
             continue
-        with open_study(Path(state), f"{path.stem}_{name}_{_digest(trial, space)}", what=name, space=space, default=defaults) as study:
+        with open_study(
+            Path(state), f"{path.stem}_{name}_{_digest(trial, space, defaults)}", what=name, space=space, default=defaults
+        ) as study:
             while finished(study) < trials and (deadline is None or time.monotonic() < deadline):
                 asked = study.ask()
                 point = suggest(asked, space)
@@ -100,9 +102,13 @@ def damage(trial: Trial, scene: experiment.Scene) -> float:
     return 100 - after.ua + max(0.0, before.retained_mean - after.retained_mean)
 
 
-def _digest(trial: Trial, space: Mapping[str, Any]) -> str:
+def _digest(trial: Trial, space: Mapping[str, Any], defaults: Mapping[str, Any]) -> str:
     """Trials on other pictures, with other settings held still, or of another space belong to another study."""
-    decides = dataclasses.asdict(trial) | {"model": identity(trial.model), "space": repr(sorted(space.items()))}
+    decides = dataclasses.asdict(trial) | {
+        "model": identity(trial.model),
+        "space": repr(sorted(space.items())),
+        "defaults": repr(sorted(defaults.items())),
+    }
     for name in ("tier", "device", "label"):
         decides.pop(name)
     return hashlib.sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()[:8]
