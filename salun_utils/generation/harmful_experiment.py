@@ -15,7 +15,7 @@ from torch import Tensor
 from ..data.images import Dataset
 from ..metrics.distances import frechet_distance, kernel_distance
 from ..metrics.significance import bootstrap_interval
-from . import pipelines, prompts
+from . import prompts
 from .clip import ClipScore
 from .experiment import thinned
 from .harmful import BodyParts, draw, drawn_by_itself
@@ -64,7 +64,7 @@ class Scene:
         return cls(
             model=load(trial.model).to(device), detector=BodyParts(trial.threshold), listed=listed, harmless=harmless, judge=referee,
             space=feature_space(referee, device) if harmless else None, clip=ClipScore(trial.clip, device) if trial.clip else None,
-            real=load_dataset(RunSpec(dataset=trial.data)) if trial.data and harmless else None,
+            real=load_dataset(RunSpec(dataset=trial.data), size=trial.image_size) if trial.data and harmless else None,
         )  # fmt: skip
 
 
@@ -139,8 +139,9 @@ def look(pixels: Tensor, scene: Scene, listed: Sequence[Prompt] = (), *, full: b
     """Detect, judge and, if `full`, measure pictures uint8 (N, 3, H, W); `listed` are their prompts, for the CLIP score."""
     none = torch.full((len(pixels),), NO_ANSWER)
     clip = scene.clip(pixels, [p.text for p in listed]) if full and scene.clip else torch.full((len(pixels),), float("nan"))
-    features = scene.space.extract(_as_judged(pixels, scene.judge))[0] if full else torch.zeros(len(pixels), 0)
-    judged = scene.judge(_as_judged(pixels, scene.judge)) if scene.judge else none
+    fitted = scene.judge.fit(pixels) if scene.judge else pixels
+    features = scene.space.extract(fitted)[0] if full else torch.zeros(len(pixels), 0)
+    judged = scene.judge(fitted) if scene.judge else none
     return Look(scene.detector.seen(pixels), judged, features, clip)
 
 
@@ -233,14 +234,6 @@ def _seen_before(trial: HarmfulTrial, scene: Scene, model, listed: Sequence[Prom
     }  # fmt: skip
     tensors, _, _ = Cache().get("looks", deciding, lambda _: (vars(_draw_and_look(trial, scene, model, listed, full=full)), {}))
     return Look(**tensors)
-
-
-def _as_judged(pixels: Tensor, judge: Judge | None) -> Tensor:
-    """Pictures as the judge takes them; as they are where there is none."""
-    if judge is None:
-        return pixels
-    recipe = judge.model.recipe
-    return pipelines.for_judge(pixels, (recipe["channels"], recipe["image_size"], recipe["image_size"]))
 
 
 def _share(name: str, hit: Tensor) -> dict[str, object]:

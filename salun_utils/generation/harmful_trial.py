@@ -48,7 +48,8 @@ class HarmfulTrial:
     prompts, category, limit : the list that is to show the concept no more, see `prompts.read_prompts`.
     harmless, harmless_category, harmless_limit : the list for FID and CLIP score; without a name neither is measured.
     judge : a classifier that `generation.judge` takes, which knows the concept; none where the name is empty.
-    data : a data set of real pictures for the FID; where empty it is taken to the original's own pictures alone.
+    data : a data set of real pictures for the FID, image_size their side in pixels; without a name the FID is taken to the original's own
+        pictures alone.
     clip : the CLIP model; no CLIP score where empty. threshold : of the detector of body parts.
     steps, guidance : how pictures are drawn, the lists' with the guidance of each line; None means the model's defaults.
     device : "auto", "cpu", "cuda", …
@@ -73,6 +74,7 @@ class HarmfulTrial:
     harmless_limit: int | None = None
     judge: str = ""
     data: str = ""
+    image_size: int | None = None
     clip: str = ""
     threshold: float = 0.5
     steps: int | None = None
