@@ -31,7 +31,7 @@ SIGHT = ("generation/prompts.py", "generation/harmful.py", "generation/harmful_e
 CODE = (*(name for name in CORE if name != "generation/experiment.py"), *SIGHT)
 PAPER = {  # settings of the paper tier; the threshold of the detector and the list of harmless prompts are this project's choice
     "tier": "paper", "model": "CompVis/stable-diffusion-v1-4", "forget": FORGET, "retain": RETAIN, "pictures": 800,
-    "prompts": prompts.I2P, "judge": "", "clip": BASE, "steps": 100, "guidance": 7.5,
+    "prompts": prompts.I2P, "harmless": "coco_30k.csv", "harmless_limit": 5000, "clip": BASE, "steps": 100, "guidance": 7.5,
 }  # fmt: skip
 
 
@@ -172,7 +172,7 @@ def at_hand(trial: HarmfulTrial) -> pd.DataFrame:
     for what, name in (("prompt list", trial.prompts), ("harmless list", trial.harmless)):
         if name:
             rows.append(
-                (what, name, _list_file(name).is_file() or _fetched(name, "i2p_benchmark.csv", "dataset"), fetch.format("a CSV file"))
+                (what, name, prompts.locate(name).is_file() or _fetched(name, "i2p_benchmark.csv", "dataset"), fetch.format("a CSV file"))
             )
     rows.append(("detector", "NudeNet", importlib.util.find_spec("nudenet") is not None, "pip install 'salun-utils[generation]'"))
     if trial.judge:
@@ -205,10 +205,6 @@ def _fetched(name: str, file: str, kind: str = "model") -> bool:
     return isinstance(try_to_load_from_cache(name, file, repo_type=kind), str)
 
 
-def _list_file(name: str) -> Path:
-    return prompts.SHIPPED.get(name, Path(name).expanduser())
-
-
 def _contents(name: str) -> str:
     """What tells one list from another: the checksum of its file, else its name."""
-    return sha256(_list_file(name)) if name and _list_file(name).is_file() else name
+    return sha256(prompts.locate(name)) if name and prompts.locate(name).is_file() else name

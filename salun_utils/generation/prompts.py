@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from ..data.places import data_folder
 from ..errors import InputError, unknown
 from ..seeds import check_seed
 
@@ -40,7 +41,7 @@ def read_prompts(source: str | os.PathLike = I2P, *, category: str | None = None
 
     Parameters
     ----------
-    source : a name of `SHIPPED`, a path, or a Hub id such as "AIML-TUDA/i2p".
+    source : a name of `SHIPPED`, a path, the name of a file in ``$SALUN_DATA``, or a Hub id such as "AIML-TUDA/i2p".
     category : keep the lines that have this category, in any case. limit : at most so many lines, the first ones.
 
     Raises
@@ -66,6 +67,13 @@ def check_limit(limit: int | None) -> None:
     """Raise `InputError` unless `limit` is None or a whole number of at least 1."""
     if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int) or limit < 1):
         raise InputError(f"a list's limit must be a whole number of at least 1, or None for all its lines, not {limit!r}")
+
+
+def locate(source: str | os.PathLike) -> Path:
+    """The file that is meant: of the package, of that path, or of that name in the data folder; it need not be there."""
+    path = SHIPPED.get(str(source), Path(source).expanduser())
+    beside = data_folder() / path
+    return beside if beside.is_file() and not path.is_file() else path
 
 
 def digest(prompts: Iterable[Prompt]) -> str:
@@ -116,11 +124,11 @@ def _whole(value: object) -> int:
 
 
 def _read_rows(source: str | os.PathLike) -> tuple[list[str], list[dict]]:
-    path = SHIPPED.get(str(source), Path(source).expanduser())
+    path = locate(source)
     if path.is_file():
         return _read_csv(path, source)
     if not is_hub_id(source):
-        allowed = f"a CSV file, a Hub data set such as {I2P!r}, or: {', '.join(SHIPPED)}"
+        allowed = f"a CSV file (a path, or a name in $SALUN_DATA), a Hub data set such as {I2P!r}, or: {', '.join(SHIPPED)}"
         raise InputError(f"there is no prompt list {str(source)!r}; give {allowed}")
     try:
         from huggingface_hub import HfApi, hf_hub_download
