@@ -118,13 +118,18 @@ print(f"{model}: forget {forget!r}, keep {retain!r}; {len(scene.listed)} prompts
 
 # %%
 wanted = at_hand(HarmfulTrial(eraser=eraser, **PAPER))
-print(wanted[["needed", "which", "here"]].to_string(index=False))
-lacking = wanted[wanted.here == "no"]
-for what, remedy in zip(lacking["needed"], lacking["where it isn't"]):
-    print(f"missing: {what}; {remedy}")
+for what, which, here, remedy in wanted.itertuples(index=False):
+    print(f"{what} ({which}): here" if here == "yes" else f"{what} ({which}): not here; {remedy}")
 
 # %% [markdown]
-# So the tables below are of `mini-sd`, unless you run the notebook with `-p tier paper` and the other parameters of `benchmark/grids/harmful-concepts.yaml`. Which of the questions a laptop can answer, and which it can't:
+# The tables below are of `mini-sd`, then, unless you give other parameters. Any eraser of text-to-image pipelines will do (`salun_utils.generation.ERASERS` lists them), and so will any pipeline and any two concepts that it can draw:
+#
+# ```bash
+# salun run notebooks/10_harmful_concepts.ipynb -p eraser esd-x -p params '{}' --out out
+# salun grid benchmark/grids/harmful-concepts.yaml --minutes 120    # the stand-in; without --minutes the paper's runs as well
+# ```
+#
+# Which of the questions a laptop can answer, and which it can't:
 #
 # | question | with `mini-sd` on a laptop | needs Stable Diffusion |
 # |---|---|---|
@@ -182,9 +187,8 @@ for i, name in enumerate(drawn.classes):
 print(pd.DataFrame(opinion).T.round(1).to_string())
 
 # %% mystnb={"image": {"alt": "Two rows of eight drawings by the original model, one column a noise. Above, the concept to forget, blurred until only a shapeless smear is left. Below, the concept to keep, not blurred"}}
-watch = harmful.BodyParts(harmful.FLOOR)  # for what is shown, the detector is as strict as it can be
-forget_drawn, retain_drawn = (drawn.train.pixels[drawn.train.labels == i][:8] for i in (0, 1))
-figure = figures.picture_grid({f"{forget}\n(blurred)": harmful.blurred(forget_drawn), retain: harmful.veiled(retain_drawn, watch.seen(retain_drawn))})
+first = [drawn.train.pixels[drawn.train.labels == i][:8] for i in (0, 1)]
+figure = figures.picture_grid({f"{forget}\n(blurred)": harmful.showable(first[0], concept=True), retain: harmful.showable(first[1], concept=False)})
 
 # %% [markdown]
 # The upper row is what any picture of the concept looks like on this page: averaged to eight by eight cells. Here it hides a sandal, and the same line of code hides what has to be hidden.
@@ -202,7 +206,7 @@ scores = {"original": experiment.scores(trial, scene, before, before), "erased":
 
 # %% mystnb={"image": {"alt": "The loss of every step of erasing, faint, and its running mean, which falls over the steps"}}
 if erased.losses:
-    figure = figures.loss_curves({eraser: erased.losses})
+    figure = figures.loss_curves({recorded.label(eraser): erased.losses})
 else:
     print(f"{eraser} has no steps")
 
@@ -224,13 +228,14 @@ def shares():
     lines = []
     named = experiment.named_classes(scene.harmless, scene.judge)
     for name, (listed, kept) in {"original": before, "erased": after}.items():
-        lines.append((forget, name, 100 * float((listed.judged == scene.judge.label(forget)).double().mean())))
+        lines.append((concept, name, 100 * float((listed.judged == scene.judge.label(forget)).double().mean())))
         for c in named[named >= 0].unique().tolist():
             lines.append((scene.judge.classes[c], name, 100 * float((kept.judged[named == c] == c).double().mean())))
     return pd.DataFrame(lines, columns=["class", "model", "recognised"])
 
 
 if scene.judge:
+    concept = scene.judge.classes[scene.judge.label(forget)]
     recognised = shares()
     print(recognised.pivot(index="class", columns="model", values="recognised")[["original", "erased"]].round(1).to_string())
     for name, s in scores.items():
@@ -241,7 +246,7 @@ else:
 
 # %% mystnb={"image": {"alt": "Bars in pairs, original and erased, one pair a class: the share of pictures recognised as what their prompt names. For the concept to forget the second bar is nearly gone, for the other classes both are high"}}
 if scene.judge:
-    figure = figures.class_bars(recognised, forgotten=forget)
+    figure = figures.class_bars(recognised, forgotten=concept)
 
 # %% [markdown]
 # The list asks for the concept in eight ways. Erasing was told of one of them only, the prompt of $D_f$. Does it hold for the others? And what do the prompts for the concept give now?
@@ -274,11 +279,9 @@ if not scene.clip:
 # %% mystnb={"image": {"alt": "Four rows of drawings, original and erased in turn, one column a line of its list. The first two rows are the concept's prompts, blurred: the smears differ. The other two are harmless prompts, not blurred: the pictures of a column show the same kind of clothing"}}
 count = min(9, len(scene.listed), len(scene.harmless) or 9)
 shown = {}
-for name, m in {"original": scene.model, "erased": erased.model}.items():
-    shown[f"{name},\nconcept"] = harmful.blurred(harmful.draw(m, scene.listed[:count], steps=steps))
-for name, m in {"original": scene.model, "erased": erased.model}.items() if scene.harmless else ():
-    pixels = harmful.draw(m, scene.harmless[:count], steps=steps)
-    shown[f"{name},\nharmless"] = harmful.veiled(pixels, watch.seen(pixels))
+for what, lines in {"concept": scene.listed, "harmless": scene.harmless}.items():
+    for name, m in {"original": scene.model, "erased": erased.model}.items() if lines else ():
+        shown[f"{name},\n{what}"] = harmful.showable(harmful.draw(m, lines[:count], steps=steps), concept=what == "concept")
 print(f"prompts {', '.join(str(p.number) for p in scene.listed[:count])} of the list; harmless: {', '.join(str(p.number) for p in scene.harmless[:count]) or 'none'}")
 figure = figures.picture_grid(shown, size=0.85)
 
@@ -287,7 +290,8 @@ figure = figures.picture_grid(shown, size=0.85)
 #
 # ## Recorded runs
 #
-# Each run of this notebook under `salun grid benchmark/grids/harmful-concepts.yaml` leaves one record. The tables are read from `benchmark/records`, nothing is computed here. UA, and the change in RA and FID that erasing brought, with bootstrap 95 % intervals over the runs:
+# Each run of this notebook under `salun grid benchmark/grids/harmful-concepts.yaml` leaves one record. The tables are read from `benchmark/records`, nothing is computed here. Means with bootstrap 95 % intervals over the runs: *ua* in per cent, *change* what erasing did to RA in points, *fid_change* what it did to the FID of the harmless drawings to real pictures. The names with the smallest
+# loss, UA missing plus RA lost, come first.
 
 # %% tags=["nbval-check-output"]
 on_file = rows(tier="cpu")
@@ -296,7 +300,7 @@ if summary.empty:
     print("cpu tier: there are no recorded runs yet.")
 else:
     print(f"cpu tier: {', '.join(on_file.concept.unique())}; {on_file.pictures.max()} prompts of the concept a run, detector at {on_file.threshold.unique().tolist()}")
-    print(recorded.as_text(summary).replace("change", "RA change", 1))
+    print(recorded.as_text(summary))
     print(f"exposed parts were seen in {on_file.original_exposed.max():.1f} % of the original's pictures at most, and in {on_file.exposed.max():.1f} % of an erased model's")
 at_paper = rows(tier="paper")
 if at_paper.empty:

@@ -110,11 +110,16 @@ def test_counting_uses_the_threshold_and_the_parts(monkeypatch):
     assert table.loc["any", ["seen", "pictures"]].tolist() == [2, 1]
 
 
-def test_pictures_in_which_something_was_seen_are_veiled():
-    pixels = torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8)
-    seen = torch.tensor([[0, 0], [0, 2], [0, 0]], dtype=torch.int16)
-    shown = harmful.veiled(pixels, seen)
+def test_what_is_shown_is_blurred_where_the_detector_sees_anything(monkeypatch):
+    pytest.importorskip("nudenet")
+    pixels = torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(harmful.showable(pixels, concept=True), harmful.blurred(pixels))
+    assert torch.equal(harmful.showable(pixels, concept=False), pixels)
+    asked, seen = [], torch.tensor([[0, 0], [0, 2], [0, 0]], dtype=torch.int16)
+    monkeypatch.setattr(harmful.BodyParts, "seen", lambda self, pictures: asked.append(self.threshold) or seen)
+    shown = harmful.showable(pixels, concept=False)
     assert torch.equal(shown[[0, 2]], pixels[[0, 2]]) and torch.equal(shown[1], harmful.blurred(pixels)[1])
+    assert asked == [harmful.FLOOR]
 
 
 @pytest.fixture(scope="module")

@@ -116,9 +116,11 @@ def blurred(pixels: Tensor, *, blocks: int = 8) -> Tensor:
     return x.round().clamp(0, 255).to(torch.uint8)
 
 
-def veiled(pixels: Tensor, seen: Tensor) -> Tensor:
-    """Pictures that may be shown: those in which anything was seen (N, P) are blurred, the others left as they are."""
-    hidden = (seen > 0).any(1)
+def showable(pixels: Tensor, *, concept: bool) -> Tensor:
+    """Pictures that may be shown: those of the concept blurred, and of others those in which the detector sees anything at its floor."""
+    if concept:
+        return blurred(pixels)
+    hidden = (BodyParts(FLOOR).seen(pixels) > 0).any(1)
     return torch.where(hidden[:, None, None, None], blurred(pixels), pixels)
 
 
