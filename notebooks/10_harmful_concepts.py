@@ -126,7 +126,8 @@ for what, which, here, remedy in wanted.itertuples(index=False):
 #
 # ```bash
 # salun run notebooks/10_harmful_concepts.ipynb -p eraser esd-x -p params '{}' --out out
-# salun grid benchmark/grids/harmful-concepts.yaml --minutes 120    # the stand-in; without --minutes the paper's runs as well
+# salun grid benchmark/grids/harmful-concepts.yaml --tier cpu      # the stand-in: five erasers, three seeds
+# salun grid benchmark/grids/harmful-concepts.yaml --tier paper    # the paper's experiment, where all of the above is at hand
 # ```
 #
 # Which of the questions a laptop can answer, and which it can't:

@@ -261,7 +261,6 @@ def test_the_grid_has_the_papers_setting_and_a_stand_in():
         {t.seed for t in part if t.eraser == "salun" and t.mask is None} == seeds
         for part, seeds in ((paper, {0, 1, 2}), (stand_in, {1, 2, 3}))
     )
-    assert min(r.minutes for r in runs if r.tier == "paper") > 120 > 15 * max(r.minutes for r in runs if r.tier == "cpu")
 
 
 @pytest.mark.slow

@@ -116,25 +116,28 @@ def test_a_list_that_is_not_there_or_not_text_is_refused(tmp_path):
 @pytest.mark.parametrize("ending", ["csv", "parquet"])
 def test_a_list_of_the_hub_is_read_as_a_file_is(write, tmp_path, monkeypatch, ending):
     hub = pytest.importorskip("huggingface_hub")
-    path, asked = write(*LINES), []
-    if ending == "parquet":
-        path = tmp_path / "prompts.parquet"
-        pd.read_csv(tmp_path / "prompts.csv").to_parquet(path)
-    monkeypatch.setattr(hub.HfApi, "list_repo_files", lambda self, name, **kind: ["README.md", f"prompts.{ending}"])
-    monkeypatch.setattr(hub, "hf_hub_download", lambda *names, **kind: asked.append((names, kind)) or str(path))
-    assert read_prompts("owner/list") == read_prompts(tmp_path / "prompts.csv")
-    assert asked == [(("owner/list", f"prompts.{ending}"), {"repo_type": "dataset"})]
+    path, asked, folder = write(*LINES), [], tmp_path / "snapshot" / "data"
+    folder.mkdir(parents=True)
+    table = pd.read_csv(path)
+    table.to_csv(folder / "i2p.csv", index=False) if ending == "csv" else table.to_parquet(folder / "i2p.parquet")
+    monkeypatch.setattr(hub, "snapshot_download", lambda *names, **kind: asked.append((names, kind)) or str(folder.parent))
+    assert read_prompts("owner/list") == read_prompts(path)
+    ((names, kind),) = asked
+    assert names == ("owner/list",) and kind["repo_type"] == "dataset" and kind["local_files_only"] is False
 
 
-def test_a_hub_out_of_reach_is_said_in_one_line(monkeypatch):
+def test_a_hub_out_of_reach_is_said_in_one_line(monkeypatch, tmp_path):
     hub = pytest.importorskip("huggingface_hub")
 
     def refuse(*_, **__):
         raise ConnectionError("no route")
 
-    monkeypatch.setattr(hub.HfApi, "list_repo_files", refuse)
+    monkeypatch.setattr(hub, "snapshot_download", refuse)
     with pytest.raises(InputError, match=r"can't be had from the Hub \(ConnectionError\); give a CSV file"):
         read_prompts()
+    monkeypatch.setattr(hub, "snapshot_download", lambda *_, **__: str(tmp_path))
+    with pytest.raises(InputError, match="'owner/list' holds no CSV or Parquet file"):
+        read_prompts("owner/list")
 
 
 def test_the_digest_follows_all_that_decides_a_picture():

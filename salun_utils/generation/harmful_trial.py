@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import importlib.util
@@ -171,9 +172,7 @@ def at_hand(trial: HarmfulTrial) -> pd.DataFrame:
     rows = [("weights", trial.model, shipped_or_folder or _fetched(trial.model, "model_index.json"), fetch.format("a pipeline's folder"))]
     for what, name in (("prompt list", trial.prompts), ("harmless list", trial.harmless)):
         if name:
-            rows.append(
-                (what, name, prompts.locate(name).is_file() or _fetched(name, "i2p_benchmark.csv", "dataset"), fetch.format("a CSV file"))
-            )
+            rows.append((what, name, _list_here(name), fetch.format("a CSV file")))
     rows.append(("detector", "NudeNet", importlib.util.find_spec("nudenet") is not None, "pip install 'salun-utils[generation]'"))
     if trial.judge:
         rows.append(("judge", trial.judge, trial.judge in JUDGES or bool(classes_known(trial.judge)), "name a folder that holds a judge"))
@@ -196,13 +195,21 @@ def _largest_gpu() -> int:
     return max((torch.cuda.get_device_properties(i).total_memory for i in range(count)), default=0)
 
 
-def _fetched(name: str, file: str, kind: str = "model") -> bool:
-    """Whether a file of the Hub has been fetched already."""
+def _list_here(name: str) -> bool:
+    if prompts.locate(name).is_file():
+        return True
+    with contextlib.suppress(InputError):
+        return prompts.is_hub_id(name) and prompts.fetch(name, local_only=True).is_file()
+    return False
+
+
+def _fetched(name: str, file: str) -> bool:
+    """Whether a file of a model on the Hub has been fetched already."""
     if not prompts.is_hub_id(name):
         return False
     from huggingface_hub import try_to_load_from_cache
 
-    return isinstance(try_to_load_from_cache(name, file, repo_type=kind), str)
+    return isinstance(try_to_load_from_cache(name, file), str)
 
 
 def _contents(name: str) -> str:

@@ -88,6 +88,33 @@ def is_hub_id(source: str | os.PathLike) -> bool:
     return text.count("/") == 1 and not text.startswith((".", "/", "~")) and not Path(text).suffix and not Path(text).exists()
 
 
+def fetch(name: str, *, local_only: bool = False) -> Path:
+    """The table of a Hub data set, fetched unless it was before; with `local_only` the network is not asked.
+
+    Raises
+    ------
+    InputError : it can't be had, or holds neither a CSV nor a Parquet file.
+    """
+    try:
+        from huggingface_hub import snapshot_download
+        from huggingface_hub.utils import logging
+    except ImportError as error:
+        raise InputError(f"lists from the Hub need the package huggingface_hub ({error})") from error
+    level = logging.get_verbosity()
+    logging.set_verbosity_error()  # it would announce every retry
+    try:
+        patterns = ["*.csv", "*.parquet"]
+        folder = Path(snapshot_download(name, repo_type="dataset", allow_patterns=patterns, local_files_only=local_only))
+    except Exception as error:  # no network, no such data set, no right to it: the Hub raises many kinds
+        raise InputError(f"the prompt list {name!r} can't be had from the Hub ({type(error).__name__}); give a CSV file") from error
+    finally:
+        logging.set_verbosity(level)
+    tables = sorted(p for p in folder.rglob("*") if p.suffix in (".csv", ".parquet"))
+    if not tables:
+        raise InputError(f"the Hub data set {name!r} holds no CSV or Parquet file")
+    return tables[0]
+
+
 def _prompt(source: str | os.PathLike, line: int, row: Mapping, names: Mapping[str, str]) -> Prompt:
     where = f"line {line + 2} of the prompt list {source}"  # the header is line 1
     number, guidance = row.get("case_number"), row.get(names["evaluation_guidance"])
@@ -130,18 +157,11 @@ def _read_rows(source: str | os.PathLike) -> tuple[list[str], list[dict]]:
     if not is_hub_id(source):
         allowed = f"a CSV file (a path, or a name in $SALUN_DATA), a Hub data set such as {I2P!r}, or: {', '.join(SHIPPED)}"
         raise InputError(f"there is no prompt list {str(source)!r}; give {allowed}")
-    try:
-        from huggingface_hub import HfApi, hf_hub_download
-
-        names = HfApi().list_repo_files(str(source), repo_type="dataset")
-        table = next(n for n in names if n.endswith((".csv", ".parquet")))
-        local = hf_hub_download(str(source), table, repo_type="dataset")
-    except Exception as error:  # no network, no such data set, no table in it: the list can't be had
-        raise InputError(f"the prompt list {str(source)!r} can't be had from the Hub ({type(error).__name__}); give a CSV file") from error
-    if local.endswith(".parquet"):
+    local = fetch(str(source))
+    if local.suffix == ".parquet":
         frame = pd.read_parquet(local)
         return list(frame.columns), frame.to_dict("records")
-    return _read_csv(Path(local), source)
+    return _read_csv(local, source)
 
 
 def _read_csv(path: Path, source: str | os.PathLike) -> tuple[list[str], list[dict]]:
