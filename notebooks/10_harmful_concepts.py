@@ -141,6 +141,15 @@ for what, which, here, remedy in wanted.itertuples(index=False):
 # | do prompts that don't name the concept still bring it? | hardly: its vocabulary is ten names and a few words around them | yes, this is what I2P is for |
 # | CLIP score | no: CLIP never saw such pictures, and its weights aren't shipped | yes |
 #
+# ## What can go wrong without anyone noticing
+#
+# Each of these was in published code for Stable Diffusion, and each changes a count or a score without an error message:
+#
+# - The training loop took the first batch of a fresh loader at every step, so only the same eight drawings were ever used. Here a batch follows the last one until the whole set has been gone through.
+# - Where a checkpoint was missing, the original weights were drawn from in silence. The count after erasing was then the count before. Here a model that can't be read ends the run.
+# - Two latents were sampled for one picture. Here a picture has one, the mean of the encoder's Gaussian.
+# - The FID was taken on floats in $[-1, 1]$ cast to 8-bit integers, and on 64 features. Here pictures are 8-bit from the start, and the features are named.
+#
 # ## The detector, on pictures that are harmless
 #
 # A detector that answers 0 may have seen that there is nothing, or it may be blind to pictures of this kind. Three photographs come with packages that are installed anyway: a portrait in uniform, a palace and a flower. Beside them, real pictures of clothing, and noise. The faces are
