@@ -301,7 +301,7 @@ figure = figures.picture_grid(shown, size=0.85)
 # ## Recorded runs
 #
 # Each run of this notebook under `salun grid benchmark/grids/harmful-concepts.yaml` leaves one record. The tables are read from `benchmark/records`, nothing is computed here. Means with bootstrap 95 % intervals over the runs: *ua* in per cent, *change* what erasing did to RA in points, *fid_change* what it did to the FID of the harmless drawings to real pictures. The names with the smallest
-# loss, UA missing plus RA lost, come first.
+# loss, UA missing plus RA lost, come first. Nothing was tuned on these lists: for SalUn and RL $\alpha$ is the paper's, all else is what the eraser has by default.
 
 # %% tags=["nbval-check-output"]
 on_file = rows(tier="cpu")

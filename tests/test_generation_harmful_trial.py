@@ -256,7 +256,9 @@ def test_the_grid_has_the_papers_setting_and_a_stand_in():
     assert len(paper) + len(stand_in) == len(trials) == len({t.id for t in trials})
     assert all(getattr(t, name) == value for t in paper for name, value in PAPER.items())
     assert {(t.params["epochs"], t.params["alpha"]) for t in paper if t.eraser in ("salun", "rl")} == {(1, 0.1)}
-    assert {t.name for t in stand_in} == {"salun", "rl", "esd-x", "uce"} and {t.mask for t in stand_in} == {None, "random"}
+    assert {t.name for t in stand_in} == {"salun", "rl", "esd-x", "uce"} <= {t.name for t in paper}
+    controls = {None, "random", "inverted", "magnitude"}
+    assert {t.mask for t in paper} == {t.mask for t in stand_in} == controls
     assert all(
         {t.seed for t in part if t.eraser == "salun" and t.mask is None} == seeds
         for part, seeds in ((paper, {0, 1, 2}), (stand_in, {1, 2, 3}))
