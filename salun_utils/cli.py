@@ -48,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     grid.add_argument("grid", help="a YAML file, such as benchmark/grids/demo.yaml")
     grid.add_argument("--cores", type=int, default=1, help="runs at a time (default: 1)")
     grid.add_argument("--minutes", type=float, help="start nothing that can't end in that many minutes")
+    grid.add_argument("--tier", help="only the runs of this tier, where the grid has several")
     grid.add_argument("--out", help="folder for records, notebooks and state (default: benchmark/records, the rest in out/)")
     grid.add_argument("--list", action="store_true", help="only say which runs there are and which are done")
     grid.add_argument("--snakemake", nargs=argparse.REMAINDER, default=[], help="the words after it go to Snakemake")
@@ -131,7 +132,7 @@ def _grid(args: argparse.Namespace) -> int:
         raise InputError(f"--cores must be at least 1, not {args.cores}")
     if args.minutes is not None and not args.minutes > 0:
         raise InputError(f"--minutes must be above 0, not {args.minutes}")
-    grid = grids.read(args.grid)
+    grid = grids.read(args.grid).only(args.tier)
     home = Path(args.out) if args.out else Path("out") / "grids" / grid.name
     records = home / "records" if args.out else records_folder()
     if args.list:

@@ -36,7 +36,8 @@ def rows(model: str, *, tier: str = "cpu", records: Iterable[Record] | None = No
     """
     found = load_records(tier=tier, model=model) if records is None else list(records)
     keys = {}
-    for record in sorted((r for r in found if r.spec.get("eraser")), key=lambda r: r.created):
+    erased = (r for r in found if r.spec.get("eraser") and "forgotten" in r.scores)  # runs on prompt lists forget no class of the data
+    for record in sorted(erased, key=lambda r: r.created):
         row = _row(record)
         keys[row["name"], row["concept"], row["seed"]] = row
     columns = ["name", "concept", "seed", *MEASURES, "original", "fid", "seconds", "cpu_seconds", "original_word", "original_noise", "real"]

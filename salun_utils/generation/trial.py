@@ -92,7 +92,7 @@ class Trial:
         """The trial that a notebook's parameters describe; `params` may be a JSON object. Names that are none of its own are left out."""
         own = {f.name for f in dataclasses.fields(cls)}
         given = {k: v for k, v in parameters.items() if k in own}
-        return cls(**{**given, "params": _mapping(given.get("params") or {})})
+        return cls(**{**given, "params": mapping(given.get("params") or {})})
 
     @property
     def name(self) -> str:
@@ -118,8 +118,17 @@ class Trial:
         concept = str(self.concept).lower().replace(" ", "-").replace("/", "-")
         return f"{Path(self.model).name}_{concept}_{self.name}_s{self.seed}_{digest}"
 
+    def check_present(self) -> None:
+        """See `check_present`."""
+        check_present(self)
 
-def _mapping(params: str | Mapping[str, Any]) -> Mapping[str, Any]:
+    def fingerprint(self) -> str:
+        """See `fingerprint`."""
+        return fingerprint(self)
+
+
+def mapping(params: str | Mapping[str, Any]) -> Mapping[str, Any]:
+    """Settings given as one JSON object, or as a mapping already."""
     try:
         found = json.loads(params) if isinstance(params, str) else params
     except ValueError:
@@ -131,11 +140,21 @@ def _mapping(params: str | Mapping[str, Any]) -> Mapping[str, Any]:
 
 def check_present(trial: Trial) -> None:
     """Raise `InputError` when the judge isn't there, or the model neither is nor can be on the Hub."""
-    if trial.judge not in JUDGES and not classes_known(trial.judge):
-        raise InputError(f"there is no judge {trial.judge}; shipped: {', '.join(JUDGES)}; or a folder that generation.train wrote")
-    on_hub = trial.kind == "pipeline" and trial.model.count("/") == 1
-    if trial.model not in shipped.names() and not Path(trial.model).expanduser().is_dir() and not on_hub:
-        raise InputError(f"there is no model {trial.model}; shipped: {', '.join(shipped.names())}; or a folder, or a Hub id")
+    check_judge(trial.judge)
+    check_model(trial.model)
+
+
+def check_judge(name: str) -> None:
+    """Raise `InputError` when there is no such judge."""
+    if name not in JUDGES and not classes_known(name):
+        raise InputError(f"there is no judge {name}; shipped: {', '.join(JUDGES)}; or a folder that generation.train wrote")
+
+
+def check_model(name: str) -> None:
+    """Raise `InputError` when a generator neither is here nor can be on the Hub."""
+    on_hub = kind_named(name) == "pipeline" and name.count("/") == 1
+    if name not in shipped.names() and not Path(name).expanduser().is_dir() and not on_hub:
+        raise InputError(f"there is no model {name}; shipped: {', '.join(shipped.names())}; or a folder, or a Hub id")
 
 
 def classes_known(name: str) -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,14 @@ class Grid:
     name: str
     notebook: Path
     runs: list[GridRun]
+
+    def only(self, tier: str | None) -> Grid:
+        """The runs of one tier, or the grid itself for None; `InputError` when it has none of that tier."""
+        if tier is None:
+            return self
+        if tier not in {run.tier for run in self.runs}:
+            raise unknown(f"tier of the grid {self.name}", tier, dict.fromkeys(run.tier for run in self.runs))
+        return replace(self, runs=[run for run in self.runs if run.tier == tier])
 
 
 def read(path: str | Path) -> Grid:
