@@ -140,7 +140,7 @@ runs = {
 }
 erased = runs["SalUn"].erased
 print({k: v for k, v in erased.params.items() if k not in ("method", "concept", "seed")})
-print("seconds:", {name: round(run.erased.seconds, 1) for name, run in runs.items()})
+print("processor seconds:", {name: round(run.cpu_seconds) for name, run in runs.items()})
 
 # %% mystnb={"image": {"alt": "Two curves over the erasing steps, each with its running mean: the forget loss falls, the retain loss stays about level"}}
 figure = figures.loss_curves(erased.losses)

@@ -109,7 +109,7 @@ pd.DataFrame(table, index=["what it does", "paper"]).T
 LIVE = {"SalUn": {"eraser": "salun", "keep": keep}, "ESD-x": {"eraser": "esd-x"}, "UCE": {"eraser": "uce"}}
 trials = {name: Trial(**settings, **shared) for name, settings in LIVE.items()}
 runs = {name: experiment.run(trial, scene) for name, trial in trials.items()}
-print("seconds of erasing:", {name: round(run.erased.seconds, 1) for name, run in runs.items()})
+print("processor seconds of erasing:", {name: round(run.cpu_seconds, 1) for name, run in runs.items()})
 
 # %% mystnb={"image": {"alt": "Grid with one class a column and one model a row, the original on top: in the column of the erased concept the other models draw something else or nothing of the kind"}}
 labels = runs["SalUn"].labels
@@ -311,11 +311,14 @@ if OURS in summary.index:
     for name, verdict in recorded.compare(every, OURS, [n for n in ("ESD-x", "UCE") if n in summary.index]).items():
         claim(f"SalUn keeps more of the other classes than {name}", {"yes": True, "no": False}.get(verdict.answer),
               f"{verdict.test.difference:+.2f} points, p = {verdict.p:.3f}; UA {ours.ua:.1f} and {summary.loc[name, 'ua']:.1f}")  # fmt: skip
-    if OURS in set(attacked.name):
-        mine_back = attacked[attacked.name == OURS]
-        claim("what SalUn erased stays erased under a learned word: at most 10 % come back", mine_back.word.mean() <= 10, f"{mine_back.word.mean():.1f} %")
-        claim("a learned word brings back fewer pictures from SalUn than from the original", mine_back.word.mean() < mine_back.original_word.mean(),
-              f"{mine_back.word.mean():.1f} and {mine_back.original_word.mean():.1f} %")  # fmt: skip
+    for name in attacked.name.unique():
+        back = attacked[attacked.name == name]
+        claim(f"what {name} erased stays erased under a learned word: at most 10 % come back", back.word.mean() <= 10,
+              f"{back.word.mean():.1f} % (original {back.original_word.mean():.1f} %), {len(back)} runs")  # fmt: skip
+    if len(attacked):
+        noisy = attacked.groupby("name").noise.mean()
+        claim("no text at all: from inverted noise every eraser still draws the concept at least as often as not", noisy.min() >= 50,
+              f"least {noisy.min():.1f} % ({noisy.idxmin()}), original {attacked.original_noise.mean():.1f} %")  # fmt: skip
 else:
     print("not decided: no run of SalUn is recorded")
 print("\nThis run, one seed")
