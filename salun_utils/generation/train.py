@@ -78,7 +78,7 @@ def train_gan(job: Job) -> dict:
 
     data = load_data(job.data)
     model = GAN(GANConfig(job.name, tuple(data.classes), data.train.shape), seed=job.seed).to(job.device)
-    info = train_gan(model, data.train, GANTraining(), seed=job.seed, progress=_say)
+    info = train_gan(model, data.train, GANTraining(), seed=job.seed, checkpoint=job.work / f"{job.name}.pt", every=250, progress=_say)
     model.save(job.folder, half=True)
     return {
         "kind": "gan", "summary": f"Small class-conditional GAN of {data.name}, generator and discriminator.", "data": _described(data),
@@ -92,7 +92,7 @@ def train_vae(job: Job) -> dict:
 
     data = load_data(job.data)
     model = VAE(VAEConfig(job.name, tuple(data.classes), data.train.shape), seed=job.seed).to(job.device)
-    info = train_vae(model, data.train, VAETraining(), seed=job.seed)
+    info = train_vae(model, data.train, VAETraining(), seed=job.seed, checkpoint=job.work / f"{job.name}.pt", every=1000, progress=_say)
     model.save(job.folder, half=True)
     return {
         "kind": "vae", "summary": f"Small class-conditional variational auto-encoder of {data.name}.", "data": _described(data),
