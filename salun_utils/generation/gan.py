@@ -35,7 +35,7 @@ class GANConfig:
 class GANTraining:
     """How it is trained: `steps` of `batch` pictures, one step of each network, Adam with β = (0.5, 0.99), rates falling to a tenth."""
 
-    steps: int = 3000
+    steps: int = 6000
     batch: int = 64
     lr: float = 4e-4
     ema: float = 0.998
