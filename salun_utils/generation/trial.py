@@ -24,7 +24,8 @@ TIERS = ("quick", "cpu", "paper")
 CORE = ("data/images.py", "seeds.py", "saliency.py", "threshold.py", "masking.py", "metrics/significance.py", "metrics/distances.py",
         "generation/experiment.py", "generation/erasing.py", "generation/scores.py", "generation/judges.py")  # fmt: skip
 SAMPLING = {"ddpm": ("ddpm.py",), "gan": ("gan.py",), "vae": ("vae.py",), "pipeline": ("pipelines.py",)}
-ERASING = {"ddpm": ("ddpm_training.py", "unlearn_ddpm.py"), "gan": ("unlearn_gan_vae.py",), "vae": ("unlearn_gan_vae.py",),
+ERASING = {"ddpm": ("ddpm_training.py", "unlearn_ddpm.py"),
+           "gan": ("unlearn_gan_vae.py", "checkpoints.py"), "vae": ("unlearn_gan_vae.py", "checkpoints.py"),
            "pipeline": ("erasers/run.py", "erasers/loop.py", "erasers/study.py", "recovery.py")}  # fmt: skip
 
 
