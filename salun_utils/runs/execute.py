@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import inspect
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -229,13 +229,13 @@ def make_record(task: Task, result: UnlearnResult) -> Record:
     )  # fmt: skip
 
 
-def run_fingerprint(method: str, arch: str, mask: str | None = None) -> str:
-    """Fingerprint of the code that decides a run: the core, the network, the method and the mask."""
+def run_fingerprint(method: str, arch: str, mask: str | None = None, also: Iterable[str] = ()) -> str:
+    """Fingerprint of the code that decides a run: the core, the network, the method, the mask, and the files named in `also`."""
     rule = METHODS[method].mask if mask is None else mask
     own = [network_file(arch), _within_package(METHODS[method].run)]
     if rule not in (None, "none"):
         own.append(_within_package(RULES[rule]))
-    return provenance.code_fingerprint(provenance.CORE, *own)
+    return provenance.code_fingerprint(provenance.CORE, *own, *also)
 
 
 def network_file(arch: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import contextlib
 import hashlib
 import json
@@ -125,7 +126,7 @@ def run_name(path: Path, effective: Mapping[str, Any]) -> str:
 
 def code_of(path: Path, effective: Mapping[str, Any]) -> dict[str, str]:
     """Digests of the notebook and of the library, by which a record is known to be of this code."""
-    return {"cells": notebook_digest(path), "fingerprint": _library_digest(effective)}
+    return {"cells": notebook_digest(path), "fingerprint": _library_digest(path, effective)}
 
 
 def notebook_digest(path: Path) -> str:
@@ -144,13 +145,28 @@ def notebook_digest(path: Path) -> str:
     return hashlib.sha256("".join(parts).encode()).hexdigest()[:16]
 
 
-def _library_digest(effective: Mapping[str, Any]) -> str:
+def notebook_modules(path: Path) -> list[str]:
+    """Files of this package that a notebook's code cells name in ``from salun_utils… import …``, relative to the package."""
+    import nbformat
+
+    found: dict[str, None] = {}
+    for cell in nbformat.read(path, as_version=4).cells:
+        with contextlib.suppress(SyntaxError):  # a magic, such as %pip
+            for node in ast.walk(ast.parse(cell.source if cell.cell_type == "code" else "")):
+                if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == provenance.PACKAGE.name:
+                    parts = node.module.split(".")[1:]
+                    places = ["/".join(parts), *("/".join([*parts, alias.name]) for alias in node.names)]
+                    found |= {f"{place}.py": None for place in places if (provenance.PACKAGE / f"{place}.py").is_file()}
+    return list(found)
+
+
+def _library_digest(path: Path, effective: Mapping[str, Any]) -> str:
     if trial := generation_trial(effective):
         return trial.fingerprint()
-    method = str(effective.get("method", ""))
+    method, modules = str(effective.get("method", "")), notebook_modules(path)
     if method not in METHODS:
-        return provenance.code_fingerprint()
-    return run_fingerprint(method, str(effective.get("arch", "small-cnn")), effective.get("mask"))
+        return provenance.code_fingerprint(provenance.CORE, *modules)
+    return run_fingerprint(method, str(effective.get("arch", "small-cnn")), effective.get("mask"), modules)
 
 
 def _check_writable(*paths: Path) -> None:
