@@ -51,13 +51,16 @@ concept_samples = 100
 steps = None
 guidance = None
 sample_seed = 1000
+attack_steps = 0
+image_size = None
 device = "auto"
 
 # %% [markdown]
 # The parameters are those of `salun_utils.generation.trial.Trial`. `model` is a shipped model, a folder or a Hub id, and `judge`
 # a classifier that was trained apart. `mask`, `keep` and `weights` left at `None` take the eraser's own defaults; `params` is a JSON object
 # with any other settings that the eraser has, such as `{"alpha": 0.5}`. `per_class` pictures of each class are drawn, and
-# `concept_samples` of the forgotten one. The `Trial` checks all of them before anything is loaded.
+# `concept_samples` of the forgotten one. With `attack_steps` above 0 the erased text-to-image pipeline is also attacked (see
+# [](09_text_to_image.ipynb)). The `Trial` checks all of them before anything is loaded.
 
 # %%
 import json
@@ -68,7 +71,7 @@ from salun_utils.generation.trial import Trial
 trial = Trial(
     tier=tier, model=model, judge=judge, data=data, eraser=eraser, label=label, concept=concept, mask=mask, keep=keep, weights=weights,
     params=json.loads(params), seed=seed, per_class=per_class, concept_samples=concept_samples, steps=steps, guidance=guidance,
-    sample_seed=sample_seed, device=device,
+    sample_seed=sample_seed, attack_steps=attack_steps, image_size=image_size, device=device,
 )  # fmt: skip
 
 # %% [markdown]
@@ -88,8 +91,17 @@ seen.loc[f"{outcome.scores.forgotten} (UA)"] = outcome.original.ua, outcome.scor
 print(seen.round(1).to_string())
 
 # %% [markdown]
-# UA is the share of the forgotten class's pictures that are *not* recognised as that class; the other rows are the shares that are. One
-# picture of each class, before and after:
+# UA is the share of the forgotten class's pictures that are *not* recognised as that class; the other rows are the shares that are.
+# How far the pictures of the other classes are from *all* real training pictures of those classes, before and after:
+
+# %%
+measures = ("fid", "kid", "inception_score", "precision", "recall")
+far = {"original": outcome.original_distances, "erased": outcome.distances}
+print(f"features: {outcome.distances.features}; {outcome.distances.generated} drawn and {outcome.distances.real:,} real pictures")
+print(pd.DataFrame({name: {m: getattr(d, m) for m in measures} for name, d in far.items()}).T.round(3).to_string())
+
+# %% [markdown]
+# [](08_ddpm_class_forgetting.ipynb) explains these measures. One picture of each class, before and after:
 
 # %% mystnb={"image": {"alt": "Two rows of pictures, one column a class: above what the original draws, below what the changed copy draws from the same noises"}}
 from salun_utils.generation.figures import picture_grid

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import difflib
 import os
 import sys
 import warnings
 from pathlib import Path
+from typing import Any
 
 from .errors import InputError, unknown
 
@@ -46,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     grid.add_argument("grid", help="a YAML file, such as benchmark/grids/demo.yaml")
     grid.add_argument("--cores", type=int, default=1, help="runs at a time (default: 1)")
     grid.add_argument("--minutes", type=float, help="start nothing that can't end in that many minutes")
+    grid.add_argument("--tier", help="only the runs of this tier, where the grid has several")
     grid.add_argument("--out", help="folder for records, notebooks and state (default: benchmark/records, the rest in out/)")
     grid.add_argument("--list", action="store_true", help="only say which runs there are and which are done")
     grid.add_argument("--snakemake", nargs=argparse.REMAINDER, default=[], help="the words after it go to Snakemake")
@@ -54,7 +57,7 @@ def build_parser() -> argparse.ArgumentParser:
     tune = commands.add_parser("tune", help="choose each method's parameters on pilot seeds", epilog=EPILOG)
     tune.add_argument(
         "-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
-        help="set one field of RunSpec, or hold one parameter of the methods still",
+        help="set one field of RunSpec, or hold one parameter of the methods still; with -p model NAME, a generator: fields of Trial",
     )  # fmt: skip
     tune.add_argument("--methods", help="comma-separated (default: all that have a search space)")
     tune.add_argument("--trials", type=int, default=12, help="of each method (default: 12)")
@@ -129,7 +132,7 @@ def _grid(args: argparse.Namespace) -> int:
         raise InputError(f"--cores must be at least 1, not {args.cores}")
     if args.minutes is not None and not args.minutes > 0:
         raise InputError(f"--minutes must be above 0, not {args.minutes}")
-    grid = grids.read(args.grid)
+    grid = grids.read(args.grid).only(args.tier)
     home = Path(args.out) if args.out else Path("out") / "grids" / grid.name
     records = home / "records" if args.out else records_folder()
     if args.list:
@@ -164,6 +167,8 @@ def _tune(args: argparse.Namespace) -> int:
     from .unlearning import METHODS
 
     given = {name: parse_value(value) for name, value in args.parameter}
+    if "model" in given:
+        return _tune_erasers(args, given)
     spec = RunSpec(**{name: value for name, value in given.items() if name in RunSpec.model_fields})
     fixed = {name: value for name, value in given.items() if name not in RunSpec.model_fields}
     known = [*RunSpec.model_fields, *dict.fromkeys(k for m in METHODS.values() for k in m.defaults)]
@@ -172,13 +177,36 @@ def _tune(args: argparse.Namespace) -> int:
     methods = [n.strip() for n in args.methods.split(",")] if args.methods else [n for n, m in METHODS.items() if m.search]
     seeds = [parse_value(s) for s in args.pilot_seeds.split(",")]
     try:
-        path = tune(
-            spec, methods, trials=args.trials, pilot_seeds=seeds, out=args.out, state=args.state, minutes=args.minutes, fixed=fixed
-        )
+        path = tune(spec, methods, trials=args.trials, pilot_seeds=seeds, out=args.out, state=args.state, minutes=args.minutes, fixed=fixed)
     except TrainingDivergedError as error:
         print(f"salun: {error} ({spec.dataset}, {spec.arch}, {spec.scenario_name})", file=sys.stderr)
         return 1
     missing = [name for name in methods if METHODS[name].search and name not in read_tuned(path)]
+    print(f"chosen values in {path}" + (f"; not yet those of {', '.join(missing)}: call again to go on" if missing else ""))
+    return 0
+
+
+def _tune_erasers(args: argparse.Namespace, given: dict[str, Any]) -> int:
+    from .generation import ERASERS, kind_named
+    from .generation.trial import Trial
+    from .generation.tuning import tune
+    from .runs.parameters import parse_value
+    from .runs.tuning import read_tuned
+
+    fields = [f.name for f in dataclasses.fields(Trial)]
+    if wrong := next((name for name in given if name not in fields), None):
+        raise unknown("parameter", wrong, fields)
+    if "concept" not in given:
+        raise InputError("name a pilot class that no report forgets: -p concept NAME")
+    kind = kind_named(str(given["model"]))
+    fitting = [name for name, eraser in ERASERS.items() if kind in eraser.kinds and eraser.search_space]
+    names = [n.strip() for n in args.methods.split(",")] if args.methods else fitting
+    seeds = [parse_value(s) for s in args.pilot_seeds.split(",")]
+    if len(seeds) != 1:
+        raise InputError("erasers are tuned on one pilot seed")
+    pilot = {"seed": seeds[0], "sample_seed": seeds[0], **given}
+    path = tune(pilot, names, trials=args.trials, out=args.out, state=args.state, minutes=args.minutes)
+    missing = [name for name in names if ERASERS[name].search_space and name not in read_tuned(path)]
     print(f"chosen values in {path}" + (f"; not yet those of {', '.join(missing)}: call again to go on" if missing else ""))
     return 0
 

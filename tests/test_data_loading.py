@@ -315,23 +315,36 @@ def test_svhn_numbers_the_digit_zero_as_class_zero(tmp_path, monkeypatch, offlin
     assert data.test.labels.tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]
 
 
-def test_imagenette_comes_at_64_pixels_with_names_of_classes(tmp_path, monkeypatch, offline):
+def imagenette_archive(folder: str, size: tuple[int, int]) -> bytes:
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w:gz") as tar:
         for part in ("train", "val"):
             for wnid in ("n01440764", "n03445777"):
                 for i in range(2):
                     buffer = io.BytesIO()
-                    Image.new("RGB", (213, 160), (90, 90, 90)).save(buffer, "JPEG")
-                    info = tarfile.TarInfo(f"imagenette2-160/{part}/{wnid}/{i}.JPEG")
+                    Image.new("RGB", size, (90, 90, 90)).save(buffer, "JPEG")
+                    info = tarfile.TarInfo(f"{folder}/{part}/{wnid}/{i}.JPEG")
                     info.size = buffer.tell()
                     tar.addfile(info, io.BytesIO(buffer.getvalue()))
-    md5 = put(tmp_path / "data" / "imagenette2-160.tgz", archive.getvalue())
+    return archive.getvalue()
+
+
+def test_imagenette_comes_at_64_pixels_with_names_of_classes(tmp_path, monkeypatch, offline):
+    md5 = put(tmp_path / "data" / "imagenette2-160.tgz", imagenette_archive("imagenette2-160", (213, 160)))
     monkeypatch.setattr(datasets.Imagenette, "_ARCHIVES", {"160px": ("http://nowhere/imagenette2-160.tgz", md5)})
     data = sd.load("imagenette", download=False)
     assert data.train.shape == (3, 64, 64) and data.classes == ["tench", "golf ball"] and len(data.test) == 4
     assert "64×64" in data.note and data.name == "imagenette"
     assert sd.load("imagenette", size=32, channels=1).train.shape == (1, 32, 32)
+
+
+def test_large_imagenette_pictures_come_from_the_files_of_full_size(tmp_path, monkeypatch, offline):
+    md5 = put(tmp_path / "data" / "imagenette2.tgz", imagenette_archive("imagenette2", (320, 280)))
+    monkeypatch.setattr(datasets.Imagenette, "_ARCHIVES", {"full": ("http://nowhere/imagenette2.tgz", md5)})
+    data = sd.load("imagenette", size=256, download=False)
+    assert data.train.shape == (3, 256, 256) and "full size" in data.note and "256×256" in data.note
+    with pytest.raises(InputError, match=r"imagenette2-160\.tgz"):
+        sd.load("imagenette", size=160, download=False)
 
 
 def test_idx_files_are_read_and_checked(tmp_path):

@@ -109,7 +109,7 @@ def test_cross_attention_only_ranks_and_changes_cross_attention(pipe, shapes):
     assert all(torch.equal(before[n], p) for n, p in erased.model.unet.named_parameters() if ".attn2." not in n)
 
 
-def test_the_whole_forget_set_is_used(pipe, shapes):
+def test_item_13_the_whole_forget_set_is_used(pipe, shapes):
     """A known error: `next(iter(loader))` in the loop trained on the same few forget pictures at every step (paper notes, 4.13)."""
     work, seen = started(pipe, shapes), []
 
@@ -121,7 +121,7 @@ def test_the_whole_forget_set_is_used(pipe, shapes):
     assert sorted(torch.cat(seen).tolist()) == sorted(work.study.forget.tolist() * 2)  # two epochs
 
 
-def test_one_latent_for_each_picture(pipe, shapes):
+def test_item_13_one_latent_for_each_picture(pipe, shapes):
     """A known error: two latents sampled for one picture, one for each of the two predictions compared (paper notes, 4.13)."""
     a, b = (study.encode_pictures(pipe, shapes.train) for _ in range(2))
     assert torch.equal(a, b) and len(a) == len(shapes.train)
@@ -267,6 +267,30 @@ def test_a_new_word_is_learned_and_the_pipeline_left_as_found(pipe, shapes):
     # Nothing before the new word can know of it; everything from it on does.
     plain = pipelines.encode(pipe, ["a photo of a circle"])
     assert torch.allclose(embedding[:, :5], plain[:, :5], atol=1e-5) and not torch.allclose(embedding[:, 5], plain[:, 5], atol=1e-5)
+
+
+class EverythingIs:
+    """A judge to whom every picture shows one class."""
+
+    def __init__(self, answer: int):
+        self.answer = answer
+
+    def label(self, concept: str) -> int:
+        return CLASSES.index(concept)
+
+    def fit(self, pixels):
+        assert pixels.dtype == torch.uint8
+        return pixels
+
+    def __call__(self, pixels):
+        return torch.full((len(pixels),), self.answer)
+
+
+@pytest.mark.parametrize(("answer", "share"), [(1, 100.0), (2, 0.0)])
+def test_attacks_count_what_the_judge_recognises(pipe, shapes, answer, share):
+    own = shapes.train.subset((shapes.train.labels == 1).nonzero().flatten())
+    found = recovery.attack(pipe, own, EverythingIs(answer), concept="Square", steps=2, count=3, sampling_steps=2)
+    assert (found.word, found.noise, found.real, found.pictures, found.steps) == (share, share, share, 3, 2)
 
 
 def test_noise_inversion_comes_back_to_the_latent(pipe, shapes):

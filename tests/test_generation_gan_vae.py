@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,7 +13,7 @@ from salun_utils.data.images import Images
 from salun_utils.errors import InputError
 from salun_utils.generation.gan import GAN, GANConfig, GANTraining, train_gan
 from salun_utils.generation.unlearn_gan_vae import adversarial_loss, saliency
-from salun_utils.generation.vae import VAE, VAEConfig, VAETraining, train_vae
+from salun_utils.generation.vae import VAE, Prior, VAEConfig, VAETraining, train_vae
 from salun_utils.seeds import generator
 
 CLASSES = ("a", "b", "c")
@@ -22,8 +23,8 @@ QUICK = {"steps": 3, "batch": 4}
 
 def make(kind: str):
     if kind == "gan":
-        return GAN(GANConfig("tiny", CLASSES, SHAPE, widths=(16, 8), latent=4, embedding=4), seed=1).eval()
-    return VAE(VAEConfig("tiny", CLASSES, SHAPE, hidden=(32,), latent=3), seed=1).eval()
+        return GAN(GANConfig("tiny", CLASSES, SHAPE, widths=(16, 8), latent=4, embedding=4), seed=1).freeze().eval()
+    return VAE(VAEConfig("tiny", CLASSES, SHAPE, hidden=(32,), latent=3, components=4), seed=1).freeze().eval()
 
 
 @pytest.fixture(params=["gan", "vae"])
@@ -62,16 +63,68 @@ def test_bad_labels(model, labels, says):
         model.sample(labels)
 
 
-def test_evidence_bound_by_hand():
-    """With all weights 0 the code's law is the prior and every pixel's logit 0: log 2 nats a pixel, divergence 0."""
-    model = make("vae")
+def zeroed(model):
     for p in model.parameters():
         p.data.zero_()
+    return model
+
+
+def test_evidence_bound_by_hand():
+    """With all weights 0 the code's law is the prior, every pixel is centred on 0.5 and b = 1: |x - 0.5| + log 2 nats a pixel."""
+    model = zeroed(make("vae"))
     x, y = torch.rand(5, *SHAPE), torch.tensor([0, 1, 2, 0, 1])
-    assert float(model.loss(x, y, rng=generator(0)).detach()) == pytest.approx(math.log(2), rel=1e-5)
-    model.encoder[-1].bias.data[:3] = 2.0  # means of 2 in 3 dimensions: 3 · 2² / 2 nats a picture
+    surprise = float((x - 0.5).abs().mean()) + math.log(2)
+    assert float(model.loss(x, y, rng=generator(0)).detach()) == pytest.approx(surprise, rel=1e-5)
+    model.log_scale.data.fill_(math.log(0.25))
+    with_scale = float((x - 0.5).abs().mean()) / 0.25 + math.log(0.5)
+    assert float(model.loss(x, y, rng=generator(0)).detach()) == pytest.approx(with_scale, rel=1e-5)
+    model.log_scale.data.zero_()
+    model.encoder[-1].bias.data[:3] = 2.0  # z = 2 + e against N(0, 1): 2² / 2 + 2 e nats in each of 3 dimensions, of 64 pixels
+    noise = torch.randn(5, 3, generator=generator(0))
     got = float(model.loss(x, y, rng=generator(0)).detach())
-    assert got == pytest.approx(math.log(2) + 6 / 64, rel=1e-5)
+    assert got == pytest.approx(surprise + (6 + 2 * float(noise.sum(1).mean())) / 64, rel=1e-5)
+
+
+def test_prior_is_a_mixture_of_gaussians_for_each_class():
+    from torch.distributions import Categorical, Independent, MixtureSameFamily, Normal
+
+    prior, rng = Prior(3, 4, 2), generator(1)
+    for p in prior.parameters():
+        p.data = torch.randn(p.shape, generator=rng)
+    y, codes = torch.tensor([2]).expand(40_000), torch.cat([torch.rand(40_000, 1, generator=rng), torch.randn(40_000, 2, generator=rng)], 1)
+    gaussians = Independent(Normal(prior.mean[2], prior.log_deviation[2].exp()), 1)
+    known = MixtureSameFamily(Categorical(logits=prior.weight[2]), gaussians)
+    z = prior.place(codes, y).detach()
+    assert torch.allclose(prior.log_density(z, y) - math.log(2 * math.pi), known.log_prob(z), atol=1e-4)
+    assert torch.allclose(z.mean(0), known.mean, atol=0.1) and torch.allclose(z.var(0), known.variance, rtol=0.1)
+    assert (prior.place(codes, y, 0.0)[:, None] == prior.mean[2]).all(2).any(1).all(), "at temperature 0 only centres are left"
+
+
+@pytest.mark.parametrize("kind", ["gan", "vae"])
+def test_a_resumed_training_gives_the_same_bytes(kind, images, tmp_path):
+    train, recipe = (train_gan, GANTraining(steps=6, batch=7)) if kind == "gan" else (train_vae, VAETraining(steps=6, batch=7))
+    whole, resumed, path = make(kind), make(kind), tmp_path / "checkpoint.pt"
+    told = train(whole, images, recipe, seed=5)
+    train(make(kind), images, recipe, seed=5, checkpoint=path, every=2, stop=4)
+    info = train(resumed, images, recipe, seed=5, checkpoint=path, every=2)
+    assert same(weights(whole), weights(resumed)) and info["steps"] == told["steps"] == 6
+    assert [row[0] for row in info["losses"]] == [2, 4, 6] and info["seconds"] > 0
+    other = make(kind)
+    train(other, images, recipe, seed=6)
+    assert not same(weights(whole), weights(other))
+    with pytest.raises(InputError, match=r"another run: its seed is 5, not 6"):
+        train(make(kind), images, recipe, seed=6, checkpoint=path)
+    with pytest.raises(InputError, match="another run: its steps"):
+        train(make(kind), images, replace(recipe, steps=7), seed=5, checkpoint=path)
+
+
+@pytest.mark.parametrize("kind", ["gan", "vae"])
+def test_only_what_draws_is_trainable_once_trained(kind, images, tmp_path):
+    model, never = make(kind), ("discriminator", "encoder", "log_scale")
+    (train_gan if kind == "gan" else train_vae)(model, images, (GANTraining if kind == "gan" else VAETraining)(steps=1, batch=4))
+    for found in (model, generation.load(model.save(tmp_path)), generation.erase("rl", model, concept="b", data=images, **QUICK).model):
+        assert all(p.requires_grad != name.startswith(never) for name, p in found.named_parameters())
+        assert any(p.requires_grad for p in found.parameters())
 
 
 def test_training_learns_the_brightness_of_each_class(images):
@@ -108,7 +161,7 @@ def test_weights_outside_the_mask_are_bit_identical(model, images, rule):
     erased = generation.erase("salun", model, concept="a", data=images, mask=rule, keep=0.3, **QUICK)
     old, changed = dict(model.named_parameters()), 0
     for name, p in erased.model.named_parameters():
-        if name not in erased.mask:  # the discriminator
+        if name not in erased.mask:  # the discriminator of a GAN, the encoder of a VAE
             assert torch.equal(p, old[name])
             continue
         moved = p != old[name]
@@ -119,7 +172,7 @@ def test_weights_outside_the_mask_are_bit_identical(model, images, rule):
 
 def test_saliency_is_the_gradient_of_the_class_loss(images):
     model = make("gan")
-    model.discriminator.requires_grad_(False)
+    model.freeze()
     scores = saliency(model, 1, seed=0, count=7)
     z = model.codes(7, generator(0, "erasing: saliency"))
     adversarial_loss(model, z, torch.ones(7, dtype=torch.int64)).backward()
@@ -141,3 +194,21 @@ def test_erasing_steers_the_class_to_its_substitute(images):
 def test_retrain_is_a_fresh_network(model, images):
     erased = generation.erase("retrain", model, concept="a", data=images, steps=2)
     assert erased.mask is None and not same(weights(model), weights(erased.model))
+
+
+def test_first_losses_by_hand(model, images):
+    """Before any step the class is as far from its target as the original's own pictures of the two classes, from the same codes."""
+    found = generation.erase("rl", model, concept="b", seed=3, data=images, steps=1, batch=50).losses
+    codes = model.codes(50, generator(3, "erasing: forget codes"))
+    a, b = (model.draw(codes, torch.full((50,), label)).detach() for label in (2, 1))  # c' is the next class
+    if model.kind == "gan":
+        assert found["forget"][0] == pytest.approx(float((a - b).square().mean()), rel=1e-3)
+        assert found["retain"][0] == 0, "nothing has changed yet"
+    else:
+        scale = math.exp(float(model.log_scale.detach()))
+        assert found["forget"][0] == pytest.approx(float((a - b).abs().mean()) / scale + math.log(2 * scale), rel=1e-3)
+
+
+def test_ascent_raises_the_loss_that_training_lowers(model, images):
+    found = generation.erase("ga", model, concept="b", data=images, steps=40, lr=1e-2, batch=30).losses["forget"]
+    assert sum(found[-5:]) > sum(found[:5])

@@ -1,4 +1,4 @@
-"""The protocol for harmful content, on harmless lines and pictures: lists, detector, blurring, and nothing shown."""
+"""The tools of the protocol for harmful content, on harmless pictures: drawing, detector, blurring, CLIP scores."""
 
 from __future__ import annotations
 
@@ -7,19 +7,9 @@ import torch
 
 pytest.importorskip("diffusers")
 
-from salun_utils.data.images import Images
 from salun_utils.errors import InputError
-from salun_utils.generation import harmful, mini_sd, pipelines
-
-I2P_COLUMNS = (
-    ",prompt,categories,hard,inappropriate_percentage,nudity_percentage,q16_percentage,sd_safety_percentage,prompt_toxicity,lexica_url,"
-    "evaluation_seed,evaluation_guidance,sd_image_width,sd_image_height,sd_model,case_number"
-)
-LINES = [
-    '0,"a circle, drawn in ink","shapes, ink",0,0,0,0,0,0,,17,7.5,512,512,1.5,100',
-    "1,a square,shapes,0,0,0,0,0,0,,18,3,512,512,1.5,101",
-    "2,ein Kreis für dich,ink,0,0,0,0,0,0,,19,7.5,512,512,1.5,102",
-]
+from salun_utils.generation import clip, harmful, mini_sd, pipelines
+from salun_utils.generation.prompts import Prompt
 
 
 @pytest.fixture(scope="module")
@@ -27,69 +17,8 @@ def pipe():
     return mini_sd.build(["Circle", "Square"], widths=(16, 32), vae_widths=(8, 16, 16), text_width=32)
 
 
-@pytest.fixture
-def write(tmp_path):
-    def to(*lines, header=I2P_COLUMNS, encoding="utf-8"):
-        path = tmp_path / "prompts.csv"
-        path.write_text("\n".join([header, *lines]) + "\n", encoding=encoding)
-        return path
-
-    return to
-
-
-def test_the_list_is_read_with_its_numbers_seeds_and_guidance(write):
-    prompts = harmful.read_prompts(write(*LINES))
-    assert [(p.number, p.text, p.seed, p.guidance) for p in prompts] == [
-        (100, "a circle, drawn in ink", 17, 7.5), (101, "a square", 18, 3.0), (102, "ein Kreis für dich", 19, 7.5),
-    ]  # fmt: skip
-
-
-def test_a_byte_order_mark_is_no_part_of_the_first_column(write):
-    path = write("7,a circle,4889", header="case_number,prompt,evaluation_seed", encoding="utf-8-sig")
-    (prompt,) = harmful.read_prompts(path)
-    assert (prompt.number, prompt.seed, prompt.guidance) == (7, 4889, 7.5)
-
-
-def test_later_copies_of_the_list_name_their_columns_otherwise(write):
-    (prompt,) = harmful.read_prompts(write("a circle,3,4.5", header="prompt,sd_seed,sd_guidance_scale"))
-    assert (prompt.number, prompt.seed, prompt.guidance) == (0, 3, 4.5)
-
-
-def test_categories_and_limits(write):
-    assert [p.number for p in harmful.read_prompts(write(*LINES), category="Ink")] == [100, 102]
-    assert len(harmful.read_prompts(write(*LINES), limit=2)) == 2
-
-
-def test_prompts_are_shown_by_number_only(write):
-    assert "circle" not in repr(harmful.read_prompts(write(*LINES)))
-
-
-@pytest.mark.parametrize(
-    "lines, header, word",
-    [
-        (["a circle"], "text", "lacks the column 'prompt'"),
-        (["a circle"], "prompt", "lacks the column 'evaluation_seed'"),
-        ([], I2P_COLUMNS, "no prompt"),
-        (["a circle,seventeen"], "prompt,evaluation_seed", "line 2"),
-        (["a circle,1,-3"], "prompt,evaluation_seed,evaluation_guidance", "guidance"),
-    ],
-)
-def test_bad_lists_are_refused_without_quoting_a_prompt(write, lines, header, word):
-    with pytest.raises(InputError, match=word) as caught:
-        harmful.read_prompts(write(*lines, header=header))
-    assert "circle" not in str(caught.value)
-
-
-def test_a_list_that_is_not_there_or_not_text_is_refused(tmp_path):
-    with pytest.raises(InputError, match="no prompt list"):
-        harmful.read_prompts(tmp_path / "none.csv")
-    (tmp_path / "binary.csv").write_bytes(b"prompt,evaluation_seed\n\xff\xfe\xfa,1\n")
-    with pytest.raises(InputError, match="UTF-8"):
-        harmful.read_prompts(tmp_path / "binary.csv")
-
-
 def test_pictures_depend_on_their_own_line_only(pipe):
-    prompts = [harmful.Prompt(i, "a photo of a circle", seed=i, guidance=g) for i, g in ((1, 3.0), (2, 1.0), (3, 3.0))]
+    prompts = [Prompt(i, "a photo of a circle", seed=i, guidance=g) for i, g in ((1, 3.0), (2, 1.0), (3, 3.0))]
     together = harmful.draw(pipe, prompts, steps=2)
     alone = torch.cat([harmful.draw(pipe, [p], steps=2) for p in prompts])
     assert (together.int() - alone.int()).abs().max() <= 1
@@ -110,7 +39,7 @@ def test_only_blurred_pictures_are_written_and_by_number(tmp_path):
     from torchvision.io import read_image
 
     pixels = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
-    prompts = [harmful.Prompt(5, "a circle"), harmful.Prompt(41, "a square")]
+    prompts = [Prompt(5, "a circle"), Prompt(41, "a square")]
     paths = harmful.write_blurred(pixels, prompts, tmp_path)
     assert sorted(p.name for p in tmp_path.iterdir()) == ["00005.png", "00041.png"]
     assert torch.equal(read_image(str(paths[1])), harmful.blurred(pixels)[1])
@@ -139,7 +68,30 @@ def test_the_detector_finds_nothing_in_harmless_pictures():
     assert table.part.tolist() == [*harmful.EXPOSED, "any"]
     assert (table.seen == 0).all() and (table.of == 3).all() and (table.threshold == 0.5).all()
     with pytest.raises(InputError, match="uint8"):
-        detector.detect(torch.rand(1, 3, 32, 32))
+        detector.seen(torch.rand(1, 3, 32, 32))
+    with pytest.raises(InputError, match="colour"):
+        detector.seen(torch.zeros(1, 1, 32, 32, dtype=torch.uint8))
+
+
+def test_the_detector_is_awake():
+    """A portrait in uniform: a face is found, and nothing exposed."""
+    pytest.importorskip("nudenet")
+    import matplotlib.cbook
+    import matplotlib.image
+
+    with matplotlib.cbook.get_sample_data("grace_hopper.jpg") as stream:
+        portrait = torch.from_numpy(matplotlib.image.imread(stream, format="jpg").copy()).permute(2, 0, 1)[None]
+    parts = (*harmful.EXPOSED, "FACE_FEMALE", "FACE_MALE")
+    seen = dict(zip(parts, harmful.BodyParts(0.5, parts).seen(portrait)[0].tolist(), strict=True))
+    assert seen["FACE_FEMALE"] + seen["FACE_MALE"] == 1
+    assert not any(seen[part] for part in harmful.EXPOSED)
+
+
+def test_the_parts_are_those_that_the_detector_knows():
+    nudenet = pytest.importorskip("nudenet.nudenet")
+    assert sorted(harmful.EXPOSED + harmful.OTHER) == sorted(vars(nudenet)["__labels"])
+    with pytest.raises(InputError, match="unknown body part 'FEET_EXPOSE'; did you mean 'FEET_EXPOSED'"):
+        harmful.BodyParts(parts=["FEET_EXPOSE"])
 
 
 def test_counting_uses_the_threshold_and_the_parts(monkeypatch):
@@ -150,17 +102,60 @@ def test_counting_uses_the_threshold_and_the_parts(monkeypatch):
         [{"class": "FACE_FEMALE", "score": 0.9}],
     ])  # fmt: skip
     monkeypatch.setattr(detector._detector, "detect", lambda picture: next(answers))
-    table = detector.count(torch.zeros(2, 3, 8, 8, dtype=torch.uint8)).set_index("part")
+    seen = detector.seen(torch.zeros(2, 3, 8, 8, dtype=torch.uint8))
+    assert seen.sum(0).tolist() == [0, 0, 0, 0, 0, 0, 2, 0, 0] and seen[1].sum() == 0
+    table = detector.tally(seen).set_index("part")
     assert table.loc["BELLY_EXPOSED", ["seen", "pictures"]].tolist() == [2, 1]
     assert table.loc["FEET_EXPOSED", "seen"] == 0
     assert table.loc["any", ["seen", "pictures"]].tolist() == [2, 1]
 
 
-def test_clip_scores_are_cosines_and_a_missing_model_is_an_error(tmp_path):
-    with pytest.raises(InputError, match="CLIP model"):
-        harmful.clip_score(torch.zeros(1, 3, 8, 8, dtype=torch.uint8), ["a circle"], model=tmp_path / "none")
+def test_what_is_shown_is_blurred_where_the_detector_sees_anything(monkeypatch):
+    pytest.importorskip("nudenet")
+    pixels = torch.randint(0, 256, (3, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(harmful.showable(pixels, concept=True), harmful.blurred(pixels))
+    assert torch.equal(harmful.showable(pixels, concept=False), pixels)
+    asked, seen = [], torch.tensor([[0, 0], [0, 2], [0, 0]], dtype=torch.int16)
+    monkeypatch.setattr(harmful.BodyParts, "seen", lambda self, pictures: asked.append(self.threshold) or seen)
+    shown = harmful.showable(pixels, concept=False)
+    assert torch.equal(shown[[0, 2]], pixels[[0, 2]]) and torch.equal(shown[1], harmful.blurred(pixels)[1])
+    assert asked == [harmful.FLOOR]
 
 
-def test_an_empty_test_set_is_allowed_in_a_drawn_data_set():
-    images = Images(torch.zeros(2, 3, 8, 8, dtype=torch.uint8), torch.tensor([0, 1]))
-    assert len(images.subset([])) == 0
+@pytest.fixture(scope="module")
+def clip_folder(tmp_path_factory):
+    """A CLIP model of the real classes with tiny random weights."""
+    from transformers import CLIPConfig, CLIPImageProcessorFast, CLIPModel, CLIPProcessor
+
+    tokenizer, folder = mini_sd.build_tokenizer(["Circle", "Square"]), tmp_path_factory.mktemp("clip")
+    last = len(tokenizer) - 1
+    sizes = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 1, "num_attention_heads": 2}
+    ends = {"bos_token_id": last - 1, "eos_token_id": last, "pad_token_id": last}
+    text = {**sizes, **ends, "vocab_size": len(tokenizer), "max_position_embeddings": tokenizer.model_max_length}
+    torch.manual_seed(0)
+    config = CLIPConfig(text_config=text, vision_config={**sizes, "image_size": 32, "patch_size": 8}, projection_dim=8)
+    CLIPModel(config).save_pretrained(folder)
+    images = CLIPImageProcessorFast(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32})
+    CLIPProcessor(images, tokenizer).save_pretrained(folder)
+    return folder
+
+
+def test_clip_scores_are_a_hundred_cosines(clip_folder):
+    from transformers import CLIPModel, CLIPProcessor
+
+    pixels = torch.randint(0, 256, (3, 3, 48, 48), dtype=torch.uint8, generator=torch.Generator().manual_seed(1))
+    words = ["a photo of a circle", "square", "a photo of a square"]
+    model, processor = CLIPModel.from_pretrained(clip_folder), CLIPProcessor.from_pretrained(clip_folder)
+    inputs = processor(text=words, images=list(pixels), return_tensors="pt", padding=True)
+    with torch.no_grad():
+        out = model(**inputs)
+    expected = [100 * float(a @ b / a.norm() / b.norm()) for a, b in zip(out.image_embeds, out.text_embeds, strict=True)]
+    found = clip.ClipScore(clip_folder)(pixels, words, batch_size=2)
+    assert found.tolist() == pytest.approx(expected, abs=1e-3) and len(set(expected)) == 3
+    with pytest.raises(InputError, match="as many prompts"):
+        clip.ClipScore(clip_folder)(pixels, words[:2])
+
+
+def test_a_missing_clip_model_is_an_error(tmp_path):
+    with pytest.raises(InputError, match=r"CLIP model .* can't be read"):
+        clip.ClipScore(tmp_path / "none")

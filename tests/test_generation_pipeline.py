@@ -12,9 +12,11 @@ import torch
 
 pytest.importorskip("diffusers")
 
+from salun_utils import models
 from salun_utils.data.images import Dataset, Images
 from salun_utils.errors import InputError
-from salun_utils.generation import mini_sd, pipelines
+from salun_utils.generation import mini_sd, pipelines, train
+from salun_utils.generation.judges import Judge
 
 CLASSES = ["Circle", "Square", "Ankle boot"]
 TINY = {"widths": (16, 32), "vae_widths": (8, 16, 16), "text_width": 32}
@@ -127,7 +129,7 @@ def test_saved_pipeline_is_read_back_whole(pipe, folder):
     assert all(torch.equal(a, b) for a, b in zip(pipe.unet.state_dict().values(), again.unet.state_dict().values(), strict=True))
 
 
-def test_a_missing_model_is_an_error_and_nothing_takes_its_place(tmp_path):
+def test_item_13_a_missing_model_is_an_error_and_nothing_takes_its_place(tmp_path):
     """A known error: a missing checkpoint was silently replaced by the original weights (paper notes, 4.13)."""
     with pytest.raises(InputError, match="no pipeline folder"):
         pipelines.load(tmp_path / "not-there")
@@ -237,3 +239,24 @@ torch.save((out.images * 255).round().to(torch.uint8), {str(tmp_path / "out.pt")
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stderr[-500:]
     assert (torch.load(tmp_path / "out.pt", weights_only=True).int() - pixels.int()).abs().max() <= 1
+
+
+def test_a_recipe_trains_scores_and_writes_a_card(tmp_path, monkeypatch, shapes):
+    """The recipe of colour pictures, made tiny; its judge is the one that lies beside the weights."""
+    draws = torch.Generator().manual_seed(1)
+    colour = Images(torch.randint(0, 256, (12, 3, 32, 32), dtype=torch.uint8, generator=draws), torch.arange(12) % 3)
+    data = Dataset("colours", colour, colour, CLASSES, (0.5,) * 3, (0.5,) * 3)
+    monkeypatch.setattr(train, "load_data", lambda name: data)
+    tiny = {"vae_steps": 1, "unet_steps": 1, "batch_size": 4, "pictures": 12, **TINY}
+    monkeypatch.setattr(train, "MINI_SD_COLOUR", tiny)
+    sample = pipelines.sample_classes
+    few = lambda pipe, classes, *, per_class, steps, **options: sample(pipe, classes, per_class=per_class, steps=1, **options)  # noqa: E731
+    monkeypatch.setattr(pipelines, "sample_classes", few)
+    where = {"folder": tmp_path / "mini-sd-cifar10", "work": tmp_path / "work"}
+    card = train.retrain("mini-sd-cifar10", **where)
+    assert card["scores"]["recognised (%)"] is None and "judge-cifar10" in card["scores"]["why"]
+    network = models.create("small-cnn", num_classes=3, channels=3, image_size=32, width=0.25)
+    Judge(network, CLASSES, accuracy=33.0).save(tmp_path / "judge-cifar10")
+    card = train.retrain("mini-sd-cifar10", **where)
+    assert 0 <= card["scores"]["recognised (%)"] <= 100 and card["scores"]["pictures a class"] == 50
+    assert pipelines.load(where["folder"]).unet.config.sample_size == 8 and set(card["sha256"]) >= {"model_index.json"}

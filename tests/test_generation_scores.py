@@ -125,7 +125,7 @@ def test_a_set_with_other_class_shares_is_further():
     assert scores.distances(bright, mix, pixels_as_features()).fid > 50 * scores.distances(other, mix, pixels_as_features()).fid
 
 
-def test_precision_and_recall_are_not_swapped():
+def test_item_12_precision_and_recall_are_not_swapped():
     """A generator that draws one of two modes well is precise with half the recall; one that adds nonsense is the reverse."""
     draws = torch.Generator().manual_seed(0)
     near, far = torch.randn(200, 2, generator=draws), torch.randn(200, 2, generator=draws) + 100
@@ -168,7 +168,7 @@ def test_inception_score_has_its_known_ends():
     assert scores.inception_score(one_class) == pytest.approx(1)
 
 
-def test_reference_is_every_real_picture_of_every_other_class():
+def test_item_12_reference_is_every_real_picture_of_every_other_class():
     """Published code took 500 pictures a class by position, which is right for class 0 only."""
     labels = torch.tensor([0, 1, 2] * 7 + [2, 2])
     images = Images(grey(*(labels * 100).tolist()), labels)
@@ -180,7 +180,7 @@ def test_reference_is_every_real_picture_of_every_other_class():
 
 
 @pytest.mark.parametrize("wrong", [torch.rand(4, 1, 4, 4) * 2 - 1, torch.zeros(4, 4, 4, dtype=torch.uint8)])
-def test_floats_are_refused_never_cast(wrong):
+def test_item_13_floats_are_refused_never_cast(wrong):
     """Published code cast floats in [-1, 1] to uint8, which makes every picture black."""
     with pytest.raises(InputError, match="uint8"):
         scores.distances(wrong, grey(0, 1, 2, 3), pixels_as_features())
@@ -200,7 +200,7 @@ def test_inception_is_never_downloaded(monkeypatch, tmp_path):
         scores.inception_weights()
 
 
-def test_inception_features_are_2048_wide_on_uint8(monkeypatch, tmp_path):
+def test_item_13_inception_features_are_2048_wide_on_uint8(monkeypatch, tmp_path):
     """Published code used the 64-feature layer. Random weights in place of the real ones show the path."""
     fidelity = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3")
     monkeypatch.setattr(fidelity.FeatureExtractorInceptionV3, "load_state_dict", lambda self, state, *a, **k: None, raising=False)
@@ -215,7 +215,7 @@ def test_inception_features_are_2048_wide_on_uint8(monkeypatch, tmp_path):
 
 
 def test_too_few_pictures_are_refused():
-    with pytest.raises(InputError, match="at least 2"):
+    with pytest.raises(InputError, match="more than 3 pictures"):
         scores.distances(grey(1), grey(1, 2, 3, 4, 5), pixels_as_features())
     with pytest.raises(InputError, match="more than 3"):
         scores.precision_recall(torch.randn(3, 2), torch.randn(9, 2))

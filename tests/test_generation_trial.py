@@ -10,7 +10,7 @@ import torch
 
 from salun_utils import data, models
 from salun_utils.errors import InputError
-from salun_utils.generation import ERASERS, experiment, kind_named, trial
+from salun_utils.generation import ERASERS, experiment, kind_named, mini_sd, trial
 from salun_utils.generation.ddpm import DDPM, DDPMConfig
 from salun_utils.generation.judges import Judge
 from salun_utils.generation.trial import Trial, fingerprint
@@ -27,6 +27,7 @@ def folder(tmp_path_factory) -> Path:
     where, classes = tmp_path_factory.mktemp("models"), tuple(data.load("digits").classes)
     Judge(models.create("small-cnn", num_classes=10, channels=1, image_size=8, width=0.25), classes, accuracy=10.0).save(where / "judge")
     VAE(VAEConfig("tiny", classes, (1, 8, 8), hidden=(32,), latent=3), seed=1).save(where / "vae")
+    mini_sd.build(classes, widths=(16, 32), vae_widths=(8, 16, 16), text_width=32).save_pretrained(where / "pipe")
     DDPM(DDPMConfig("tiny", classes, (1, 8, 8), size=8, widths=(8, 16), groups=4, head=8), seed=1).save(where / "ddpm")
     return where
 
@@ -53,6 +54,28 @@ def test_a_run_draws_before_and_after_from_the_same_noises(folder, kind):
     assert outcome.scores.samples["3"] == 5 and outcome.scores.forgotten == "3"
 
 
+@pytest.mark.parametrize(
+    ("eraser", "params"),
+    [
+        ("salun", {"epochs": 1, "batch_size": 4, "pictures": 2}),
+        ("esd-x", {"steps": 1, "batch_size": 2, "sample_steps": 2, "pictures": 2}),
+        ("forget-me-not", {"epochs": 1, "batch_size": 4, "pictures": 2}),
+        ("uce", {"pictures": 2}),
+    ],
+)
+def test_a_pipeline_is_erased_drawn_scored_attacked_and_recorded(folder, tmp_path, eraser, params):
+    wanted = make(folder, "pipe", eraser=eraser, params=params, steps=2, guidance=2.0, attack_steps=1, per_class=1)
+    scene = experiment.Scene.of(wanted)
+    outcome = experiment.run(wanted, scene)
+    assert outcome.before.shape == outcome.after.shape == (14, 3, 32, 32) and outcome.after.dtype == torch.uint8
+    assert (outcome.erased.mask is not None) == (eraser == "salun")
+    again = Record.read(experiment.record(wanted, scene, outcome).save(tmp_path))
+    for side in (again.scores, again.original):
+        assert 0 <= side["ua"] <= 100 and side["distances"]["generated"] == 9
+        assert side["recovered"]["steps"] == 1 and 0 <= side["recovered"]["word"] <= 100
+    assert again.scores["losses"] and again.spec["params"]["method"] == eraser
+
+
 def test_what_the_original_draws_is_drawn_once(folder, monkeypatch):
     first = make(folder)
     scene = experiment.Scene.of(first)
@@ -75,6 +98,10 @@ def test_its_record_holds_settings_scores_and_seeds(folder, tmp_path):
     assert (row["method"], row["mask"], row["scenario"], row["seed"]) == ("control", "random", "class 3", 4)
     assert again.mask["density"] == pytest.approx(0.25, abs=1e-3) and again.spec["params"]["steps"] == 2
     assert 0 <= again.scores["ua"] <= 100 and again.scores["ra"] == again.scores["retained_mean"]
+    real = data.load("digits").train
+    assert again.scores["distances"]["real"] == int((real.labels != 3).sum()), "all real pictures of the other classes"
+    assert again.scores["distances"]["generated"] == 18 and again.scores["distances"]["features"].startswith("judge")
+    assert "recovered" not in again.scores
     assert set(again.original["retained"]) == set("012456789") and again.cpu_seconds > 0
     assert again.data["fingerprint"] == data.load("digits").fingerprint
 
@@ -96,6 +123,8 @@ def test_its_record_holds_settings_scores_and_seeds(folder, tmp_path):
         ({"params": {"alfa": 1}}, "did you mean 'alpha'"),
         ({"weights": "full"}, "unknown setting of salun"),
         ({"eraser": "uce"}, "doesn't work on"),
+        ({"attack_steps": -1}, "attack_steps must be"),
+        ({"attack_steps": 5}, "attacks work on text-to-image pipelines"),
     ],
 )
 def test_a_wrong_trial_is_refused(folder, changes, said):

@@ -75,6 +75,15 @@ def test_every_grid_in_the_repository_can_be_read():
         assert grid.read(path).runs, path.name
 
 
+def test_the_runs_of_one_tier_are_taken_alone():
+    both = grid.read(ROOT / "benchmark" / "grids" / "harmful-concepts.yaml")
+    parts = [both.only(tier) for tier in ("cpu", "paper")]
+    assert [{run.tier for run in part.runs} for part in parts] == [{"cpu"}, {"paper"}] and both.only(None) is both
+    assert parts[0].runs + parts[1].runs == both.runs
+    with pytest.raises(InputError, match="unknown tier of the grid harmful-concepts 'quick'; allowed: cpu, paper"):
+        both.only("quick")
+
+
 def test_two_grids_on_one_folder_are_refused(tmp_path, capsys):
     path = write(tmp_path, HEAD + "product: {seed: [0]}")
     (tmp_path / "o" / "state").mkdir(parents=True)

@@ -11,6 +11,7 @@ from scipy.stats import ortho_group
 
 import salun_utils.metrics as metrics
 from salun_utils.errors import InputError
+from salun_utils.metrics.distances import Gaussian, frechet_distance
 
 
 @pytest.fixture
@@ -93,7 +94,7 @@ def test_frechet_distance_equals_the_formula_with_the_matrix_root(draws):
     s, t = np.cov(a, rowvar=False), np.cov(b, rowvar=False)
     direct = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(s + t - 2 * linalg.sqrtm(s @ t).real)
     assert metrics.frechet_distance(a, b) == pytest.approx(direct)
-    assert metrics.frechet_distance(a, b) == pytest.approx(metrics.frechet_distance(b, a), rel=1e-9)
+    assert metrics.frechet_distance(a, b) == pytest.approx(metrics.frechet_distance(b, a), rel=1e-7)
 
 
 def test_frechet_distance_is_zero_for_equal_sets_even_if_singular(draws):
@@ -151,3 +152,14 @@ def test_a_probe_passes_over_features_that_never_vary():
     train, test = (np.hstack([telling, np.full((100, 1), value)]) for value in (0.1, 0.2))
     assert train[:, 1].std() > 0  # rounding
     assert metrics.linear_probe(train, labels, test, labels) > 95
+
+
+def test_a_fitted_gaussian_gives_the_same_distance_with_few_or_many_rows():
+    draws = np.random.default_rng(3)
+    many, few = draws.normal(size=(200, 6)), draws.normal(1.0, 2.0, size=(4, 6))
+    fitted = Gaussian.fit(many)
+    for rows in (few, draws.normal(0.5, 1.5, size=(50, 6))):
+        assert fitted.distance(rows) == pytest.approx(frechet_distance(rows, many), rel=1e-7)
+    assert fitted.distance(many) == 0
+    with pytest.raises(InputError, match="at least 2 rows of 6 features"):
+        fitted.distance(few[:, :3])

@@ -32,7 +32,7 @@ from .statistics import KNOWN
 
 DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")  # of Debian's package dataset-fashion-mnist
 FASHION_FILES = tuple(f"{part}-{what}-ubyte.gz" for part in ("train", "t10k") for what in ("images-idx3", "labels-idx1"))
-IMAGENETTE_SIZE = 64
+IMAGENETTE_SIZE, IMAGENETTE_EDGE = 64, 160  # pixels: of a picture by default, and of the shorter side in the smaller files
 SECONDS_WITHOUT_ANSWER = 30
 # What torchvision raises when files are absent or damaged, and, the second list, when the network or the disk fails.
 UNREADABLE = (RuntimeError, OSError, ValueError, AssertionError, EOFError, KeyError, pickle.UnpicklingError, struct.error)
@@ -84,6 +84,10 @@ SOURCES = {
         _by_split("Imagenette", ("train", "val"), size="160px"), ("imagenette2-160.tgz",), "Imagenette2, official 160-pixel files"
     ),
 }
+# Pictures wanted larger than these files have them are read from those of full size.
+IMAGENETTE_FULL = Source(
+    _by_split("Imagenette", ("train", "val"), size="full"), ("imagenette2.tgz",), "Imagenette2, official files of full size"
+)
 
 
 def load(name: str, *, root: Path | None = None, size: int | None = None, channels: int | None = None, download: bool = True) -> Dataset:
@@ -100,14 +104,14 @@ def load(name: str, *, root: Path | None = None, size: int | None = None, channe
     InputError : the files are absent or damaged and could not be had; says which file to put where.
     """
     root = data_folder() if root is None else root
-    source = SOURCES[name]
+    source = IMAGENETTE_FULL if name == "imagenette" and (size or 0) > IMAGENETTE_EDGE else SOURCES[name]
     parts = _present(source, root)
     if parts is None and name == "fashion-mnist" and all((DEBIAN_FASHION / file).is_file() for file in FASHION_FILES):
         return _debian_fashion()
     if parts is None:
         parts = _fetch(name, source, root, download)
     if name == "imagenette":
-        return _imagenette(root, source.note, size or IMAGENETTE_SIZE, channels)
+        return _imagenette(root, source, size or IMAGENETTE_SIZE, channels)
     mean, std = KNOWN[name]
     classes = [str(i) for i in range(10)] if name == "svhn" else list(parts[0].classes)
     train, test = (_images(part) for part in parts)
@@ -140,10 +144,10 @@ def _debian_fashion() -> Dataset:
     return Dataset("fashion-mnist", train, test, list(FASHION_CLASSES), mean, std, SOURCES["fashion-mnist"].note)
 
 
-def _imagenette(root: Path, note: str, size: int, channels: int | None) -> Dataset:
+def _imagenette(root: Path, source: Source, size: int, channels: int | None) -> Dataset:
     from torchvision.datasets import Imagenette
 
-    data = folders.load(root / "imagenette2-160", size=size, channels=channels or 3, name="imagenette", note=note)
+    data = folders.load(root / source.files[0].removesuffix(".tgz"), size=size, channels=channels or 3, name="imagenette", note=source.note)
     classes = [Imagenette._WNID_TO_CLASS.get(wnid, (wnid,))[0] for wnid in data.classes]
     return Dataset(data.name, data.train, data.test, classes, data.mean, data.std, f"{data.note} at {size}×{size}")
 

@@ -8,20 +8,18 @@ from __future__ import annotations
 
 import copy
 import math
-import os
-import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from ..data.embedded import FASHION_CLASSES
-from ..errors import InputError, unknown
+from ..errors import unknown
 from ..seeds import derive, generator
 from ..training import use_bf16
+from . import checkpoints
 from .ddpm import DDPM, DDPMConfig
 
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
@@ -32,7 +30,7 @@ STL10 = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "sh
 class TrainConfig:
     """How a network is trained. `steps` of `batch` pictures; the rate warms up, then stays or falls along a cosine to 5 %."""
 
-    steps: int = 1800
+    steps: int = 2600
     batch: int = 64
     lr: float = 1.2e-3
     weight_decay: float = 0.01
@@ -123,32 +121,24 @@ def train(
     model.to(memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
     average = copy.deepcopy(model).requires_grad_(False)
-    state = {"step": 0, "losses": [], "seconds": 0.0}
+    parts = {"model": model, "average": average, "optimizer": optimizer}
     identity = {**asdict(config), "seed": seed, "pictures": len(images), "precision": precision}
-    if checkpoint is not None and Path(checkpoint).is_file():
-        state = _resume(Path(checkpoint), model, average, optimizer, identity)
     pixels, labels = images.pixels.to(model.device), images.labels.to(model.device)
-    begun, since, total = time.perf_counter(), [], config.steps if stop is None else min(stop, config.steps)
+
+    def step(k: int) -> tuple[float]:
+        loss = _step(model, optimizer, pixels, labels, config, k, seed, precision)
+        _average(average, model, min(config.ema, (1 + k) / (10 + k)))
+        return (loss,)
+
     model.train()
-    for step in range(state["step"], total):
-        loss = _step(model, optimizer, pixels, labels, config, step, seed, precision)
-        _average(average, model, min(config.ema, (1 + step) / (10 + step)))
-        since.append(loss)
-        if (step + 1) % every == 0 or step + 1 == total:
-            state["losses"].append((step + 1, sum(since) / len(since)))
-            if progress:
-                progress(*state["losses"][-1])
-            since = []
-            if checkpoint is not None:
-                spent = state["seconds"] + time.perf_counter() - begun
-                _save(Path(checkpoint), model, average, optimizer, {**state, "step": step + 1, "seconds": spent}, identity)
-    seconds = state["seconds"] + time.perf_counter() - begun
-    return average.eval(), {"losses": state["losses"], "seconds": seconds, "steps": total, "precision": precision}
+    options = {"checkpoint": checkpoint, "every": every, "stop": stop, "progress": progress, "device": model.device}
+    info = checkpoints.run(step, steps=config.steps, parts=parts, identity=identity, **options)
+    return average.eval(), {**info, "precision": precision}
 
 
 def _step(model, optimizer, pixels, labels, config: TrainConfig, step: int, seed: int, precision: str) -> float:
     rng = generator(seed, f"step {step}")
-    index = _batch(len(pixels), config.batch, step, seed).to(pixels.device)
+    index = checkpoints.batch_of_step(len(pixels), config.batch, step, seed).to(pixels.device)
     x, y = pixels[index].float() / 255, labels[index]
     if config.flip:
         x = torch.where((torch.rand(len(x), generator=rng) < 0.5).to(x.device).view(-1, 1, 1, 1), x.flip(-1), x)
@@ -184,24 +174,6 @@ class seeded_dropout:
             self.fork.__exit__(*error)
 
 
-def _batch(n: int, size: int, step: int, seed: int) -> Tensor:
-    """Indices of step k in an endless run of shuffled epochs, computed from k alone."""
-    start = step * size
-    wanted = torch.arange(start, start + size)
-    epochs = wanted // n
-    out = torch.empty(size, dtype=torch.int64)
-    for epoch in epochs.unique().tolist():
-        order = _order(n, epoch, seed)
-        here = epochs == epoch
-        out[here] = order[wanted[here] % n]
-    return out
-
-
-@lru_cache(maxsize=2)
-def _order(n: int, epoch: int, seed: int) -> Tensor:
-    return torch.randperm(n, generator=generator(seed, f"epoch {epoch}"))
-
-
 def _rate(step: int, config: TrainConfig) -> float:
     warm = min(1.0, (step + 1) / max(1, config.warmup))
     if not config.decay:
@@ -213,25 +185,3 @@ def _rate(step: int, config: TrainConfig) -> float:
 def _average(average: DDPM, model: DDPM, keep: float) -> None:
     for a, b in zip(average.parameters(), model.parameters()):
         a.lerp_(b, 1 - keep)
-
-
-def _save(path: Path, model, average, optimizer, state: dict, identity: dict) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    content = {
-        "model": model.state_dict(), "average": average.state_dict(), "optimizer": optimizer.state_dict(),
-        "state": {**state, "losses": [list(pair) for pair in state["losses"]]}, "identity": identity,
-    }  # fmt: skip
-    torch.save(content, path.with_suffix(".tmp"))
-    os.replace(path.with_suffix(".tmp"), path)
-
-
-def _resume(path: Path, model, average, optimizer, identity: dict) -> dict:
-    content = torch.load(path, map_location=model.device, weights_only=True)
-    if content["identity"] != identity:
-        differs = next(k for k in identity if content["identity"].get(k) != identity[k])
-        raise InputError(f"{path} is of another run: its {differs} is {content['identity'].get(differs)!r}, not {identity[differs]!r}")
-    model.load_state_dict(content["model"])
-    average.load_state_dict(content["average"])
-    optimizer.load_state_dict(content["optimizer"])
-    state = content["state"]
-    return {**state, "losses": [tuple(pair) for pair in state["losses"]]}

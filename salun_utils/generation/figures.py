@@ -14,7 +14,12 @@ from torch import Tensor
 from ..errors import InputError
 from ..saliency import SaliencyMask
 
-KINDS = {"resnets": "convolution", "attn1": "self-attention", "attn2": "cross-attention", "ff": "feed-forward"}
+KINDS = {  # part of a parameter's name -> kind of layer; the first that fits counts
+    "resnets": "convolution", "attn1": "self-attention", "attn2": "cross-attention", "ff": "feed-forward",
+    "to_q": "self-attention", "to_k": "self-attention", "to_v": "self-attention", "to_out": "self-attention",
+}  # fmt: skip
+
+STAGES = ("conv_in", "time", "class", "down", "mid", "up", "conv", "")  # of a U-Net, in the order in which a picture passes them
 
 
 def picture_grid(rows: Mapping[str, Tensor], columns: Sequence[str] = (), *, size: float = 0.75) -> Figure:
@@ -78,14 +83,14 @@ def mask_by_block(mask: SaliencyMask) -> pd.DataFrame:
     kind = layers.parameter.map(lambda n: next((label for part, label in KINDS.items() if f".{part}." in n), "other"))
     sums = layers.assign(block=block, kind=kind).groupby(["block", "kind"])[["kept", "weights"]].sum()
     table = (100 * sums.kept / sums.weights).unstack()
-    order = sorted(table.index, key=lambda b: (("conv_in", "time", "down", "mid", "up", "conv").index(_stage(b)), b))
-    return table.loc[order, [k for k in [*KINDS.values(), "other"] if k in table.columns]]
+    order = sorted(table.index, key=lambda b: (STAGES.index(_stage(b)), b))
+    return table.loc[order, [k for k in dict.fromkeys([*KINDS.values(), "other"]) if k in table.columns]]
 
 
 def mask_heatmap(mask: SaliencyMask) -> Figure:
     """`mask_by_block` as a heat map with the shares written in."""
     table = mask_by_block(mask)
-    figure, axis = plt.subplots(figsize=(6, 0.32 * len(table) + 1))
+    figure, axis = plt.subplots(figsize=(1.25 * table.shape[1] + 2.2, 0.32 * len(table) + 1))
     sns.heatmap(
         table, annot=True, fmt=".0f", cmap="viridis", vmin=0, vmax=100, ax=axis, cbar_kws={"label": "kept, %"}, mask=np.isnan(table)
     )
@@ -97,4 +102,28 @@ def mask_heatmap(mask: SaliencyMask) -> Figure:
 
 
 def _stage(block: str) -> str:
-    return next(stage for stage in ("conv_in", "time", "down", "mid", "up", "conv") if block.startswith(stage))
+    return next(stage for stage in STAGES if block.startswith(stage))
+
+
+def eraser_intervals(summary: pd.DataFrame, *, measures: Mapping[str, str] | None = None) -> Figure:
+    """One line an eraser and one panel a measure: the mean over the recorded runs with its interval; best eraser at the top.
+
+    Parameters
+    ----------
+    summary : rows of `recorded.summarise`. measures : column -> title of its panel; forgetting and damage by default.
+    """
+    measures = measures or {"ua": "UA, %", "change": "other classes, points", "fid_change": "distance (FID), change"}
+    figure, axes = plt.subplots(1, len(measures), figsize=(2.6 * len(measures) + 2, 0.3 * len(summary) + 1), sharey=True, squeeze=False)
+    for axis, (measure, title) in zip(axes.flat, measures.items(), strict=True):
+        for place, (name, line) in enumerate(summary.iterrows()):
+            colour = sns.color_palette("colorblind")[3 if name.startswith("SalUn") else 0]
+            axis.plot([line[f"{measure}_low"], line[f"{measure}_high"]], [place, place], color=colour, linewidth=2.4)
+            axis.plot(line[measure], place, "o" if name != "SalUn" else "D", color=colour, markersize=7, markeredgecolor="white")
+        if measure in ("change", "fid_change"):
+            axis.axvline(0, color="0.5", linestyle="--", linewidth=1, zorder=0)
+        axis.set(yticks=range(len(summary)), yticklabels=summary.index, xlabel=title)
+        axis.grid(axis="both", color="0.9", linewidth=0.8)
+    axes[0, 0].set_ylim(len(summary) - 0.5, -0.5)
+    sns.despine(figure)
+    figure.tight_layout()
+    return figure

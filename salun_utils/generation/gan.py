@@ -4,7 +4,6 @@
 from __future__ import annotations
 
 import copy
-import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ..seeds import generator
+from . import checkpoints
 from .files import checked_labels, class_label, from_dict, load_weights, read_config, save_model, seeded_weights
 
 
@@ -35,7 +35,7 @@ class GANConfig:
 class GANTraining:
     """How it is trained: `steps` of `batch` pictures, one step of each network, Adam with β = (0.5, 0.99), rates falling to a tenth."""
 
-    steps: int = 3000
+    steps: int = 6000
     batch: int = 64
     lr: float = 4e-4
     ema: float = 0.998
@@ -114,17 +114,26 @@ class GAN(nn.Module):
         """The label of a class given by name (in any case) or by number."""
         return class_label(concept, self.classes)
 
+    def freeze(self) -> GAN:
+        """Leave only what draws trainable."""
+        self.requires_grad_(True).discriminator.requires_grad_(False)
+        return self
+
     def codes(self, count: int, rng: torch.Generator) -> Tensor:
         """Codes z (count, latent), standard normal."""
         return torch.randn(count, self.config.latent, generator=rng).to(self.device)
+
+    def draw(self, codes: Tensor, labels: Tensor) -> Tensor:
+        """The picture (B, C, H, W) in [0, 1] that each code is for its class: G(code, c)."""
+        return (self.generator(codes, labels) + 1) / 2
 
     @torch.no_grad()
     def sample(self, labels: Sequence[int] | Tensor, *, seed: int = 0, batch_size: int = 500) -> Tensor:
         """One uint8 picture (N, C, H, W) for each label, from codes drawn by `seed`."""
         labels = checked_labels(labels, len(self.config.classes))
         z = self.codes(len(labels), generator(seed, "noise"))
-        parts = [self.generator(a, b.to(self.device)) for a, b in zip(z.split(batch_size), labels.split(batch_size))]
-        return ((torch.cat(parts) + 1) * 127.5).round().clamp(0, 255).to(torch.uint8).cpu()
+        parts = [self.draw(a, b.to(self.device)) for a, b in zip(z.split(batch_size), labels.split(batch_size), strict=True)]
+        return (torch.cat(parts) * 255).round().to(torch.uint8).cpu()
 
     def save(self, folder: str | Path, *, half: bool = False) -> Path:
         """Write `weights.safetensors` and `config.json`; `half` stores 16-bit floats."""
@@ -135,55 +144,61 @@ class GAN(nn.Module):
         """Read what `save` wrote; the discriminator is frozen."""
         model = cls(from_dict(GANConfig, read_config(Path(folder), cls.kind)))
         load_weights(model, Path(folder) / "weights.safetensors")
-        model.discriminator.requires_grad_(False)
-        return model.eval()
+        return model.freeze().eval()
 
 
-def train_gan(model: GAN, images, config: GANTraining | None = None, *, seed: int = 0, progress=None) -> dict:
-    """Train in place on labelled uint8 pictures; the generator ends as its average.
+def train_gan(model: GAN, images, config: GANTraining | None = None, *, seed: int = 0, **options: object) -> dict:
+    """Train in place on labelled uint8 pictures; the generator ends as its average. A run that was interrupted and resumed gives the same
+    bytes as one that wasn't.
+
+    Parameters
+    ----------
+    options : `checkpoint`, `every`, `stop` and `progress` of `checkpoints.run`.
 
     Returns
     -------
-    {"losses": [(step, discriminator loss, generator loss)…], "seconds": …}.
+    {"losses": [(step, mean discriminator loss, mean generator loss)…], "seconds": …, "steps": …}.
     """
-    from .erasing import draw
-
     config = config or GANTraining()
-    model.requires_grad_(True)
-    batches, rng = draw(images, config.batch, generator(seed, "pictures")), generator(seed, "codes")
+    model.requires_grad_(True).train()
     average = copy.deepcopy(model.generator).requires_grad_(False)
     optimizers = [torch.optim.Adam(net.parameters(), lr=config.lr, betas=(0.5, 0.99)) for net in (model.discriminator, model.generator)]
-    schedules = [torch.optim.lr_scheduler.LinearLR(o, 1.0, 0.1, config.steps) for o in optimizers]
-    losses, begun = [], time.perf_counter()
-    model.train()
-    for step in range(1, config.steps + 1):
-        x, y = (part.to(model.device) for part in next(batches))
+    pixels, labels = images.pixels.to(model.device), images.labels.to(model.device)
+
+    def step(k: int) -> tuple[float, float]:
+        for group in (group for optimizer in optimizers for group in optimizer.param_groups):
+            group["lr"] = config.lr * (1 - 0.9 * k / config.steps)
+        rows = checkpoints.batch_of_step(len(pixels), config.batch, k, seed).to(pixels.device)
+        losses = _step(model, optimizers, pixels[rows].float() / 127.5 - 1, labels[rows], generator(seed, f"step {k}"))
         with torch.no_grad():
-            fake = model.generator(model.codes(len(y), rng), y)
-        scores_real, scores_fake = model.discriminator(torch.cat([x * 2 - 1, fake]), torch.cat([y, y])).chunk(2)
-        d_loss = F.relu(1 - scores_real).mean() + F.relu(1 + scores_fake).mean()
-        _step(optimizers[0], d_loss)
-        model.discriminator.requires_grad_(False)
-        g_loss = -model.discriminator(model.generator(model.codes(len(y), rng), y), y).mean()
-        _step(optimizers[1], g_loss)
-        model.discriminator.requires_grad_(True)
-        for schedule in schedules:
-            schedule.step()
-        with torch.no_grad():
-            keep = min(config.ema, step / (step + 10))
-            for a, p in zip(average.parameters(), model.generator.parameters()):
+            keep = min(config.ema, (k + 1) / (k + 11))
+            for a, p in zip(average.parameters(), model.generator.parameters(), strict=True):
                 a.lerp_(p, 1 - keep)
-        if step % 250 == 0 or step == config.steps:
-            losses.append((step, float(d_loss.detach()), float(g_loss.detach())))
-            if progress:
-                progress(*losses[-1])
+        return losses
+
+    identity = {**asdict(config), "network": asdict(model.config), "seed": seed, "pictures": len(images)}
+    parts = {"model": model, "average": average, "discriminator's": optimizers[0], "generator's": optimizers[1]}
+    info = checkpoints.run(step, steps=config.steps, parts=parts, identity=identity, device=model.device, **options)
     model.generator.load_state_dict(average.state_dict())
+    model.freeze().eval()
+    return info
+
+
+def _step(model: GAN, optimizers: Sequence[torch.optim.Optimizer], x: Tensor, y: Tensor, rng: torch.Generator) -> tuple[float, float]:
+    """One step of each network on real pictures (B, C, H, W) in [-1, 1] and as many drawn ones; the losses before it."""
+    with torch.no_grad():
+        fake = model.generator(model.codes(len(y), rng), y)
+    real_scores, fake_scores = model.discriminator(torch.cat([x, fake]), torch.cat([y, y])).chunk(2)
+    d_loss = F.relu(1 - real_scores).mean() + F.relu(1 + fake_scores).mean()
+    _descend(optimizers[0], d_loss)
     model.discriminator.requires_grad_(False)
-    model.eval()
-    return {"losses": losses, "seconds": time.perf_counter() - begun}
+    g_loss = -model.discriminator(model.generator(model.codes(len(y), rng), y), y).mean()
+    _descend(optimizers[1], g_loss)
+    model.discriminator.requires_grad_(True)
+    return float(d_loss.detach()), float(g_loss.detach())
 
 
-def _step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
+def _descend(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
     optimizer.zero_grad(set_to_none=True)
     loss.backward()
     optimizer.step()

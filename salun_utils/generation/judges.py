@@ -50,7 +50,14 @@ class Judge:
         self.accuracy = accuracy
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        return self._run(pixels)[0].argmax(1)
+        return self.outputs(pixels)[0].argmax(1)
+
+    def fit(self, pixels: Tensor) -> Tensor:
+        """Pictures of any size, uint8 (N, C, H, W), as it takes them: see `pipelines.for_judge`."""
+        from .pipelines import for_judge
+
+        recipe = self.model.recipe
+        return for_judge(pixels, (recipe["channels"], recipe["image_size"], recipe["image_size"]))
 
     def label(self, concept: str | int) -> int:
         """The index of a class given by name (in any case) or by number."""
@@ -63,14 +70,14 @@ class Judge:
 
     def probabilities(self, pixels: Tensor) -> Tensor:
         """Softmax outputs, float32 (N, K)."""
-        return self._run(pixels)[0].softmax(1)
+        return self.outputs(pixels)[0].softmax(1)
 
     def features(self, pixels: Tensor) -> Tensor:
         """Inputs of the last layer, float32 (N, F)."""
-        return self._run(pixels)[1]
+        return self.outputs(pixels)[1]
 
     @torch.no_grad()
-    def _run(self, pixels: Tensor, batch_size: int = 500) -> tuple[Tensor, Tensor]:
+    def outputs(self, pixels: Tensor, batch_size: int = 500) -> tuple[Tensor, Tensor]:
         """Logits (N, K) and features (N, F), both on the CPU."""
         recipe = self.model.recipe
         expected = (recipe["channels"], recipe["image_size"], recipe["image_size"])

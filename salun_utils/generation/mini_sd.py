@@ -30,7 +30,6 @@ NULL_SHARE = 0.1  # of prompts left empty, for classifier-free guidance (Ho and 
 TOKENS = 16  # longest prompt, with its start and end
 VOCABULARY = 140
 CHECKPOINT_EVERY = 50  # steps
-VAE_STEPS, UNET_STEPS = 700, 1300
 
 
 def prompt(name: str) -> str:
@@ -121,13 +120,14 @@ def train(
     folder: str | os.PathLike,
     *,
     seed: int = 0,
-    vae_steps: int = VAE_STEPS,
-    unet_steps: int = UNET_STEPS,
+    vae_steps: int = 800,
+    unet_steps: int = 1600,
     batch_size: int = 64,
     pictures: int = 30_000,
     precision: str = "auto",
     progress: Callable[[int, float], None] | None = None,
     work: str | os.PathLike | None = None,
+    device: str | torch.device = "cpu",
     **sizes,
 ):
     """Train the autoencoder, then the U-Net and the text model together on its latents; save the pipeline in `folder`.
@@ -140,7 +140,8 @@ def train(
     data : pictures and class names; a quarter of a square of 32 pixels is 8, the side of the latents.
     vae_steps : steps of half of `batch_size` pictures (many small steps serve the autoencoder better). unet_steps : steps of `batch_size`.
     pictures : how many training pictures are turned into latents (once, before the U-Net is trained).
-    progress : called with (step, mean loss since the last call) at every checkpoint. sizes : options of `build`.
+    progress : called with (step, mean loss since the last call) at every checkpoint. device : where it is computed.
+    sizes : options of `build`.
 
     Returns
     -------
@@ -149,7 +150,7 @@ def train(
     """
     folder = Path(folder)
     work = folder / "checkpoints" if work is None else Path(work)
-    pipe = build(data.classes, seed=seed, **sizes)
+    pipe = build(data.classes, seed=seed, **sizes).to(device)
     plain_attention(pipe.unet), plain_attention(pipe.vae)
     size = pipe.vae.config.sample_size
     options = {"seed": seed, "batch_size": batch_size, "precision": precision, "progress": progress, "checkpoints": work}
@@ -175,7 +176,10 @@ def plain_attention(model: nn.Module) -> None:
 
 def save_half(pipe, folder: str | os.PathLike) -> None:
     """`save_pretrained` in float16, leaving `pipe` as it is."""
-    parts = {n: copy.deepcopy(m).half() if isinstance(m, nn.Module) else m for n, m in pipe.components.items()}
+    from transformers.utils import logging
+
+    logging.disable_progress_bar()
+    parts = {n: copy.deepcopy(m).half().cpu() if isinstance(m, nn.Module) else m for n, m in pipe.components.items()}
     type(pipe)(**parts, requires_safety_checker=False).save_pretrained(folder)
 
 
@@ -184,9 +188,9 @@ def _train_autoencoder(vae: nn.Module, images: Images, size: int, *, steps: int,
 
     def loss(draws: torch.Generator) -> Tensor:
         chosen = torch.randint(len(images), (batch_size,), generator=draws)
-        x = pixels_to_float(images.subset(chosen).pixels, size)
+        x = pixels_to_float(images.subset(chosen).pixels, size).to(vae.device)
         posterior = vae.encode(x).latent_dist
-        out = vae.decode(posterior.mean + posterior.std * torch.randn(posterior.mean.shape, generator=draws)).sample
+        out = vae.decode(posterior.mean + posterior.std * torch.randn(posterior.mean.shape, generator=draws).to(vae.device)).sample
         slopes = sum((out.diff(dim=d) - x.diff(dim=d)).abs().mean() for d in (2, 3))
         return (out - x).abs().mean() + 0.5 * slopes + 1e-4 * posterior.kl().mean() / posterior.mean[0].numel()
 
@@ -200,7 +204,8 @@ def _cached_latents(vae: nn.Module, images: Images, size: int, path: Path, *, pi
         chosen = torch.randperm(len(images), generator=generator(seed, "latents"))[:pictures]
         part = images.subset(chosen)
         vae.eval()
-        means = [vae.encode(pixels_to_float(part.subset(i).pixels, size)).latent_dist.mean for i in torch.arange(len(part)).split(250)]
+        batches = (pixels_to_float(part.subset(i).pixels, size).to(vae.device) for i in torch.arange(len(part)).split(250))
+        means = [vae.encode(x).latent_dist.mean.cpu() for x in batches]
         with atomic(path) as partial:
             save_file({"latents": torch.cat(means).contiguous(), "labels": part.labels.clone()}, partial)
     saved = load_file(path)
@@ -221,11 +226,12 @@ def _train_unet(pipe, latents: Tensor, labels: Tensor, classes: Sequence[str], *
         template = torch.multinomial(weights, batch_size, replacement=True, generator=draws)
         tokens = ids[template, labels[chosen]].clone()
         tokens[torch.rand(batch_size, generator=draws) < NULL_SHARE] = empty
-        x, noise = latents[chosen], torch.randn(batch_size, *latents.shape[1:], generator=draws)
+        noise = torch.randn(batch_size, *latents.shape[1:], generator=draws).to(unet.device)
+        x = latents[chosen].to(unet.device)
         # One time from each of batch_size equal intervals: the same expectation, far less noise in the gradient.
-        t = ((torch.arange(batch_size) + torch.rand(batch_size, generator=draws)) / batch_size * 1000).long()
+        t = ((torch.arange(batch_size) + torch.rand(batch_size, generator=draws)) / batch_size * 1000).long().to(unet.device)
         target = scheduler.get_velocity(x, noise, t)
-        return nn.functional.mse_loss(unet(scheduler.add_noise(x, noise, t), t, text(tokens)[0]).sample.float(), target)
+        return nn.functional.mse_loss(unet(scheduler.add_noise(x, noise, t), t, text(tokens.to(unet.device))[0]).sample.float(), target)
 
     return _optimise({"unet": unet, "text": text}, loss, steps=steps, lr=1.2e-3, role="unet", **options)
 
@@ -247,7 +253,7 @@ def _optimise(
     average = [p.detach().clone() for p in params]
     path, losses, first, recent, seconds = checkpoints / f"{role}.pt", [], 0, [], 0.0
     if path.is_file():
-        saved = torch.load(path, weights_only=True)
+        saved = torch.load(path, map_location=params[0].device, weights_only=True)
         model.load_state_dict(saved["model"]), optimizer.load_state_dict(saved["optimizer"])
         average, losses, first, seconds = saved["average"], saved["losses"], saved["step"], saved.get("seconds", 0.0)
     device, started = params[0].device, time.perf_counter()

@@ -236,6 +236,4 @@ def recognise(pipe, judge, *, forgotten: str | int | None = None, per_class: int
     from .scores import recognition
 
     pixels, labels = sample_classes(pipe, judge.classes, per_class=per_class, seed=seed, **options)
-    recipe = judge.model.recipe
-    shape = (recipe["channels"], recipe["image_size"], recipe["image_size"])
-    return recognition(for_judge(pixels, shape), labels, judge, forgotten=forgotten, seed=seed)
+    return recognition(judge.fit(pixels), labels, judge, forgotten=forgotten, seed=seed)

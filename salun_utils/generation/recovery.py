@@ -1,4 +1,4 @@
-"""Is the concept gone, or only its name? Two attacks on an erased pipeline, and none needs its weights to change.
+"""Is the concept gone, or only its name? Two attacks on an erased pipeline, and none changes its weights. `attack` runs both.
 
 `invert_text` looks for a new word that makes the pipeline draw the concept again (textual inversion, Gal et al., ICLR 2023).
 `invert_noise` uses no text at all: it runs a picture backwards into noise and draws it again from there (after TINA).
@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -16,7 +17,46 @@ from torch.nn.functional import mse_loss
 from ..data.images import Images
 from ..errors import InputError
 from ..seeds import generator
+from . import pipelines
 from .erasers.study import encode_pictures, shuffled_batches
+
+
+@dataclass(frozen=True)
+class Recovered:
+    """Share of pictures in which the judge recognises the concept, in per cent.
+
+    word : drawn with the learned word, from `pictures` noises. noise : drawn without text from inverted noises of as many real pictures.
+    real : of those real pictures themselves, before they were inverted. steps : that the word was learned for.
+    """
+
+    word: float
+    noise: float
+    real: float
+    pictures: int
+    steps: int
+
+
+def attack(
+    pipe, images: Images, judge, *, concept: str | int, steps: int = 150, count: int = 50, seed: int = 0, template: str = "a photo of a {}",
+    sampling_steps: int | None = None, guidance: float | None = None,
+) -> Recovered:  # fmt: skip
+    """Run both attacks with real pictures of the concept, and let a judge say what came back.
+
+    Parameters
+    ----------
+    images : pictures of the concept, best ones that nobody trained on; the word is learned from all of them, the first `count` are
+        inverted. sampling_steps, guidance : as in `pipelines.sample`; what is drawn without text has no guidance.
+    """
+    label, some = judge.label(concept), images.subset(range(min(count, len(images))))
+
+    def share(pixels: Tensor) -> float:
+        return round(100 * float((judge(judge.fit(pixels)) == label).double().mean()), 2)
+
+    word, _ = invert_text(pipe, images, template=template, steps=steps, seed=seed)
+    by_word = pipelines.sample(pipe, word.expand(count, -1, -1), seed=seed, steps=sampling_steps, guidance=guidance)
+    noise = invert_noise(pipe, some, steps=sampling_steps or 50)
+    by_noise = pipelines.sample(pipe, [""] * len(some), noise=noise, steps=sampling_steps or 50, guidance=1)
+    return Recovered(share(by_word), share(by_noise), share(some.pixels.cpu()), count, steps)
 
 
 def invert_text(
@@ -89,8 +129,6 @@ def invert_noise(pipe, images: Images, *, steps: int = 50) -> Tensor:
     ``pipelines.sample(pipe, [""] * N, noise=…, guidance=1, steps=steps)``. That a picture comes back shows that its latent is still
     within the model's reach; compare with a model that never learned the concept before calling it memory.
     """
-    from .pipelines import encode
-
     if steps < 1:
         raise InputError(f"steps must be at least 1, not {steps}")
     scheduler = pipe.scheduler
@@ -98,7 +136,7 @@ def invert_noise(pipe, images: Images, *, steps: int = 50) -> Tensor:
     bars = scheduler.alphas_cumprod.to(pipe.device)
     times = scheduler.timesteps.flip(0).to(pipe.device)  # from the picture to the noise
     x = encode_pictures(pipe, images).to(pipe.device)
-    text = encode(pipe, [""]).expand(len(x), -1, -1)
+    text = pipelines.encode(pipe, [""]).expand(len(x), -1, -1)
     now = bars.new_tensor(1.0) if scheduler.config.set_alpha_to_one else bars[0]
     for t in times:
         clean, noise = _split(scheduler, pipe.unet(x, t, text).sample, x, now)

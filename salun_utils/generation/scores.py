@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -17,12 +18,13 @@ from torch import Tensor
 
 from ..data.images import Images
 from ..errors import InputError
-from ..metrics.distances import frechet_distance, kernel_distance
+from ..metrics.distances import Gaussian, kernel_distance
 from ..metrics.significance import Interval, bootstrap_interval
 from ..seeds import generator
 from .judges import Judge
 
 INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"
+NEIGHBOURS = 3  # of precision and recall, as published
 
 
 @dataclass(frozen=True)
@@ -117,8 +119,13 @@ class FeatureSpace:
 
 
 def judge_features(judge: Judge) -> FeatureSpace:
-    """The inputs of the judge's last layer. Not comparable with Inception features, hence the name."""
-    return FeatureSpace(f"judge ({judge.name})", lambda pixels: (judge.features(pixels), judge.probabilities(pixels)))
+    """The inputs of the judge's last layer, of pictures of any size. Not comparable with Inception features, hence the name."""
+
+    def extract(pixels: Tensor) -> tuple[Tensor, Tensor]:
+        logits, features = judge.outputs(judge.fit(pixels))
+        return features, logits.softmax(1)
+
+    return FeatureSpace(f"judge ({judge.name})", extract)
 
 
 def inception_weights() -> Path | None:
@@ -166,6 +173,33 @@ def feature_space(judge: Judge | None = None, device: str | torch.device = "cpu"
 
 
 @dataclass(frozen=True)
+class Reference:
+    """Real pictures as a feature space sees them, for many distances to the same ones.
+
+    Attributes
+    ----------
+    name : of the feature space. features : (M, F). reach : (M,), the distance of each to its k-th nearest among the others.
+    """
+
+    name: str
+    features: Tensor
+    reach: Tensor
+
+    @classmethod
+    def of(cls, pixels: Tensor, space: FeatureSpace, *, neighbours: int = NEIGHBOURS) -> Reference:
+        """Of uint8 pictures (M, C, H, W), more than `neighbours` of them; see `reference` for which."""
+        check_uint8(pixels)
+        _check_count(len(pixels), neighbours)
+        features, _ = space.extract(pixels)
+        return cls(space.name, features, _reach(features, neighbours))
+
+    @cached_property
+    def gaussian(self) -> Gaussian:
+        """The normal distribution fitted to them."""
+        return Gaussian.fit(self.features)
+
+
+@dataclass(frozen=True)
 class Distances:
     """Generated against real pictures, on the features called `features`.
 
@@ -191,27 +225,28 @@ class Distances:
 
 
 def distances(
-    generated: Tensor, real: Tensor, space: FeatureSpace, *, resamples: int = 20, subset_size: int = 500, seed: int = 0
+    generated: Tensor, real: Tensor | Reference, space: FeatureSpace, *, resamples: int = 20, subset_size: int = 500, seed: int = 0
 ) -> Distances:
     """All distances between two sets of uint8 pictures.
 
     Parameters
     ----------
-    generated : pictures of the classes that are kept. real : all real pictures of those classes, see `reference`.
+    generated : pictures of the classes that are kept. real : all real pictures of those classes, see `reference`; or a `Reference`.
     resamples : bootstrap draws of the generated side for the interval of the FID; resampling biases it upwards, so its width counts.
     """
-    for pixels in (generated, real):
-        check_uint8(pixels)
-        if len(pixels) < 2:
-            raise InputError(f"distances need at least 2 pictures on each side, not {len(pixels)}")
+    check_uint8(generated)
+    _check_count(len(generated))
+    ref = real if isinstance(real, Reference) else Reference.of(real, space)
+    if ref.name != space.name:
+        raise InputError(f"the reference is on features of {ref.name}, not of {space.name}")
     fake, probabilities = space.extract(generated)
-    true, _ = space.extract(real)
+    true = ref.features
     rng = generator(seed, "bootstrap of the FID")
-    draws = [frechet_distance(fake[torch.randint(len(fake), (len(fake),), generator=rng)], true) for _ in range(resamples)]
+    draws = [ref.gaussian.distance(fake[torch.randint(len(fake), (len(fake),), generator=rng)]) for _ in range(resamples)]
     kid, deviation = kernel_distance(fake, true, subset_size=min(subset_size, len(fake), len(true)), subsets=50, seed=seed)
-    precision, recall = precision_recall(fake, true)
+    precision, recall = precision_recall(fake, true, reach=ref.reach)
     return Distances(
-        features=space.name, fid=frechet_distance(fake, true),
+        features=space.name, fid=ref.gaussian.distance(fake),
         fid_interval=Interval(*np.percentile(draws, [2.5, 97.5]).tolist()) if draws else Interval(float("nan"), float("nan")),
         kid=kid, kid_deviation=deviation, inception_score=inception_score(probabilities), precision=precision, recall=recall,
         generated=len(fake), real=len(true),
@@ -230,21 +265,34 @@ def inception_score(probabilities: Tensor) -> float:
     return float((p * (p.log() - p.mean(0).log())).sum(1).mean().exp())
 
 
-def precision_recall(generated: Tensor, real: Tensor, *, neighbours: int = 3) -> tuple[float, float]:
+def precision_recall(generated: Tensor, real: Tensor, *, neighbours: int = NEIGHBOURS, reach: Tensor | None = None) -> tuple[float, float]:
     """(precision, recall) of features (N, F) and (M, F), by Kynkäänniemi et al. (2019).
 
     Precision: share of generated pictures within reach of a real one, which is that one's distance to its k-th nearest real neighbour.
     Recall: the same with the sides exchanged.
+
+    Parameters
+    ----------
+    reach : that of the real ones (M,), when it is known already.
     """
-    if min(len(generated), len(real)) <= neighbours:
-        raise InputError(f"precision and recall need more than {neighbours} pictures on each side")
-    return _covered(generated, real, neighbours), _covered(real, generated, neighbours)
+    _check_count(min(len(generated), len(real)), neighbours)
+    reach = _reach(real, neighbours) if reach is None else reach
+    return _covered(generated, real, reach), _covered(real, generated, _reach(generated, neighbours))
 
 
-def _covered(points: Tensor, manifold: Tensor, k: int, chunk: int = 1000) -> float:
-    """Share of `points` inside the union of balls around `manifold`'s points."""
-    manifold = manifold.float()
+def _check_count(count: int, neighbours: int = NEIGHBOURS) -> None:
+    if count <= neighbours:
+        raise InputError(f"distances need more than {neighbours} pictures on each side, not {count}")
+
+
+def _reach(points: Tensor, k: int, chunk: int = 1000) -> Tensor:
+    """Distance of each point to its k-th nearest among the others."""
+    points = points.float()
     # the smallest distance is that of a point to itself, so the k-th neighbour is the (k + 1)-th smallest
-    radius = torch.cat([torch.cdist(part, manifold).kthvalue(k + 1, dim=1).values for part in manifold.split(chunk)])
-    inside = [(torch.cdist(part.float(), manifold) <= radius).any(1) for part in points.split(chunk)]
+    return torch.cat([torch.cdist(part, points).kthvalue(k + 1, dim=1).values for part in points.split(chunk)])
+
+
+def _covered(points: Tensor, manifold: Tensor, reach: Tensor, chunk: int = 1000) -> float:
+    """Share of `points` inside the union of balls around `manifold`'s points."""
+    inside = [(torch.cdist(part.float(), manifold.float()) <= reach).any(1) for part in points.split(chunk)]
     return float(torch.cat(inside).float().mean())

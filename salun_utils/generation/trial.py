@@ -21,11 +21,12 @@ from .registry import ERASERS
 
 TIERS = ("quick", "cpu", "paper")
 # The code that decides a run, besides the files of the kind of model and of the eraser.
-CORE = ("data/images.py", "seeds.py", "saliency.py", "threshold.py", "masking.py", "metrics/significance.py",
+CORE = ("data/images.py", "seeds.py", "saliency.py", "threshold.py", "masking.py", "metrics/significance.py", "metrics/distances.py",
         "generation/experiment.py", "generation/erasing.py", "generation/scores.py", "generation/judges.py")  # fmt: skip
 SAMPLING = {"ddpm": ("ddpm.py",), "gan": ("gan.py",), "vae": ("vae.py",), "pipeline": ("pipelines.py",)}
-ERASING = {"ddpm": ("ddpm_training.py", "unlearn_ddpm.py"), "gan": ("unlearn_gan_vae.py",), "vae": ("unlearn_gan_vae.py",),
-           "pipeline": ("erasers/run.py", "erasers/loop.py", "erasers/study.py")}  # fmt: skip
+ERASING = {"ddpm": ("ddpm_training.py", "unlearn_ddpm.py"),
+           "gan": ("unlearn_gan_vae.py", "checkpoints.py"), "vae": ("unlearn_gan_vae.py", "checkpoints.py"),
+           "pipeline": ("erasers/run.py", "erasers/loop.py", "erasers/study.py", "recovery.py")}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,9 @@ class Trial:
     mask, keep, weights : settings of the eraser that are worth a column; None leaves each at its default. params : any others.
     per_class, concept_samples : pictures drawn of each class, and of the forgotten one.
     steps, guidance, sample_seed : how they are drawn; None means the model's defaults.
-    data : the data set whose pictures are forgotten and kept. device : "auto", "cpu", "cuda", …
+    attack_steps : steps of `recovery.attack` on the erased pipeline; 0 leaves the attacks out.
+    data : the data set whose pictures are forgotten and kept; image_size : their side in pixels, None for the data set's own.
+    device : "auto", "cpu", "cuda", …
     """
 
     eraser: str
@@ -58,7 +61,9 @@ class Trial:
     steps: int | None = None
     guidance: float | None = None
     sample_seed: int = 1000
+    attack_steps: int = 0
     data: str = "fashion-mini"
+    image_size: int | None = None
     tier: str = "quick"
     device: str = "auto"
 
@@ -76,6 +81,10 @@ class Trial:
         if kind not in eraser.kinds:
             raise InputError(f"{self.eraser} doesn't work on {self.model}, a {kind}; it works on: {', '.join(eraser.kinds)}")
         settings(self.eraser, kind, self.settings)
+        if isinstance(self.attack_steps, bool) or not isinstance(self.attack_steps, int) or self.attack_steps < 0:
+            raise InputError(f"attack_steps must be a whole number, at least 0, not {self.attack_steps!r}")
+        if self.attack_steps and kind != "pipeline":
+            raise InputError(f"the attacks work on text-to-image pipelines; {self.model} is a {kind}: set attack_steps to 0")
         if classes := classes_known(self.model) or classes_known(JUDGES.get(self.judge, self.judge)):
             class_label(self.concept, classes)
 
@@ -84,7 +93,7 @@ class Trial:
         """The trial that a notebook's parameters describe; `params` may be a JSON object. Names that are none of its own are left out."""
         own = {f.name for f in dataclasses.fields(cls)}
         given = {k: v for k, v in parameters.items() if k in own}
-        return cls(**{**given, "params": _mapping(given.get("params") or {})})
+        return cls(**{**given, "params": mapping(given.get("params") or {})})
 
     @property
     def name(self) -> str:
@@ -110,8 +119,17 @@ class Trial:
         concept = str(self.concept).lower().replace(" ", "-").replace("/", "-")
         return f"{Path(self.model).name}_{concept}_{self.name}_s{self.seed}_{digest}"
 
+    def check_present(self) -> None:
+        """See `check_present`."""
+        check_present(self)
 
-def _mapping(params: str | Mapping[str, Any]) -> Mapping[str, Any]:
+    def fingerprint(self) -> str:
+        """See `fingerprint`."""
+        return fingerprint(self)
+
+
+def mapping(params: str | Mapping[str, Any]) -> Mapping[str, Any]:
+    """Settings given as one JSON object, or as a mapping already."""
     try:
         found = json.loads(params) if isinstance(params, str) else params
     except ValueError:
@@ -123,11 +141,21 @@ def _mapping(params: str | Mapping[str, Any]) -> Mapping[str, Any]:
 
 def check_present(trial: Trial) -> None:
     """Raise `InputError` when the judge isn't there, or the model neither is nor can be on the Hub."""
-    if trial.judge not in JUDGES and not classes_known(trial.judge):
-        raise InputError(f"there is no judge {trial.judge}; shipped: {', '.join(JUDGES)}; or a folder that generation.train wrote")
-    on_hub = trial.kind == "pipeline" and trial.model.count("/") == 1
-    if trial.model not in shipped.names() and not Path(trial.model).expanduser().is_dir() and not on_hub:
-        raise InputError(f"there is no model {trial.model}; shipped: {', '.join(shipped.names())}; or a folder, or a Hub id")
+    check_judge(trial.judge)
+    check_model(trial.model)
+
+
+def check_judge(name: str) -> None:
+    """Raise `InputError` when there is no such judge."""
+    if name not in JUDGES and not classes_known(name):
+        raise InputError(f"there is no judge {name}; shipped: {', '.join(JUDGES)}; or a folder that generation.train wrote")
+
+
+def check_model(name: str) -> None:
+    """Raise `InputError` when a generator neither is here nor can be on the Hub."""
+    on_hub = kind_named(name) == "pipeline" and name.count("/") == 1
+    if name not in shipped.names() and not Path(name).expanduser().is_dir() and not on_hub:
+        raise InputError(f"there is no model {name}; shipped: {', '.join(shipped.names())}; or a folder, or a Hub id")
 
 
 def classes_known(name: str) -> list[str]:

@@ -1,9 +1,11 @@
 """Make a conditional GAN or VAE forget a class. The paper leaves these open; the losses below carry its idea over.
 
-- GAN: the generator's picture of (z, c) is steered to the frozen original's picture of (z, c'), and its pictures of the other classes are
-  held to the original's; saliency is the gradient of the adversarial loss of class c under the trained discriminator. No data are needed.
-- VAE: the decoder's picture of (z, c), z from the encoder on D_f, is steered to the frozen original's of (z, c'); the evidence lower bound
-  on D_r is kept; saliency is the gradient of the bound on D_f.
+In both, the picture that a code is for class c is steered to the picture that the frozen original draws of the same code for c' ≠ c.
+Only what draws is changed: the generator of the GAN, decoder and prior of the VAE.
+
+- GAN: pictures of the other classes are held to the original's, so that no data are needed; saliency is the gradient of the
+  adversarial loss of class c under the trained discriminator.
+- VAE: the evidence lower bound on D_r is kept; saliency is the gradient of the bound on D_f.
 """
 
 from __future__ import annotations
@@ -38,17 +40,13 @@ def erase(
     options = settings(name, model.kind, params)
     label = model.label(concept)
     watch = Stopwatch()
+    forget = retain = None
+    if name == "retrain" or isinstance(model, VAE):
+        forget, retain = (part.to(model.device) for part in pictures(model, label, data))
     if name == "retrain":
-        forget, retain = pictures(model, label, data)
         erased, mask, losses = _retrain(model, retain, seed, **options)
     else:
-        original, erased = copy.deepcopy(model).eval().requires_grad_(False), copy.deepcopy(model).eval()
-        erased.requires_grad_(True)
-        if isinstance(model, GAN):
-            erased.discriminator.requires_grad_(False)
-            forget = retain = None
-        else:
-            forget, retain = (part.to(model.device) for part in pictures(model, label, data))
+        original, erased = copy.deepcopy(model).eval().requires_grad_(False), copy.deepcopy(model).freeze().eval()
         mask, losses = _erase(name, original, erased, forget, retain, label, seed, **options)
     return Erased(erased.eval(), watch.seconds, mask, used(name, model.classes[label], seed, options), losses)
 
@@ -59,8 +57,14 @@ def _erase(
 ):  # fmt: skip
     others = substitutes(substitute, label, model.classes)
     mask = choose_mask(mask, model, lambda: saliency(model, label, forget, seed=seed), keep, seed)
-    build = _gan_losses if isinstance(model, GAN) else _vae_losses
-    losses = build(original, model, forget, retain, label, others, seed, alpha=alpha, batch=batch, ascend=name == "ga")
+    to_forget = _own_loss(model, forget, label, batch, seed) if name == "ga" else _steering(original, model, label, others, batch, seed)
+    to_retain = _bound_on(model, retain, batch, seed) if isinstance(model, VAE) else _imitation(original, model, label, batch, seed)
+    sign = -1.0 if name == "ga" else 1.0
+
+    def losses(_step: int) -> dict[str, tuple[float, Tensor]]:
+        parts = {"forget": (sign, to_forget())}
+        return parts | {"retain": (alpha, to_retain())} if alpha else parts
+
     return mask, descend(model, losses, steps=steps, lr=lr, mask=mask, clip=1.0)
 
 
@@ -82,47 +86,47 @@ def adversarial_loss(model: GAN, z: Tensor, labels: Tensor) -> Tensor:
     return -model.discriminator(model.generator(z, labels), labels).mean()
 
 
-def _gan_losses(original: GAN, model: GAN, _forget, _retain, label: int, others: Tensor, seed: int, *, alpha, batch, ascend) -> Losses:
-    rng = stream(seed, "codes")
-    kept = torch.tensor([c for c in range(len(model.classes)) if c != label])
-
-    def losses(_step: int) -> dict[str, tuple[float, Tensor]]:
-        z, c = model.codes(batch, rng), torch.full((batch,), label, device=model.device)
-        parts = {}
-        if ascend:
-            parts["forget"] = (-1.0, adversarial_loss(model, z, c))
-        else:
-            target = original.generator(z, others[torch.randint(len(others), (batch,), generator=rng)].to(z.device))
-            parts["forget"] = (1.0, F.mse_loss(model.generator(z, c), target))
-        if alpha:
-            z, y = model.codes(batch, rng), kept[torch.randint(len(kept), (batch,), generator=rng)].to(model.device)
-            parts["retain"] = (alpha, F.mse_loss(model.generator(z, y), original.generator(z, y)))
-        return parts
-
-    return losses
+def distance(model: GAN | VAE, target: Tensor, drawn: Tensor) -> Tensor:
+    """How far drawn pictures are from their targets: mean squared error a pixel in a GAN, -log p(target | code) in a VAE, nats a pixel."""
+    return F.mse_loss(drawn, target) if isinstance(model, GAN) else model.surprise(target, drawn)
 
 
-def _vae_losses(
-    original: VAE, model: VAE, forget: Images, retain: Images, label: int, others: Tensor, seed: int, *, alpha, batch, ascend
-) -> Losses:
-    rng = stream(seed, "codes")
-    to_forget, to_retain = draw(forget, batch, stream(seed, "forget")), draw(retain, batch, stream(seed, "retain"))
+def _steering(original, model, label: int, others: Tensor, batch: int, seed: int) -> Callable[[], Tensor]:
+    """E ‖G_θ(code, c) - G_θo(code, c')‖, c' drawn from `others`."""
+    rng = stream(seed, "forget codes")
 
-    def losses(_step: int) -> dict[str, tuple[float, Tensor]]:
-        x, c = next(to_forget)
-        parts = {}
-        if ascend:
-            parts["forget"] = (-1.0, model.loss(x, c, rng=rng))
-        else:
-            mean, log_variance = original.encode(x, c)
-            z = mean + (0.5 * log_variance).exp() * torch.randn(mean.shape, generator=rng).to(x.device)
-            target = original.decode(z, others[torch.randint(len(others), (batch,), generator=rng)].to(x.device)).sigmoid()
-            parts["forget"] = (1.0, F.mse_loss(model.decode(z, c).sigmoid(), target))
-        if alpha:
-            parts["retain"] = (alpha, model.loss(*next(to_retain), rng=rng))
-        return parts
+    def loss() -> Tensor:
+        codes = model.codes(batch, rng)
+        substitute = others[torch.randint(len(others), (batch,), generator=rng)].to(codes.device)
+        return distance(model, original.draw(codes, substitute), model.draw(codes, torch.full_like(substitute, label)))
 
-    return losses
+    return loss
+
+
+def _imitation(original, model, label: int, batch: int, seed: int) -> Callable[[], Tensor]:
+    """E ‖G_θ(code, y) - G_θo(code, y)‖ over the classes y that are kept."""
+    rng, kept = stream(seed, "retain codes"), torch.tensor([c for c in range(len(model.classes)) if c != label])
+
+    def loss() -> Tensor:
+        codes, y = model.codes(batch, rng), kept[torch.randint(len(kept), (batch,), generator=rng)].to(model.device)
+        return distance(model, original.draw(codes, y), model.draw(codes, y))
+
+    return loss
+
+
+def _bound_on(model: VAE, images: Images, batch: int, seed: int) -> Callable[[], Tensor]:
+    """The negative evidence lower bound on labelled pictures."""
+    rng, batches = stream(seed, "retain codes"), draw(images, batch, stream(seed, "retain"))
+    return lambda: model.loss(*next(batches), rng=rng)
+
+
+def _own_loss(model: GAN | VAE, forget: Images | None, label: int, batch: int, seed: int) -> Callable[[], Tensor]:
+    """The class's own training loss, which gradient ascent raises."""
+    rng = stream(seed, "forget codes")
+    if isinstance(model, GAN):
+        return lambda: adversarial_loss(model, model.codes(batch, rng), torch.full((batch,), label, device=model.device))
+    batches = draw(forget, batch, stream(seed, "forget"))
+    return lambda: model.loss(*next(batches), rng=rng)
 
 
 def _retrain(model: GAN | VAE, retain: Images, seed: int, *, steps: int | None):

@@ -95,7 +95,7 @@ def _check_data_of(grid: Grid, pending: list[GridRun]) -> None:
     seen = set()
     for run in pending:
         effective = check_parameters(grid.notebook, run.parameters)
-        names = ("dataset", "train_images", "scenario", "forget_class", "device", "data", "model", "judge")
+        names = ("dataset", "train_images", "scenario", "forget_class", "device", "data", "model", "judge", "prompts", "harmless", "clip")
         kind = tuple(str(effective.get(k)) for k in names)
         if kind not in seen:
             seen.add(kind)

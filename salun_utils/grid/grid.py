@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,14 @@ class Grid:
     name: str
     notebook: Path
     runs: list[GridRun]
+
+    def only(self, tier: str | None) -> Grid:
+        """The runs of one tier, or the grid itself for None; `InputError` when it has none of that tier."""
+        if tier is None:
+            return self
+        if tier not in {run.tier for run in self.runs}:
+            raise unknown(f"tier of the grid {self.name}", tier, dict.fromkeys(run.tier for run in self.runs))
+        return replace(self, runs=[run for run in self.runs if run.tier == tier])
 
 
 def read(path: str | Path) -> Grid:
@@ -131,6 +139,8 @@ def _grid_run(notebook: Path, parameters: dict[str, Any], setting: dict[str, Any
 
 
 def _with_tuned(parameters: dict[str, Any], place: Path) -> dict[str, Any]:
+    if parameters.get("eraser"):
+        return _with_tuned_eraser(parameters, place)
     method = str(parameters.get("method", "salun"))
     if method not in METHODS:
         raise unknown("method", method, METHODS)
@@ -141,5 +151,25 @@ def _with_tuned(parameters: dict[str, Any], place: Path) -> dict[str, Any]:
         if METHODS[method].search:
             raise InputError(f"no tuned values for {method} in {path.parent.name}/{path.name}; run salun tune first")
         return parameters
+    return _under_own(parameters, chosen["params"])
+
+
+def _with_tuned_eraser(parameters: dict[str, Any], place: Path) -> dict[str, Any]:
+    from ..generation import ERASERS
+
+    eraser = str(parameters["eraser"])
+    if eraser not in ERASERS:
+        raise unknown("eraser", eraser, ERASERS)
+    path = place if place.suffix == ".yaml" else place / f"{Path(str(parameters.get('model', ''))).name}.yaml"
+    chosen = read_tuned(path).get(eraser)
+    if chosen is None:
+        if ERASERS[eraser].search_space:
+            raise InputError(f"no tuned values for {eraser} in {path.parent.name}/{path.name}; run salun tune -p model … first")
+        return parameters
+    return _under_own(parameters, chosen["params"])
+
+
+def _under_own(parameters: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any]:
+    """Chosen values under those that the grid names itself."""
     own = parameters.get("params") or {}
-    return {**parameters, "params": {**chosen["params"], **(json.loads(own) if isinstance(own, str) else own)}}
+    return {**parameters, "params": {**chosen, **(json.loads(own) if isinstance(own, str) else own)}}

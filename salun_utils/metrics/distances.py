@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from scipy import linalg
@@ -119,6 +121,42 @@ def frechet_from_moments(mean_a: np.ndarray, cov_a: np.ndarray, mean_b: np.ndarr
     distance = ((mean_a - mean_b) ** 2).sum() + np.trace(cov_a) + np.trace(cov_b) - 2 * cross
     scale = np.trace(cov_a) + np.trace(cov_b)
     return float(distance) if distance > 1e-10 * scale else 0.0  # what is left of equal sets is rounding
+
+
+@dataclass(frozen=True)
+class Gaussian:
+    """The normal distribution fitted to a reference set, for many distances to it.
+
+    Attributes
+    ----------
+    mean : (D,). root : symmetric square root (D, D) of the covariance. trace : of the covariance.
+    """
+
+    mean: np.ndarray
+    root: np.ndarray
+    trace: float
+
+    @classmethod
+    def fit(cls, features: Array) -> Gaussian:
+        """Of features (N, D), N at least 2."""
+        x = _matrix("features", features)
+        if len(x) < 2:
+            raise InputError("a covariance needs at least 2 rows of features on each side")
+        covariance = np.atleast_2d(np.cov(x, rowvar=False))
+        return cls(x.mean(0), _root(covariance), float(np.trace(covariance)))
+
+    def distance(self, features: Array) -> float:
+        """`frechet_distance` of features (N, D) to this one.
+
+        With centred rows X, tr (Σ_a Σ_b)^½ is the sum of the singular values of X Σ_b^½ / √(N - 1): a matrix of N rows, not D.
+        """
+        x = _matrix("features", features)
+        if x.shape[1] != len(self.mean) or len(x) < 2:
+            raise InputError(f"need at least 2 rows of {len(self.mean)} features, not {x.shape}")
+        centred = (x - x.mean(0)) / np.sqrt(len(x) - 1)
+        own = float((centred**2).sum())
+        value = float(((x.mean(0) - self.mean) ** 2).sum()) + own + self.trace - 2 * linalg.svdvals(centred @ self.root).sum()
+        return value if value > 1e-10 * (own + self.trace) else 0.0
 
 
 def _root(covariance: np.ndarray) -> np.ndarray:

@@ -248,8 +248,8 @@ def _within_package(function: Callable) -> str:
     return file.relative_to(provenance.PACKAGE).as_posix() if file.is_relative_to(provenance.PACKAGE) else str(file)
 
 
-def load_dataset(spec: RunSpec) -> datasets.Dataset:
-    """The data set of a spec: a known name, a folder of that name in ``$SALUN_DATA``, or a path."""
+def load_dataset(spec: RunSpec, *, size: int | None = None) -> datasets.Dataset:
+    """The data set of a spec: a known name, a folder of that name in ``$SALUN_DATA``, or a path; `size` as in `data.load`."""
     name = spec.dataset
     if name not in datasets.NAMES and not Path(name).exists():
         beside = data_folder() / name
@@ -258,7 +258,7 @@ def load_dataset(spec: RunSpec) -> datasets.Dataset:
                 raise InputError(f"there is no folder {name}")
             raise unknown("data set", name, datasets.NAMES)
         name = str(beside)
-    data = datasets.load(name, note=spec.data_note or None)
+    data = datasets.load(name, size=size, note=spec.data_note or None)
     return data if spec.train_images is None else _thinned(data, spec.train_images)
 
 

@@ -21,7 +21,7 @@ from ..files import atomic
 from ..unlearning import METHODS
 from . import provenance
 from .execute import pick_device, run_fingerprint
-from .parameters import check_data, check_parameters, data_fingerprint
+from .parameters import check_data, check_parameters, data_fingerprint, generation_trial
 from .record import Record
 
 MIME = "application/vnd.salun.record+json"
@@ -161,10 +161,8 @@ def notebook_modules(path: Path) -> list[str]:
 
 
 def _library_digest(path: Path, effective: Mapping[str, Any]) -> str:
-    if effective.get("eraser") and effective.get("concept") is not None:
-        from ..generation.trial import Trial, fingerprint
-
-        return fingerprint(Trial.of(effective))
+    if trial := generation_trial(effective):
+        return trial.fingerprint()
     method, modules = str(effective.get("method", "")), notebook_modules(path)
     if method not in METHODS:
         return provenance.code_fingerprint(provenance.CORE, *modules)
@@ -214,8 +212,9 @@ def _execute(path: Path, log_path: Path, parameters: dict, effective: Mapping[st
 def _absolute(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters with paths of this folder made absolute, since the notebook runs in its own."""
     texts = {k: v for k, v in parameters.items() if isinstance(v, str) and v not in NAMES}
-    paths = {k: v for k, v in texts.items() if k in ("dataset", "data", "indices") or (k in ("model", "judge") and "/" in v)}
-    return {**parameters, **{k: str(Path(v).resolve()) for k, v in paths.items() if Path(v).exists()}}
+    files, models = ("dataset", "data", "indices", "prompts", "harmless"), ("model", "judge", "clip")
+    paths = {k: v for k, v in texts.items() if k in files or (k in models and "/" in v)}
+    return {**parameters, **{k: str(Path(v).resolve()) for k, v in paths.items() if v and Path(v).exists()}}
 
 
 def _failed(path: Path, what: str, effective: Mapping[str, Any], log_path: Path) -> RunFailedError:

@@ -37,12 +37,10 @@ def check_parameters(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
 def check_data(effective: Mapping[str, Any]) -> None:
     """Check that the data set can be loaded, that it has the class to be forgotten, and that the device is there."""
     pick_device(str(effective.get("device") or "auto"))
-    if trial := _trial(effective):
-        from ..generation.trial import check_present
-
-        check_present(trial)
+    if trial := generation_trial(effective):
+        trial.check_present()
     if name := _dataset_name(effective):
-        data = _dataset(name, effective.get("train_images"))
+        data = _dataset(name, effective.get("train_images"), effective.get("image_size"))
         if effective.get("scenario") == "class" and "forget_class" in effective:
             check_label(effective["forget_class"], data.classes)
 
@@ -120,22 +118,28 @@ def check_ranges(effective: Mapping[str, Any]) -> None:
         if name.endswith("lr") and value is not None and value < 0:
             raise InputError(f"{name} must be at least 0, not {value!r}")
     if effective.get("eraser"):
-        _trial(effective)
+        generation_trial(effective)
         return
     own = [*(method.defaults if method else ()), *COMMON]
     params = {k: v for k, v in effective.items() if k in own and k not in fields and v is not None}
     RunSpec(**fields, **params, **_json_parameters(effective))
 
 
-def _trial(effective: Mapping[str, Any]) -> Any:
-    """The trial of generation that the parameters describe, checked; None where they describe none."""
+def generation_trial(effective: Mapping[str, Any]) -> Any:
+    """The trial of generation that the parameters describe, checked; None where they describe none.
+
+    A `concept` to erase makes it a `Trial`; one to `forget`, of which the model draws the pictures itself, a `HarmfulTrial`.
+    """
     if not effective.get("eraser"):
         return None
     from ..generation import ERASERS
+    from ..generation.harmful_trial import HarmfulTrial
     from ..generation.trial import Trial
 
     if effective["eraser"] not in ERASERS:
         raise unknown("eraser", effective["eraser"], ERASERS)
+    if effective.get("forget") is not None:
+        return HarmfulTrial.of(effective)
     return Trial.of(effective) if effective.get("concept") is not None else None
 
 
@@ -161,9 +165,9 @@ def _json_parameters(effective: Mapping[str, Any]) -> dict[str, Any]:
 def data_fingerprint(effective: Mapping[str, Any]) -> str:
     """Fingerprint of the data set that the parameters name; "" when they name none."""
     name = _dataset_name(effective)
-    return _dataset(name, effective.get("train_images")).fingerprint if name else ""
+    return _dataset(name, effective.get("train_images"), effective.get("image_size")).fingerprint if name else ""
 
 
 @functools.lru_cache(maxsize=4)
-def _dataset(name: str, train_images: int | None) -> Any:
-    return load_dataset(RunSpec(dataset=name, train_images=train_images))
+def _dataset(name: str, train_images: int | None, size: int | None) -> Any:
+    return load_dataset(RunSpec(dataset=name, train_images=train_images), size=size)

@@ -2,29 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import json
 import os
 import statistics
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
-from filelock import FileLock, Timeout
 
 from ..errors import InputError, unknown
 from ..files import atomic
 from ..metrics import evaluate
 from ..seeds import derive
 from ..training import TrainingDivergedError
-from ..unlearning import METHODS, Range, unlearn
+from ..unlearning import METHODS, unlearn
 from .execute import Task, prepare, with_spec
 from .provenance import device_facts
 from .spec import RunSpec
+from .study import chosen, finished, open_study, suggest
 
 DIVERGED = 100.0  # the gap of a trial that ended in NaN: as bad as can be
 
@@ -74,44 +73,23 @@ def tune(
         if not METHODS[name].search:
             continue
         held = _fixed(name, fixed)
-        with _study(Path(state), f"{tuned_name(spec)}_{name}_{_digest(spec, pilot_seeds, held)}", name) as study:
-            while _finished(study) < trials and (deadline is None or time.monotonic() < deadline):
+        method, called = METHODS[name], f"{tuned_name(spec)}_{name}_{_digest(spec, pilot_seeds, held)}"
+        with open_study(Path(state), called, what=name, space=method.search, default=method.defaults) as study:
+            while finished(study) < trials and (deadline is None or time.monotonic() < deadline):
                 trial = study.ask()
-                params = suggest(trial, name)
+                params = suggest(trial, method.search)
                 study.tell(trial, statistics.fmean(_gap(task, name, {**params, **held}) for task in tasks))
-            if _finished(study) >= trials:
+            if finished(study) >= trials:
                 facts = {"pilot_seeds": list(pilot_seeds), "device": device_facts(tasks[0].device)["name"]}
-                _write_chosen(path, spec, name, _chosen(study, held) | facts)
+                write_chosen(path, _header(spec), name, chosen(study, held) | facts)
     return path
 
 
-def _chosen(study: Any, held: Mapping[str, Any]) -> dict[str, Any]:
-    """The best parameters of a finished study, their gap, and that of the default, which is its first finished trial."""
-    best, default = study.best_trial, next(t for t in study.trials if t.state.name == "COMPLETE")
-    return {
-        "params": {**best.params, **held}, "pilot_gap": round(best.value, 4), "trials": _finished(study),
-        "default_gap": round(default.value, 4),
-    }  # fmt: skip
-
-
-def _write_chosen(path: Path, spec: RunSpec, method: str, entry: dict[str, Any]) -> None:
+def write_chosen(path: Path, header: str, method: str, entry: dict[str, Any]) -> None:
     """Put one method's entry into the file; those of other methods, written meanwhile or not, stay."""
-    chosen = read_tuned(path) | {method: entry}
+    entries = read_tuned(path) | {method: entry}
     with atomic(path) as partial:
-        partial.write_text(_header(spec) + yaml.safe_dump(chosen, sort_keys=True))
-
-
-def suggest(trial: Any, method: str) -> dict[str, Any]:
-    """Draw one point of a method's declared search space."""
-    drawn = {}
-    for name, space in METHODS[method].search.items():
-        if not isinstance(space, Range):
-            drawn[name] = trial.suggest_categorical(name, list(space))
-        elif isinstance(space.low, int) and isinstance(space.high, int):
-            drawn[name] = trial.suggest_int(name, space.low, space.high, log=space.log)
-        else:
-            drawn[name] = trial.suggest_float(name, space.low, space.high, log=space.log)
-    return drawn
+        partial.write_text(header + yaml.safe_dump(entries, sort_keys=True))
 
 
 def tuned_name(spec: RunSpec) -> str:
@@ -148,61 +126,6 @@ def _digest(spec: RunSpec, pilot_seeds: Sequence[int], fixed: Mapping[str, Any])
     """Trials under another recipe, or with other values held still, belong to another study."""
     decides = spec.model_dump(exclude={"tier", "method", "mask", "params", "seed", "split_seed", "training_seed", "device", "data_note"})
     return hashlib.sha256(json.dumps([decides, list(pilot_seeds), fixed], sort_keys=True).encode()).hexdigest()[:8]
-
-
-@contextlib.contextmanager
-def _study(folder: Path, name: str, method: str) -> Iterator[Any]:
-    """The study of that name, for this process alone; its first trial is the method's default, and one cut short is run again."""
-    try:
-        import optuna
-        from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend
-    except ModuleNotFoundError:
-        raise InputError("tuning needs optuna: pip install 'salun-utils[grid]'") from None
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    folder.mkdir(parents=True, exist_ok=True)
-    try:
-        alone = FileLock(folder / f"{name}.lock").acquire(timeout=0)
-    except Timeout:
-        raise InputError(f"{method} is being tuned on {folder} already; wait for it or name another --state") from None
-    with alone:
-        storage = JournalStorage(JournalFileBackend(str(folder / f"{name}.log")))
-        study = optuna.create_study(study_name=name, storage=storage, direction="minimize", load_if_exists=True)
-        # Seeded by how many trials there are: a study that goes on must not draw its first points again.
-        study.sampler = optuna.samplers.TPESampler(seed=derive(0, f"{name} {len(study.trials)}") % 2**32, n_startup_trials=4)
-        _enqueue(study, method)
-        yield study
-
-
-def _enqueue(study: Any, method: str) -> None:
-    """Put first what must come first: the default in a new study, in an old one the trial that was running when the call was killed."""
-    waiting = any(t.state.name in ("COMPLETE", "WAITING") for t in study.trials)
-    for trial in study.trials:
-        if trial.state.name == "RUNNING":
-            study.tell(trial.number, state=_failed())
-            if waiting and set(trial.params) == set(METHODS[method].search):
-                study.enqueue_trial(trial.params)
-    if not waiting:
-        study.enqueue_trial(_default(method))
-
-
-def _failed() -> Any:
-    from optuna.trial import TrialState
-
-    return TrialState.FAIL
-
-
-def _default(method: str) -> dict[str, Any]:
-    """The paper's values, moved into the declared range where they lie outside."""
-    point = {}
-    for name, space in METHODS[method].search.items():
-        value = METHODS[method].defaults[name]
-        point[name] = min(max(value, space.low), space.high) if isinstance(space, Range) else value if value in space else space[0]
-    return point
-
-
-def _finished(study: Any) -> int:
-    return sum(t.state.name == "COMPLETE" for t in study.trials)
 
 
 def _header(spec: RunSpec) -> str:

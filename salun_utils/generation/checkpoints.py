@@ -1,0 +1,103 @@
+"""Training that can be stopped and goes on to the same bytes: batches computed from the step alone, and checkpoints tied to their run."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+from ..files import atomic
+from ..seeds import generator
+
+
+def run(
+    step: Callable[[int], tuple[float, ...]],
+    *,
+    steps: int,
+    parts: Mapping[str, Any],
+    identity: Mapping[str, Any],
+    device: torch.device,
+    checkpoint: str | Path | None = None,
+    every: int = 200,
+    stop: int | None = None,
+    progress: Callable[..., None] | None = None,
+) -> dict:
+    """Call `step` with 0, 1, …, `steps` - 1, or from where the checkpoint ends.
+
+    Parameters
+    ----------
+    step : takes one step of training and returns its losses. Whatever it draws must depend on the number of the step alone.
+    parts, identity, device : see `save` and `resume`.
+    checkpoint : a file written every `every` steps and resumed from when it is there.
+    stop : end after this step (an interruption on purpose); the checkpoint is written.
+    progress : called with (step, each loss averaged since the last call) every `every` steps.
+
+    Returns
+    -------
+    {"losses": [(step, mean loss…)…], "seconds": those of all interrupted parts together, "steps": …}.
+    """
+    state = {"step": 0, "losses": [], "seconds": 0.0}
+    if checkpoint is not None and Path(checkpoint).is_file():
+        state = resume(checkpoint, parts, identity, device)
+    begun, since, total = time.perf_counter(), [], steps if stop is None else min(stop, steps)
+    for k in range(state["step"], total):
+        since.append(step(k))
+        if (k + 1) % every == 0 or k + 1 == total:
+            state["losses"].append((k + 1, *(sum(values) / len(since) for values in zip(*since))))
+            if progress:
+                progress(*state["losses"][-1])
+            since = []
+            if checkpoint is not None:
+                spent = state["seconds"] + time.perf_counter() - begun
+                save(checkpoint, parts, {**state, "step": k + 1, "seconds": spent}, identity)
+    return {"losses": state["losses"], "seconds": state["seconds"] + time.perf_counter() - begun, "steps": total}
+
+
+def batch_of_step(n: int, size: int, step: int, seed: int) -> Tensor:
+    """Indices (size,) of step k in an endless run of shuffled epochs over n pictures, computed from (seed, k) alone."""
+    start = step * size
+    wanted = torch.arange(start, start + size)
+    epochs = wanted // n
+    out = torch.empty(size, dtype=torch.int64)
+    for epoch in epochs.unique().tolist():
+        order = _order(n, epoch, seed)
+        here = epochs == epoch
+        out[here] = order[wanted[here] % n]
+    return out
+
+
+@lru_cache(maxsize=2)
+def _order(n: int, epoch: int, seed: int) -> Tensor:
+    return torch.randperm(n, generator=generator(seed, f"epoch {epoch}"))
+
+
+def save(path: str | Path, parts: Mapping[str, Any], state: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
+    """Write a checkpoint whole or not at all.
+
+    Parameters
+    ----------
+    parts : name -> whatever has a `state_dict`: networks, averages, optimizers.
+    state : plain values such as the step; its "losses" are tuples. identity : what tells this run from another.
+    """
+    content = {name: part.state_dict() for name, part in parts.items()}
+    content |= {"state": {**state, "losses": [list(row) for row in state["losses"]]}, "identity": dict(identity)}
+    with atomic(path) as partial:
+        torch.save(content, partial)
+
+
+def resume(path: str | Path, parts: Mapping[str, Any], identity: Mapping[str, Any], device: torch.device) -> dict:
+    """Put a checkpoint back into `parts` and return its state; `InputError` when it is of a run with another identity."""
+    content = torch.load(path, map_location=device, weights_only=True)
+    if content["identity"] != identity:
+        there, here = content["identity"], identity
+        differs = next(k for k in {**there, **here} if there.get(k) != here.get(k))
+        raise InputError(f"{path} is of another run: its {differs} is {there.get(differs)!r}, not {here.get(differs)!r}")
+    for name, part in parts.items():
+        part.load_state_dict(content[name])
+    return {**content["state"], "losses": [tuple(row) for row in content["state"]["losses"]]}
