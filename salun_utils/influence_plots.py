@@ -146,6 +146,7 @@ def correlations(table: pd.DataFrame, measures: Mapping[str, str], names: Mappin
             axis.plot(part[measure], places, MARKERS[k], color=colour, markersize=6, markeredgecolor="white", label=scoring)
         axis.axvline(0, color="0.4", linewidth=0.9)
         axis.set(yticks=range(len(names)), yticklabels=list(names.values()), ylim=(len(names) - 0.5, -0.5), xlim=(-1.05, 1.05))
+        axis.set_xticks([-0.5, 0, 0.5, 1], ["-0.5", "0", "0.5", "1"])
         axis.set_title(title, fontsize=10)
         axis.tick_params(axis="both", labelsize=9, length=0)
     figure.supxlabel("rank correlation with the decile", fontsize=10)
@@ -174,7 +175,8 @@ def mask_drift(rows: pd.DataFrame, levels: Mapping[str, Mapping[str, float]], *,
         axis.plot(epochs, [1, *mean], "o-", color=COLOURS[0], markersize=5, markeredgecolor="white")
         for (name, level), style in zip(levels[panel].items(), ("--", ":", "-."), strict=False):
             axis.axhline(level, color="0.3", linestyle=style, linewidth=1.1)
-            axis.text(epochs[-1], level + 0.015, name, ha="right", va="bottom", fontsize=8.5, color="0.25")
+            side = 1 if level > mean.iloc[-1] else -1  # the name stays clear of the line
+            axis.text(epochs[-1], level + 0.015 * side, name, ha="right", va="bottom" if side > 0 else "top", fontsize=8.5, color="0.25")
         axis.set(title=panel, xlabel="epochs of unlearning", ylim=(0, 1.04), xticks=epochs)
         axis.tick_params(labelsize=9)
     axes[0, 0].set_ylabel("overlap with the mask at $θ_o$")
