@@ -1,5 +1,5 @@
 """A small conditional variational auto-encoder (Kingma and Welling, 2014; Sohn et al., 2015): two fully connected networks, and for each
-class a prior of its own, a mixture of Gaussians learned with them (as Tomczak and Welling, 2018, do without classes)."""
+class a prior of its own, a mixture of Gaussians learned with them (Tomczak and Welling, 2018, learn mixtures without classes)."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class VAETraining:
     """How it is trained: `steps` of `batch` pictures with Adam, both rates falling to 0 along a cosine; the prior's is its own.
 
     Decoders blur what tells similar classes apart. So a small classifier, trained alongside on the real pictures and thrown away
-    afterwards, adds `class_weight` times its cross-entropy on the decoded ones to the bound, in nats a picture (as Bao et al., 2017, do).
+    afterwards, adds `class_weight` times its cross-entropy on the decoded ones to the bound, in nats a picture (Bao et al., 2017, use
+    one to that end too).
     """
 
     steps: int = 20_000
