@@ -445,7 +445,7 @@ verdicts = {}
 for where, runs in recorded.items():
     print(f"\nRecorded runs, {where}, {len(runs)} seeds")
     row, by, of_head = head.loc[where], ordering[where], summary.measured(recorded, "head").set_index(["scenario", "seed"]).loc[where]
-    figures = summary.decile_figures(every[every.scenario == where]).set_index(["scoring", "change", "seed"])
+    figures = summary.decile_figures(every[every.scenario == where]).set_index(["scoring", "change", "seed"]).sort_index()
     zero, equal, undo = (by.loc[("saliency", change)] for change in ("zero", "equal noise", "undo"))
     claim("in the last layer influence agrees with leave-one-out retraining at a rank correlation of at least 0.9", above(row, "one_test", 0.9), f"{row.one_test:.3f}")
     paired("there influence tells which weights retraining moves better than the gradient does", of_head.set_by_influence, of_head.set_by_gradient)
