@@ -292,7 +292,7 @@ figure.tight_layout()
 # %% [markdown]
 # ## Recorded runs
 #
-# Every eraser and every control of the mask on three classes with three seeds of unlearning each, read from `benchmark/records`. *change* is the share of other classes recognised minus that of the original, in points, both drawn from the same codes. The intervals are bootstrap 95 % intervals over runs; runs of one class are alike, so they
+# Erasers and controls of the mask on three classes with three seeds of unlearning each, as far as they are recorded, read from `benchmark/records`. *change* is the share of other classes recognised minus that of the original, in points, both drawn from the same codes. The intervals are bootstrap 95 % intervals over runs; runs of one class are alike, so they
 # are rather too narrow. All masks keep half of the weights. **RL** is the same loss without a mask, tuned on its own; **SalUn's settings, no mask** has the values that were tuned for SalUn. **GA** climbs $\ell_f$; **Retrain** is a fresh network trained on the other nine classes by the recipe of the original.
 
 # %% tags=["nbval-check-output"]
@@ -307,7 +307,10 @@ for kind, name in {"GAN": "gan-fashion", "VAE": "vae-fashion"}.items():
         continue
     table = every[kind]
     print(f"{kind}: {len(table)} runs; classes {', '.join(sorted(table.concept.unique()))}; seeds {sorted(map(int, table.seed.unique()))}; original: {table.original.mean():.1f} % of the other classes recognised")
-    print(f"{recorded.as_text(summary[kind])}\n")
+    print(recorded.as_text(summary[kind]))
+    full = table.concept.nunique() * table.seed.nunique()
+    few = [f"{n} ({(table.name == n).sum()} of {full})" for n in (OURS, *CONTROLS, "GA", "Retrain") if (table.name == n).sum() < full]
+    print(f"not or not all recorded: {', '.join(few)}\n" if few else "")
 
 # %% mystnb={"image": {"alt": "GAN: three panels with one line an eraser, best at the top: UA, change of the other classes in points, change of the distance to real pictures, each with a 95 per cent interval; SalUn and its controls in another colour"}}
 if len(every["GAN"]):
