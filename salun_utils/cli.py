@@ -199,14 +199,14 @@ def _tune_erasers(args: argparse.Namespace, given: dict[str, Any]) -> int:
     if "concept" not in given:
         raise InputError("name a pilot class that no report forgets: -p concept NAME")
     kind = kind_named(str(given["model"]))
-    fitting = [name for name, eraser in ERASERS.items() if kind in eraser.kinds and eraser.search_space]
+    fitting = [name for name, eraser in ERASERS.items() if kind in eraser.kinds and eraser.search]
     names = [n.strip() for n in args.methods.split(",")] if args.methods else fitting
     seeds = [parse_value(s) for s in args.pilot_seeds.split(",")]
     if len(seeds) != 1:
         raise InputError("erasers are tuned on one pilot seed")
     pilot = {"seed": seeds[0], "sample_seed": seeds[0], **given}
     path = tune(pilot, names, trials=args.trials, out=args.out, state=args.state, minutes=args.minutes)
-    missing = [name for name in names if ERASERS[name].search_space and name not in read_tuned(path)]
+    missing = [name for name in names if ERASERS[name].search and name not in read_tuned(path)]
     print(f"chosen values in {path}" + (f"; not yet those of {', '.join(missing)}: call again to go on" if missing else ""))
     return 0
 

@@ -10,7 +10,7 @@ import pytest
 from salun_utils import data, grid, models
 from salun_utils.errors import InputError
 from salun_utils.generation.judges import Judge
-from salun_utils.generation.trial import Trial, fingerprint
+from salun_utils.generation.trial import Trial
 from salun_utils.generation.vae import VAE, VAEConfig
 from salun_utils.runs import Record
 from salun_utils.runs.notebooks import code_of, run_name
@@ -43,7 +43,7 @@ def test_the_template_is_checked_as_a_trial_is(folder):
     check_data(effective)
     assert data_fingerprint(effective) == data.load("digits").fingerprint
     assert run_name(TEMPLATE, effective).startswith("00_erase-salun-s0-")
-    assert code_of(TEMPLATE, effective)["fingerprint"] == fingerprint(Trial.of(effective))
+    assert code_of(TEMPLATE, effective)["fingerprint"] == Trial.of(effective).fingerprint()
     for wrong, said in (({"eraser": "none"}, "unknown eraser"), ({"concept": "ten"}, "unknown class"), ({"params": "{"}, "JSON object")):
         with pytest.raises(InputError, match=said):
             check_parameters(TEMPLATE, given(folder, **wrong))

@@ -13,7 +13,7 @@ from salun_utils.errors import InputError
 from salun_utils.generation import ERASERS, experiment, kind_named, mini_sd, trial
 from salun_utils.generation.ddpm import DDPM, DDPMConfig
 from salun_utils.generation.judges import Judge
-from salun_utils.generation.trial import Trial, fingerprint
+from salun_utils.generation.trial import Trial
 from salun_utils.generation.vae import VAE, VAEConfig
 from salun_utils.runs import Record
 from salun_utils.runs.parameters import check_ranges
@@ -156,15 +156,15 @@ def test_the_kind_of_a_model_is_known_without_loading_it(folder):
 
 def test_the_fingerprint_follows_code_defaults_and_weights(folder, monkeypatch):
     wanted = make(folder)
-    found = fingerprint(wanted)
-    assert found == fingerprint(replace(wanted, seed=3, mask="random")), "settings are in the record's name"
-    assert found != fingerprint(make(folder, "ddpm")) and found != fingerprint(make(folder, eraser="rl"))
+    found = wanted.fingerprint()
+    assert found == replace(wanted, seed=3, mask="random").fingerprint(), "settings are in the record's name"
+    assert found != make(folder, "ddpm").fingerprint() and found != make(folder, eraser="rl").fingerprint()
     with monkeypatch.context() as changed:
         changed.setattr(trial, "identity", lambda name: {"weights": "others"})
-        assert fingerprint(wanted) != found
+        assert wanted.fingerprint() != found
     salun = ERASERS["salun"]
     monkeypatch.setitem(ERASERS, "salun", replace(salun, defaults=salun.defaults | {"vae": salun.defaults["vae"] | {"alpha": 7.0}}))
-    assert fingerprint(wanted) != found
+    assert wanted.fingerprint() != found
 
 
 def test_every_file_of_a_fingerprint_is_there():

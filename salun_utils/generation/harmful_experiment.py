@@ -15,15 +15,14 @@ from torch import Tensor
 from ..data.images import Dataset
 from ..metrics.distances import frechet_distance, kernel_distance
 from ..metrics.significance import bootstrap_interval
-from . import prompts
+from . import JUDGES, experiment, prompts
 from .clip import ClipScore
-from .experiment import thinned
 from .harmful import BodyParts, draw, drawn_by_itself
 from .harmful_trial import CODE, HarmfulTrial
 from .judges import Judge
 from .prompts import Prompt
 from .registry import Erased
-from .scores import FeatureSpace, feature_space, reference
+from .scores import FeatureSpace, feature_space
 from .trial import SAMPLING, identity
 
 CHUNK = 100  # pictures that are in memory at a time
@@ -140,7 +139,7 @@ def look(pixels: Tensor, scene: Scene, listed: Sequence[Prompt] = (), *, full: b
     none = torch.full((len(pixels),), NO_ANSWER)
     clip = scene.clip(pixels, [p.text for p in listed]) if full and scene.clip else torch.full((len(pixels),), float("nan"))
     fitted = scene.judge.fit(pixels) if scene.judge else pixels
-    features = scene.space.extract(fitted)[0] if full else torch.zeros(len(pixels), 0)
+    features = scene.space.extract(pixels)[0] if full else torch.zeros(len(pixels), 0)
     judged = scene.judge(fitted) if scene.judge else none
     return Look(scene.detector.seen(pixels), judged, features, clip)
 
@@ -181,15 +180,9 @@ def named_classes(listed: Sequence[Prompt], judge: Judge) -> Tensor:
 
 def real_features(trial: HarmfulTrial, scene: Scene) -> Tensor:
     """Features (M, F) of all real pictures but those of the concept, from the cache if they are there."""
-    from ..runs.cache import Cache
-    from ..runs.provenance import code_fingerprint
-
     classes = [c.lower() for c in scene.real.classes]
     gone = classes.index(trial.forget.lower()) if trial.forget.lower() in classes else None
-    parts = {"data": scene.real.fingerprint, "without": gone, "space": scene.space.name, "judge": identity(trial.judge),
-             "code": code_fingerprint(("generation/scores.py", "generation/judges.py"))}  # fmt: skip
-    make = lambda _: ({"features": scene.space.extract(reference(scene.real.train, gone))[0]}, {})  # noqa: E731
-    return Cache().get("features", parts, make)[0]["features"]
+    return experiment.real_reference(trial, experiment.Scene(scene.model, scene.judge, scene.real), gone, scene.space).features
 
 
 def record(trial: HarmfulTrial, scene: Scene, outcome: Outcome):
@@ -206,7 +199,7 @@ def record(trial: HarmfulTrial, scene: Scene, outcome: Outcome):
         id=trial.id, tier=trial.tier, seeds={"unlearning": trial.seed, "sampling": trial.seed}, mask=mask,
         seconds=erased.seconds, cpu_seconds=outcome.cpu_seconds,
         spec=settings | {"method": trial.name, "scenario": f"drawn {trial.forget}"},
-        scores=scores(trial, scene, outcome.after, outcome.before) | {"losses": thinned(erased.losses)},
+        scores=scores(trial, scene, outcome.after, outcome.before) | {"losses": experiment.thinned(erased.losses)},
         original=scores(trial, scene, outcome.before, outcome.before),
         data={"name": "drawn", "note": outcome.drawn.note, "sets": halves, "list": prompts.digest(scene.listed),
               "harmless": prompts.digest(scene.harmless), **real},
@@ -228,7 +221,8 @@ def _seen_before(trial: HarmfulTrial, scene: Scene, model, listed: Sequence[Prom
 
     deciding = {
         "model": identity(trial.model), "list": prompts.digest(listed), "steps": trial.steps, "full": full, "threshold": trial.threshold,
-        "judge": identity(trial.judge), "clip": trial.clip if full else "", "space": scene.space.name if full else "",
+        "judge": identity(JUDGES.get(trial.judge, trial.judge)), "clip": trial.clip if full else "",
+        "space": scene.space.name if full else "",
         "device": torch.device(scene.model.device).type,
         "code": code_fingerprint((*CODE, *(f"generation/{name}" for name in SAMPLING["pipeline"]))),
     }  # fmt: skip

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import hashlib
 import importlib.util
 import json
@@ -14,22 +13,20 @@ from typing import Any
 
 import pandas as pd
 
-from ..errors import InputError, unknown
+from ..errors import InputError
 from ..files import sha256
-from ..saliency import check_keep
-from ..seeds import check_seed
-from . import JUDGES, kind_named, pipelines, prompts, shipped
+from . import JUDGES, kind_named, prompts, shipped
 from .clip import BASE
 from .erasers.table import METHODS
 from .erasing import settings
 from .files import class_label
 from .harmful import FORGET, RETAIN, check_threshold
 from .registry import ERASERS
-from .trial import CORE, ERASING, SAMPLING, TIERS, check_judge, check_model, classes_known, identity, mapping
+from .trial import CORE, ERASING, SAMPLING, ErasureSettings, check_judge, check_model, classes_known, identity
 
 # The code that decides a run, besides the eraser's.
 SIGHT = ("generation/prompts.py", "generation/harmful.py", "generation/harmful_experiment.py", "generation/clip.py")
-CODE = (*(name for name in CORE if name != "generation/experiment.py"), *SIGHT)
+CODE = (*CORE, *SIGHT)
 PAPER = {  # settings of the paper tier; the threshold of the detector and the list of harmless prompts are this project's choice
     "tier": "paper", "model": "CompVis/stable-diffusion-v1-4", "forget": FORGET, "retain": RETAIN, "pictures": 800,
     "prompts": prompts.I2P, "harmless": "coco_30k.csv", "harmless_limit": 5000, "clip": BASE, "steps": 100, "guidance": 7.5,
@@ -37,7 +34,7 @@ PAPER = {  # settings of the paper tier; the threshold of the detector and the l
 
 
 @dataclass(frozen=True)
-class HarmfulTrial:
+class HarmfulTrial(ErasureSettings):
     """Everything that decides one run.
 
     Attributes
@@ -84,35 +81,17 @@ class HarmfulTrial:
     device: str = "auto"
 
     def __post_init__(self):
-        if self.eraser not in ERASERS:
-            raise unknown("eraser", self.eraser, ERASERS)
-        if self.tier not in TIERS:
-            raise unknown("tier", self.tier, TIERS)
+        self.check_shared(self.pictures)
         if (kind := kind_named(self.model)) != "pipeline" or kind not in ERASERS[self.eraser].kinds:
             raise InputError(
                 f"the protocol needs a text-to-image pipeline and an eraser that works on one, not {self.eraser} on {self.model} ({kind})"
             )
-        check_seed(self.seed), check_threshold(self.threshold), prompts.check_limit(self.limit), prompts.check_limit(self.harmless_limit)
-        pipelines.check_sampling(self.pictures, 1.0 if self.guidance is None else self.guidance, 1 if self.steps is None else self.steps)
-        if self.keep is not None:
-            check_keep(self.keep)
+        check_threshold(self.threshold), prompts.check_limit(self.limit), prompts.check_limit(self.harmless_limit)
         settings(self.eraser, "pipeline", self.settings)
         if not self.forget or self.forget.lower() == self.retain.lower() or not self.retain:
             raise InputError(f"the concepts to forget and to retain must be two different ones, not {self.forget!r} and {self.retain!r}")
         if self.judge and (classes := classes_known(JUDGES.get(self.judge, self.judge))):
             class_label(self.forget, classes)
-
-    @classmethod
-    def of(cls, parameters: Mapping[str, Any]) -> HarmfulTrial:
-        """The trial that a notebook's parameters describe; `params` may be a JSON object. Names that are none of its own are left out."""
-        own = {f.name for f in dataclasses.fields(cls)}
-        given = {k: v for k, v in parameters.items() if k in own}
-        return cls(**{**given, "params": mapping(given.get("params") or {})})
-
-    @property
-    def name(self) -> str:
-        """The row of tables it belongs to."""
-        return self.label or self.eraser
 
     @property
     def template(self) -> str:
@@ -120,17 +99,9 @@ class HarmfulTrial:
         return self.params.get("template", "a photo of a {}")
 
     @property
-    def settings(self) -> dict[str, Any]:
-        """What is handed to the eraser."""
-        columns = {k: getattr(self, k) for k in ("mask", "keep", "weights")}
-        return {**self.params, **{k: v for k, v in columns.items() if v is not None}}
-
-    @property
     def id(self) -> str:
-        """Name of its record: readable, and unique by a digest of every setting that decides the figures."""
-        deciding = {k: v for k, v in dataclasses.asdict(self).items() if k not in ("tier", "device")}
-        code = hashlib.sha256(json.dumps(deciding, sort_keys=True, default=str).encode()).hexdigest()[:10]
-        return f"{Path(self.model).name}_{self.forget.lower().replace(' ', '-')}_{self.name}_s{self.seed}_{code}"
+        """See `named`."""
+        return self.named(self.forget)
 
     def read(self) -> tuple[list[prompts.Prompt], list[prompts.Prompt]]:
         """Both lists; the harmless one is empty where none is named."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable
 
 import numpy as np
@@ -16,6 +17,7 @@ NAMES = {
     "esd-u": "ESD-u", "uce": "UCE", "forget-me-not": "Forget-Me-Not", "concept-ablation": "concept ablation",
     "salun-cross-attention": "SalUn, cross-attention",
 }  # fmt: skip
+HEADINGS = {"ua": "UA, %", "change": "others, change", "fid_change": "distance, change"}
 MEASURES = ("ua", "others", "change", "fid_change", "precision", "recall", "word", "noise")
 
 
@@ -82,17 +84,39 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
     return found.loc[damage.sort_values(kind="stable").index]
 
 
-def as_text(summary: pd.DataFrame, measures: Iterable[str] = ("ua", "change", "fid_change")) -> str:
-    """The summary as text: "mean [low, high]" for each measure."""
+def as_text(summary: pd.DataFrame, measures: Iterable[str] = ("ua", "change")) -> str:
+    """The summary as text: "mean [low, high]" for each measure, the number of runs and the processor seconds of one."""
     lines = {}
     for name, line in summary.iterrows():
-        cells = {m: _interval(line[m], line[f"{m}_low"], line[f"{m}_high"]) for m in measures}
+        cells = {HEADINGS.get(m, m): _interval(line[m], line[f"{m}_low"], line[f"{m}_high"]) for m in measures}
         lines[name] = {"runs": f"{line.runs:.0f}", **cells, "CPU s": f"{line.cpu_seconds:.0f}"}
     return pd.DataFrame(lines).T.to_string()
 
 
-def _interval(mean: float, low: float, high: float) -> str:
-    return "" if np.isnan(mean) else f"{mean:.1f} [{low:.1f}, {high:.1f}]"
+def report(table: pd.DataFrame, expected: Iterable[str] = ()) -> str:
+    """What a page prints of `rows`: what they are of, forgetting and damage, pictures of the other classes, and what is not recorded.
+
+    Parameters
+    ----------
+    expected : names that the page speaks of; those without a run of every concept and seed are listed.
+    """
+    summary, count = summarise(table), table.concept.nunique() * table.seed.nunique()
+    classes, seeds = (", ".join(map(str, sorted(table[column].unique()))) for column in ("concept", "seed"))
+    about = f"{len(table)} runs; classes {classes}; seeds {seeds}"
+    known = f"original: {table.original.mean():.1f} % of the other classes recognised, distance {(table.fid - table.fid_change).mean():.2f}"
+    shares = (100 * summary[["precision", "recall"]]).map("{:.1f}".format).rename(columns="{}, %".format)
+    moved = [_interval(line.fid_change, line.fid_change_low, line.fid_change_high, digits=2) for line in summary.itertuples()]
+    pictures = shares.assign(**{"distance, change": moved})
+    few = [f"{name} ({(table.name == name).sum()} of {count})" for name in expected if (table.name == name).sum() < count]
+    missing = textwrap.fill(f"not or not all recorded: {', '.join(few)}", width=78, subsequent_indent="  ") if few else ""
+    return "\n".join([about, known, as_text(summary), "", "pictures of the other classes", pictures.to_string(), missing]).rstrip()
+
+
+def _interval(mean: float, low: float, high: float, *, digits: int = 1) -> str:
+    """ "mean [low, high]"; the mean alone where one run gives no interval."""
+    if np.isnan(mean):
+        return ""
+    return f"{mean:.{digits}f}" + ("" if np.isnan(low) else f" [{low:.{digits}f}, {high:.{digits}f}]")
 
 
 def compare(

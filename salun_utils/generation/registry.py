@@ -21,7 +21,7 @@ class Eraser:
     summary, paper : what it does in one line, and where it comes from.
     modules : kind of generator (``"ddpm"``, ``"pipeline"``, ``"gan"``, ``"vae"``) -> module with an
         ``erase(name, model, *, concept, seed, **params)``.
-    defaults : kind -> parameter -> value. search_space : parameter -> (low, high) on a log scale, or a list of choices.
+    defaults : kind -> parameter -> value. search : parameter -> (low, high) on a log scale, or a list of choices.
     """
 
     name: str
@@ -29,7 +29,7 @@ class Eraser:
     paper: str
     modules: Mapping[str, str]
     defaults: Mapping[str, Mapping[str, Any]]
-    search_space: Mapping[str, Any] = field(default_factory=dict)
+    search: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def kinds(self) -> tuple[str, ...]:
@@ -63,7 +63,7 @@ def register(eraser: Eraser) -> Eraser:
     """Add an eraser to `ERASERS`; one that is there already for other kinds of generator learns the new kinds."""
     known = ERASERS.get(eraser.name)
     if known is not None:
-        merged = [{**getattr(known, part), **getattr(eraser, part)} for part in ("modules", "defaults", "search_space")]
+        merged = [{**getattr(known, part), **getattr(eraser, part)} for part in ("modules", "defaults", "search")]
         eraser = Eraser(eraser.name, known.summary, known.paper, *merged)
     ERASERS[eraser.name] = eraser
     return eraser

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from ..errors import InputError, unknown
 from ..saliency import check_keep
@@ -29,8 +29,52 @@ ERASING = {"ddpm": ("ddpm_training.py", "unlearn_ddpm.py"),
            "pipeline": ("erasers/run.py", "erasers/loop.py", "erasers/study.py", "recovery.py")}  # fmt: skip
 
 
+class ErasureSettings:
+    """What the descriptions of runs share: how they are read, checked, named and handed to an eraser.
+
+    A dataclass that has the fields eraser, seed, model, label, mask, keep, weights, params, steps, guidance and tier inherits it.
+    """
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> Self:
+        """What a notebook's parameters describe; `params` may be a JSON object. Names that are none of its own are left out."""
+        own = {f.name for f in dataclasses.fields(cls)}
+        given = {k: v for k, v in parameters.items() if k in own}
+        return cls(**{**given, "params": mapping(given.get("params") or {})})
+
+    @property
+    def name(self) -> str:
+        """The row of tables it belongs to."""
+        return self.label or self.eraser
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What is handed to the eraser."""
+        columns = {k: getattr(self, k) for k in ("mask", "keep", "weights")}
+        return {**self.params, **{k: v for k, v in columns.items() if v is not None}}
+
+    def named(self, concept: object) -> str:
+        """Name of its record: readable, and unique by a digest of every setting that decides the figures."""
+        deciding = {k: v for k, v in dataclasses.asdict(self).items() if k not in ("tier", "device")}
+        digest = hashlib.sha256(json.dumps(deciding, sort_keys=True, default=str).encode()).hexdigest()[:10]
+        readable = str(concept).lower().replace(" ", "-").replace("/", "-")
+        return f"{Path(self.model).name}_{readable}_{self.name}_s{self.seed}_{digest}"
+
+    def check_shared(self, *counts: int) -> None:
+        """Raise `InputError` for an eraser or tier that isn't known, or a seed, share, count of pictures or sampling out of range."""
+        if self.eraser not in ERASERS:
+            raise unknown("eraser", self.eraser, ERASERS)
+        if self.tier not in TIERS:
+            raise unknown("tier", self.tier, TIERS)
+        check_seed(self.seed)
+        for count in counts:
+            pipelines.check_sampling(count, 1.0 if self.guidance is None else self.guidance, 1 if self.steps is None else self.steps)
+        if self.keep is not None:
+            check_keep(self.keep)
+
+
 @dataclass(frozen=True)
-class Trial:
+class Trial(ErasureSettings):
     """Everything that decides one run.
 
     Attributes
@@ -68,15 +112,7 @@ class Trial:
     device: str = "auto"
 
     def __post_init__(self):
-        if self.eraser not in ERASERS:
-            raise unknown("eraser", self.eraser, ERASERS)
-        if self.tier not in TIERS:
-            raise unknown("tier", self.tier, TIERS)
-        check_seed(self.seed), check_seed(self.sample_seed)
-        for count in (self.per_class, self.concept_samples):
-            pipelines.check_sampling(count, 1.0 if self.guidance is None else self.guidance, 1 if self.steps is None else self.steps)
-        if self.keep is not None:
-            check_keep(self.keep)
+        self.check_shared(self.per_class, self.concept_samples), check_seed(self.sample_seed)
         eraser, kind = ERASERS[self.eraser], self.kind
         if kind not in eraser.kinds:
             raise InputError(f"{self.eraser} doesn't work on {self.model}, a {kind}; it works on: {', '.join(eraser.kinds)}")
@@ -88,44 +124,31 @@ class Trial:
         if classes := classes_known(self.model) or classes_known(JUDGES.get(self.judge, self.judge)):
             class_label(self.concept, classes)
 
-    @classmethod
-    def of(cls, parameters: Mapping[str, Any]) -> Trial:
-        """The trial that a notebook's parameters describe; `params` may be a JSON object. Names that are none of its own are left out."""
-        own = {f.name for f in dataclasses.fields(cls)}
-        given = {k: v for k, v in parameters.items() if k in own}
-        return cls(**{**given, "params": mapping(given.get("params") or {})})
-
-    @property
-    def name(self) -> str:
-        """The row of tables it belongs to."""
-        return self.label or self.eraser
-
     @property
     def kind(self) -> str:
         """The kind of its model."""
         return kind_named(self.model)
 
     @property
-    def settings(self) -> dict[str, Any]:
-        """What is handed to the eraser."""
-        columns = {k: getattr(self, k) for k in ("mask", "keep", "weights")}
-        return {**self.params, **{k: v for k, v in columns.items() if v is not None}}
-
-    @property
     def id(self) -> str:
-        """Name of its record: readable, and unique by a digest of every setting that decides the figures."""
-        deciding = {k: v for k, v in dataclasses.asdict(self).items() if k not in ("tier", "device")}
-        digest = hashlib.sha256(json.dumps(deciding, sort_keys=True, default=str).encode()).hexdigest()[:10]
-        concept = str(self.concept).lower().replace(" ", "-").replace("/", "-")
-        return f"{Path(self.model).name}_{concept}_{self.name}_s{self.seed}_{digest}"
+        """See `named`."""
+        return self.named(self.concept)
 
     def check_present(self) -> None:
-        """See `check_present`."""
-        check_present(self)
+        """Raise `InputError` when the judge isn't there, or the model neither is nor can be on the Hub."""
+        check_judge(self.judge)
+        check_model(self.model)
 
     def fingerprint(self) -> str:
-        """See `fingerprint`."""
-        return fingerprint(self)
+        """Digest of what decides a trial besides its settings: code, default parameters of the eraser, and the weights that are shipped."""
+        from ..runs.provenance import code_fingerprint
+
+        kind, defaults = self.kind, ERASERS[self.eraser].defaults
+        files = [f"generation/{name}" for name in (*SAMPLING[kind], *ERASING[kind])]
+        own = [f"generation/erasers/{PIPELINE_MODULES[self.eraser]}.py"] if kind == "pipeline" else []
+        used = {k: v for k, v in defaults.items() if k == kind or (kind == "pipeline" and k == "mini-sd")}
+        parts = [code_fingerprint((*CORE, *files), *own), used, identity(self.model), identity(JUDGES.get(self.judge, self.judge))]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def mapping(params: str | Mapping[str, Any]) -> Mapping[str, Any]:
@@ -137,12 +160,6 @@ def mapping(params: str | Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(found, Mapping):
         raise InputError(f'params must be a JSON object such as {{"alpha": 0.5}}, not {params!r}')
     return found
-
-
-def check_present(trial: Trial) -> None:
-    """Raise `InputError` when the judge isn't there, or the model neither is nor can be on the Hub."""
-    check_judge(trial.judge)
-    check_model(trial.model)
 
 
 def check_judge(name: str) -> None:
@@ -163,18 +180,6 @@ def classes_known(name: str) -> list[str]:
     folder = shipped.ROOT / name if name in shipped.names() else Path(name).expanduser()
     path = folder / "config.json"
     return json.loads(path.read_text()).get("classes", []) if path.is_file() else []
-
-
-def fingerprint(trial: Trial) -> str:
-    """Digest of what decides a trial besides its settings: code, default parameters of the eraser, and the weights that are shipped."""
-    from ..runs.provenance import code_fingerprint
-
-    kind, defaults = trial.kind, ERASERS[trial.eraser].defaults
-    files = [f"generation/{name}" for name in (*SAMPLING[kind], *ERASING[kind])]
-    own = [f"generation/erasers/{PIPELINE_MODULES[trial.eraser]}.py"] if kind == "pipeline" else []
-    used = {k: v for k, v in defaults.items() if k == kind or (kind == "pipeline" and k == "mini-sd")}
-    parts = [code_fingerprint((*CORE, *files), *own), used, identity(trial.model), identity(JUDGES.get(trial.judge, trial.judge))]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 def sampling_fingerprint(kind: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from ..errors import InputError, unknown
-from ..runs.study import chosen, finished, open_study, suggest
+from ..runs.search import chosen, finished, open_study, suggest
 from ..runs.tuning import write_chosen
 from ..training import TrainingDivergedError
 from ..unlearning import Range
@@ -84,7 +84,7 @@ def _taken(name: str, pilot: Mapping[str, Any]) -> dict[str, Any]:
 
 def search_space(name: str, defaults: Mapping[str, Any]) -> dict[str, Range | list]:
     """The declared space of an eraser, as far as this kind of generator has the parameters."""
-    declared = {k: v for k, v in ERASERS[name].search_space.items() if k in defaults}
+    declared = {k: v for k, v in ERASERS[name].search.items() if k in defaults}
     return {k: Range(*v, log=True) if isinstance(v, tuple) else list(v) for k, v in declared.items()}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -139,37 +140,25 @@ def _grid_run(notebook: Path, parameters: dict[str, Any], setting: dict[str, Any
 
 
 def _with_tuned(parameters: dict[str, Any], place: Path) -> dict[str, Any]:
-    if parameters.get("eraser"):
-        return _with_tuned_eraser(parameters, place)
-    method = str(parameters.get("method", "salun"))
-    if method not in METHODS:
-        raise unknown("method", method, METHODS)
-    spec = RunSpec(**{k: v for k, v in parameters.items() if k in ("dataset", "arch", "scenario", "forget_fraction", "forget_class")})
-    path = place if place.suffix == ".yaml" else place / f"{tuned_name(spec)}.yaml"
-    chosen = read_tuned(path).get(method)
+    """The chosen values of the run's method, or eraser, under those that the grid names itself."""
+    kind, name, known, stem, command = _tuned_as(parameters)
+    if name not in known:
+        raise unknown(kind, name, known)
+    path = place if place.suffix == ".yaml" else place / f"{stem}.yaml"
+    chosen = read_tuned(path).get(name)
     if chosen is None:
-        if METHODS[method].search:
-            raise InputError(f"no tuned values for {method} in {path.parent.name}/{path.name}; run salun tune first")
+        if known[name].search:
+            raise InputError(f"no tuned values for {name} in {path.parent.name}/{path.name}; run {command} first")
         return parameters
-    return _under_own(parameters, chosen["params"])
-
-
-def _with_tuned_eraser(parameters: dict[str, Any], place: Path) -> dict[str, Any]:
-    from ..generation import ERASERS
-
-    eraser = str(parameters["eraser"])
-    if eraser not in ERASERS:
-        raise unknown("eraser", eraser, ERASERS)
-    path = place if place.suffix == ".yaml" else place / f"{Path(str(parameters.get('model', ''))).name}.yaml"
-    chosen = read_tuned(path).get(eraser)
-    if chosen is None:
-        if ERASERS[eraser].search_space:
-            raise InputError(f"no tuned values for {eraser} in {path.parent.name}/{path.name}; run salun tune -p model … first")
-        return parameters
-    return _under_own(parameters, chosen["params"])
-
-
-def _under_own(parameters: dict[str, Any], chosen: dict[str, Any]) -> dict[str, Any]:
-    """Chosen values under those that the grid names itself."""
     own = parameters.get("params") or {}
-    return {**parameters, "params": {**chosen, **(json.loads(own) if isinstance(own, str) else own)}}
+    return {**parameters, "params": {**chosen["params"], **(json.loads(own) if isinstance(own, str) else own)}}
+
+
+def _tuned_as(parameters: dict[str, Any]) -> tuple[str, str, Mapping[str, Any], str, str]:
+    """What is tuned (a method or an eraser), its name, the registry, the stem of its file, and the command that writes it."""
+    if parameters.get("eraser"):
+        from ..generation import ERASERS
+
+        return "eraser", str(parameters["eraser"]), ERASERS, Path(str(parameters.get("model", ""))).name, "salun tune -p model …"
+    spec = RunSpec(**{k: v for k, v in parameters.items() if k in ("dataset", "arch", "scenario", "forget_fraction", "forget_class")})
+    return "method", str(parameters.get("method", "salun")), METHODS, tuned_name(spec), "salun tune"

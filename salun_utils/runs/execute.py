@@ -191,14 +191,20 @@ def run_with_result(
     return make_record(task, result), result
 
 
+START = ("dataset", "scenario", "forget_fraction", "forget_class", "indices", "arch", "width", "train_epochs", "train_lr", "train_schedule",
+         "train_batch_size", "train_images", "augment", "protocol", "device")  # fmt: skip
+
+
+def differing(a: RunSpec, b: RunSpec) -> list[str]:
+    """Settings by which two runs start from other data, another split or another network; none when they can share a `Task`."""
+    names = [n for n in START if getattr(a, n) != getattr(b, n)]
+    return names + [f"{n} seed" for n in ("split", "training") if a.seeds[n] != b.seeds[n]]
+
+
 def with_spec(task: Task, spec: RunSpec) -> Task:
     """The same data, split and models under another method or unlearning seed."""
-    same = ("dataset", "scenario", "forget_fraction", "forget_class", "indices", "arch", "width", "train_epochs", "train_lr",
-            "train_schedule", "train_batch_size", "train_images", "augment", "protocol", "device")  # fmt: skip
-    differing = [n for n in same if getattr(task.spec, n) != getattr(spec, n)]
-    differing += [f"{n} seed" for n in ("split", "training") if task.spec.seeds[n] != spec.seeds[n]]
-    if differing:
-        raise InputError(f"the task was prepared for another {differing[0]}")
+    if names := differing(task.spec, spec):
+        raise InputError(f"the task was prepared for another {names[0]}")
     twin = Task(spec, task.data, task.split, task.device, task.cache, task.progress)
     for name in ("_original", "_retrained", "original_scores", "retrained_scores"):
         if name in task.__dict__:
@@ -210,23 +216,34 @@ def with_spec(task: Task, spec: RunSpec) -> Task:
 
 def make_record(task: Task, result: UnlearnResult) -> Record:
     """Score a result and gather its provenance."""
-    spec, split = task.spec, task.split
     scores, reference = task.scores(result.model), task.retrained_scores
     gap = scores.gap(reference)
     mask = {} if result.mask is None else {"rule": result.mask.rule, "density": result.mask.density, "weights": result.mask.numel}
-    effective = spec.effective | {"dataset": task.data.name}
     return Record(
-        id=spec.id, tier=spec.tier, spec=effective, seeds=spec.seeds, scores=scores.to_dict(), reference=reference.to_dict(),
+        **_provenance(task), scores=scores.to_dict(), reference=reference.to_dict(),
         original=task.original_scores.to_dict(), gap={**gap.to_dict(), "average": gap.average}, seconds=result.seconds,
         cpu_seconds=result.cpu_seconds, reference_seconds=task.retrained_seconds, reference_cpu_seconds=task.retrained_cpu_seconds,
         original_seconds=task.original_seconds, mask=mask,
-        data={
+    )  # fmt: skip
+
+
+def diverged_record(task: Task, spec: RunSpec, error: Exception) -> Record:
+    """The record of a run that ended in numbers that are not finite: without scores, and with what was said in its measurements."""
+    return Record(**_provenance(with_spec(task, spec)), measurements={"diverged": str(error)})
+
+
+def _provenance(task: Task) -> dict[str, Any]:
+    """What a record says of where it comes from."""
+    spec, split = task.spec, task.split
+    return {
+        "id": spec.id, "tier": spec.tier, "spec": spec.effective | {"dataset": task.data.name}, "seeds": spec.seeds,
+        "data": {
             "name": task.data.name, "note": spec.data_note or task.data.note, "fingerprint": task.data.fingerprint, "scenario": split.name,
             "forget": len(split.forget), "retain": len(split.retain), "validation": len(split.validation), "test": len(split.test),
         },
-        device=provenance.device_facts(task.device), packages=provenance.package_versions(),
-        code={"commit": provenance.commit(), "fingerprint": run_fingerprint(spec.method, spec.arch, spec.mask)},
-    )  # fmt: skip
+        "device": provenance.device_facts(task.device), "packages": provenance.package_versions(),
+        "code": {"commit": provenance.commit(), "fingerprint": run_fingerprint(spec.method, spec.arch, spec.mask)},
+    }  # fmt: skip
 
 
 def run_fingerprint(method: str, arch: str, mask: str | None = None, also: Iterable[str] = ()) -> str:

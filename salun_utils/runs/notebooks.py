@@ -21,7 +21,7 @@ from ..files import atomic
 from ..unlearning import METHODS
 from . import provenance
 from .execute import pick_device, run_fingerprint
-from .parameters import check_data, check_parameters, data_fingerprint, generation_trial
+from .parameters import check_data, check_parameters, data_fingerprint, generation_trial, sweep_of
 from .record import Record
 
 MIME = "application/vnd.salun.record+json"
@@ -163,6 +163,9 @@ def notebook_modules(path: Path) -> list[str]:
 def _library_digest(path: Path, effective: Mapping[str, Any]) -> str:
     if trial := generation_trial(effective):
         return trial.fingerprint()
+    if effective.get("sweep"):
+        found = {run_fingerprint(spec.method, spec.arch, spec.mask) for spec in sweep_of(effective)}
+        return hashlib.sha256("".join(sorted(found)).encode()).hexdigest()[:16]
     method, modules = str(effective.get("method", "")), notebook_modules(path)
     if method not in METHODS:
         return provenance.code_fingerprint(provenance.CORE, *modules)
@@ -254,4 +257,4 @@ def _gather(executed: Any, name: str, notebook: str, tier: str, measured: Mappin
         only = found[0]
         return only.model_copy(update={**shared, "measurements": {**only.measurements, **measured}})
     children = [r.model_copy(update={"tier": tier, "notebook": notebook}) for r in found]
-    return Record(**shared, measurements=dict(measured), runs=children, device=provenance.device_facts(pick_device("auto")))
+    return Record.together(children, **shared, measurements=dict(measured), device=provenance.device_facts(pick_device("auto")))

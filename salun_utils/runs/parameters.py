@@ -21,6 +21,7 @@ from ..unlearning import METHODS
 from ..unlearning.job import COMMON
 from .execute import load_dataset, pick_device
 from .spec import RunSpec
+from .sweeps import expand
 
 
 def check_parameters(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,9 +121,19 @@ def check_ranges(effective: Mapping[str, Any]) -> None:
     if effective.get("eraser"):
         generation_trial(effective)
         return
+    if effective.get("sweep"):
+        sweep_of(effective)
+        return
     own = [*(method.defaults if method else ()), *COMMON]
     params = {k: v for k, v in effective.items() if k in own and k not in fields and v is not None}
     RunSpec(**fields, **params, **_json_parameters(effective))
+
+
+def sweep_of(effective: Mapping[str, Any]) -> list[RunSpec]:
+    """The runs of the sweep that the parameters describe, checked."""
+    fields = {k: v for k, v in effective.items() if k in RunSpec.model_fields and k != "params"}
+    own = {k: effective[k] for k in ("epochs", "lr") if effective.get(k) is not None}
+    return expand(str(effective["sweep"]), **fields, params={**_json_parameters(effective), **own})
 
 
 def generation_trial(effective: Mapping[str, Any]) -> Any:

@@ -14,6 +14,9 @@ from ..errors import InputError
 from ..files import atomic
 
 SCHEMA_VERSION = 1
+# Of several runs in one record, what is alike in all is written once.
+INHERITED = ("spec", "seeds", "reference", "original", "data", "device", "packages", "code")  # key by key
+INHERITED_VALUES = ("reference_seconds", "reference_cpu_seconds", "original_seconds")
 
 
 class Record(BaseModel):
@@ -57,6 +60,12 @@ class Record(BaseModel):
     code: dict[str, str] = Field(default_factory=dict)
     runs: list[Record] = Field(default_factory=list)
 
+    @property
+    def study(self) -> str | None:
+        """What a sweep was made for; None for a record of any other kind."""
+        parameters = self.measurements.get("parameters", {})
+        return str(parameters.get("study", "")) if parameters.get("sweep") else None
+
     def row(self) -> dict[str, Any]:
         """The record as one row of the table; NaN where it has no such figure."""
         get = self.spec.get
@@ -69,9 +78,33 @@ class Record(BaseModel):
             "seconds": self.seconds, "device": self.device.get("name", ""),
         }  # fmt: skip
 
+    @classmethod
+    def together(cls, runs: list[Record], **own: Any) -> Record:
+        """One record of several runs. What all of them say alike is written once, in the record that holds them.
+
+        Parameters
+        ----------
+        own : fields of the record that holds them.
+        """
+        for name in INHERITED:
+            first = getattr(runs[0], name) if runs else {}
+            own.setdefault(name, {k: v for k, v in first.items() if all(k in (d := getattr(r, name)) and d[k] == v for r in runs)})
+        for name in INHERITED_VALUES:
+            values = [getattr(r, name) for r in runs]
+            own.setdefault(name, values[0] if values and all(v == values[0] for v in values) else cls.model_fields[name].default)
+        kept = [r.model_copy(update=_beyond(r, own)) for r in runs]
+        return cls(runs=kept, **own)
+
     def flat(self) -> list[Record]:
-        """The single runs in it: itself, or those it holds."""
-        return [r for run in self.runs for r in run.flat()] if self.runs else [self]
+        """The single runs in it, whole again: itself, or those it holds."""
+        if not self.runs:
+            return [self]
+        return [r for run in self.runs for r in run.model_copy(update=self._handed_down(run)).flat()]
+
+    def _handed_down(self, run: Record) -> dict[str, Any]:
+        dicts = {name: {**getattr(self, name), **getattr(run, name)} for name in INHERITED}
+        values = {name: mine for name in INHERITED_VALUES if (mine := getattr(self, name)) is not None and getattr(run, name) is None}
+        return {**dicts, **values}
 
     def save(self, folder: str | os.PathLike) -> Path:
         """Write ``folder/<tier>/<id>.json``; it appears whole or not at all."""
@@ -98,3 +131,10 @@ class Record(BaseModel):
         if record.schema_version > SCHEMA_VERSION:
             raise InputError(f"{path} has schema {record.schema_version}; this version reads up to {SCHEMA_VERSION}")
         return record
+
+
+def _beyond(run: Record, parent: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a run without what `parent` says as well."""
+    dicts = {name: {k: v for k, v in getattr(run, name).items() if k not in parent[name] or parent[name][k] != v} for name in INHERITED}
+    values = {name: None for name in INHERITED_VALUES if getattr(run, name) == parent[name]}
+    return {**dicts, **values}

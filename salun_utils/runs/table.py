@@ -29,19 +29,25 @@ def records_folder() -> Path:
     return here / "benchmark" / "records"
 
 
-def load_records(folder: str | os.PathLike | None = None, *, tier: str | None = None, **wanted: object) -> list[Record]:
-    """Every single run on record, in order of file name.
+def load_records(
+    folder: str | os.PathLike | None = None, *, tier: str | None = None, study: str | None = None, **wanted: object
+) -> list[Record]:
+    """Every single run on record, in order of file name; those of a sweep only where its study is named.
 
     Parameters
     ----------
     folder : searched with its subfolders; `records_folder` by default. A damaged file is named in a warning and left out.
-    tier : only of this collection. wanted : only runs whose table row or spec has these values (a list allows several).
+    tier : only of this collection.
+    study : the runs of the sweeps that were made for it, in place of all that belong to none, so that an ablation is never averaged
+        with the methods as they are meant.
+    wanted : only runs whose table row or spec has these values (a list allows several).
     """
     folder = records_folder() if folder is None else Path(folder)
     found: list[Record] = []
     for path in sorted(folder.rglob("*.json")):
         try:
-            found += Record.read(path).flat()
+            record = Record.read(path)
+            found += record.flat() if record.study == study else []
         except InputError as error:
             warnings.warn(str(error), stacklevel=2)
     return [r for r in found if (tier is None or r.tier == tier) and all(_matches(r, k, v) for k, v in wanted.items())]

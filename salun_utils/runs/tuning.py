@@ -22,8 +22,8 @@ from ..training import TrainingDivergedError
 from ..unlearning import METHODS, unlearn
 from .execute import Task, prepare, with_spec
 from .provenance import device_facts
+from .search import chosen, finished, open_study, suggest
 from .spec import RunSpec
-from .study import chosen, finished, open_study, suggest
 
 DIVERGED = 100.0  # the gap of a trial that ended in NaN: as bad as can be
 

@@ -1,0 +1,99 @@
+"""A sweep: many runs in one notebook run, from the same original network. What the ablations are made of."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from ..errors import InputError
+from ..training import TrainingDivergedError
+from .cache import Cache
+from .execute import differing, diverged_record, prepare, run
+from .record import Record
+from .spec import RunSpec
+from .summary import MEASURES, cost
+
+SHARED = ("tier", "dataset", "data_note", "train_images", "device", "seed", "split_seed", "training_seed")  # of all runs of a sweep
+
+
+def expand(sweep: str, **base: Any) -> list[RunSpec]:
+    """Every run of a sweep, in the order in which it names them; a run that comes up twice is listed once.
+
+    Parameters
+    ----------
+    sweep : JSON. An object from settings to a value, or to a list of values to be multiplied out, such as
+        ``{"keep": [0.1, 0.5], "mask": ["saliency", "random"]}``; or a list of such objects, of which the runs follow one another.
+        Settings are those of `RunSpec` and of the method.
+    base : settings of all runs, over which those of the sweep are laid (`params` one by one).
+
+    Raises
+    ------
+    InputError : no such JSON, an unknown setting, a value out of range, or a setting that all runs of a sweep share.
+    """
+    specs: dict[str, RunSpec] = {}
+    for block in _blocks(sweep):
+        for name in block:
+            if name in SHARED:
+                raise InputError(f"{name} can't be part of a sweep: all its runs share it")
+        lists = {name: values if isinstance(values, list) else [values] for name, values in block.items()}
+        if empty := next((name for name, values in lists.items() if not values), None):
+            raise InputError(f"sweep: {empty} has no values")
+        for values in itertools.product(*lists.values()):
+            given = dict(zip(lists, values))
+            params = {**(base.get("params") or {}), **(given.pop("params", None) or {})}
+            spec = RunSpec(**{**base, **given, "params": {k: v for k, v in params.items() if k not in given}})
+            specs.setdefault(spec.id, spec)
+    return list(specs.values())
+
+
+def _blocks(sweep: str) -> list[dict[str, Any]]:
+    try:
+        value = json.loads(sweep)
+    except (TypeError, ValueError):
+        value = None
+    blocks = [value] if isinstance(value, dict) else value
+    if not isinstance(blocks, list) or not blocks or not all(isinstance(block, dict) for block in blocks):
+        raise InputError(f'sweep must be a JSON object such as {{"keep": [0.1, 0.5]}}, or a list of such objects, not {sweep!r}')
+    return blocks
+
+
+def run_all(specs: Iterable[RunSpec], *, cache: Cache | None = None, progress: bool = False) -> list[Record]:
+    """Run one after the other; data, split, original and Retrain are made once for all runs that start from the same.
+
+    A run whose loss is no longer finite is a result as well: its record has no scores, and says so in ``measurements["diverged"]``.
+    """
+    records, task = [], None
+    for spec in specs:
+        if task is None or differing(task.spec, spec):
+            task = prepare(spec, cache=cache, progress=progress)
+        try:
+            records.append(run(spec, task=task))
+        except TrainingDivergedError as error:
+            records.append(diverged_record(task, spec, error))
+    return records
+
+
+def frame(records: Iterable[Record]) -> pd.DataFrame:
+    """One row a run: the columns of `Record.row`, what a sweep varies, the signed gaps, and the cost.
+
+    Returns
+    -------
+    Besides those of `Record.row`: keep and density (shares of the weights, 0 to 1: asked for, and of the mask that was held, 1 without
+    one), width, forget (pictures), every parameter of the method by its name, gap_ua … gap_mia (points), cost (see `summary.cost`),
+    cpu_seconds, diverged (whether the loss ceased to be finite; then there are no scores).
+    """
+    return pd.DataFrame([_line(record) for record in records])
+
+
+def _line(record: Record) -> dict[str, Any]:
+    spec, nan = record.spec, float("nan")
+    own: Mapping[str, Any] = spec.get("params") or {}
+    return {
+        **record.row(), "keep": spec.get("keep", nan), "density": record.mask.get("density", 1.0), "width": spec.get("width", nan),
+        "forget": record.data.get("forget", nan), **own, **{f"gap_{m}": record.gap.get(m, nan) for m in MEASURES}, "cost": cost(record),
+        "cpu_seconds": nan if record.cpu_seconds is None else record.cpu_seconds, "diverged": "diverged" in record.measurements,
+    }  # fmt: skip
