@@ -265,12 +265,7 @@ else:
 # another processor. Those about recorded runs give the figure. A claim that fails stays here and says so.
 
 # %% tags=["nbval-check-output"]
-import textwrap
-
-
-def claim(text, holds, figure=""):
-    print(textwrap.fill(f"[{'holds' if holds else 'FAILS'}] {text}" + (f": {figure}" if figure else ""), width=90, subsequent_indent=" " * 8))
-
+from salun_utils.claims import claim
 
 now, target = su.metrics.Scores(**record.scores), task.retrained_scores
 print("This run")

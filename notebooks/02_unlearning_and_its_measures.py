@@ -294,13 +294,11 @@ for scenario in ("random-10", "class-3"):
 # %% tags=["nbval-check-output"]
 import textwrap
 
+from salun_utils.claims import claim
+
 
 def say(text):
     print(textwrap.fill(text, width=90, subsequent_indent=" " * 8))
-
-
-def claim(text, holds, figure=""):
-    say(f"[{'holds' if holds else 'FAILS'}] {text}" + (f": {figure}" if figure else ""))
 
 
 one, other = tasks["random"], tasks["class"]

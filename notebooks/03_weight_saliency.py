@@ -400,7 +400,6 @@ for where, part in recorded.items():
     table["cost, %"] = (100 * part.cost).map("{:.0f}".format)
     print(f"{where}\n{table.to_string()}\n")
 
-
 # %% [markdown]
 # ## Claims
 #
@@ -408,9 +407,7 @@ for where, part in recorded.items():
 # A claim that fails stays here and says so.
 
 # %% tags=["nbval-check-output"]
-def claim(text, holds, figure=""):
-    print(f"[{'holds' if holds else 'FAILS'}] {text}" + (f": {figure}" if figure else ""))
-
+from salun_utils.claims import claim
 
 print("This run")
 claim("plain gradients are the .grad of the picture", same_gradient)

@@ -346,11 +346,7 @@ for s in WHERE:
 # %% tags=["nbval-check-output"]
 import textwrap
 
-
-def claim(text, verdict, figure=""):
-    mark = {True: "holds", False: "FAILS", None: "open"}[verdict if verdict is None else bool(verdict)]
-    print(textwrap.fill(f"[{mark}] {text}" + (f": {figure}" if figure else ""), width=90, subsequent_indent=" " * 8))
-
+from salun_utils.claims import claim
 
 print("This run, one seed")
 claim("at its largest rate each of FT, SalUn and GA has a higher UA and a lower TA than the original",

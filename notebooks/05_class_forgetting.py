@@ -289,10 +289,7 @@ else:
 # %% tags=["nbval-check-output"]
 import textwrap
 
-
-def claim(text, verdict, figure=""):
-    mark = {True: "holds", False: "FAILS", None: "open"}[verdict if verdict is None else bool(verdict)]
-    print(textwrap.fill(f"[{mark}] {text}" + (f": {figure}" if figure else ""), width=90, subsequent_indent=" " * 8))
+from salun_utils.claims import claim
 
 
 def family(title, groups, ours):

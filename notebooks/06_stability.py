@@ -395,7 +395,6 @@ if len(differences):
     print(f"A spread known from {pairs} seeds is itself uncertain: the true one lies between {low:.2f} and {high:.2f} times it, so that")
     print(f"the number of seeds needed may be {low**2:.2f} to {high**2:.1f} times the one given.")
 
-
 # %% [markdown]
 # Mind two things. The table takes the recorded differences at their word; a difference that came out small by chance makes the number of seeds look hopeless, one that came out large makes it look easy. And the permutation test of the claims below is
 # stricter with few seeds than the $t$-test: with $n$ pairs its $p$ can't go below $2 / 2^n$, so five seeds never reach 5 %, and six are the fewest that can.
@@ -407,12 +406,11 @@ if len(differences):
 # processor; those about recorded runs give the figure. A claim that fails stays here and says so.
 
 # %% tags=["nbval-check-output"]
+from salun_utils.claims import claim
+
+
 def say(text):
-    print(textwrap.fill(text, width=110, subsequent_indent=" " * 8))
-
-
-def claim(text, holds, figure=""):
-    say(f"[{'holds' if holds else 'FAILS'}] {text}" + (f": {figure}" if figure else ""))
+    print(textwrap.fill(text, width=90, subsequent_indent=" " * 8))
 
 
 between = cliff["factor between"]

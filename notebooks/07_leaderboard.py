@@ -53,7 +53,6 @@ least_seeds = 3  # for a claim
 # - Published rows have no place. They were measured elsewhere, with other code, and come without intervals.
 
 # %%
-import textwrap
 
 import pandas as pd
 
@@ -145,20 +144,13 @@ for scenario in ("random-10", "random-50"):
         print("No task of this kind has three of these methods with enough seeds yet.")
     print()
 
-
 # %% [markdown]
 # ## Claims
 #
 # Each sentence that this page asks you to believe, with the figure behind it and whether it holds. All are computed from the records; a claim that fails stays here and says so.
 
 # %% tags=["nbval-check-output"]
-def say(text):
-    print(textwrap.fill(text, width=110, subsequent_indent=" " * 8))
-
-
-def claim(text, holds, figure=""):
-    say(f"[{'holds' if holds else 'FAILS'}] {text}" + (f": {figure}" if figure else ""))
-
+from salun_utils.claims import claim
 
 shown = [r for row in board.rows for r in row.records]
 latest = {(r.tier, r.id) for r in shown}

@@ -223,7 +223,7 @@ pd.DataFrame({name: {m: getattr(d, m) for m in measures} for name, d in far.item
 #
 # ## Recorded runs
 #
-# Every eraser and every control of the mask on three classes with three seeds of unlearning each, read from `benchmark/records`. *change* is the share of other classes recognised minus that of the original, in points, both drawn from the same noises. The intervals are bootstrap 95 %
+# Every eraser and every control of the mask on three classes with three seeds of unlearning each, read from `benchmark/records`. The *change* of the others is the share of the other classes recognised minus that of the original, in points, both drawn from the same noises; that of the distance is of the FID, where less is better. The intervals are bootstrap 95 %
 # intervals over runs; runs of one class are alike, so they are rather too narrow. **GA** climbs the loss of the class; **Selective Amnesia** teaches the class to give noise and ties each weight to its old value in proportion to its Fisher information; **Retrain** is a
 # fresh network trained on the other nine classes by the recipe of the original.
 
@@ -232,11 +232,7 @@ OURS, CONTROLS = "SalUn", ("SalUn, random mask", "SalUn, inverted mask", "SalUn,
 every = recorded.rows("ddpm-fashion")
 summary = recorded.summarise(every)
 if len(every):
-    classes, seeds = sorted(every.concept.unique()), sorted(map(int, every.seed.unique()))
-    print(f"{len(every)} runs; classes {', '.join(classes)}; seeds {seeds}; original: {every.original.mean():.1f} % of the other classes recognised")
-    print(recorded.as_text(summary))
-    print("\nprecision and recall of the other classes, %")
-    print((100 * summary[["precision", "recall"]]).map("{:.1f}".format).to_string())
+    print(recorded.report(every, (OURS, *CONTROLS, "GA", "Selective Amnesia", "Retrain")))
 else:
     print("There are no recorded runs yet.")
 
@@ -275,13 +271,7 @@ print(recorded.as_text(recorded.summarise(at_paper)) if len(at_paper) else "The 
 # Each sentence that this page or the paper asks you to believe, with the figure behind it and whether it holds *here*. A claim that fails stays and says so; *open* means that the test could not decide. Comparisons are paired by class and seed, their $p$ corrected by Holm.
 
 # %% tags=["nbval-check-output"]
-import textwrap
-
-
-def claim(text, verdict, figure=""):
-    mark = {True: "holds", False: "FAILS", None: "open"}[verdict if verdict is None else bool(verdict)]
-    print(textwrap.fill(f"[{mark}] {text}" + (f": {figure}" if figure else ""), width=90, subsequent_indent=" " * 8))
-
+from salun_utils.claims import claim
 
 if OURS in summary.index:
     ours = summary.loc[OURS]
@@ -294,7 +284,7 @@ if OURS in summary.index:
               f"{verdict.test.difference:+.2f} points, p = {verdict.p:.3f}, {verdict.test.n} pairs")  # fmt: skip
     if "GA" in summary.index:
         ga = summary.loc["GA"]
-        claim("gradient ascent forgets only by damaging the rest", ga.ua < 98 or ga.change < -10, f"UA {ga.ua:.1f}, others {ga.change:+.1f}")
+        claim("gradient ascent fails: UA below 98, or the others lose more than 10 points", ga.ua < 98 or ga.change < -10, f"UA {ga.ua:.1f}, others {ga.change:+.1f}")
     if "Selective Amnesia" in summary.index:
         sa = summary.loc["Selective Amnesia"]
         claim("SalUn does less damage than Selective Amnesia", ours.change > sa.change, f"{ours.change:+.1f} and {sa.change:+.1f} points, UA {sa.ua:.1f}")

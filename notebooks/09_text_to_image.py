@@ -223,16 +223,12 @@ CONTROLS = ("SalUn, random mask", "SalUn, inverted mask", "SalUn, magnitude mask
 every = recorded.rows("mini-sd")
 summary = recorded.summarise(every)
 if len(every):
-    classes, seeds = sorted(every.concept.unique()), sorted(map(int, every.seed.unique()))
-    print(f"{len(every)} runs; classes {', '.join(classes)}; seeds {seeds}; original: {every.original.mean():.1f} % of the other classes recognised")
-    print(recorded.as_text(summary))
-    print("\nprecision and recall of the other classes, %")
-    print((100 * summary[["precision", "recall"]]).map("{:.1f}".format).to_string())
+    print(recorded.report(every, (OURS, *CONTROLS, *(recorded.label(n, "none") for n in table), "SalUn, cross-attention")))
 else:
     print("There are no recorded runs yet.")
 
 # %% [markdown]
-# *change* is the share of the other classes' pictures recognised minus that of the original, in points; *fid_change* the same for the distance to real pictures on the judge's features, where less is better. Intervals are bootstrap 95 % intervals over runs.
+# The *change* of the others is the share of their pictures recognised minus that of the original, in points, both drawn from the same noises; that of the distance is of the FID on the judge's features, where less is better. Intervals are bootstrap 95 % intervals over runs.
 
 # %% mystnb={"image": {"alt": "Three panels with one line an eraser, best at the top: UA, change of the other classes in points, change of the distance to real pictures, each with a 95 per cent interval; SalUn and its controls in another colour"}}
 if len(every):
@@ -287,13 +283,7 @@ print(recorded.as_text(recorded.summarise(at_paper)) if len(at_paper) else "The 
 # Each sentence that this page or the papers ask you to believe, with the figure behind it and whether it holds *here*. A claim that fails stays and says so; *open* means that the test could not decide. Comparisons are paired by class and seed, their $p$ corrected by Holm.
 
 # %% tags=["nbval-check-output"]
-import textwrap
-
-
-def claim(text, verdict, figure=""):
-    mark = {True: "holds", False: "FAILS", None: "open"}[verdict if verdict is None else bool(verdict)]
-    print(textwrap.fill(f"[{mark}] {text}" + (f": {figure}" if figure else ""), width=90, subsequent_indent=" " * 8))
-
+from salun_utils.claims import claim
 
 if OURS in summary.index:
     ours = summary.loc[OURS]
@@ -324,8 +314,7 @@ else:
 print("\nThis run, one seed")
 claim("plain diffusers draws the same pictures from the saved folder", int((here.int() - elsewhere.int()).abs().max()) <= 1)
 share = 100 * kept.kept / kept.weights
-claim("saliency favours cross-attention: the mask keeps a larger share of it than of the convolutions", share["cross-attention"] > share["convolution"],
-      f"{share['cross-attention']:.0f} and {share['convolution']:.0f} %")  # fmt: skip
+claim("saliency favours cross-attention: the mask keeps a larger share of it than of the convolutions", share["cross-attention"] > share["convolution"])
 
 # %% [markdown]
 # ## Exercises

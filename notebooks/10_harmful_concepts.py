@@ -342,14 +342,9 @@ else:
 # Each sentence that this page asks you to believe, and whether it holds *here*.
 
 # %% tags=["nbval-check-output"]
-import textwrap
+from salun_utils.claims import claim
 
 LEAST = 3  # recorded seeds behind a claim
-
-
-def claim(text, verdict, figure=""):
-    mark = {True: "holds", False: "FAILS", None: "open"}[verdict if verdict is None else bool(verdict)]
-    print(textwrap.fill(f"[{mark}] {text}" + (f": {figure}" if figure else ""), width=90, subsequent_indent=" " * 8))
 
 
 print("This run, one seed")

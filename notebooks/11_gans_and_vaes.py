@@ -292,7 +292,7 @@ figure.tight_layout()
 # %% [markdown]
 # ## Recorded runs
 #
-# Erasers and controls of the mask on three classes with three seeds of unlearning each, as far as they are recorded, read from `benchmark/records`. *change* is the share of other classes recognised minus that of the original, in points, both drawn from the same codes. The intervals are bootstrap 95 % intervals over runs; runs of one class are alike, so they
+# Erasers and controls of the mask on three classes with three seeds of unlearning each, as far as they are recorded, read from `benchmark/records`. The *change* of the others is the share of the other classes recognised minus that of the original, in points, both drawn from the same codes; that of the distance is of the FID, where less is better. The intervals are bootstrap 95 % intervals over runs; runs of one class are alike, so they
 # are rather too narrow. All masks keep half of the weights. **RL** is the same loss without a mask, tuned on its own; **SalUn's settings, no mask** has the values that were tuned for SalUn. **GA** climbs $\ell_f$; **Retrain** is a fresh network trained on the other nine classes by the recipe of the original.
 
 # %% tags=["nbval-check-output"]
@@ -305,12 +305,7 @@ for kind, name in {"GAN": "gan-fashion", "VAE": "vae-fashion"}.items():
     if not len(every[kind]):
         print(f"{kind}: there are no recorded runs yet.\n")
         continue
-    table = every[kind]
-    print(f"{kind}: {len(table)} runs; classes {', '.join(sorted(table.concept.unique()))}; seeds {sorted(map(int, table.seed.unique()))}; original: {table.original.mean():.1f} % of the other classes recognised")
-    print(recorded.as_text(summary[kind]))
-    full = table.concept.nunique() * table.seed.nunique()
-    few = [f"{n} ({(table.name == n).sum()} of {full})" for n in (OURS, *CONTROLS, "GA", "Retrain") if (table.name == n).sum() < full]
-    print(f"not or not all recorded: {', '.join(few)}\n" if few else "")
+    print(f"{kind}: {recorded.report(every[kind], (OURS, *CONTROLS, 'GA', 'Retrain'))}\n")
 
 # %% mystnb={"image": {"alt": "GAN: three panels with one line an eraser, best at the top: UA, change of the other classes in points, change of the distance to real pictures, each with a 95 per cent interval; SalUn and its controls in another colour"}}
 if len(every["GAN"]):
@@ -368,13 +363,7 @@ for kind, measures in against.items():
 # Each sentence that this page asks you to believe, with the figure behind it and whether it holds *here*. A claim that fails stays and says so; *open* means that the test could not decide. Comparisons are paired by class and seed, their $p$ corrected by Holm.
 
 # %% tags=["nbval-check-output"]
-import textwrap
-
-
-def claim(text, verdict, figure=""):
-    mark = {True: "holds", False: "FAILS", None: "open"}[verdict if verdict is None else bool(verdict)]
-    print(textwrap.fill(f"[{mark}] {text}" + (f": {figure}" if figure else ""), width=90, subsequent_indent=" " * 8))
-
+from salun_utils.claims import claim
 
 print("This run, one class and one seed")
 claim("the weights of other classes alone are outside the mask", private["other classes"].max() == 0)

@@ -403,13 +403,7 @@ else:
 # same seeds are compared seed by seed, by the interval of their mean difference; with five seeds such an interval is rather too narrow, and no permutation test could give a $p$ below 1/16.
 
 # %% tags=["nbval-check-output"]
-import textwrap
-
-
-def claim(text, verdict, figure=""):
-    mark = {True: "holds", False: "FAILS", None: "open"}[verdict if verdict is None else bool(verdict)]
-    print(textwrap.fill(f"[{mark}] {text}" + (f": {figure}" if figure else ""), width=90, subsequent_indent=" " * 8))
-    return mark
+from salun_utils.claims import claim
 
 
 def above(row, name, level):
