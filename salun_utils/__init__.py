@@ -11,7 +11,7 @@ from types import ModuleType
 from . import data, masking, metrics, models, runs, saliency, training, unlearning
 from .errors import InputError
 
-_ON_FIRST_USE = ("generation", "grid", "influence", "plots")  # heavy, or needing packages that the rest does without
+_ON_FIRST_USE = ("audit", "generation", "grid", "influence", "plots")  # heavy, or needing packages that the rest does without
 
 
 def __getattr__(name: str) -> ModuleType:

@@ -6,6 +6,7 @@ having been trained on it (and having unlearned it), and how after never having 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -143,22 +144,24 @@ def tpr_at_fpr(scores: Array, is_member: Array, fpr: float) -> float:
 
 
 def audit(
-    scores: Array, is_member: Array, *, fprs: tuple[float, ...] = (0.001, 0.01), level: float = 0.95, resamples: int = 1000, seed: int = 0
-) -> Audit:
-    """AUC and TPR at low FPR with percentile bootstrap intervals, members and non-members drawn separately.
+    scores: Array, is_member: Array, *, groups: Array | None = None, fprs: tuple[float, ...] = (0.001, 0.01), level: float = 0.95,
+    resamples: int = 1000, seed: int = 0,
+) -> Audit:  # fmt: skip
+    """AUC and TPR at low FPR with percentile bootstrap intervals.
 
-    The intervals take the N scores as independent. Scores of one picture under several models are not: audit them model by model,
-    or take the interval over models by `bootstrap_interval`.
+    Parameters
+    ----------
+    scores : (N,), high for members. is_member : bool (N,).
+    groups : (N,) whole numbers, such as the model that a score comes from. Then whole groups are drawn anew, since the scores of one
+        model, or of one picture under several, are not independent. By default members and non-members are drawn one by one.
     """
     scores, member = _labelled(scores, is_member)
+    draw = _one_by_one(member) if groups is None else _by_group(groups, member)
     draws = np.random.default_rng(derive(seed, "audit"))
     areas, rates = [], {fpr: [] for fpr in fprs}
     rows = max(1, 2_000_000 // len(scores))
     for start in range(0, resamples, rows):
-        part = min(rows, resamples - start)
-        weights = np.zeros((part, len(scores)))
-        for kind in (member, ~member):
-            weights[:, kind] = draws.multinomial(kind.sum(), np.full(kind.sum(), 1 / kind.sum()), size=part)
+        weights = draw(draws, min(rows, resamples - start))
         tpr, fpr, _ = _curve(scores, weights * member, weights * ~member)
         areas.append(_area(tpr, fpr))
         for wanted, found in rates.items():
@@ -168,6 +171,29 @@ def audit(
         auc=auc(scores, member), auc_interval=ends(areas), tpr={f: tpr_at_fpr(scores, member, f) for f in fprs},
         tpr_interval={f: ends(rates[f]) for f in fprs}, members=int(member.sum()), nonmembers=int((~member).sum()), level=level,
     )  # fmt: skip
+
+
+def _one_by_one(member: np.ndarray) -> Callable[[np.random.Generator, int], np.ndarray]:
+    """How often each score is drawn in each of several resamples (R, N): members and non-members for themselves."""
+
+    def draw(draws: np.random.Generator, count: int) -> np.ndarray:
+        weights = np.zeros((count, len(member)))
+        for kind in (member, ~member):
+            weights[:, kind] = draws.multinomial(kind.sum(), np.full(kind.sum(), 1 / kind.sum()), size=count)
+        return weights
+
+    return draw
+
+
+def _by_group(groups: Array, member: np.ndarray) -> Callable[[np.random.Generator, int], np.ndarray]:
+    """The same with whole groups drawn; every group must hold members and non-members."""
+    _, place = np.unique(_numpy("groups", groups), return_inverse=True)
+    if place.shape != member.shape:
+        raise InputError(f"groups must have one number a score, {member.shape}, not {place.shape}")
+    count = place.max() + 1
+    if len(np.unique(place[member])) < count or len(np.unique(place[~member])) < count:
+        raise InputError("every group needs at least one member and one non-member")
+    return lambda draws, resamples: draws.multinomial(count, np.full(count, 1 / count), size=resamples)[:, place].astype(float)
 
 
 def _curve(scores: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
