@@ -13,6 +13,7 @@ from salun_utils.data.images import Images
 from salun_utils.saliency import SaliencyMask, saliency_scores
 from salun_utils.unlearning import RULES, build_mask
 from salun_utils.unlearning.masks.importance import weight_times_activation
+from salun_utils.unlearning.masks.knee import DECIDES
 from salun_utils.unlearning.masks.location import rank_within
 
 every_rule = pytest.mark.parametrize("rule", [r for r in RULES if r != "none"])
@@ -24,7 +25,9 @@ def test_the_contract_of_a_mask(rule, keep, tiny_model, digits_split, tmp_path):
     before = copy.deepcopy(tiny_model.state_dict())
     modes = [m.training for m in tiny_model.train().modules()]
     mask = build_mask(rule, tiny_model, digits_split, keep=keep, seed=4)
-    assert mask.kept == int(keep * mask.numel) and mask.numel == sum(p.numel() for p in tiny_model.parameters())
+    kept, limit = mask.kept, int(keep * mask.numel)
+    assert (kept <= limit if rule in DECIDES else kept == limit) and mask.numel == sum(p.numel() for p in tiny_model.parameters())
+    assert mask.density == kept / mask.numel == sum(int(mask[n].sum()) for n in mask) / mask.numel
     mask.save(tmp_path / "m.safetensors")
     assert SaliencyMask.load(tmp_path / "m.safetensors") == mask == build_mask(rule, tiny_model, digits_split, keep=keep, seed=4)
     assert [m.training for m in tiny_model.modules()] == modes

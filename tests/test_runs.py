@@ -16,7 +16,8 @@ from salun_utils.runs.provenance import code_digest
 from salun_utils.runs.table import export
 
 ROOT = Path(__file__).resolve().parents[1]
-QUICK = {"dataset": "digits", "train_epochs": 2, "epochs": 1, "lr": 0.02}
+START = {"dataset": "digits", "train_epochs": 2}
+QUICK = {**START, "epochs": 1, "lr": 0.02}
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +106,16 @@ def test_the_same_run_again_gives_the_same_scores_from_the_cache(record, cache):
     task = su.runs.prepare(su.runs.RunSpec(**QUICK), cache=cache)
     again = su.runs.run(task.spec, task=task)
     assert again.scores == record.scores and again.original == record.original
+
+
+def test_a_record_holds_the_accuracies_on_validation_pictures(record, cache):
+    task = su.runs.prepare(su.runs.RunSpec(**QUICK), cache=cache)
+    held_out = task.split.validation
+    right = (su.metrics.predict_logits(task.original, held_out).argmax(1) == held_out.labels).double().mean()
+    found = record.measurements["validation"]
+    assert found["original"] == pytest.approx(100 * float(right)) and 0 <= found["unlearned"] <= 100
+    untouched = su.runs.run(su.runs.RunSpec(method="original", **START), task=task)
+    assert untouched.measurements["validation"] == {"unlearned": found["original"], "original": found["original"]}
 
 
 def test_retrain_has_no_gap_to_itself_and_original_costs_nothing(cache):

@@ -131,6 +131,11 @@ class Task:
         """UA, RA, TA and MIA of any model on this task's split."""
         return metrics.evaluate(model, self.split, protocol=self.spec.protocol, seed=self.split.seed)
 
+    def validation_accuracy(self, model: nn.Module) -> float | None:
+        """Per cent of the validation pictures that a model gets right; None where there are none. What one has without a test set."""
+        held_out = self.split.validation
+        return metrics.accuracy(metrics.predict_logits(model, held_out), held_out.labels) if len(held_out) else None
+
     def mask(self) -> tuple[SaliencyMask | None, dict[str, float]]:
         """The mask that the spec asks for and the wall and processor seconds it took to make, from the cache if it is there."""
         effective = self.spec.effective
@@ -218,12 +223,13 @@ def make_record(task: Task, result: UnlearnResult) -> Record:
     """Score a result and gather its provenance."""
     scores, reference = task.scores(result.model), task.retrained_scores
     gap = scores.gap(reference)
+    validation = {"unlearned": task.validation_accuracy(result.model), "original": task.validation_accuracy(task.original)}
     mask = {} if result.mask is None else {"rule": result.mask.rule, "density": result.mask.density, "weights": result.mask.numel}
     return Record(
         **_provenance(task), scores=scores.to_dict(), reference=reference.to_dict(),
         original=task.original_scores.to_dict(), gap={**gap.to_dict(), "average": gap.average}, seconds=result.seconds,
         cpu_seconds=result.cpu_seconds, reference_seconds=task.retrained_seconds, reference_cpu_seconds=task.retrained_cpu_seconds,
-        original_seconds=task.original_seconds, mask=mask,
+        original_seconds=task.original_seconds, mask=mask, measurements={"validation": validation},
     )  # fmt: skip
 
 
