@@ -9,6 +9,7 @@ from importlib import import_module
 from types import ModuleType
 
 from . import data, masking, metrics, models, runs, saliency, training, unlearning
+from .diagnosis import Diagnosis, diagnose
 from .errors import InputError
 
 _ON_FIRST_USE = ("audit", "generation", "grid", "influence", "plots")  # heavy, or needing packages that the rest does without
@@ -21,4 +22,4 @@ def __getattr__(name: str) -> ModuleType:
 
 
 __version__ = "0.1.0"
-__all__ = ["InputError", "data", "masking", "metrics", "models", "runs", "saliency", "training", "unlearning"]
+__all__ = ["Diagnosis", "InputError", "data", "diagnose", "masking", "metrics", "models", "runs", "saliency", "training", "unlearning"]
