@@ -15,7 +15,7 @@ from .runs.summary import label
 
 KINDS: dict[str, tuple[str, ...]] = {
     "fine-tuning": ("ft", "l1-sparse"),
-    "labels": ("rl", "salun", "salun-soft", "bs", "be"),
+    "labels": ("rl", "salun", "salun-soft", "salun-annealed", "bs", "be"),
     "ascent": ("ga", "neggrad+", "sfr-on"),
     "closed form": ("iu", "fisher", "ssd"),
     "distillation": ("scrub",),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 
 import pytest
@@ -22,7 +23,8 @@ from salun_utils.unlearning.closed_form import draw, fisher_diagonal, gradient_s
 from salun_utils.unlearning.fisher import FLOOR
 from salun_utils.unlearning.iu import inverse_fisher_times
 from salun_utils.unlearning.job import COMMON, Job
-from salun_utils.unlearning.salun_soft import soft_threshold
+from salun_utils.unlearning.salun_annealed import Shrinking, share_kept
+from salun_utils.unlearning.salun_soft import SCHEDULES, soft_threshold
 from salun_utils.unlearning.scrub import distillation
 from salun_utils.unlearning.sfron import Interleaved, fisher_ratio_mask, weighted_loss
 
@@ -143,7 +145,7 @@ def test_same_seed_same_bytes(name, tiny_model, split):
     assert same(first, again)
 
 
-@pytest.mark.parametrize("name", ["rl", "salun-soft", "neggrad+", "scrub", "sfr-on", "fisher", "be", "iu", "ssd"])
+@pytest.mark.parametrize("name", ["rl", "salun-soft", "salun-annealed", "neggrad+", "scrub", "sfr-on", "fisher", "be", "iu", "ssd"])
 def test_another_seed_gives_another_result(name, tiny_model, split):
     loud = {"iu": {"alpha": 1e4}, "ssd": {"alpha": 1.0}}.get(name, {})
     first, other = (state(unlearn(name, tiny_model, split, seed=s, **quick(name, **loud)).model) for s in (3, 4))
@@ -196,6 +198,8 @@ def test_a_closed_form_that_overflows_raises(name, tiny_model, split):
     [
         ("iu", {"damping": 0}), ("iu", {"samples": 0}), ("iu", {"alpha": float("nan")}), ("bs", {"bound": 2}), ("l1-sparse", {"gamma": -1}),
         ("l1-sparse", {"epochs": "ten"}), ("salun-soft", {"beta": -0.1}), ("salun-soft", {"epochs": 0}), ("fisher", {"samples": 1.5}),
+        ("salun-soft", {"schedule": "falling"}), ("salun-annealed", {"final_keep": 1.1}), ("salun-annealed", {"every": 0}),
+        ("salun-annealed", {"epochs": 0}),
         ("neggrad+", {"beta": 1.5}), ("scrub", {"max_epochs": -1}), ("scrub", {"temperature": 0}), ("ssd", {"dampening": -1}),
         ("sfr-on", {"every": 0}), ("sfr-on", {"gamma": "one"}), ("be", {"epochs": 0}),
     ],
@@ -340,6 +344,99 @@ def test_salun_soft_without_a_penalty_is_rl(tiny_model, split):
     rl = unlearn("rl", tiny_model, split, epochs=2, lr=0.01, seed=5, **PLAIN).model
     for a, b in zip(soft.parameters(), rl.parameters()):
         torch.testing.assert_close(a, b)
+
+
+def flat(model: nn.Module) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in model.parameters()])
+
+
+def soft_by_hand(model: nn.Module, split, *, epochs: int, lr: float, beta: float, factor, seed: int = 0) -> nn.Module:
+    """SalUn-soft as it was before it took a schedule: RL with the proximal step written out."""
+    from salun_utils.unlearning.rl import fit_random_labels
+
+    job = Job(copy.deepcopy(model), split, None, seed, {**COMMON, **PLAIN})
+    steps = epochs * math.ceil((len(split.forget) + len(split.retain)) / PLAIN["batch_size"])
+    anchored = [(p, p.detach().clone()) for p in job.model.parameters()]
+
+    @torch.no_grad()
+    def pull(step: int, rate: float) -> None:
+        limit = rate * beta * factor(step, steps)
+        for p, original in anchored:
+            p.copy_(torch.where((p - original).abs() <= limit, original, p - limit * (p - original).sign()))
+
+    fit_random_labels(job, epochs=epochs, lr=lr, alpha=1.0, after_step=pull)
+    return job.model
+
+
+def test_the_default_schedule_of_salun_soft_is_the_falling_line_bit_for_bit(tiny_model, split):
+    settings = {"epochs": 2, "lr": 0.02, "beta": 0.03}
+    by_hand = soft_by_hand(tiny_model, split, factor=lambda step, steps: 1 - (step - 1) / steps, **settings)
+    for given in ({}, {"schedule": "linear"}):
+        assert torch.equal(flat(unlearn("salun-soft", tiny_model, split, **settings, **given, **PLAIN).model), flat(by_hand))
+
+
+def test_schedules_of_the_penalty_by_hand(tiny_model, split):
+    factors = {"constant": lambda step, steps: 1.0, "rising": lambda step, steps: step / steps}
+    for name, factor in factors.items():
+        settings = {"epochs": 2, "lr": 0.02, "beta": 0.03}
+        ours = unlearn("salun-soft", tiny_model, split, schedule=name, **settings, **PLAIN).model
+        assert torch.equal(flat(ours), flat(soft_by_hand(tiny_model, split, factor=factor, **settings))), name
+    total = {name: sum(factor(t, 40) for t in range(1, 41)) for name, factor in SCHEDULES.items()}
+    assert total["linear"] == pytest.approx(20.5) == total["rising"] and total["constant"] == 40
+
+
+def test_salun_annealed_leaves_exactly_its_share(tiny_model, split):
+    old = flat(tiny_model)
+    for share in (0.5, 0.1, 0.0):
+        new = flat(unlearn("salun-annealed", tiny_model, split, epochs=2, final_keep=share, **PLAIN).model)
+        assert int((new != old).sum()) == int(share * len(old))
+
+
+def test_salun_annealed_with_all_weights_is_rl_bit_for_bit(tiny_model, split):
+    settings = {"epochs": 2, "lr": 0.02, "seed": 5, **PLAIN}
+    annealed = unlearn("salun-annealed", tiny_model, split, final_keep=1, **settings).model
+    assert same(state(annealed), state(unlearn("rl", tiny_model, split, **settings).model))
+    assert not same(state(annealed), state(unlearn("salun-annealed", tiny_model, split, final_keep=0.99, **settings).model))
+
+
+def test_the_annealed_share_falls_from_all_to_the_last_one():
+    shares = [share_kept(step, 40, 0.2) for step in range(41)]
+    assert shares[0] == 1 and shares[-1] == 0.2 and all(a > b for a, b in itertools.pairwise(shares))
+    assert shares[20] == pytest.approx(0.2 + 0.8 / 8)
+
+
+def test_a_weight_put_back_stays_back():
+    weight = nn.Parameter(torch.zeros(6))
+    shrinking = Shrinking({"w": weight})
+    with torch.no_grad():
+        weight += torch.tensor([3.0, -5.0, 1.0, 0.5, -2.0, 4.0])
+    shrinking.drop(0.5)
+    assert weight.tolist() == [3.0, -5.0, 0.0, 0.0, 0.0, 4.0]
+    with torch.no_grad():
+        weight += torch.tensor([0.0, 0.0, 100.0, 0.0, 0.0, -3.5])
+    shrinking.hold()
+    shrinking.drop(1 / 3)
+    assert weight.tolist() == [3.0, -5.0, 0.0, 0.0, 0.0, 0.0]
+    shrinking.drop(1.0)
+    assert [bool(f) for f in shrinking.free["w"]] == [True, True, False, False, False, False]
+
+
+def test_the_annealed_mask_only_shrinks_and_ends_on_time(tiny_model, split, monkeypatch):
+    """Every third step of ten: after steps 3, 6, 9, and the last."""
+    sizes = []
+    drop = Shrinking.drop
+
+    def watched(self, keep):
+        before = {n: f.clone() for n, f in self.free.items()}
+        drop(self, keep)
+        assert all((self.free[n] <= before[n]).all() for n in before)
+        sizes.append(sum(int(f.sum()) for f in self.free.values()))
+
+    monkeypatch.setattr(Shrinking, "drop", watched)
+    n = len(flat(tiny_model))
+    steps = 2 * math.ceil((len(split.forget) + len(split.retain)) / 50)
+    unlearn("salun-annealed", tiny_model, split, epochs=2, final_keep=0.2, every=3, **{**PLAIN, "batch_size": 50})
+    assert steps == 10 and sizes == [int(share_kept(t, steps, 0.2) * n) for t in (3, 6, 9, 10)]
 
 
 def test_fisher_noise_has_the_stated_size(own, split):

@@ -14,7 +14,7 @@ from .record import Record
 MEASURES = ("ua", "ra", "ta", "mia")
 APART = ("tier", "dataset", "arch", "mask")  # records that differ in these are never averaged
 NAMES = {"original": "original", "retrain": "Retrain", "l1-sparse": "ℓ1-sparse", "salun": "SalUn", "salun-soft": "SalUn-soft",
-         "fisher": "Fisher", "neggrad+": "NegGrad+", "sfr-on": "SFR-on"}  # fmt: skip
+         "salun-annealed": "SalUn-annealed", "fisher": "Fisher", "neggrad+": "NegGrad+", "sfr-on": "SFR-on"}  # fmt: skip
 
 
 def label(method: str) -> str:
