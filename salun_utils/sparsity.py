@@ -11,14 +11,15 @@ from .metrics import Verdict, bootstrap_interval, compare_with, holm, paired_tes
 from .runs import Record, frame
 
 HALF = 0.5  # the paper's density
+TOGETHER = "all tasks together"
 MEASURES = ("gap_ua", "gap_ra", "gap_ta", "gap_mia", "avg_gap", "cost")
 KNEES = ("knee", "ratio-knee")
 CHOICES = {
-    "knee": "the knee",
-    "ratio-knee": "the knee of the quotient",
-    "guess": "nearest to a guess of Retrain",
-    "others": "best on the other seeds",
-    "hindsight": "best in hindsight",
+    "knee": "knee",
+    "ratio-knee": "ratio-knee",
+    "guess": "guess of Retrain",
+    "others": "other seeds",
+    "hindsight": "hindsight",
 }
 AUTOMATIC = tuple(CHOICES)[:-1]  # hindsight looks at what it is judged by
 
@@ -76,6 +77,18 @@ def over_seeds(rows: pd.DataFrame, by: Sequence[str] = ("keep",)) -> pd.DataFram
     return pd.DataFrame({key: line(part) for key, part in rows.groupby(list(by) if len(by) > 1 else by[0])}).T.rename_axis(list(by))
 
 
+def as_text(table: pd.DataFrame) -> str:
+    """The table of `over_seeds` by `keep`, as plain text."""
+    shown = pd.DataFrame({"seeds": table.seeds.astype(int)})
+    for m in ("ua", "ra", "ta", "mia"):
+        shown[f"{m.upper()} gap"] = table[f"gap_{m}"].map("{:+.1f}".format)
+    shown["average gap"] = table.avg_gap.map("{:.2f}".format)
+    shown["95 % interval"] = [f"{low:.2f} to {high:.2f}" for low, high in zip(table.avg_gap_low, table.avg_gap_high, strict=True)]
+    shown["cost, %"] = (100 * table.cost).map("{:.0f}".format)
+    shown.index = [f"{100 * keep:g} %" for keep in table.index]
+    return shown.to_string()
+
+
 # -- choices of the density -------------------------------------------------------------------------------------------------------
 
 
@@ -131,7 +144,37 @@ def against_half(rows: pd.DataFrame, choice: str) -> dict[str, Verdict]:
     single = {task: significance(*pair, names=names) for task, pair in pairs.items()}
     found = corrected(single)
     pooled = tuple({(task, seed): gap for task, pair in pairs.items() for seed, gap in pair[side].items()} for side in (0, 1))
-    return {**found, "all tasks together": significance(*pooled, names=names)}
+    return {**found, TOGETHER: significance(*pooled, names=names)}
+
+
+def judge(rows: pd.DataFrame) -> dict[str, dict[str, Verdict]]:
+    """choice -> task -> verdict, for all choices that were recorded: `against_half`, in which the p over all tasks together is corrected
+    by Holm as well, for the number of automatic choices."""
+    found = {choice: verdicts for choice in CHOICES if (verdicts := against_half(rows, choice))}
+    over_all = corrected({choice: verdicts[TOGETHER] for choice, verdicts in found.items() if choice in AUTOMATIC})
+    return {choice: {**verdicts, TOGETHER: over_all.get(choice, verdicts[TOGETHER])} for choice, verdicts in found.items()}
+
+
+def verdict_rows(rows: pd.DataFrame, judged: Mapping[str, Mapping[str, Verdict]], task: str) -> pd.DataFrame:
+    """One row a choice, as text: density over the seeds, difference to one half with its interval, p and answer (none for hindsight).
+
+    Parameters
+    ----------
+    judged : of `judge`. task : one of its names.
+    """
+    parts = [part for name, part in rows.groupby("task") if task in (name, TOGETHER)]
+    lines = {}
+    for choice, found in judged.items():
+        if task in found:
+            v, kept = found[task], 100 * pd.concat([choose(part, choice) for part in parts]).density
+            lines[CHOICES[choice]] = {
+                "kept, %": f"{kept.mean():.0f} ({kept.min():.0f} to {kept.max():.0f})",
+                "minus 50 %": f"{v.test.difference:+.2f}",
+                "95 % interval": f"{v.test.interval.low:+.2f} to {v.test.interval.high:+.2f}",
+                "p (Holm)": f"{v.p:.3f}" if choice in AUTOMATIC else "",
+                "beats 50 %": v.answer if choice in AUTOMATIC else "(a bound)",
+            }
+    return pd.DataFrame(lines).T
 
 
 def corrected(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:

@@ -10,16 +10,20 @@ from salun_utils.runs import Record
 from salun_utils.sparsity import (
     AUTOMATIC,
     CHOICES,
+    TOGETHER,
     against_half,
+    as_text,
     best_on_others,
     choose,
     densities,
     each_against_half,
     guessed_gap,
+    judge,
     over_seeds,
     paired,
     sweep_rows,
-)  # fmt: skip
+    verdict_rows,
+)
 
 KEEPS = (0.1, 0.3, 0.5)
 
@@ -146,3 +150,22 @@ def test_means_and_pairs_by_density(rows):
     test = paired(rows, "per-layer")
     assert test.index.tolist() == [0.3] and test.loc[0.3, ["seeds", "per-layer", "saliency", "difference"]].tolist() == [2, 2.75, 1.75, 1.0]
     assert paired(rows, "random").empty
+
+
+def test_choices_are_one_family_over_all_tasks_and_hindsight_is_no_contender():
+    rows = many(-1.0)
+    judged = judge(rows)
+    assert set(judged) == {"knee", "others", "hindsight"}, "nothing was validated, and the other knee not recorded"
+    raw = against_half(rows, "knee")[TOGETHER].p
+    assert judged["knee"][TOGETHER].p == pytest.approx(2 * raw) and judged["knee"][TOGETHER].answer == "yes"
+    assert judged["others"][TOGETHER].test.difference == 0 and judged["others"][TOGETHER].answer == "undecided"
+    table = verdict_rows(rows, judged, TOGETHER)
+    assert table.loc["knee", "kept, %"] == "30 (30 to 30)" and table.loc["knee", "beats 50 %"] == "yes"
+    assert table.loc["hindsight", ["p (Holm)", "beats 50 %"]].tolist() == ["", "(a bound)"]
+    assert len(verdict_rows(rows, judged, "d0, random-10")) == 3
+
+
+def test_the_table_of_a_task_has_a_line_for_each_density(rows):
+    text = as_text(over_seeds(rows[rows["mask"] == "saliency"]))
+    assert [line.split()[:3] for line in text.splitlines()[1:]] == [["10", "%", "3"], ["30", "%", "3"], ["50", "%", "3"]]
+    assert max(map(len, text.splitlines())) <= 80
