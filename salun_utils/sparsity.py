@@ -17,7 +17,7 @@ KNEES = ("knee", "ratio-knee")
 CHOICES = {
     "knee": "knee",
     "ratio-knee": "ratio-knee",
-    "guess": "guess of Retrain",
+    "guess": "guess",
     "others": "other seeds",
     "hindsight": "hindsight",
 }
