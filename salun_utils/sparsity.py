@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from .errors import InputError
-from .metrics import Verdict, bootstrap_interval, compare_with, holm, paired_test, significance
+from .metrics import Verdict, bootstrap_interval, holm, paired_test, significance
 from .runs import Record, frame
 
 HALF = 0.5  # the paper's density
-TOGETHER = "all tasks together"
+TOGETHER = "mean of all tasks"
 MEASURES = ("gap_ua", "gap_ra", "gap_ta", "gap_mia", "avg_gap", "cost")
 KNEES = ("knee", "ratio-knee")
 CHOICES = {
@@ -134,25 +134,29 @@ def best_on_others(gaps: pd.DataFrame) -> pd.Series:
 
 
 def against_half(rows: pd.DataFrame, choice: str) -> dict[str, Verdict]:
-    """Does a choice beat one half? One verdict a task, paired by seed, p corrected by Holm for the number of tasks; and one under "all
-    tasks together", paired by task and seed, p as it is."""
+    """Does a choice beat one half? One verdict a task, paired by seed, p corrected by Holm for the number of tasks; and one under
+    `TOGETHER`, of the mean over all tasks, p as it is. Tasks of one seed share a network, so they are no pairs of their own there."""
     pairs = {task: (choose(part, choice).avg_gap.to_dict(), choose(part, "half").avg_gap.to_dict()) for task, part in rows.groupby("task")}
     pairs = {task: pair for task, pair in pairs.items() if set(pair[0]) & set(pair[1])}
     if not pairs:
         return {}
     names = (CHOICES[choice], "50 %")
-    single = {task: significance(*pair, names=names) for task, pair in pairs.items()}
-    found = corrected(single)
-    pooled = tuple({(task, seed): gap for task, pair in pairs.items() for seed, gap in pair[side].items()} for side in (0, 1))
-    return {**found, TOGETHER: significance(*pooled, names=names)}
+    found = corrected({task: significance(*pair, names=names) for task, pair in pairs.items()})
+    mine, half = (mean_of_tasks({task: pair[side] for task, pair in pairs.items()}) for side in (0, 1))
+    return {**found, TOGETHER: significance(mine, half, names=names)} if set(mine) & set(half) else found
+
+
+def mean_of_tasks(values: Mapping[str, Mapping[int, float]]) -> dict[int, float]:
+    """seed -> mean over all tasks; only seeds that every task has."""
+    return pd.DataFrame(values).dropna().mean(axis=1).to_dict()
 
 
 def judge(rows: pd.DataFrame) -> dict[str, dict[str, Verdict]]:
-    """choice -> task -> verdict, for all choices that were recorded: `against_half`, in which the p over all tasks together is corrected
-    by Holm as well, for the number of automatic choices."""
+    """choice -> task -> verdict, for all choices that were recorded: `against_half`, in which the p of the mean over all tasks is
+    corrected by Holm as well, for the number of automatic choices."""
     found = {choice: verdicts for choice in CHOICES if (verdicts := against_half(rows, choice))}
-    over_all = corrected({choice: verdicts[TOGETHER] for choice, verdicts in found.items() if choice in AUTOMATIC})
-    return {choice: {**verdicts, TOGETHER: over_all.get(choice, verdicts[TOGETHER])} for choice, verdicts in found.items()}
+    over_all = corrected({choice: verdicts[TOGETHER] for choice, verdicts in found.items() if choice in AUTOMATIC and TOGETHER in verdicts})
+    return {choice: {**verdicts, TOGETHER: over_all[choice]} if choice in over_all else verdicts for choice, verdicts in found.items()}
 
 
 def verdict_rows(rows: pd.DataFrame, judged: Mapping[str, Mapping[str, Verdict]], task: str) -> pd.DataFrame:
@@ -192,16 +196,22 @@ def _judged(v: Verdict, p: float, family: int) -> Verdict:
     return Verdict(v.a, v.b, answer, text, p, v.alpha, v.test)
 
 
-def each_against_half(rows: pd.DataFrame) -> dict[float, Verdict]:
-    """Is one half better than another density? One verdict for each, over all tasks and seeds that have both, p corrected by Holm."""
+def each_against_half(rows: pd.DataFrame) -> pd.DataFrame:
+    """Every density of the sweep minus one half: the average gap, mean over all tasks, paired by seed.
+
+    Returns
+    -------
+    One row a density that all tasks have: seeds, difference (points) with the ends of its 95 % interval, low and high.
+    """
     tables = {task: densities(part) for task, part in rows.groupby("task")}
-    tables = {task: table for task, table in tables.items() if HALF in table}
-    if not tables:
-        return {}
-    common = sorted(set.intersection(*(set(table.columns) for table in tables.values())))
-    values = {f"{k:g}": {(task, seed): gap for task, t in tables.items() for seed, gap in t[k].items()} for k in common}
-    verdicts = compare_with(values, f"{HALF:g}")
-    return {k: verdicts[f"{k:g}"] for k in common if k != HALF}
+    common = sorted(set.intersection(*(set(table.columns) for table in tables.values()))) if tables else []
+    lines = {}
+    for keep in common if HALF in common else ():
+        mine, half = (mean_of_tasks({task: table[k].to_dict() for task, table in tables.items()}) for k in (keep, HALF))
+        if keep != HALF and mine:
+            test = paired_test(mine, half)
+            lines[keep] = {"seeds": test.n, "difference": test.difference, "low": test.interval.low, "high": test.interval.high}
+    return pd.DataFrame(lines).T.rename_axis("keep")
 
 
 def paired(rows: pd.DataFrame, mask: str, other: str = "saliency", measure: str = "avg_gap") -> pd.DataFrame:

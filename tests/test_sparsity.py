@@ -19,6 +19,7 @@ from salun_utils.sparsity import (
     each_against_half,
     guessed_gap,
     judge,
+    mean_of_tasks,
     over_seeds,
     paired,
     sweep_rows,
@@ -124,22 +125,26 @@ def many(shift, *, seeds=8, tasks=2):
 @pytest.mark.parametrize(("shift", "answer"), [(-1.0, "yes"), (1.0, "no")])
 def test_a_clear_difference_is_found_in_every_task_and_over_all(shift, answer):
     verdicts = against_half(many(shift), "knee")
-    assert [v.answer for v in verdicts.values()] == [answer] * 3 and list(verdicts)[-1] == "all tasks together"
+    assert [v.answer for v in verdicts.values()] == [answer] * 3 and list(verdicts)[-1] == TOGETHER
     assert verdicts["d0, random-10"].p == pytest.approx(2 * 2.0**-7), "Holm's correction for two tasks"
-    assert verdicts["all tasks together"].test.n == 16
+    assert verdicts[TOGETHER].test.n == 8, "the mean of two tasks is one pair"
 
 
 def test_few_seeds_decide_nothing_by_task_but_may_over_all():
-    verdicts = against_half(many(-1.0, seeds=5), "knee")
+    verdicts = against_half(many(-1.0, seeds=6), "knee")
     assert [v.answer for v in verdicts.values()] == ["too few", "too few", "yes"]
     assert against_half(many(-1.0), "ratio-knee") == {}
 
 
+def test_the_mean_of_tasks_is_of_the_seeds_that_all_have():
+    assert mean_of_tasks({"a": {1: 2.0, 2: 4.0, 3: 0.0}, "b": {1: 4.0, 2: 5.0}}) == {1: 3.0, 2: 4.5}
+
+
 def test_every_other_density_is_compared_with_one_half():
-    verdicts = each_against_half(many(0.0))
-    assert list(verdicts) == [0.1] and verdicts[0.1].answer == "yes", "one half is better"
-    assert verdicts[0.1].test.difference == pytest.approx(-5.0, abs=0.1)
-    assert each_against_half(many(0.0)[lambda rows: rows.keep != 0.5]) == {}
+    table = each_against_half(many(0.0))
+    assert table.index.tolist() == [0.1] and table.loc[0.1, "seeds"] == 8
+    assert 4.9 < table.loc[0.1, "low"] <= table.loc[0.1, "difference"] <= table.loc[0.1, "high"] < 5.1
+    assert each_against_half(many(0.0)[lambda rows: rows.keep != 0.5]).empty
 
 
 def test_means_and_pairs_by_density(rows):
