@@ -152,7 +152,7 @@ def against_density(tables: Mapping[str, pd.DataFrame], *, knees: Mapping[str, f
     ----------
     tables : task -> rows by keep, columns of `sparsity.over_seeds`. knees : task -> density of the automatic mask, drawn as a line.
     """
-    figure, axes = plt.subplots(len(tables), len(PANELS), figsize=(11.5, 0.6 + 1.75 * len(tables)), sharex=True, squeeze=False)
+    figure, axes = plt.subplots(len(tables), len(PANELS), figsize=(9.4, 0.6 + 1.6 * len(tables)), sharex=True, squeeze=False)
     for line, (task, table) in zip(axes, tables.items(), strict=True):
         for axis, (measure, title) in zip(line, PANELS.items(), strict=True):
             scale = 100 if measure == "cost" else 1
@@ -172,7 +172,7 @@ def against_density(tables: Mapping[str, pd.DataFrame], *, knees: Mapping[str, f
         line[0].set_ylabel(task.replace(", ", "\n"), fontsize=9)
     figure.supxlabel("weights kept, % (dotted: 50 %" + ("; dashed: the knee)" if knees else ")"), fontsize=10)
     sns.despine(figure)
-    figure.tight_layout(w_pad=0.6)
+    figure.tight_layout(w_pad=0.3)
     best = {task: table.avg_gap.astype(float).idxmin() for task, table in tables.items()}
     said = "; ".join(f"{task}: smallest mean average gap at {100 * keep:.0f} %" for task, keep in best.items())
     return figure, f"Panels of the signed gaps, the average gap and the cost against the density. {said}"
