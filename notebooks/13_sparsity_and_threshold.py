@@ -142,7 +142,6 @@ at = {f"{100 * k:g} %": rule("saliency", k) for k in (0.01, 0.05, 0.1, 0.3, 0.5,
 shares = pd.DataFrame({name: 100 * mask.per_layer().set_index("parameter").share for name, mask in at.items()})
 figure, alt = sparsity_plots.layer_shares(shares, at["50 %"].per_layer().weights)
 
-
 # %% [markdown]
 # Each row is a parameter tensor with its number of weights. The per-layer mask takes weights from the large tensors to give them to the small ones, or the other way round; which is better is a question to the recorded runs.
 #
