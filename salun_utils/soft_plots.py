@@ -14,8 +14,8 @@ from torch import Tensor
 
 from .moves import share_moved
 from .plots import COLOURS, GREY, MARKERS, Picture
+from .stability_plots import STYLES
 
-STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1)))
 MEASURES = {"gap_ua": "UA", "gap_ra": "RA", "gap_ta": "TA", "gap_mia": "MIA"}
 
 
