@@ -15,7 +15,7 @@ from .errors import InputError
 from .saliency import SaliencyMask, check_keep
 from .seeds import check_seed, derive
 from .unlearning import get
-from .unlearning.job import COMMON, Job, check_count
+from .unlearning.job import COMMON, Job, check_count, check_number
 from .unlearning.masks import build_mask
 
 
@@ -46,6 +46,16 @@ def moved_mask(moved: Mapping[str, Tensor]) -> SaliencyMask:
 def by_layer(moved: Mapping[str, Mapping[str, Tensor]]) -> pd.DataFrame:
     """The share of weights that moved, 0 to 1: one row a parameter, one column a name of `moved`."""
     return pd.DataFrame({name: {n: float((m > 0).double().mean()) for n, m in each.items()} for name, each in moved.items()})
+
+
+def concentration(moved: Mapping[str, Tensor], part: float = 0.9) -> float:
+    """The smallest share of all weights, 0 to 1, whose squared moves add up to `part` of the squared distance; 0 if nothing moved."""
+    check_number("part", part, 0, 1)
+    squares = torch.cat([m.double().square().flatten() for m in moved.values()]).sort(descending=True).values
+    total = squares.sum()
+    if total == 0:
+        return 0.0
+    return min(int((squares.cumsum(0) < part * total).sum()) + 1, len(squares)) / len(squares)
 
 
 def lift(a: SaliencyMask, b: SaliencyMask) -> float:
