@@ -143,7 +143,7 @@ shares = pd.DataFrame({name: 100 * mask.per_layer().set_index("parameter").share
 figure, alt = sparsity_plots.layer_shares(shares, at["50 %"].per_layer().weights)
 
 # %% [markdown]
-# Each row is a parameter tensor with its number of weights. The per-layer mask takes weights from the large tensors to give them to the small ones, or the other way round; which is better is a question to the recorded runs.
+# Each row is a parameter tensor with its number of weights. The small tensors near the input are nearly free under a global threshold, and the largest tensor gets less than its share. The per-layer mask takes weights from the former and gives them to the latter; whether that is better is a question to the recorded runs.
 #
 # ## A density from a knee
 #
@@ -157,7 +157,7 @@ figure, alt = sparsity_plots.layer_shares(shares, at["50 %"].per_layer().weights
 # number to set.
 #
 # The order matters. Sorted by $g_i$, the kept weights are SalUn's, only their number is new: the rule `knee`. Sorted by the **quotient** $g_i / r_i$ they are others, and $F - R$ gets as large as any choice of weights can make it (that is the Neyman–Pearson lemma): the rule `ratio-knee`, which keeps each weight whose share of the forget gradient is larger than its share of the
-# retain gradient. Written out:
+# retain gradient (all but a few: something small is added to $r_i$, so that 0/0 is 0). Written out:
 
 # %%
 f, r = flat / flat.sum(), torch.cat([g_r[name].flatten() for name in g_f]).double().numpy()
@@ -362,6 +362,7 @@ claim("a tenth of the weights holds more than a third of the forget gradient", F
 claim("in the order of the forget gradient, the retain gradient is spread more evenly: F is nowhere below R", bool((F - R).min() > -1e-9))
 claim("the top of F - R is flat: ten points of density beside the knee, the lead is still above 90 % of its height",
       min((F - R)[knee.kept - n // 10], (F - R)[min(n, knee.kept + n // 10)]) > 0.9 * knee.lead)  # fmt: skip
+claim("with one threshold and half of the weights kept, the largest tensor gets less than its share", shares["50 %"][at["50 %"].per_layer().set_index("parameter").weights.idxmax()] < 50)
 kept_at_5 = rule("saliency", 0.05).per_layer().set_index("parameter").share
 claim("with 5 % kept the shares of the tensors differ by a factor of more than ten", kept_at_5.max() > 10 * kept_at_5.min())
 

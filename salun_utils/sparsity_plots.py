@@ -125,6 +125,8 @@ def layer_shares(shares: pd.DataFrame, weights: Sequence[int]) -> Picture:
     axis.set_yticks(
         np.arange(len(shares)) + 0.5, [f"{name}  ({count:,})" for name, count in zip(shares.index, weights, strict=True)], rotation=0
     )
+    for text, value in zip(axis.texts, shares.to_numpy().ravel(), strict=True):
+        text.set_color("white" if value > 65 else "0.1")
     axis.set(xlabel="", ylabel="")
     axis.tick_params(labelsize=9, length=0)
     axis.xaxis.tick_top()
