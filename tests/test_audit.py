@@ -63,6 +63,16 @@ def test_an_attack_that_knows_nothing_is_not_judged_below_chance():
     assert abs(np.mean(found) - 0.5) < 0.01
 
 
+def test_the_interval_of_an_attack_that_knows_nothing_holds_one_half():
+    held = 0
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        member = complementary(10, 150, torch.Generator().manual_seed(seed)).numpy()
+        low, high = attack.over_models(attack.leave_one_out(rng.normal(size=(10, 150)), member), member, resamples=150)["auc_interval"]
+        held += low <= 0.5 <= high
+    assert held >= 17, f"a 95 % interval holds the truth in {held} of 20 cases"
+
+
 def test_intervals_over_groups_are_wider_where_a_groups_scores_go_together():
     rng = np.random.default_rng(0)
     member = np.tile([True, False], 500)
@@ -70,6 +80,8 @@ def test_intervals_over_groups_are_wider_where_a_groups_scores_go_together():
     scores = rng.normal(size=1000) + np.repeat(rng.normal(size=10), 100) * member  # what members gain differs from model to model
     width = lambda a: a.auc_interval.high - a.auc_interval.low  # noqa: E731
     assert width(audit(scores, member, groups=groups)) > 1.5 * width(audit(scores, member))
+    both = np.stack([groups, np.tile(np.arange(100), 10) // 2], axis=1)
+    assert width(audit(scores, member, groups=both)) > 0.9 * width(audit(scores, member, groups=groups))
     with pytest.raises(InputError, match="every group"):
         audit(scores, member, groups=(~member).astype(int))
 

@@ -152,8 +152,10 @@ def audit(
     Parameters
     ----------
     scores : (N,), high for members. is_member : bool (N,).
-    groups : (N,) whole numbers, such as the model that a score comes from. Then whole groups are drawn anew, since the scores of one
-        model, or of one picture under several, are not independent. By default members and non-members are drawn one by one.
+    groups : (N,) whole numbers, such as the model that a score comes from, or (N, 2), such as its model and its picture. Then whole
+        groups are drawn anew, since the scores of one model, or of one picture under several models, are not independent; of two
+        kinds the counts are multiplied (the pigeonhole bootstrap, rather too wide than too narrow: Owen, "The pigeonhole bootstrap",
+        Annals of Applied Statistics, 2007). By default members and non-members are drawn one by one.
     """
     scores, member = _labelled(scores, is_member)
     draw = _one_by_one(member) if groups is None else _by_group(groups, member)
@@ -187,13 +189,23 @@ def _one_by_one(member: np.ndarray) -> Callable[[np.random.Generator, int], np.n
 
 def _by_group(groups: Array, member: np.ndarray) -> Callable[[np.random.Generator, int], np.ndarray]:
     """The same with whole groups drawn; every group must hold members and non-members."""
-    _, place = np.unique(_numpy("groups", groups), return_inverse=True)
-    if place.shape != member.shape:
-        raise InputError(f"groups must have one number a score, {member.shape}, not {place.shape}")
-    count = place.max() + 1
-    if len(np.unique(place[member])) < count or len(np.unique(place[~member])) < count:
-        raise InputError("every group needs at least one member and one non-member")
-    return lambda draws, resamples: draws.multinomial(count, np.full(count, 1 / count), size=resamples)[:, place].astype(float)
+    columns = _numpy("groups", groups)
+    columns = columns[:, None] if columns.ndim == 1 else columns
+    if columns.ndim != 2 or len(columns) != len(member):
+        raise InputError(f"groups must have one row a score, {len(member)}, not shape {columns.shape}")
+    places = [np.unique(column, return_inverse=True)[1] for column in columns.T]
+    for place in places:
+        if len(np.unique(place[member])) <= place.max() or len(np.unique(place[~member])) <= place.max():
+            raise InputError("every group needs at least one member and one non-member")
+
+    def draw(draws: np.random.Generator, count: int) -> np.ndarray:
+        weights = np.ones((count, len(member)))
+        for place in places:
+            size = place.max() + 1
+            weights *= draws.multinomial(size, np.full(size, 1 / size), size=count)[:, place]
+        return weights
+
+    return draw
 
 
 def _curve(scores: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
