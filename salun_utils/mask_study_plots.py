@@ -10,7 +10,6 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
-from matplotlib.ticker import NullFormatter
 
 from .metrics import bootstrap_interval
 from .plots import COLOURS, GREY, MARKERS, Picture
@@ -155,7 +154,7 @@ def against_rate(runs: pd.DataFrame, *, columns: int = 3) -> Picture:
         _rate_line(axis, runs[runs["mask"] == mask], LOOK[kind(mask)][0], LOOK[kind(mask)][1], "-")
         axis.set(xscale="log", title=mask)
         axis.set_xticks(ticks, [f"{t:g}×" for t in ticks])
-        axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.minorticks_off()
         axis.title.set_fontsize(10.5)
         axis.tick_params(labelsize=9)
         axis.grid(color="0.92", linewidth=0.7)
@@ -184,8 +183,8 @@ def _log(axis: Axes) -> None:
     """A logarithmic axis with plain numbers on it: 1, 2, 5, or fewer a decade where they would crowd."""
     axis.set_xscale("log")
     low, high = axis.get_xlim()
-    steps = (1, 2, 5) if high / low < 12 else (1, 3) if high / low < 60 else (1,)
+    steps = (1, 1.5, 2, 3, 4, 5, 7) if high / low < 5 else (1, 2, 5) if high / low < 20 else (1, 3) if high / low < 60 else (1,)
     ticks = [k * 10.0**e for e in range(-4, 5) for k in steps]
     axis.set_xticks(ticks, [f"{t:g}" for t in ticks])
-    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.minorticks_off()
     axis.set_xlim(low, high)
