@@ -62,29 +62,30 @@ def _cells(table: pd.DataFrame, colours: str, *, scale: float = 1.0, digits: int
     return figure
 
 
-def effect_of_distance(found: pd.DataFrame, measures: Mapping[str, str]) -> Picture:
-    """What unlearning changed against how far the weights travelled; a line a mask, through its learning rates.
+def curves(found: pd.DataFrame, panels: Mapping[str, tuple[str, str]]) -> Picture:
+    """One measured thing against another, a line a mask, through its runs in the order of the horizontal axis.
 
     Parameters
     ----------
-    found : columns mask, distance, and one a measure. measures : column -> label of its panel.
+    found : column mask, and those of the panels. panels : title -> columns (horizontal, vertical); the names of the columns label the axes.
     """
     masks = list(dict.fromkeys(found["mask"]))
-    figure, axes = plt.subplots(1, len(measures), figsize=(3.3 * len(measures), 3.5), squeeze=False)
-    for axis, (measure, label) in zip(axes.flat, measures.items(), strict=True):
+    figure, axes = plt.subplots(1, len(panels), figsize=(2.75 * len(panels), 3.3), squeeze=False)
+    for axis, (title, (across, up)) in zip(axes.flat, panels.items(), strict=True):
         for k, mask in enumerate(masks):
-            part = found[found["mask"] == mask].sort_values("distance")
+            part = found[found["mask"] == mask].sort_values(across)
             colour = "0.1" if mask == BASELINE else COLOURS[k % len(COLOURS)]
             style = {"color": colour, "linestyle": ("-", "--", "-.", ":")[k % 4], "marker": MARKERS[k % len(MARKERS)]}
-            axis.plot(part.distance, part[measure], markersize=6, markeredgecolor="white", label=_called(mask), **style)
+            axis.plot(part[across], part[up], markersize=6, markeredgecolor="white", label=_called(mask), **style)
         axis.axhline(0, color="0.6", linewidth=0.8, zorder=0)
-        axis.set(xlabel="distance travelled")
-        axis.set_title(label, fontsize=10.5)
+        axis.set_xlabel(across, fontsize=9.5)
+        axis.set_ylabel(up, fontsize=9.5)
+        axis.set_title(title, fontsize=10.5)
         axis.tick_params(labelsize=9)
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="upper center", ncols=len(masks), frameon=False, fontsize=9)
     sns.despine(figure)
     figure.tight_layout(rect=(0, 0, 1, 1 - 0.3 / figure.get_figheight()))
-    return figure, f"Lines of {', '.join(measures.values())} against the distance travelled, for {', '.join(map(_called, masks))}"
+    return figure, f"Lines for {', '.join(map(_called, masks))}; panels: {', '.join(panels)}"
 
 
 def gap_dots(runs: pd.DataFrame, *, columns: int = 3) -> Picture:

@@ -35,12 +35,13 @@ def test_cells_hold_the_numbers():
     assert [t.get_text() for t in figure.axes[0].texts] == ["1.00", "0.33", "0.33", "1.00"]
 
 
-def test_a_line_runs_through_the_rates_in_order_of_distance():
+def test_a_line_runs_through_the_runs_of_a_mask_in_order():
     found = pd.DataFrame({"mask": ["none", "none", "random"], "distance": [2.0, 1.0, 1.5], "ua": [8.0, 4.0, 3.0]})
-    figure, alt = plots.effect_of_distance(found, {"ua": "UA"})
+    figure, alt = plots.curves(found, {"one": ("distance", "ua"), "two": ("ua", "distance")})
     first, second, _ = figure.axes[0].lines
     assert (list(first.get_xdata()), list(first.get_ydata())) == ([1, 2], [4, 8]) and list(second.get_ydata()) == [3]
-    assert "no mask, random" in alt
+    assert list(figure.axes[1].lines[0].get_xdata()) == [4, 8] and figure.axes[1].get_xlabel() == "ua"
+    assert "no mask, random" in alt and "one, two" in alt
 
 
 def test_every_seed_is_a_dot_and_the_mean_a_mark():
