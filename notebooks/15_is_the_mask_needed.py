@@ -485,7 +485,7 @@ else:
 # A random twentieth lets about 5 % of the squared forget gradient through, the saliency mask about two thirds. Now the distances differ as well, so that the two are not compared at equal effort. Raise `lr` for the random one until it raises UA as far, then compare RA.
 # :::
 #
-# **What next:** [](16_gradient_and_influence.ipynb) asks whether the weights with large gradients are those that the forget set has shaped.
+# **What next:** all masks here keep half of the weights; [](13_sparsity_and_threshold.ipynb) lets that share vary. [](16_gradient_and_influence.ipynb) asks whether the weights with large gradients are those that the forget set has shaped.
 #
 # The last cell hands the records of the live runs to `salun run`, which writes them to a file:
 
