@@ -163,7 +163,10 @@ def test_each_finding_gives_its_evidence(tasks):
     mask = known["mask"]
     outside = mask.numel - mask.kept
     moved = sum(int((a != b)[~mask[n]].sum()) for (n, a), b in zip(model.named_parameters(), task.original.parameters()))
-    assert f"{moved:,} of {outside:,} weights" in str(su.diagnose(model, task.split, original=task.original, mask=mask))
+    said = str(su.diagnose(model, task.split, original=task.original, mask=mask))
+    assert f"{moved:,} of {outside:,} weights" in said and "never applied" in said
+    model, known = gradient_masked_only(task)
+    assert "weight decay or momentum" in str(su.diagnose(model, task.split, original=task.original, **known))
 
 
 def record(ua, ra=98.0, ta=88.0, *, seed=0, reference_ua=12.0, original_ua=3.0, **spec):
@@ -191,6 +194,21 @@ def test_a_record_is_enough(given, signature, causes):
     assert found.healthy == (signature == "healthy" and not causes)
 
 
+def test_nothing_is_lost_that_the_original_did_not_have():
+    figures = {"ua": 97.0, "ra": 87.0, "ta": 80.0, "Retrain ua": 100.0, "Retrain ra": 95.0, "Retrain ta": 86.0, "original ua": 8.0}
+    assert signature_of({**figures, "original ra": 88.0, "original ta": 81.0}, 900) == "healthy"
+    assert signature_of({**figures, "original ra": 95.0, "original ta": 86.0}, 900) == "forgets too much"
+
+
+def test_a_record_whose_validation_pictures_are_known_is_of_another_split():
+    known = record(13.0)
+    known = known.model_copy(
+        update={"data": {**known.data, "validation": 1000, "test": 1000}, "measurements": {"validation": {"original": 96.0}}}
+    )
+    assert su.diagnose(known).causes == ("split mismatch",)
+    assert su.diagnose(known.model_copy(update={"measurements": {"validation": {"original": 89.5}}})).healthy
+
+
 def test_seeds_that_go_their_own_ways_are_a_signature_of_their_own():
     apart = [record(ua, seed=k, reference_ua=12 + k) for k, ua in enumerate((4.0, 30.0, 14.0))]
     found = su.diagnose(apart)
@@ -199,7 +217,8 @@ def test_seeds_that_go_their_own_ways_are_a_signature_of_their_own():
 
 
 def test_a_small_forget_set_is_given_more_slack():
-    figures = {"ua": 20.0, "ra": 98.0, "ta": 88.0, "Retrain ua": 12.0, "Retrain ra": 98.0, "Retrain ta": 88.0, "original ua": 3.0}
+    figures = {"ua": 20.0, "ra": 98.0, "ta": 88.0, "Retrain ua": 12.0, "Retrain ra": 98.0, "Retrain ta": 88.0,
+               "original ua": 3.0, "original ra": 98.0, "original ta": 89.0}  # fmt: skip
     assert signature_of(figures, 10_000) == "forgets too much" and signature_of(figures, 20) == "healthy"
 
 
