@@ -23,7 +23,7 @@ SIGNATURES = ("healthy", "forgets too little", "forgets too much", "differently 
 TOLERANCE = 5.0  # points that UA, RA or TA may lie beside Retrain's
 SURE = 1e-3  # a fault that only chance speaks against needs a smaller p than this
 SPARSE = 0.02  # share of weights below which a mask is a suspect
-ALIKE = 0.3  # mean move outside a mask, as a share of that inside, from which the mask can't have been applied at all
+DECAY = 0.99  # cosine between the moves of weights and their shrinking from which weight decay alone explains them
 STILL = 0.005  # relative distance from the original below which a network has hardly moved
 
 
@@ -174,24 +174,20 @@ def _mask_broken(model: nn.Module, original: nn.Module, mask: SaliencyMask | Non
     if mask is None:
         return []
     before, after = dict(original.named_parameters()), dict(model.named_parameters())
-    outside, inside = [], []
+    moves, start = [], []
     for name in mask:
         if before[name].shape != after[name].shape:
             raise InputError(f"{name} has another shape than in the original")
-        moves = (after[name].detach() - before[name].detach().to(after[name].device)).abs().cpu()
-        outside.append(moves[~mask[name]])
-        inside.append(moves[mask[name]])
-    outside, inside = torch.cat(outside), torch.cat(inside)
-    moved = int((outside > 0).sum())
+        old, new = before[name].detach().cpu(), after[name].detach().cpu()
+        moves.append((new - old)[~mask[name]])
+        start.append(old[~mask[name]])
+    moves, start = torch.cat(moves).double(), torch.cat(start).double()
+    moved = int((moves != 0).sum())
     if not moved:
         return []
-    alike = not len(inside) or float(outside.mean()) > ALIKE * float(inside.mean())
-    why = (
-        "They moved as far as those inside: the mask was never applied"
-        if alike
-        else "They moved by little: weight decay or momentum did it"
-    )
-    evidence = f"{moved:,} of {len(outside):,} weights outside the mask ({100 * moved / len(outside):.0f} %) have left their value"
+    shrunk = float(-(moves @ start) / (moves.norm() * start.norm()).clamp_min(1e-30))
+    why = "They shrank in proportion: weight decay did it" if shrunk > DECAY else "The mask was not applied, or not to all of the step"
+    evidence = f"{moved:,} of {len(moves):,} weights outside the mask ({100 * moved / len(moves):.0f} %) have left their value"
     return [Finding("mask not applied", evidence, f"{why}. Masking the gradient is not enough, the values must be held (su.masking.hold).")]
 
 
