@@ -122,7 +122,8 @@ theta_o, split = task.original, task.split
 Images = type(split.forget)
 per_epoch = -(-(len(split.forget) + len(split.retain)) // 256)
 T = epochs * per_epoch
-print(f"{dataset}, {split.name}: {len(split.forget)} pictures to forget, {len(split.retain)} to retain; {T} steps")
+left = len(split.forget) + len(split.retain) - 256 * (per_epoch - 1)
+print(f"{dataset}, {split.name}: {len(split.forget)} pictures to forget, {len(split.retain)} to retain; {T} steps, the last one of an epoch on {left} pictures, the others on 256")
 
 
 def random_labelling(after=None, mask=None):
@@ -207,20 +208,19 @@ figure, alt = soft_plots.moved_over_steps(steps)
 
 # %% [markdown]
 # As long as the penalty is strong, it holds. Near the end it has faded, and a weight needs only to be moved by more than $\eta\beta/T$ in one step to leave its place. Gradients of single batches are noisy enough for that, and momentum keeps a weight going after its gradient has turned. **A falling penalty releases in the last
-# steps what it held before.** Those late moves are short. So it is better to ask a second question: how many weights make up most of the distance?
+# steps what it held before.** (The small jumps are the last batch of an epoch: it holds few pictures, and the gradient of few pictures is the noisiest.) Those late moves are short. So it is better to ask a second question: how many weights make up most of the distance?
 
 # %%
 S_F = su.saliency.saliency_scores(
     theta_o, Images.concat([split.forget.with_labels(su.unlearning.random_labels(split.forget.labels, len(split.classes), su.seeds.generator(seed, "chapter 12"))), split.retain])
 )  # |∇F| at θ_o
-late = {name: 1 - float(rows.moved[rows.step <= 0.9 * T].iloc[-1]) / float(rows.moved.iloc[-1]) for name, rows in steps.items()}
 rows = {}
 for name, far in moved.items():
     mask = moves.moved_mask(far)
     rows[name] = {
-        "moved, %": 100 * moves.share_moved(far), "make 90 % of the distance², %": 100 * moves.concentration(far),
-        "in the saliency mask, × chance": moves.lift(mask, su.saliency.SaliencyMask.top(S_f, mask.density)),
-        "top by |∇F|, × chance": moves.lift(mask, su.saliency.SaliencyMask.top(S_F, mask.density)),
+        "moved, %": 100 * moves.share_moved(far), "make 90 % of distance², %": 100 * moves.concentration(far),
+        "in top |∇ℓ_f|, × chance": moves.lift(mask, su.saliency.SaliencyMask.top(S_f, mask.density)),
+        "in top |∇F|, × chance": moves.lift(mask, su.saliency.SaliencyMask.top(S_F, mask.density)),
     }  # fmt: skip
 counted = pd.DataFrame(rows).T
 counted.round(2)
@@ -235,15 +235,25 @@ counted.round(2)
 
 # %% mystnb={"image": {"alt": "Two panels with logarithmic axes over the penalty from 0.001 to 0.1. Left, the share of weights that moved at all: it falls steeply under the constant penalty, to a small fraction of a per cent, and little under the falling one. Right, the share that makes 90 per cent of the squared distance: it falls under both"}}
 BETAS = (0.1 * beta, 0.3 * beta, beta, 3 * beta, 10 * beta)
+late_from = int(0.9 * T)  # the last tenth of the steps
 path = []
-for schedule in ("linear", "constant"):
+for schedule, done in (("linear", "soft, falling β"), ("constant", "soft, constant β")):
     for b in BETAS:
-        done = {"linear": "soft, falling β", "constant": "soft, constant β"}[schedule] if b == beta else None
-        model = models[done] if done else su.unlearning.unlearn("salun-soft", theta_o, split, seed=seed, epochs=epochs, lr=lr, beta=b, schedule=schedule).model
-        far = moves.moves(theta_o, model)
-        path.append({"beta": b, "schedule": schedule, "moved": moves.share_moved(far), "heavy": moves.concentration(far)})
+        own = {"beta": b, "schedule": schedule}
+        model, rows = traced[done] if b == beta else moves.trace("salun-soft", theta_o, split, seed=seed, epochs=epochs, lr=lr, **own)
+        far, end = moves.moves(theta_o, model), rows.distance.iloc[-1]
+        late = 1 - rows.distance[rows.step == late_from].item() / end if end else 0.0
+        path.append({**own, "moved": moves.share_moved(far), "heavy": moves.concentration(far), "distance": end, "late": late, "RA": task.scores(model).ra})
 path = pd.DataFrame(path)
 figure, alt = soft_plots.moved_by_penalty(path)
+
+# %% [markdown]
+# A strong penalty that falls does something else besides: it puts unlearning off. The more it holds at first, the larger the part of the way that is made at the end, at the full learning rate and with few steps left to repair what breaks. Compare RA, the accuracy on what is retained:
+
+# %%
+shown = path.rename(columns={"moved": "moved, %", "late": "of the distance in the last tenth of the steps, %"}).drop(columns="heavy")
+shown.iloc[:, [2, 4]] *= 100
+shown.set_index(["schedule", "beta"]).round(2)
 
 # %% [markdown]
 # ## In which layers?
@@ -260,7 +270,7 @@ figure, alt = soft_plots.moved_by_layer(layers, {name: far.numel() for name, far
 # On all 10,000 training pictures of `fashion-mini`, on seeds that played no part in tuning, read from `benchmark/records` and made by [](00_sweep.ipynb) from `benchmark/grids/ablation-soft.yaml`. Nothing is computed here except means over seeds with bootstrap 95 % intervals, in brackets, and tests. Records hold scores, not
 # weights: how many weights moved was measured above, on one seed, and nowhere else.
 #
-# **With equal settings.** All runs of a scenario have the learning rate and the epochs that tuning chose for SalUn. They differ in how weights are held back and in nothing else. First the path of the penalty, from RL ($\beta = 0$) to where hardly anything moves:
+# **With equal settings.** All runs of a scenario have the learning rate and the epochs that tuning chose for SalUn. They differ in how weights are held back and in nothing else. First the path of the penalty, from RL ($\beta = 0$) up to $\beta = 1$:
 
 # %% mystnb={"image": {"alt": "Four panels for random forgetting, the gaps of UA, RA, TA and MIA to Retrain over the penalty on a logarithmic axis, each point with its interval. Random labelling stands apart at the left end. Level lines with bands are the hard and the annealed mask"}}
 LEAST = 3  # seeds behind a figure that a picture or a claim rests on
@@ -399,6 +409,7 @@ for where, rows in equal.items():
 if not equal:
     print("There are no recorded runs yet.")
 
+
 # %% [markdown]
 # ## Claims
 #
@@ -417,6 +428,10 @@ def beats(family, a, b):
     return (sign * test.difference < 0) if p < 0.05 else None, f"difference {sign * test.difference:+.2f}, p {p:.3f} (Holm)"
 
 
+def soft_by_seed(rows, b, column="avg_gap", schedule="linear"):
+    return soft_records.by_seed(rows[(rows.method == "salun-soft") & (rows.beta == b) & (rows.schedule == schedule)], column)
+
+
 falling, constant = (path[path.schedule == s].set_index("beta") for s in ("linear", "constant"))
 share = counted["moved, %"]
 print("This run, one seed")
@@ -425,8 +440,11 @@ claim("RL moves every weight (at least 99.9 %)", share["no mask (RL)"] >= 99.9)
 claim("the hard and the annealed mask move exactly the share asked for", share[["hard", "annealed"]].round(2).eq(100 * keep).all())
 claim("under the falling penalty at least four in five weights have moved", share["soft, falling β"] >= 80)
 claim("under the same penalty held constant fewer than one in five", share["soft, constant β"] < 20)
-claim("a fifth of the weights that moved under the falling penalty left in the last tenth of the steps", late["soft, falling β"] >= 0.2)
+leavers = steps["soft, falling β"].set_index("step").moved
+claim("of the weights that moved under the falling penalty a fifth left in the last tenth of the steps", leavers[late_from] <= 0.8 * leavers[T])
 claim("at the strongest penalty the falling one moves at least 100 times as many weights as the constant one", falling.moved.iloc[-1] >= 100 * constant.moved.iloc[-1])
+claim("the stronger a falling penalty, the more of the distance is made in the last tenth of the steps", falling.late.is_monotonic_increasing)
+claim("under a constant penalty that moves anything, it is no more than a fifth", (constant.late[constant.moved > 0.001] <= 0.2).all())
 claim("in every case 90 % of the squared distance is made by fewer than half of the weights that moved", bool((counted.iloc[:, 1] < 0.5 * share).all()))
 few, half = "soft, constant β", "annealed"
 claim("the few weights that the constant penalty moves lie in the saliency mask at least twice as often as by chance", counted.loc[few].iloc[2] >= 2)
@@ -435,16 +453,15 @@ claim("both choices are nearer to the gradient of the objective than to that of 
 
 for where, rows in equal.items():
     print(f"\nRecorded runs with equal settings, {where}, {rows.seed.nunique()} seeds")
-    of = lambda b, column="avg_gap", schedule="linear": soft_records.by_seed(rows[(rows.method == "salun-soft") & (rows.beta == b) & (rows.schedule == schedule)], column)  # noqa: E731
     rl, betas = rows[rows.method == "rl"], [b for b in paths[where].index if b > 0]
-    weak, strong = (su.metrics.paired_test(of(b), soft_records.by_seed(rl)) for b in (betas[0], betas[-1]))
+    weak, strong = (su.metrics.paired_test(soft_by_seed(rows, b), soft_records.by_seed(rl)) for b in (betas[0], betas[-1]))
     claim(f"the weakest penalty changes little: within half a point of RL's average gap (beta {betas[0]:g})", abs(weak.difference) < 0.5, f"{weak.difference:+.2f}")
     claim(f"the strongest is further from Retrain than RL is (beta {betas[-1]:g})", interval_says(strong, 1), f"{strong.difference:+.2f} [{strong.interval.low:+.2f}, {strong.interval.high:+.2f}]")
-    harm = su.metrics.paired_test(of(betas[-1], "gap_ra"), soft_records.by_seed(rl, "gap_ra"))
+    harm = su.metrics.paired_test(soft_by_seed(rows, betas[-1], "gap_ra"), soft_records.by_seed(rl, "gap_ra"))
     claim("there the falling penalty damages what is retained: its RA is lower than RL's", interval_says(harm, -1), f"{harm.difference:+.2f} [{harm.interval.low:+.2f}, {harm.interval.high:+.2f}]")
     if len(schedules[where]):
         top = schedules[where].index.get_level_values(0).max()
-        tail = su.metrics.paired_test(of(top, "gap_ua", "constant"), of(top, "gap_ua", "linear"))
+        tail = su.metrics.paired_test(soft_by_seed(rows, top, "gap_ua", "constant"), soft_by_seed(rows, top, "gap_ua", "linear"))
         claim(f"at beta {top:g} a constant penalty forgets less than a falling one (UA)", interval_says(tail, -1), f"{tail.difference:+.2f} [{tail.interval.low:+.2f}, {tail.interval.high:+.2f}]")
     for k, (test, p) in versus[where].items():
         claim(f"with {100 * k:g} % of the weights the annealed mask beats the hard one", (test.difference > 0) if p < 0.05 else None, f"hard minus annealed {test.difference:+.2f}, p {p:.3f} (Holm)")
@@ -463,7 +480,7 @@ for where, groups in own.items():
     beaten = [name for name in groups if name != best and beats(duels[where], best, name)[0]]
     verdicts[where] = f"smallest average gap: {best}, {means[where].avg_gap[best]:.2f}; decided against {', '.join(beaten) or 'none of the others'}"
 
-for where, groups in mia_duels.items():
+for where in mia_duels:
     print(f"\nThe gap in MIA, {where}")
     for name in (n for n in ("RL", "SalUn-soft") if n in recorded[where]):
         row = mia.loc[where, name]
