@@ -16,7 +16,7 @@
 # # Random forgetting
 #
 # A tenth of the training pictures has to go, or half of them, drawn from all classes. This is the task on which SalUn {cite:p}`fan2024salun` was measured most closely, and on which it is hard to tell a good method from one that
-# does nothing. This chapter puts fourteen methods side by side: what each does, how they fare when all are tuned alike, and which of the paper's claims hold here.
+# does nothing. This chapter puts fifteen methods side by side: what each does, how they fare when all are tuned alike, and which of the paper's claims hold here.
 #
 # **What you will learn**
 #
@@ -66,6 +66,7 @@ device = "auto"
 # - **RL** {cite:p}`golatkar2020eternal`: $\min_\theta \mathbb{E}_{D_f,\, y' \ne y}\, \ell(\theta; x, y') + \alpha L_r(\theta)$, with a random wrong label $y'$.
 # - **SalUn** {cite:p}`fan2024salun`: the same for the salient half of the weights, $\theta_u = m_S \odot (\theta_o + \Delta\theta) + (1 - m_S) \odot \theta_o$. See [](03_weight_saliency.ipynb).
 # - **SalUn-soft** {cite:p}`fan2024salun`: no mask, but a penalty $\beta_t \lVert \theta - \theta_o \rVert_1$ that puts weights back exactly on $\theta_o$ unless they are pulled hard.
+# - **SalUn-annealed**, this book's own: a mask that begins with all weights and shrinks to those that have moved furthest. Both are taken apart in [](12_hard_or_soft.ipynb).
 # - **BS**, boundary shrinking {cite:p}`chen2023boundary`: $y'$ is the class across the nearest boundary, found by one step of length 0.1 on the picture. It uses $D_f$ alone.
 # - **BE**, boundary expanding {cite:p}`chen2023boundary`: $y'$ is an extra, eleventh class, which is cut off again before the network is used.
 #

@@ -22,7 +22,7 @@
 #
 # - in what class-wise forgetting differs from random forgetting, and what Retrain does with pictures of a kind that it has never seen;
 # - how to see whether a method answers like Retrain or is merely wrong;
-# - how the fourteen methods fare on one class, and four of them on all ten;
+# - how the fifteen methods fare on one class, and four of them on all ten;
 # - whether the saliency mask helps.
 
 # %% tags=["hide-cell"]
@@ -80,7 +80,7 @@ print(f"{dataset}, {split.name} ({gone}): {len(split.forget)} pictures to forget
       f"{len(split.test)} test pictures of the other classes, {len(split.test_forgotten)} of this one")  # fmt: skip
 
 # %% [markdown]
-# Six of the fourteen methods, explained in [](04_random_forgetting.ipynb): FT sees the other classes only; RL and SalUn give random wrong labels, SalUn to half of the weights; BE sends the pictures to an eleventh class and removes it; GA climbs their
+# Six of the fifteen methods, explained in [](04_random_forgetting.ipynb): FT sees the other classes only; RL and SalUn give random wrong labels, SalUn to half of the weights; BE sends the pictures to an eleventh class and removes it; GA climbs their
 # loss; SCRUB moves away from the original's answers. The learning rates are those chosen for 10,000 pictures, so they suit this smaller run only roughly.
 
 # %%

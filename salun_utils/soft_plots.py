@@ -23,7 +23,7 @@ MEASURES = {"gap_ua": "UA", "gap_ra": "RA", "gap_ta": "TA", "gap_mia": "MIA"}
 
 
 def move_histograms(moved: Mapping[str, Mapping[str, Tensor]], *, columns: int = 2) -> Picture:
-    """Histograms of |theta_u - theta_o| on a logarithmic axis; the bar apart on the left holds the weights that have not moved at all.
+    """Histograms of |theta_u - theta_o|, both axes logarithmic; the bar apart on the left holds the weights that have not moved at all.
 
     Parameters
     ----------
@@ -44,6 +44,9 @@ def move_histograms(moved: Mapping[str, Mapping[str, Tensor]], *, columns: int =
         axis.set_title(f"{name}: {100 * share_moved(moved[name]):.1f} % moved", fontsize=10)
         said.append(f"{name} {still:.0f} %")
     decades = np.arange(ends[0] + 1, ends[1] + 1, 2)
+    axes[0, 0].set(yscale="log", ylim=(0.002, 200))
+    axes[0, 0].set_yticks([0.01, 0.1, 1, 10, 100], ["0.01", "0.1", "1", "10", "100"])
+    axes[0, 0].minorticks_off()
     axes[0, 0].set_xticks([at, *decades], ["0", *(f"$10^{{{int(d)}}}$" for d in decades)])
     for axis in axes.flat[len(flat) :]:
         axis.axis("off")
@@ -191,9 +194,9 @@ def densities(tables: Mapping[str, pd.DataFrame], *, value: str = "avg_gap", lab
         axis.minorticks_off()
         axis.set_title(scenario, fontsize=10)
     axes[0, 0].set_ylabel(label)
-    axes[0, 0].legend(frameon=False, fontsize=9)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="upper center", ncols=2, frameon=False, fontsize=9)
     sns.despine(figure)
-    figure.tight_layout()
+    figure.tight_layout(rect=(0, 0, 1, 1 - 0.3 / figure.get_figheight()))
     names = dict.fromkeys(name for table in tables.values() for name in table.index.get_level_values(0))
     return figure, f"Lines of the {label} over the share of weights that may differ, for {', '.join(names)}; panels: {', '.join(tables)}"
 
