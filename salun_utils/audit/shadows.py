@@ -47,11 +47,9 @@ class Plan:
 class Answers(NamedTuple):
     """What one model says of the audited pictures, and what it cost.
 
-    Attributes
-    ----------
-    before, after : float32 (n, K), logits of the original and of the unlearned model on targets and watched pictures, in this order.
-    facts : "ua", "ra", "ta" and "ta_before" (per cent; on the pictures this model unlearned, on those it retained, and on the test set),
-        "train_seconds", "unlearn_seconds" (wall) and the same with "_cpu_seconds" (processor time).
+    `before` and `after` are the logits, float32 (n, K), of the original and of the unlearned model on targets and watched pictures, in this
+    order. `facts` holds "ua", "ra", "ta" and "ta_before" (per cent; on the pictures this model unlearned, on those it retained, and on the
+    test set) and "train_seconds", "unlearn_seconds" (wall) and the same with "_cpu_seconds" (processor time).
     """
 
     before: Tensor
