@@ -156,7 +156,7 @@ print(f"AUC on pictures that were to be forgotten, {models} networks\n{table.rou
 # %% [markdown]
 # Twelve networks are few: the interval of such an AUC is several hundredths wide, and the curve says nothing below one false alarm in a few hundred. The recorded audits have more.
 #
-# ## Recorded audits
+# ## Recorded runs
 #
 # {class}`salun_utils.audit.shadows.Plan` and [](00_audit.ipynb) do the same at scale: shadow models on all of `fashion-mini`, about 4,500 training pictures each, of which every model is made to unlearn its part of 1,000 targets. All methods share the same
 # trained networks. Intervals draw whole networks anew, since the scores of one network belong together. *Retrain* is the control: whatever an attack finds there is chance.

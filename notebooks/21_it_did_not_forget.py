@@ -192,7 +192,7 @@ live = {"by alpha": mapped(sweeps["alpha"], ALPHAS, lambda r: r.spec["params"]["
 figure, alt = diagnosis_plots.signature_maps(live, x="learning rate", y={"by alpha": r"$\alpha$", "by density": "density of the mask"})
 
 # %% [markdown]
-# ## Recorded maps
+# ## Recorded runs: maps
 #
 # The same on all of `fashion-mini` with five seeds: how many of the seeds are healthy, and the signature of those that are not, if more than half agree.
 
