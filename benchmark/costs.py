@@ -18,6 +18,7 @@ import argparse
 import json
 import multiprocessing
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -47,7 +48,7 @@ def pictures(count: int, *, channels: int = 1, size: int = 28, classes: int = 10
 
 def own(arch: str, width: float, count: int, repeats: int) -> list[scale.Cost]:
     model = su.models.create(arch, num_classes=10, channels=1, image_size=28, width=width)
-    return scale.step_costs(model, pictures(count), network=f"{arch} x{width:g}", repeats=repeats)
+    return without_peaks(scale.step_costs(model, pictures(count), network=f"{arch} x{width:g}", repeats=repeats))
 
 
 def imagenet_sized(repeats: int) -> list[scale.Cost]:
@@ -55,7 +56,13 @@ def imagenet_sized(repeats: int) -> list[scale.Cost]:
 
     size, classes = IMAGENET["size"], IMAGENET["classes"]
     images = pictures(IMAGENET["pictures"], channels=3, size=size, classes=classes)
-    return scale.step_costs(resnet18(num_classes=classes), images, network="ResNet-18, 224 px", repeats=repeats, batch_size=32)
+    costs = scale.step_costs(resnet18(num_classes=classes), images, network="ResNet-18, 224 px", repeats=repeats, batch_size=32)
+    return without_peaks(costs)
+
+
+def without_peaks(costs: list[scale.Cost]) -> list[scale.Cost]:
+    """Several steps in one process use what the one before left behind, so that their peaks say nothing."""
+    return [replace(cost, peak_mb=None) for cost in costs]
 
 
 def memory(width: float, step: str) -> list[scale.Cost]:

@@ -3,6 +3,7 @@ alternative."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,12 +12,16 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from .plots import COLOURS, MARKERS, Picture
-from .scale.fits import Fit
+from .scale.fits import Fit, Prediction
 
 STYLES = ("-", "--", ":", "-.")
+HELD = (COLOURS[3], COLOURS[2], COLOURS[7])  # what was kept out of a fit
+STAR = {"markersize": 14, "markeredgecolor": "white", "zorder": 4}
 LIGHT = 0.55  # of a cell's colour, above which its figure is written in black
 
 
@@ -63,7 +68,9 @@ def _heat(axis: Axes, table: pd.DataFrame, signed: bool) -> None:
     for (row, column), value in np.ndenumerate(values):
         text = "–" if np.isnan(value) else f"{value:+.1f}" if signed else f"{value:.1f}"
         light = np.isnan(value) or np.mean(image.cmap(image.norm(value))[:3]) > LIGHT
-        axis.text(column, row, text, ha="center", va="center", fontsize=9, color="black" if light else "white")
+        edge = [withStroke(linewidth=2.5, foreground="white" if light else "black", alpha=0.75)]  # the border passes behind it
+        style = {"ha": "center", "va": "center", "fontsize": 9, "zorder": 5}
+        axis.text(column, row, text, color="black" if light else "white", path_effects=edge, **style)
     axis.set_xticks(range(len(table.columns)), [f"{lr:g}" for lr in table.columns])
     axis.set_yticks(range(len(table)), table.index)
     axis.set_xlabel("learning rate")
@@ -77,8 +84,8 @@ def _border(axis: Axes, table: pd.DataFrame, border: pd.Series) -> None:
         edges.get(lr, np.interp(np.log(lr) if 0 < lr < np.inf else 0, np.log(table.columns), range(len(table.columns)))) for lr in border
     ]
     rows = [list(table.index).index(e) for e in border.index]
-    for width, colour in ((4.5, "white"), (2.2, "#111111")):  # the white edge keeps it visible on every colour
-        axis.plot(places, rows, color=colour, linewidth=width, marker="o", markersize=width + 2.5, zorder=3)
+    for width, colour in ((4.0, "white"), (1.8, "#111111")):  # the white edge keeps it visible on every colour
+        axis.plot(places, rows, color=colour, linewidth=width, marker="o", markersize=width + 2, zorder=3)
     axis.set_xlim(-0.5, len(table.columns) - 0.5)
 
 
@@ -96,6 +103,7 @@ def curves(
     zero : measures in whose panels zero, the level of Retrain, is drawn. ticks : how a size is written.
     """
     sizes = sorted(set(table.index.get_level_values(1)))
+    labelled = _apart(sizes)
     figure, axes = plt.subplots(1, len(panels), figsize=(max(4.2, 0.4 + 2.85 * len(panels)), 3.1), squeeze=False)
     for axis, (measure, title) in zip(axes.flat, panels.items(), strict=True):
         for k, (method, name) in enumerate(names.items()):
@@ -107,17 +115,24 @@ def curves(
         if measure in zero:
             axis.axhline(0, color="0.4", linewidth=0.9, zorder=0)
         axis.set_xscale("log")
-        axis.set_xticks(sizes, [ticks.format(s) for s in sizes], rotation=40 if len(sizes) > 4 else 0)
+        axis.set_xticks(sizes, [ticks.format(s) if s in labelled else "" for s in sizes], rotation=40 if len(labelled) > 4 else 0)
         axis.xaxis.set_minor_formatter(NullFormatter())
         axis.minorticks_off()
         axis.set_title(title, fontsize=10.5)
         axis.set_xlabel(x_label)
         axis.tick_params(labelsize=9)
-    handles, labels = axes[0, 0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="upper center", ncols=len(labels), frameon=False, fontsize=9)
-    sns.despine(figure)
-    figure.tight_layout(rect=(0, 0, 1, 1 - 0.3 / figure.get_figheight()))
+    _shared_legend(figure, axes[0, 0], len(names))
     return figure, f"Lines with intervals against {x_label} for {', '.join(names.values())}; panels: {', '.join(panels.values())}"
+
+
+def _apart(sizes: Sequence[float]) -> set[float]:
+    """Those that can be written under a logarithmic axis without touching the next, the largest first."""
+    least = 0.07 * math.log(sizes[-1] / sizes[0]) if len(sizes) > 1 else 0
+    chosen: list[float] = []
+    for size in reversed(sizes):
+        if not chosen or math.log(chosen[-1] / size) >= least:
+            chosen.append(size)
+    return set(chosen)
 
 
 # -- laws of cost -----------------------------------------------------------------------------------------------------------------
@@ -125,82 +140,104 @@ def curves(
 
 @dataclass(frozen=True)
 class Law:
-    """One panel of `laws`.
+    """One panel of `laws` or of `agreement`.
 
     Attributes
     ----------
-    fit : the law. points : what it was fitted to, a row a measurement. x, y : columns. x_label, y_label : of the axes.
-    fixed : values of the law's other variables, at which it is drawn; points that differ in them are scaled to these by the law.
-    held : label -> row, measurements that were kept out of the fit. to : label -> size at which the law is read.
-    groups : column by which points are told apart by their marks.
+    fit : the law. points : what it was fitted to, a row a measurement. y : column that was fitted. unit : of y.
+    held : label -> row, measurements that were kept out of the fit. to : label -> size at which a law of one variable is read.
     """
 
     fit: Fit
     points: pd.DataFrame
-    x: str
     y: str
-    x_label: str
-    y_label: str
-    fixed: Mapping[str, float] = field(default_factory=dict)
+    unit: str
     held: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     to: Mapping[str, float] = field(default_factory=dict)
-    groups: str | None = None
 
-    def at(self, x: float):
-        return self.fit.predict(**{self.x: x, **self.fixed})
-
-    def scaled(self, row: Mapping[str, float]) -> float:
-        """The measurement as it would have been at `fixed`."""
-        there = self.fit.predict(**{name: row[name] for name in self.fit.smallest}).value
-        return row[self.y] * self.at(row[self.x]).value / there
+    def at(self, row: Mapping[str, float]) -> Prediction:
+        return self.fit.predict(**{name: row[name] for name in self.fit.smallest})
 
 
-def laws(panels: Mapping[str, Law]) -> Picture:
-    """Measurements, the law through them with the band in which a new one is expected, and what was kept out of the fit as stars."""
-    figure, axes = plt.subplots(1, len(panels), figsize=(0.5 + 3.3 * len(panels), 3.5), squeeze=False)
+def agreement(panels: Mapping[str, Law], *, groups: str = "family") -> Picture:
+    """What a law says against what was measured; on the dashed line the two are equal. Stars were kept out of the fit, and their bars are
+    the interval in which the law expects a new measurement.
+
+    Parameters
+    ----------
+    groups : column by which points are told apart by their marks.
+    """
+    figure, axes = plt.subplots(1, len(panels), figsize=(0.6 + 3.5 * len(panels), 3.7), squeeze=False, sharex=True, sharey=True)
     for axis, (title, law) in zip(axes.flat, panels.items(), strict=True):
-        sizes = [law.fit.smallest[law.x], law.fit.largest[law.x], *(row[law.x] for row in law.held.values()), *law.to.values()]
-        line = np.geomspace(min(sizes) / 1.3, max(sizes) * 1.3, 60)
-        said = [law.at(x) for x in line]
-        inside = (line >= law.fit.smallest[law.x]) & (line <= law.fit.largest[law.x])
-        axis.fill_between(line, [s.low for s in said], [s.high for s in said], color=COLOURS[0], alpha=0.16, linewidth=0)
-        axis.plot(line, [s.value for s in said], color=COLOURS[0], linestyle=":", linewidth=1.5)
-        axis.plot(line[inside], np.array([s.value for s in said])[inside], color=COLOURS[0], linewidth=1.8, label="law")
-        _points(axis, law)
-        for (name, row), colour in zip(law.held.items(), (COLOURS[3], COLOURS[2]), strict=False):
-            look = {"markersize": 14, "markeredgecolor": "white", "zorder": 4, "linestyle": "none"}
-            axis.plot(row[law.x], law.scaled(row), "*", color=colour, label=f"held out: {name}", **look)
+        for k, (name, part) in enumerate(law.points.groupby(groups, sort=False)):
+            says = [law.at(row).value for row in part.to_dict("records")]
+            look = {"color": COLOURS[k], "marker": MARKERS[k % len(MARKERS)], "markersize": 6, "linestyle": "none"}
+            axis.plot(says, part[law.y], label=name, markeredgecolor="white", markeredgewidth=0.5, **look)
+        for (name, row), colour in zip(law.held.items(), HELD, strict=False):
+            value, low, high = law.at(row)
+            axis.hlines(row[law.y], low, high, color=colour, linewidth=1.6)
+            axis.plot(value, row[law.y], "*", color=colour, linestyle="none", label=f"kept out: {name}", **STAR)
+        axis.set_title(f"{title}\ntypical error ×{law.fit.typical_error:.2f}", fontsize=10.5)
+        _logarithmic(axis)
+        axis.set_xlabel(f"the law says, {law.unit}")
+    axes[0, 0].set_ylabel(f"measured, {law.unit}")
+    for axis in axes.flat:
+        ends = [min(axis.get_xlim()[0], axis.get_ylim()[0]), max(axis.get_xlim()[1], axis.get_ylim()[1])]
+        axis.plot(ends, ends, color="0.45", linestyle="--", linewidth=1, zorder=0)
+    _shared_legend(figure, axes[0, 0], 4)
+    return figure, f"Measured against fitted {law.unit} on logarithmic axes with the line of equality; panels: {', '.join(panels)}"
+
+
+def laws(panels: Mapping[str, Law], *, x_label: str) -> Picture:
+    """Measurements against one size, the law through them with the band in which a new one is expected, dotted beyond the data. Stars were
+    kept out of the fit, diamonds are read off it."""
+    figure, axes = plt.subplots(1, len(panels), figsize=(0.5 + 3.1 * len(panels), 3.7), squeeze=False)
+    for axis, (title, law) in zip(axes.flat, panels.items(), strict=True):
+        (x,) = law.fit.smallest
+        sizes = [law.fit.smallest[x], law.fit.largest[x], *(row[x] for row in law.held.values()), *law.to.values()]
+        line = np.geomspace(min(sizes) / 1.4, max(sizes) * 1.4, 80)
+        value, low, high = (np.array(part) for part in zip(*(law.at({x: size}) for size in line), strict=True))
+        inside = (line >= law.fit.smallest[x]) & (line <= law.fit.largest[x])
+        axis.fill_between(line, low, high, color=COLOURS[0], alpha=0.16, linewidth=0)
+        axis.plot(line, value, color=COLOURS[0], linestyle=":", linewidth=1.5)
+        axis.plot(line[inside], value[inside], color=COLOURS[0], linewidth=1.8, label="law")
+        axis.plot(law.points[x], law.points[law.y], "o", color=COLOURS[1], markersize=6, markeredgecolor="white", label="measured")
+        for (name, row), colour in zip(law.held.items(), HELD, strict=False):
+            axis.plot(row[x], row[law.y], "*", color=colour, linestyle="none", label=f"kept out: {name}", **STAR)
         for name, size in law.to.items():
-            value, low, high = law.at(size)
-            axis.vlines(size, low, high, color="0.2", linewidth=1.6)
+            said = law.at({x: size})
+            axis.vlines(size, said.low, said.high, color="0.2", linewidth=1.6)
             axis.plot(
-                size, value, "D", color="white", markeredgecolor="0.2", markersize=7, linestyle="none", label=f"read off: {name}", zorder=4
+                size, said.value, "D", color="white", markeredgecolor="0.2", markersize=7, linestyle="none", label=f"read off: {name}"
             )
-        axis.set(xscale="log", yscale="log")
-        for one in (axis.xaxis, axis.yaxis):
-            one.set_major_locator(LogLocator(numticks=6))
-            one.set_minor_formatter(NullFormatter())
-            one.set_major_formatter(FuncFormatter(_short))
+        _logarithmic(axis)
         axis.set_title(title, fontsize=10.5)
-        axis.set_xlabel(law.x_label)
-        axis.set_ylabel(law.y_label)
-        axis.tick_params(labelsize=9)
+        axis.set(xlabel=x_label, ylabel=law.unit)
         axis.legend(frameon=False, fontsize=8, loc="upper left", handletextpad=0.4)
     sns.despine(figure)
     figure.tight_layout()
-    return figure, f"Measured costs with fitted laws and their bands on logarithmic axes; panels: {', '.join(panels)}"
+    return figure, f"Measured costs against {x_label} with laws and their bands on logarithmic axes; panels: {', '.join(panels)}"
 
 
-def _points(axis: Axes, law: Law) -> None:
-    groups = {"measured": law.points} if law.groups is None else dict(list(law.points.groupby(law.groups, sort=False)))
-    for k, (name, part) in enumerate(groups.items()):
-        y = [law.scaled(row) for row in part.to_dict("records")]
-        look = {"color": COLOURS[1] if law.groups is None else COLOURS[(k + 4) % len(COLOURS)], "markersize": 5.5, "linestyle": "none"}
-        axis.plot(part[law.x], y, marker=MARKERS[k % len(MARKERS)], markeredgecolor="white", markeredgewidth=0.5, label=name, **look)
+def _logarithmic(axis: Axes) -> None:
+    axis.set(xscale="log", yscale="log")
+    for one in (axis.xaxis, axis.yaxis):
+        one.set_major_locator(LogLocator(numticks=7))
+        one.set_major_formatter(FuncFormatter(_short))
+        one.set_minor_formatter(NullFormatter())
+    axis.tick_params(labelsize=9)
+
+
+def _shared_legend(figure: Figure, axis: Axes, columns: int) -> None:
+    handles, labels = axis.get_legend_handles_labels()
+    figure.legend(handles, labels, loc="upper center", ncols=columns, frameon=False, fontsize=9, handletextpad=0.3, columnspacing=1.2)
+    sns.despine(figure)
+    lines = -(-len(labels) // columns)
+    figure.tight_layout(rect=(0, 0, 1, 1 - (0.1 + 0.2 * lines) / figure.get_figheight()))
 
 
 def _short(value: float, _: int = 0) -> str:
-    """1200000 as "1.2M"; powers of ten below one thousandth as they are."""
+    """1200000 as "1.2M"; below one thousand as it is."""
     for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
         if value >= size:
             return f"{value / size:g}{letter}"

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +26,13 @@ SHORTEST = 0.02  # seconds that one reading of the clock must span
 _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
+class Work(NamedTuple):
+    """Of one picture's forward pass: multiplications (each with an addition), and the numbers that layers put out."""
+
+    multiply_adds: int
+    outputs: int
+
+
 @dataclass(frozen=True)
 class Cost:
     """One step, measured once.
@@ -33,7 +40,7 @@ class Cost:
     Attributes
     ----------
     step : one of `STEPS`. network : a name for tables.
-    weights : trainable ones. pictures : that the step went through. multiply_adds : of one forward pass of one, see `multiply_adds`.
+    weights : trainable ones. pictures : that the step went through. multiply_adds, outputs : of one forward pass of one, see `Work`.
     seconds : processor time, the median of several calls.
     peak_mb : most memory held during a call beyond what was held before it, in 10^6 bytes; None where the system doesn't tell.
     file_mb : size of the file that "save" writes.
@@ -44,6 +51,7 @@ class Cost:
     weights: int
     seconds: float
     multiply_adds: int = 0
+    outputs: int = 0
     pictures: int = 0
     peak_mb: float | None = None
     file_mb: float | None = None
@@ -109,7 +117,7 @@ def step_costs(
     """
     model = copy.deepcopy(model)
     mask = SaliencyMask.random({n: p for n, p in model.named_parameters() if p.requires_grad}, keep, 0)
-    facts = {"network": network, "weights": count_weights(model), "multiply_adds": multiply_adds(model, images), "pictures": len(images)}
+    facts = {"network": network, "weights": count_weights(model), "pictures": len(images), **work(model, images)._asdict()}
 
     def epoch(mask: SaliencyMask | None) -> None:
         fit(model, images, epochs=1, lr=1e-3, schedule="constant", batch_size=batch_size, mask=mask)
@@ -153,23 +161,25 @@ def shrunk(shapes: Mapping[str, tuple[int, ...]], weights: int, generator: torch
 
 
 @torch.no_grad()
-def multiply_adds(model: nn.Module, images: Images) -> int:
-    """Multiplications of one forward pass of one picture in convolutions and linear layers (products between activations, as attention
-    has them, are not counted)."""
-    counted = 0
+def work(model: nn.Module, images: Images) -> Work:
+    """What one picture sets in motion in convolutions and linear layers; products between activations, as attention has them, are not
+    counted. The model is left as found."""
+    products = outputs = 0
 
     def count(layer: nn.Module, _: object, out: Tensor) -> None:
-        nonlocal counted
-        counted += out.numel() * layer.weight[0].numel()  # every output value is a sum of so many products
+        nonlocal products, outputs
+        products += out.numel() * layer.weight[0].numel()  # every output value is a sum of so many products
+        outputs += out.numel()
 
     layers = [m for m in model.modules() if isinstance(m, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear)]
     hooks = [layer.register_forward_hook(count) for layer in layers]
-    training = model.training
+    modes = {module: module.training for module in model.modules()}
     try:
         x, *_ = next(iter(images.subset(torch.arange(1)).batches(1)))
         model.eval()(x.to(next(model.parameters()).device))
     finally:
-        model.train(training)
+        for module, training in modes.items():
+            module.training = training
         for hook in hooks:
             hook.remove()
-    return counted
+    return Work(products, outputs)

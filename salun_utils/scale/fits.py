@@ -104,24 +104,25 @@ def power_law(table: pd.DataFrame, y: str, by: Sequence[str], *, groups: str | N
     return _fitted(formula, ["c", *by], table, y, by, solve, law, groups=groups, resamples=resamples, seed=seed)
 
 
-def affine(table: pd.DataFrame, y: str, by: str, *, groups: str | None = None, resamples: int = 500, seed: int = 0) -> Fit:
-    """y = a + b · x with a, b > 0, fitted to log y by least squares, so that small sizes count as much as large ones.
+def affine(table: pd.DataFrame, y: str, by: Sequence[str], *, groups: str | None = None, resamples: int = 500, seed: int = 0) -> Fit:
+    """y = a + Σ b_i · x_i with a, b_i > 0, fitted to log y by least squares, so that small sizes count as much as large ones.
 
     Parameters
     ----------
-    As for `power_law`, with one column; the coefficients are "a" and "b".
+    As for `power_law`. The coefficient of column x is "x", and "a" the constant.
     """
-    x, target = _positive(table, [by]), np.log(_positive(table, [y])[:, 0])
+    x, target = _positive(table, by), np.log(_positive(table, [y])[:, 0])
 
     def law(at: np.ndarray, c: np.ndarray) -> np.ndarray:
-        return c[..., 0] + c[..., 1] * at[..., 0]
+        return c[..., 0] + (c[..., 1:] * at).sum(-1)
 
     def solve(rows: np.ndarray) -> np.ndarray:
-        slope = np.median(target[rows] - np.log(x[rows, 0]))
-        start = np.array([target[rows].min() - np.log(2), slope])
+        slopes = np.median(target[rows, None] - np.log(x[rows]), axis=0) - np.log(len(by))  # each term its part of the whole
+        start = np.array([target[rows].min() - np.log(2), *slopes])
         return np.exp(least_squares(lambda p: np.log(law(x[rows], np.exp(p))) - target[rows], start).x)
 
-    return _fitted(f"{y} = a + b · {by}", ["a", "b"], table, y, [by], solve, law, groups=groups, resamples=resamples, seed=seed)
+    formula = f"{y} = a + " + " + ".join(f"b · {name}" for name in by)
+    return _fitted(formula, ["a", *by], table, y, by, solve, law, groups=groups, resamples=resamples, seed=seed)
 
 
 def _fitted(
