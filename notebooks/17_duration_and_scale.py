@@ -201,7 +201,8 @@ picture = show_map("ga")
 
 # %% tags=["nbval-check-output"]
 NAMES = {"salun": "SalUn", "rl": "RL", "ft": "FT"}
-TITLE = {"avg_gap": "average gap", "gap_ua": "UA gap", "gap_ta": "TA gap", "gap_mia": "MIA gap"}
+TITLE = {"gap_ua": "UA gap", "gap_ra": "RA gap", "gap_ta": "TA gap", "gap_mia": "MIA gap"}
+SHOWN = list(TITLE)
 MEASURES = ["gap_ua", "gap_ra", "gap_ta", "gap_mia", "avg_gap", "cost"]
 plain = sizes[(sizes.dataset == "fashion-mini") & (sizes.arch == "small-cnn") & (sizes.width == 1) & sizes.method.isin(NAMES)]
 by_forget = plain[plain.images == 10_000]
@@ -216,9 +217,11 @@ def means(rows, size, methods=("salun", "rl")):
 
 
 def lines(table, measures):
-    """A table for reading: means, with intervals for all but the cost, which is a part of Retrain's time."""
-    text = as_text(table, {m: TITLE[m] for m in measures}, digits=1)
-    text["time"] = [f"{cost:.0f} %" for cost in table.cost]
+    """A table for reading: means, of the average gap with its interval, and the time as a part of Retrain's."""
+    text = as_text(table, {"avg_gap": "average gap"}, digits=1)
+    for measure in measures:
+        text[TITLE[measure]] = table[measure].map("{:+.1f}".format)
+    text["time"] = table.cost.map("{:.0f} %".format)
     return text.rename(index=NAMES)
 
 
@@ -226,7 +229,7 @@ forget_table = means(by_forget, "forget", tuple(NAMES))
 if len(forget_table):
     p = by_forget[by_forget.forget == 900].drop_duplicates("seed")
     p = float((p.ua - p.gap_ua).mean()) / 100  # UA of Retrain
-    text = lines(forget_table, ["avg_gap", "gap_ua", "gap_mia"])
+    text = lines(forget_table, SHOWN)
     text["noise"] = [f"{100 * np.sqrt(p * (1 - p) / n):.1f}" for n in forget_table.index.get_level_values("forget")]
     print(text.to_string())
 else:
@@ -248,7 +251,6 @@ else:
 # %% tags=["nbval-check-output"]
 ten = sizes[(sizes.arch == "small-cnn") & (sizes.width == 1) & (sizes.scenario == "random-10") & sizes.method.isin(["salun", "rl"])]
 images_table = means(ten, "images")
-SHOWN = ["avg_gap", "gap_ua", "gap_ta", "gap_mia"]
 print(lines(images_table, SHOWN).to_string() if len(images_table) else NONE)
 
 # %% mystnb={"image": {"alt": "Four panels against the number of training pictures, from 1,000 to 60,000, for SalUn and RL: average gap, UA gap, TA gap and MIA gap"}}
@@ -299,18 +301,27 @@ if len(costs):
     LAWS |= {(step, f"seconds by {name}"): recorded.time_law(costs, step, by) for step in TRAINED for name, by in BY.items()}
     LAWS |= {(step, column): recorded.flat_law(costs, step, column) for step, column in (("mask", "seconds"), ("mask", "peak_mb"), ("save", "file_mb"))}
     LAWS |= {(step, "peak_mb"): recorded.memory_law(costs, step) for step in TRAINED}
-    lines = {}
-    for key, law in LAWS.items():
-        ends = {name: law.interval(name) for name in law.coefficients}
-        terms = {name: f"{v:.2g} [{ends[name].low:.2g}, {ends[name].high:.2g}]" for name, v in law.coefficients.items()}
-        constant, first, *second = terms.values()
-        lines[": ".join(key)] = {"a": constant, "b": first, "c": "".join(second), "typical error": f"x{law.typical_error:.2f}"}
-    print(pd.DataFrame(lines).T.to_string())
+
+    def terms(kind, units):
+        """The coefficients of some laws in readable units, each with its interval, and the typical error."""
+        rows = {}
+        for (step, column), law in LAWS.items():
+            if column in kind:
+                ends = {name: law.interval(name) for name in law.coefficients}
+                shown = [f"{u * v:.2g} [{u * ends[name].low:.2g}, {u * ends[name].high:.2g}]" for u, (name, v) in zip(units.values(), law.coefficients.items(), strict=True)]
+                rows[step] = dict(zip(units, shown, strict=True)) | {"error": f"x{law.typical_error:.2f}"}
+        return pd.DataFrame(rows).T.to_string() + "\n"
+
+    print("time = a + b N M + c N A\n" + terms(["seconds by M and A"], {"a, ms": 1e3, "b, ns": 1e9, "c, ns": 1e9}))
+    print("time = a + b N P\n" + terms(["seconds by P"], {"a, ms": 1e3, "b, ns": 1e9}))
+    print("time = a + b P\n" + terms(["seconds"], {"a, ms": 1e3, "b, ns": 1e9}))
+    print("peak memory = a + b P\n" + terms(["peak_mb"], {"a, MB": 1, "b, bytes": 1e6}))
+    print("file = a + b P\n" + terms(["file_mb"], {"a, MB": 1, "b, bytes": 1e6}).rstrip())
 else:
     print(UNRECORDED)
 
 # %% [markdown]
-# Here $a$ is in seconds or megabytes; $b$ and $c$ in seconds for a multiplication, for a number put out, or for a weight and picture, or in seconds or megabytes for a weight. The *typical error* is the factor by which measurements differ from the law.
+# $N$ pictures, $M$ multiplications and $A$ outputs for each, $P$ weights; in brackets bootstrap 95 % intervals. The *error* is the factor by which measurements typically differ from the law.
 
 # %% mystnb={"image": {"alt": "Two panels on logarithmic axes of measured time of a masked epoch against what a law says. Left, the law in multiplications and outputs: points and stars lie close to the dashed line of equality. Right, the law in weights and pictures: points scatter widely around it"}}
 if LAWS:
@@ -344,14 +355,17 @@ for (step, column), law in LAWS.items():
     what = "time" if " by " in column else "flat" if step in ("mask", "save") else "memory"
     for row in recorded.held(costs, what, step):
         checks[f"{step}: {column}, {row['network']}"] = recorded.check(law, row, column.split(" ")[0])
-if checks:
-    print(pd.DataFrame({k: {"law": f"{c['says'].value:.3g} [{c['says'].low:.3g}, {c['says'].high:.3g}]", "measured": f"{c['measured']:.3g}", "beyond": f"x{c['beyond']:.2g}", "inside": "yes" if c["inside"] else "NO"} for k, c in checks.items()}).T.to_string())
-else:
+for mark, title in (("seconds by M and A", "time by M and A, s"), ("seconds by P", "time by N P, s"), ("seconds,", "time by P, s"), ("peak_mb", "memory by P, MB"), ("file_mb", "file by P, MB")):
+    part = {k.replace(f": {mark.rstrip(',')}", ""): c for k, c in checks.items() if mark in k}
+    if part:
+        table = {k: {"law": f"{c['says'].value:.3g} [{c['says'].low:.3g}, {c['says'].high:.3g}]", "measured": f"{c['measured']:.3g}", "beyond": f"x{c['beyond']:.2g}", "inside": "yes" if c["inside"] else "NO"} for k, c in part.items()}
+        print(f"{title}\n{pd.DataFrame(table).T.to_string()}\n")
+if not checks:
     print(UNRECORDED)
 
 # %% [markdown]
 # And about what nobody measured here. The basis of each figure stands beside it: how far beyond its data the law is asked. The times are of one core of the machine that is named. ImageNet has 1,281,167 training pictures, taken as 224 × 224 for the ResNet-18 above. The memory of an epoch is what stochastic gradient
-# descent with momentum takes beyond the weights (4 bytes each) and without activations, which come on top.
+# descent with momentum takes beyond the weights (4 bytes each) and without activations, which come on top; that of finding the mask comes on top of the scores (4 bytes a weight).
 
 # %% tags=["nbval-check-output"]
 IMAGENET = 1_281_167
@@ -365,7 +379,7 @@ if LAWS:
         "ImageNet: the mask, seconds": (LAWS["mask", "seconds"], {"weights": of_imagenet["weights"]}, 1),
         "U-Net: the mask, seconds": (LAWS["mask", "seconds"], {"weights": UNET}, 1),
         "U-Net: the mask on disk, MB": (LAWS["save", "file_mb"], {"weights": UNET}, 1),
-        "U-Net: memory to find it, beyond the scores, GB": (LAWS["mask", "peak_mb"], {"weights": UNET}, 1000),
+        "U-Net: memory to find it, GB": (LAWS["mask", "peak_mb"], {"weights": UNET}, 1000),
         "U-Net: memory of the saliency pass, GB": (LAWS["saliency", "peak_mb"], {"weights": UNET}, 1000),
         "U-Net: memory of a masked epoch, GB": (LAWS["masked epoch", "peak_mb"], {"weights": UNET}, 1000),
     }  # fmt: skip
@@ -473,10 +487,11 @@ for arch_name, count in list(layers.items())[1:]:
 
 print("\nCosts, recorded")
 if LAWS:
-    groups = {"time by multiplications and outputs": "by M and A", "time of the mask": "mask: seconds", "size of its file": "file_mb", "memory": "peak_mb"}
+    groups = {"time by multiplications and outputs": "by M and A", "time of the mask": "mask: seconds,", "size of its file": "file_mb", "memory": "peak_mb"}
     for name, mark in groups.items():
         part = {k: c for k, c in checks.items() if mark in k}
-        claim(f"{name}: what was kept out of the fit lies in the interval of the law", all(c["inside"] for c in part.values()) if part else None, f"{sum(c['inside'] for c in part.values())} of {len(part)}, at worst off by x{max((max(c['factor'], 1 / c['factor']) for c in part.values()), default=1):.2f}")
+        worst = max((max(c["factor"], 1 / c["factor"]) for c in part.values()), default=1)
+        claim(f"{name}: what was kept out of the fit lies in the interval of the law", all(c["inside"] for c in part.values()) if part else None, f"{sum(c['inside'] for c in part.values())} of {len(part)}, at worst off by x{worst:.2f}" if part else "not recorded")
     for step in TRAINED[::2]:
         errors = {name: LAWS[step, f"seconds by {name}"].typical_error for name in BY}
         claim(f"{step}: multiplications and outputs tell its time better than weights do", errors["M and A"] < errors["P"], f"typical error x{errors['M and A']:.2f} against x{errors['P']:.2f}")

@@ -20,7 +20,7 @@ from .plots import COLOURS, MARKERS, Picture
 from .scale.fits import Fit, Prediction
 
 STYLES = ("-", "--", ":", "-.")
-HELD = (COLOURS[3], COLOURS[2], COLOURS[7])  # what was kept out of a fit
+HELD = ("#111111", "#a0005a")  # what was kept out of a fit
 STAR = {"markersize": 14, "markeredgecolor": "white", "zorder": 4}
 LIGHT = 0.55  # of a cell's colour, above which its figure is written in black
 
@@ -44,7 +44,7 @@ def maps(
     border : learning rate by epochs that is drawn as a line through each map; 0 and infinity lie at its edges.
     marked : (epochs, learning rate) of the cell that is framed.
     """
-    figure, axes = plt.subplots(1, len(cells), figsize=(1.1 + 3.45 * len(cells), 3.4), squeeze=False, sharey=True)
+    figure, axes = plt.subplots(1, len(cells), figsize=(0.9 + 2.9 * len(cells), 3.1), squeeze=False, sharey=True)
     for axis, (title, table) in zip(axes.flat, cells.items(), strict=True):
         _heat(axis, table, title in signed)
         axis.set_title(title, fontsize=10.5)
@@ -69,7 +69,7 @@ def _heat(axis: Axes, table: pd.DataFrame, signed: bool) -> None:
         text = "–" if np.isnan(value) else f"{value:+.1f}" if signed else f"{value:.1f}"
         light = np.isnan(value) or np.mean(image.cmap(image.norm(value))[:3]) > LIGHT
         edge = [withStroke(linewidth=2.5, foreground="white" if light else "black", alpha=0.75)]  # the border passes behind it
-        style = {"ha": "center", "va": "center", "fontsize": 9, "zorder": 5}
+        style = {"ha": "center", "va": "center", "fontsize": 8.5, "zorder": 5}
         axis.text(column, row, text, color="black" if light else "white", path_effects=edge, **style)
     axis.set_xticks(range(len(table.columns)), [f"{lr:g}" for lr in table.columns])
     axis.set_yticks(range(len(table)), table.index)
@@ -104,8 +104,12 @@ def curves(
     """
     sizes = sorted(set(table.index.get_level_values(1)))
     labelled = _apart(sizes)
-    figure, axes = plt.subplots(1, len(panels), figsize=(max(4.2, 0.4 + 2.85 * len(panels)), 3.1), squeeze=False)
-    for axis, (measure, title) in zip(axes.flat, panels.items(), strict=True):
+    columns = len(panels) if len(panels) < 4 else 2
+    lines = -(-len(panels) // columns)
+    figure, axes = plt.subplots(lines, columns, figsize=(max(4.2, 0.4 + 3.3 * columns), 0.4 + 2.6 * lines), squeeze=False)
+    for axis in axes.flat[len(panels) :]:
+        axis.axis("off")
+    for axis, (measure, title) in zip(axes.flat, panels.items(), strict=False):
         for k, (method, name) in enumerate(names.items()):
             part = table.xs(method, level=0).sort_index()
             x = part.index.to_numpy(dtype=float) * 1.035 ** (k - (len(names) - 1) / 2)  # equal values would hide one another
@@ -119,8 +123,9 @@ def curves(
         axis.xaxis.set_minor_formatter(NullFormatter())
         axis.minorticks_off()
         axis.set_title(title, fontsize=10.5)
-        axis.set_xlabel(x_label)
         axis.tick_params(labelsize=9)
+    for axis in axes[-1]:
+        axis.set_xlabel(x_label)
     _shared_legend(figure, axes[0, 0], len(names))
     return figure, f"Lines with intervals against {x_label} for {', '.join(names.values())}; panels: {', '.join(panels.values())}"
 
