@@ -10,6 +10,7 @@ from ..runs import Record, frame
 from .fits import Fit, Prediction, affine
 
 SAME = ("dataset", "arch", "width", "scenario", "method", "mask", "epochs", "lr", "images", "seed")
+MEASURED = ("forget", "ua", "ra", "ta", "mia", "avg_gap", "gap_ua", "gap_ra", "gap_ta", "gap_mia", "cost")
 ON_MAP = ("dataset", "arch", "width", "scenario", "method", "images")
 
 
@@ -20,7 +21,7 @@ def rows_of(records: Iterable[Record]) -> pd.DataFrame:
     """
     records = list(records)
     if not records:
-        return pd.DataFrame(columns=[*SAME, "forget"])
+        return pd.DataFrame(columns=[*SAME, *MEASURED])
     counts = [sum(r.data.get(k, 0) for k in ("forget", "retain", "validation")) for r in records]
     table = frame(records).assign(images=counts)
     return table.assign(cost=100 * table.cost).drop_duplicates(list(SAME), keep="last", ignore_index=True)
