@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from salun_utils.errors import InputError
-from salun_utils.models import FROM_TIMM, NAMES, OWN, count_weights, create
+from salun_utils.models import FROM_TIMM, NAMES, count_weights, create
+from salun_utils.seeds import derive
 
 SIZES = [(1, 28), (3, 32), (3, 64)]
 BIG = {"resnet50", "swin_t", "vgg16_bn", "mixer_s", "convnext_atto"}
@@ -114,10 +115,84 @@ def test_the_recipe_builds_the_network_again():
     assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), twin.state_dict().values()))
 
 
-@pytest.mark.parametrize("arch", OWN)
-def test_width_scales_the_networks_of_the_project(arch):
+@pytest.mark.parametrize("arch", NAMES)
+def test_width_scales_every_network(arch):
+    if arch in FROM_TIMM:
+        pytest.importorskip("timm")
     narrow, wide = (create(arch, num_classes=10, width=w) for w in (0.25, 0.5))
-    assert 2 < count_weights(wide) / count_weights(narrow) < 4.5
+    assert 1.9 < count_weights(wide) / count_weights(narrow) < 4.5
+
+
+@pytest.mark.parametrize("arch", FROM_TIMM)
+def test_a_narrow_network_from_timm_is_as_deep_and_has_as_many_heads(arch):
+    pytest.importorskip("timm")
+    narrow, full = (create(arch, num_classes=10, channels=1, image_size=28, width=w) for w in (0.25, 1.0))
+    assert [n for n, _ in narrow.named_parameters()] == [n for n, _ in full.named_parameters()]
+    heads = [[m.num_heads for m in model.modules() if hasattr(m, "num_heads")] for model in (narrow, full)]
+    assert heads[0] == heads[1] and bool(heads[0]) == (arch in ("vit_tiny", "swin_t"))
+    shapes = [(a.shape, b.shape) for a, b in zip(narrow.parameters(), full.parameters(), strict=True)]
+    assert all(len(a) == len(b) and all(s <= t for s, t in zip(a, b)) for a, b in shapes)
+
+
+@pytest.mark.parametrize("arch", FROM_TIMM)
+def test_a_narrow_network_from_timm_answers_and_learns(arch):
+    pytest.importorskip("timm")
+    for channels, size in SIZES:
+        model = create(arch, num_classes=7, channels=channels, image_size=size, width=0.25)
+        with torch.no_grad():
+            assert model(pictures(channels, size)).isfinite().all()
+    model = create(arch, num_classes=5, channels=1, image_size=28, width=0.25).train()
+    if arch == "mixer_s":  # nothing passes a last layer of zeros
+        torch.nn.init.normal_(model.head.weight)
+    model(pictures(1, 28, count=4)).square().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in model.parameters())
+    assert all(p.grad.any() for n, p in model.named_parameters() if not n.endswith("bias"))
+
+
+@pytest.mark.parametrize(
+    ("arch", "name", "options"),
+    [("vit_tiny", "vit_tiny_patch16_224", {"patch_size": 4, "img_size": 28}), ("mobilenetv3_small", "mobilenetv3_small_100", {}),
+     ("convnext_atto", "convnext_atto", {"patch_size": 1})],
+)  # fmt: skip
+def test_width_1_is_the_network_as_timm_builds_it(arch, name, options):
+    timm = pytest.importorskip("timm")
+    ours = create(arch, num_classes=10, channels=1, image_size=28, seed=4, width=1.0)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(derive(4, f"weights of {arch}"))
+        theirs = timm.create_model(name, num_classes=10, in_chans=1, **options)
+    named = dict(theirs.named_parameters())
+    assert [n for n, _ in ours.named_parameters()] == list(named)
+    assert all(torch.equal(p, named[n]) for n, p in ours.named_parameters())
+    fused = [[m.fused_attn for m in model.modules() if hasattr(m, "fused_attn")] for model in (ours, theirs)]
+    assert fused[0] == fused[1]
+
+
+@pytest.mark.parametrize("arch", ["vit_tiny", "swin_t"])
+def test_plain_attention_gives_the_same_answers(arch):
+    pytest.importorskip("timm")
+    model, x = create(arch, num_classes=10, channels=1, image_size=28, width=0.25), pictures(1, 28)
+    attention = [m for m in model.modules() if hasattr(m, "fused_attn")]
+    assert attention and not any(m.fused_attn for m in attention)
+    with torch.no_grad():
+        plain = model(x)
+        for m in attention:
+            m.fused_attn = True
+        assert torch.allclose(model(x), plain, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arch", "width", "message"),
+    [
+        ("vit_tiny", 0.1, "width 0.1 leaves a head of 6 channels; at least 8 are needed"),
+        ("swin_t", 0.2, "width 0.2 leaves a head of 6 channels"),
+        ("convnext_atto", 0.1, "width 0.1 leaves a layer of 4 channels"),
+        ("mixer_s", 0.01, "width 0.01 leaves a layer of 5 channels"),
+    ],
+)
+def test_a_width_that_leaves_too_few_channels_is_refused(arch, width, message):
+    pytest.importorskip("timm")
+    with pytest.raises(InputError, match=f"{arch}: {message}"):
+        create(arch, num_classes=10, width=width)
 
 
 def test_any_name_that_timm_knows():
@@ -156,7 +231,7 @@ def test_bad_options_are_refused(options, message):
         create("small-cnn", **{"num_classes": 10} | options)
 
 
-def test_width_does_not_apply_to_networks_from_timm():
+def test_width_does_not_apply_to_other_networks_of_timm():
     pytest.importorskip("timm")
-    with pytest.raises(InputError, match="width applies to"):
-        create("vit_tiny", num_classes=10, width=0.5)
+    with pytest.raises(InputError, match=r"width applies to .*vit_tiny.*; resnet10t comes in its own sizes"):
+        create("resnet10t", num_classes=10, width=0.5)

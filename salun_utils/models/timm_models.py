@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
+from typing import Any
 
 from torch import nn
 
@@ -19,11 +21,20 @@ FROM_TIMM: dict[str, tuple[str, dict]] = {
     "mobilenetv3_small": ("mobilenetv3_small_100", {}),
 }
 
+LEAST_CHANNELS = 8  # of a head or a layer that width makes narrower: fewer are a network of another kind
+
 
 def from_timm(arch: str, num_classes: int, channels: int, image_size: int, width: float = 1.0) -> nn.Module:
-    """Any network that timm knows, by its name there or by a short name of `FROM_TIMM`."""
-    if width != 1.0:
-        raise InputError(f"width applies to {', '.join(OWN)}; {arch} comes in its own sizes")
+    """Any network that timm knows, by its name there or by a short name of `FROM_TIMM`.
+
+    Parameters
+    ----------
+    width : multiplies the channels of the networks of `FROM_TIMM`, as `NARROWED` says for each; their depth stays.
+
+    Raises
+    ------
+    InputError : unknown name, a width other than 1 for a network that is in timm alone, or one that leaves fewer than 8 channels.
+    """
     try:
         import timm
     except ModuleNotFoundError:
@@ -33,20 +44,63 @@ def from_timm(arch: str, num_classes: int, channels: int, image_size: int, width
     name, options = FROM_TIMM.get(arch, (arch, {}))
     if not timm.is_model(name):
         raise unknown("architecture", arch, (*OWN, *FROM_TIMM))
-    accepted = inspect.signature(timm.models.model_entrypoint(name)).parameters
-    options = dict(options, num_classes=num_classes, in_chans=channels)
+    if width != 1.0 and arch not in NARROWED:
+        raise InputError(f"width applies to {', '.join((*OWN, *NARROWED))}; {arch} comes in its own sizes")
+    narrow = NARROWED[arch](arch, width) if width != 1.0 else {}
+    options = dict(options, **narrow, num_classes=num_classes, in_chans=channels)
     if arch == "mixer_s":  # its entry point fixes the patch size
-        return timm.models.mlp_mixer.MlpMixer(img_size=image_size, num_blocks=8, embed_dim=512, **options)
+        return timm.models.mlp_mixer.MlpMixer(img_size=image_size, num_blocks=8, **{"embed_dim": 512, **options})
+    if "channel_multiplier" in options:  # the entry points fix it as well
+        generate = {"efficientnet_b0": timm.models.efficientnet._gen_efficientnet,
+                    "mobilenetv3_small": timm.models.mobilenetv3._gen_mobilenet_v3}[arch]  # fmt: skip
+        model = generate(name, **options)
+    else:
+        model = _by_entry_point(name, options, image_size)
+    _keep_resolution(model, image_size)
+    if width != 1.0:
+        _attend_plainly(model)
+    return model
+
+
+def _by_entry_point(name: str, options: dict[str, Any], image_size: int) -> nn.Module:
+    import timm
+
+    accepted = inspect.signature(timm.models.model_entrypoint(name)).parameters
     convolutional = any(k in name for k in ("resnet", "efficientnet", "convnext", "mobilenet", "vgg", "regnet", "densenet"))
     if not convolutional or "img_size" in accepted:
-        options["img_size"] = image_size
+        options = dict(options, img_size=image_size)
     try:
-        model = timm.create_model(name, pretrained=False, **options)
+        return timm.create_model(name, pretrained=False, **options)
     except TypeError:
         options.pop("img_size", None)
-        model = timm.create_model(name, pretrained=False, **options)
-    _keep_resolution(model, image_size)
-    return model
+        return timm.create_model(name, pretrained=False, **options)
+
+
+def _scaled(arch: str, full: int, width: float, what: str = "a layer") -> int:
+    """`full` times the width, a whole number."""
+    found = round(width * full)
+    if found < LEAST_CHANNELS:
+        raise InputError(f"{arch}: width {width:g} leaves {what} of {found} channels; at least {LEAST_CHANNELS} are needed")
+    return found
+
+
+# How `width` reaches each network, as options of timm. Transformers keep their number of heads, each of which gets narrower. In the two of
+# the last lines timm itself rounds to multiples of 8, at least 8, and leaves MobileNet's last layer before the classifier as wide as it is.
+NARROWED: dict[str, Callable[[str, float], dict[str, Any]]] = {
+    "swin_t": lambda arch, width: {"embed_dim": 3 * _scaled(arch, 32, width, "a head")},
+    "vit_tiny": lambda arch, width: {"embed_dim": 3 * _scaled(arch, 64, width, "a head")},
+    "convnext_atto": lambda arch, width: {"dims": tuple(_scaled(arch, full, width) for full in (40, 80, 160, 320))},
+    "mixer_s": lambda arch, width: {"embed_dim": _scaled(arch, 512, width)},
+    "efficientnet_b0": lambda arch, width: {"channel_multiplier": width},
+    "mobilenetv3_small": lambda arch, width: {"channel_multiplier": width},
+}
+
+
+def _attend_plainly(model: nn.Module) -> None:
+    """The same attention by matrix products: on CPUs the backward pass of the fused kernel takes several times as long for narrow heads."""
+    for module in model.modules():
+        if hasattr(module, "fused_attn"):
+            module.fused_attn = False
 
 
 def _keep_resolution(model: nn.Module, image_size: int) -> None:
