@@ -124,14 +124,25 @@ def test_width_scales_every_network(arch):
 
 
 @pytest.mark.parametrize("arch", FROM_TIMM)
-def test_a_narrow_network_from_timm_is_as_deep_and_has_as_many_heads(arch):
+def test_a_narrow_network_from_timm_has_the_layers_of_the_full_one(arch):
     pytest.importorskip("timm")
     narrow, full = (create(arch, num_classes=10, channels=1, image_size=28, width=w) for w in (0.25, 1.0))
-    assert [n for n, _ in narrow.named_parameters()] == [n for n, _ in full.named_parameters()]
-    heads = [[m.num_heads for m in model.modules() if hasattr(m, "num_heads")] for model in (narrow, full)]
+    shapes = [{n: tuple(p.shape) for n, p in model.named_parameters()} for model in (narrow, full)]
+    missing = {n for n in shapes[1] if n not in shapes[0]}
+    assert not shapes[0].keys() - shapes[1].keys()
+    assert missing == ({n for n in shapes[1] if n.startswith(tuple(f"blocks.{i}." for i in range(6, 12)))} if arch == "vit_tiny" else set())
+    heads = [{m.num_heads for m in model.modules() if hasattr(m, "num_heads")} for model in (narrow, full)]
     assert heads[0] == heads[1] and bool(heads[0]) == (arch in ("vit_tiny", "swin_t"))
-    shapes = [(a.shape, b.shape) for a, b in zip(narrow.parameters(), full.parameters(), strict=True)]
-    assert all(len(a) == len(b) and all(s <= t for s, t in zip(a, b)) for a, b in shapes)
+    stem = "stem.0.weight"  # of ConvNeXt, which has larger patches
+    assert all(s <= t for n in shapes[0] for s, t in zip(shapes[0][n], shapes[1][n], strict=True) if n != stem)
+
+
+def test_a_narrow_convnext_cuts_patches_and_opens_its_blocks():
+    pytest.importorskip("timm")
+    narrow, full = (create("convnext_atto", num_classes=10, channels=1, image_size=28, width=w) for w in (0.25, 1.0))
+    assert (narrow.stem[0].kernel_size, narrow.stem[0].stride, full.stem[0].kernel_size) == ((2, 2), (2, 2), (1, 1))
+    scales = [torch.cat([p for n, p in model.named_parameters() if n.endswith("gamma")]) for model in (narrow, full)]
+    assert (scales[0] == 1).all() and (scales[1] == torch.tensor(1e-6)).all()
 
 
 @pytest.mark.parametrize("arch", FROM_TIMM)
