@@ -50,7 +50,7 @@ train_images = 1000  # None takes all there are
 device = "auto"
 
 # %% [markdown]
-# `networks` is a JSON list; `arch`, `width` and `train_lr` may differ from network to network, all else is shared. Each network is trained,
+# `networks` is a JSON list; `arch`, `width`, `train_lr` and `train_epochs` may differ from network to network, all else is shared. Each network is trained,
 # or read from the cache, and masks are made of two forget sets: a random share and a class.
 
 # %%
@@ -69,6 +69,7 @@ record = measure.measure(specs)
 
 # %%
 import pandas as pd
+
 from salun_utils.architectures import by_kind
 
 tables = measure.tables_of([record])

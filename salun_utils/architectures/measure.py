@@ -18,7 +18,7 @@ from .anatomy import anatomy, idle
 from .study import label
 
 NAME = "anatomy"  # what such records are filed under, where others have their method
-SETTINGS = ("arch", "width", "train_lr")  # what may differ from network to network
+SETTINGS = ("arch", "width", "train_lr", "train_epochs")  # what may differ from network to network
 
 
 def specs(networks: str, **shared: Any) -> list[RunSpec]:

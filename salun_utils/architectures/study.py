@@ -55,14 +55,15 @@ def rows_of(records: Iterable[Record]) -> pd.DataFrame:
     Returns
     -------
     The columns of `runs.frame`, lr among them, and network (its `label`), variant (one of `VARIANTS`), pilot (whether the seed is the
-    pilot's), and of the two models beside: original_ra, original_ta, retrain_ua, retrain_ra, retrain_ta, retrain_mia (per cent).
+    pilot's), train_lr, train_epochs, weights (of the network, known where a mask was held), and of the two models beside: original_ra,
+    original_ta, retrain_ua, retrain_ra, retrain_ta, retrain_mia (per cent).
     """
     records = list(records)
     if not records:
         return pd.DataFrame(columns=["network", "variant", "scenario", "seed", "lr", "avg_gap", "pilot"])
     beside = [
         {"original_ra": r.original.get("ra"), "original_ta": r.original.get("ta"), **{f"retrain_{m}": r.reference.get(m) for m in MEASURES},
-         "train_lr": r.spec.get("train_lr")}
+         **{name: r.spec.get(name) for name in ("train_lr", "train_epochs")}, "weights": r.mask.get("weights", np.nan)}
         for r in records
     ]  # fmt: skip
     rows = frame(records).join(pd.DataFrame(beside))
