@@ -141,9 +141,9 @@ def rates(pilots: pd.DataFrame) -> Picture:
         axis.minorticks_off()
     if (finite := pilots.avg_gap[pilots.avg_gap > 0]).size:
         _log(axes.flat[0], finite.to_numpy(), along="y")
-    _named(figure, [v for v in STYLES if v in set(pilots.variant) and v != "original"])
     figure.supxlabel("learning rate", fontsize=10)
     figure.supylabel("average gap, points (log)", fontsize=10)
+    _named(figure, [v for v in STYLES if v in set(pilots.variant) and v != "original"])
     return figure, f"Lines of the average gap over the learning rate on the pilot seed; panels: {', '.join(networks)}"
 
 

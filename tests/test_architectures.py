@@ -269,7 +269,7 @@ def test_the_grid_treats_all_methods_of_a_network_alike():
         full = rates.pop(("ft", None))
         assert all(lr == full for (method, _), lr in rates.items() if method != "ga") and len(rates) == 4
         assert len(full) == len(rates["ga", None]) == 4
-        assert np.allclose(full, np.array([0.05, 0.15, 0.5, 1.5]) * block["train_lr"], rtol=0.04)
+        assert np.allclose(full, np.array([0.2, 0.6, 1.8, 5.4]) * block["train_lr"], rtol=0.04)
         assert np.allclose(rates["ga", None], np.array(full) / 10, rtol=0.04)
         assert {b["epochs"] for b in sweep if b["method"] in ("ft", "rl", "salun")} == {2}
 
