@@ -56,13 +56,14 @@ device = "auto"
 
 # %%
 import copy
+import re
 
 import pandas as pd
 import torch
 
 import salun_utils as su
 from salun_utils import architecture_plots
-from salun_utils.architectures import anatomy, by_depth, by_kind, measure, study, tables
+from salun_utils.architectures import anatomy, by_depth, by_kind, idle, measure, study, tables
 from salun_utils.influence import by_chance
 from salun_utils.influence.watching import jaccard
 from salun_utils.saliency import SaliencyMask, saliency_scores
@@ -76,7 +77,7 @@ split = next(iter(tasks.values())).split
 originals = {name: task.original for name, task in tasks.items()}  # trained here, or read from the cache
 right = lambda model, images: 100 * float((su.metrics.predict_logits(model, images).argmax(1) == images.labels.cpu()).double().mean())  # noqa: E731
 trained = pd.DataFrame({
-    name: {"weights": f"{su.models.count_weights(model):,}", "right on D_f, %": right(model, split.forget), "right on the test set, %": right(model, split.test)}
+    name: {"weights": f"{su.models.count_weights(model):,}", "right on D_f, %": f"{right(model, split.forget):.1f}", "right on the test set, %": f"{right(model, split.test):.1f}"}
     for name, model in originals.items()
 }).T  # fmt: skip
 print(f"{dataset}, {split.name}: {len(split.forget)} pictures to forget, {len(split.retain)} to retain")
@@ -101,10 +102,22 @@ of_each.round(1).fillna("")
 
 
 # %% [markdown]
-# A **normalisation layer** has one scale and one shift for each channel. A scale acts on everything that the weights before it make together, at every place of the picture, so its gradient gathers what is spread over hundreds of weights, and it is nearly always in the mask. The
-# same goes for biases, and for the **classifier**, whose gradient has not passed any layer. These parameters are few. The mask is filled by the large matrices, and there the networks differ.
+# The mask is filled by the large matrices, but it takes small parameters first. A **normalisation layer** has one scale and one shift for each channel. A scale acts on everything that the weights before it make together, at every place of the picture, so its gradient gathers what is
+# spread over hundreds of weights. The same goes for the stem, for most biases, and for the **classifier**, whose gradient has not passed any other layer.
 #
-# In the transformer, *queries and keys* decide which patches look at each other, and *values* are what is passed on. The loss feels queries and keys only through a softmax, which flattens whatever it is given: compare the two rows.
+# In the transformer, *queries and keys* decide which patches look at each other, and *values* are what is passed on. The loss feels queries and keys only through a softmax, as differences between weights of attention. Compare the two rows: SalUn with this mask changes what a patch passes on, and
+# hardly ever where it looks.
+#
+# Some weights have no gradient at all, up to rounding. Which ones?
+
+# %%
+rows = [(name, re.sub(r"\d+", "n", parameter), count, s[parameter].numel()) for name, s in scores.items() for parameter, count in idle(s).items()]
+idle_table = pd.DataFrame(rows, columns=["network", "parameter", "idle", "of"]).groupby(["network", "parameter"], sort=False).sum()
+idle_table[idle_table.idle > 0]
+
+# %% [markdown]
+# Two of these are not chance. The *bias of keys* (a third of `attn.qkv.bias`) adds the same number to everything that one query is compared with, and a softmax doesn't feel that. In the Mixer, the bias after the MLP over patches (`mlp_tokens.fc2.bias`) adds the same number to all channels
+# of a patch, and each normalisation behind subtracts the mean over the channels. They are parameters of the network and count in its size, but they do nothing.
 #
 # ## The same function, another mask
 #
@@ -137,10 +150,10 @@ for c in (0.25, 0.5, 1.0, 2.0, 4.0) if resnet else ():
     apart = (su.metrics.predict_logits(twin, split.test) - su.metrics.predict_logits(originals[resnet], split.test)).abs().max()
     table = anatomy(twin, mask)
     inside = table.parameter.str.match(r"layer4\.\d+\.conv")
-    rows[c] = {"answers differ by": f"{float(apart):.0e}", "salient in layer4, %": 100 * table.kept[inside].sum() / table.weights[inside].sum(),
+    rows[c] = {"answers differ by": float(apart), "salient in layer4, %": 100 * table.kept[inside].sum() / table.weights[inside].sum(),
                "salient elsewhere, %": 100 * table.kept[~inside].sum() / table.weights[~inside].sum(), "overlap with the mask above": jaccard(mask, masks[resnet])}  # fmt: skip
-by_factor = pd.DataFrame(rows).T.rename_axis("c")
-by_factor.round(2)
+by_factor = pd.DataFrame(rows).T.rename_axis("c").astype(float)
+by_factor.round(4)
 
 # %% [markdown]
 # Five networks that answer alike (to rounding), and five masks. What the mask picks is thus not a property of the function alone: it depends on the scale on which the training happened to leave each layer. Between two *kinds* of network, whose layers have scales of
@@ -306,7 +319,7 @@ else:
     print("There are no recorded masks yet.")
 
 # %% [markdown]
-# *Unevenness* is the standard deviation of the share over the layers, each weight counting once: 0 if every layer has its half, 0.5 if layers are kept whole or not at all. *Overlap with D_r* is that of the mask with one made from as many retained pictures:
+# *Unevenness* is the standard deviation of the share over the layers, each weight counting once: 0 if every layer has its half, 0.5 if layers are kept whole or not at all. *Overlap* is that of the mask with one made from as many retained pictures, and *idle* the share of weights with next to no gradient:
 
 # %% tags=["nbval-check-output"]
 where_rows = tables.sites(looks)
@@ -347,16 +360,16 @@ def least(values):
 
 print("This run, one seed")
 small = {kind: pd.Series({name: 100 * by_kind(table).share.get(kind, float("nan")) for name, table in sheets.items()}).dropna() for kind in ("normalisation", "classifier")}
-claim("more than 70 % of the parameters of normalisation layers are salient, in each network", (small["normalisation"] > 70).all(), least(small["normalisation"]))
-claim("so are those of the classifier", (small["classifier"] > 70).all(), least(small["classifier"]))
+claim("parameters of normalisation are salient more often than weights on the whole", (small["normalisation"] > 100 * keep).all(), least(small["normalisation"]))
+claim("so are those of the classifier, and more than four in five are", (small["classifier"] > 80).all(), least(small["classifier"]))
 attention = [by_kind(table).share for table in sheets.values() if (table.kind == "values").any()]
 if attention:
     claim("values are salient more often than queries and keys", all(s["values"] > s["queries and keys"] for s in attention),
           "; ".join(f"{100 * s['values']:.0f} and {100 * s['queries and keys']:.0f} %" for s in attention))  # fmt: skip
 claim("masks of D_f and D_r overlap more than by chance, in each network", (overlap > by_chance(keep)).all(), ", ".join(f"{v:.2f}" for v in overlap))
 if len(by_factor):
-    inside = by_factor["salient in layer4, %"].astype(float)
-    claim("rescaled networks answer as before, to 0.001", (by_factor["answers differ by"].astype(float) < 1e-3).all())
+    inside = by_factor["salient in layer4, %"]
+    claim("rescaled networks answer as before, to 0.001", (by_factor["answers differ by"] < 1e-3).all())
     claim("but the larger a layer's weights are made, the fewer of them are salient", inside.is_monotonic_decreasing and inside.iloc[0] > inside.iloc[-1],
           f"{inside.iloc[0]:.0f} % at c = {inside.index[0]:g}, {inside.iloc[-1]:.0f} % at c = {inside.index[-1]:g}")  # fmt: skip
 
@@ -391,7 +404,7 @@ if of_random:
     shares = {name: by_kind(part).share * 100 for name, part in of_random.items()}
     for kind in ("normalisation", "classifier"):
         found = pd.Series({name: s[kind] for name, s in shares.items()})
-        claim(f"more than 70 % of {kind} parameters are salient in every network", (found > 70).all(), least(found))
+        claim(f"parameters of {kind} are salient more often than weights on the whole, in every network", (found > 50).all(), least(found))
     halves = pd.Series({name: s["values"] - s["queries and keys"] for name, s in shares.items() if "values" in s})
     if len(halves):
         claim("values are salient more often than queries and keys in each transformer", (halves > 0).all(), ", ".join(f"{n} {d:+.0f} points" for n, d in halves.items()))

@@ -116,8 +116,22 @@ def test_tenths_and_unevenness_by_hand():
     assert unevenness(table.assign(weights=[20, 20], kept=[0, 20], share=[0.0, 1.0])) == pytest.approx(0.5)
 
 
-def test_idle_counts_exact_zeros():
-    assert idle({"a": torch.tensor([0.0, 1e-30, 2.0]), "b": torch.zeros(1)}) == 0.5
+def test_idle_weights_by_hand():
+    found = idle({"a": torch.tensor([0.0, 1e-7, 2e-5, 2.0]), "b": torch.ones(3)})  # median 1
+    assert found == {"a": 2, "b": 0}
+
+
+def test_a_bias_of_keys_and_one_that_the_normalisation_removes_are_idle():
+    for arch, name, rows in (
+        ("vit_tiny", "blocks.3.attn.qkv.bias", slice(48, 96)),
+        ("mixer_s", "blocks.2.mlp_tokens.fc2.bias", slice(None)),
+    ):
+        model = network(arch)
+        torch.nn.init.normal_(model.head.weight)  # the mixer's starts at zero, and passes nothing
+        generator = torch.Generator().manual_seed(0)
+        batch = (torch.rand(8, 1, 28, 28, generator=generator), torch.arange(8))
+        scores = su.saliency.saliency_scores(model, [batch])
+        assert idle({n: s[rows] if n == name else s for n, s in scores.items()})[name] == len(scores[name][rows])
 
 
 # -- the study --------------------------------------------------------------------------------------------------------------------

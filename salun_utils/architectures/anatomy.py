@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Mapping
 
 import pandas as pd
+import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
@@ -131,6 +133,11 @@ def unevenness(table: pd.DataFrame) -> float:
     return math.sqrt((table.weights * (table.share - density) ** 2).sum() / table.weights.sum())
 
 
-def idle(scores: dict[str, Tensor]) -> float:
-    """Share of weights whose score is exactly 0: no picture of the set has any gradient there."""
-    return sum(int((s == 0).sum()) for s in scores.values()) / sum(s.numel() for s in scores.values())
+def idle(scores: Mapping[str, Tensor], below: float = 1e-5) -> dict[str, int]:
+    """How many weights of each parameter have next to no gradient: a score of at most `below` times the median of all scores.
+
+    Such weights have no effect on any picture of the set, up to rounding: a bias that the next layer takes out again, or what stands
+    before a unit that is never active.
+    """
+    limit = below * float(torch.cat([s.flatten() for s in scores.values()]).median())
+    return {name: int((s <= limit).sum()) for name, s in scores.items()}

@@ -46,7 +46,7 @@ def look(task: Task) -> dict[str, Any]:
     Returns
     -------
     "rows", the table of `anatomy` as columns (the share left out); "retain", the overlap (Jaccard index) of the mask with one made from as
-    many pictures of D_r; "idle", the share of weights without any gradient on D_f; "original", the scores of θ_o.
+    many pictures of D_r; "idle", the share of weights with next to no gradient on D_f (see `anatomy.idle`); "original", the scores of θ_o.
     """
     model, split, keep = task.original, task.split, task.spec.keep
     order = torch.randperm(len(split.retain), generator=generator(task.spec.seed, "retained, as many"))
@@ -54,7 +54,7 @@ def look(task: Task) -> dict[str, Any]:
     mask, other = (SaliencyMask.top(s, keep) for s in (scores, others))
     return {
         "rows": anatomy(model, mask).drop(columns="share").round(4).to_dict("list"), "retain": round(jaccard(mask, other), 5),
-        "idle": round(idle(scores), 5), "original": task.original_scores.to_dict(),
+        "idle": round(sum(idle(scores).values()) / mask.numel, 5), "original": task.original_scores.to_dict(),
     }  # fmt: skip
 
 

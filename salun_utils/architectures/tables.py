@@ -110,5 +110,6 @@ def sites_as_text(table: pd.DataFrame) -> str:
     for scenario, part in table.groupby("scenario", sort=False):
         part = part.set_index("network")
         columns[scenario, "unevenness"] = part.unevenness.map("{:.2f}".format)
-        columns[scenario, "overlap with D_r"] = part.retain.map("{:.2f}".format)
+        columns[scenario, "overlap"] = part.retain.map("{:.2f}".format)
+        columns[scenario, "idle, %"] = part.idle.map(lambda share: f"{100 * share:.1f}")
     return pd.DataFrame(columns).rename_axis(None).to_string()
