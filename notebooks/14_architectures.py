@@ -100,7 +100,6 @@ of_each = pd.concat({name: by_kind(table)[["part", "share"]].mul(100) for name, 
 print("part: of all weights that a kind of layer holds; share: of them that are salient, per cent")
 of_each.round(1).fillna("")
 
-
 # %% [markdown]
 # The mask is filled by the large matrices, but it takes small parameters first. A **normalisation layer** has one scale and one shift for each channel. A scale acts on everything that the weights before it make together, at every place of the picture, so its gradient gathers what is
 # spread over hundreds of weights. The same goes for the stem, for most biases, and for the **classifier**, whose gradient has not passed any other layer.
@@ -111,9 +110,10 @@ of_each.round(1).fillna("")
 # Some weights have no gradient at all, up to rounding. Which ones?
 
 # %%
-rows = [(name, re.sub(r"\d+", "n", parameter), count, s[parameter].numel()) for name, s in scores.items() for parameter, count in idle(s).items()]
+rows = [(name, re.sub(r"(?<=\.)\d+|(?<=layer)\d", "n", parameter), count, s[parameter].numel()) for name, s in scores.items() for parameter, count in idle(s).items()]
 idle_table = pd.DataFrame(rows, columns=["network", "parameter", "idle", "of"]).groupby(["network", "parameter"], sort=False).sum()
 idle_table[idle_table.idle > 0]
+
 
 # %% [markdown]
 # Two of these are not chance. The *bias of keys* (a third of `attn.qkv.bias`) adds the same number to everything that one query is compared with, and a softmax doesn't feel that. In the Mixer, the bias after the MLP over patches (`mlp_tokens.fc2.bias`) adds the same number to all channels
@@ -156,7 +156,7 @@ by_factor = pd.DataFrame(rows).T.rename_axis("c").astype(float)
 by_factor.round(4)
 
 # %% [markdown]
-# Five networks that answer alike (to rounding), and five masks. What the mask picks is thus not a property of the function alone: it depends on the scale on which the training happened to leave each layer. Between two *kinds* of network, whose layers have scales of
+# Five networks that give the same answers (to the last bit, since a power of two changes the exponents of the numbers alone), and five masks. What the mask picks is thus not a property of the function alone: it depends on the scale on which the training happened to leave each layer. Between two *kinds* of network, whose layers have scales of
 # their own by design and initialisation, there is no reason why shares should agree. A threshold for each layer ([](13_sparsity_and_threshold.ipynb)) is free of this: a factor common to a layer cancels in it.
 #
 # It cuts both ways. SGD with one learning rate for all weights, which unlearning uses, depends on the scale in the same way: it moves the small-scaled weights further, measured by what they do.
@@ -223,7 +223,7 @@ else:
     print("There are no recorded runs yet.")
 
 # %% [markdown]
-# The curves are those of one seed, and where a line is flat the choice is one of many.
+# The curves are those of one seed, and where a line is flat the choice is one of many. The gap of a record includes TA, so the test pictures had a say in the choice; tuning in the other chapters uses the validation pictures instead ([](../book/how_to_use.md)).
 #
 # ### How far from Retrain
 
@@ -366,6 +366,10 @@ attention = [by_kind(table).share for table in sheets.values() if (table.kind ==
 if attention:
     claim("values are salient more often than queries and keys", all(s["values"] > s["queries and keys"] for s in attention),
           "; ".join(f"{100 * s['values']:.0f} and {100 * s['queries and keys']:.0f} %" for s in attention))  # fmt: skip
+counts = idle_table.groupby(["network", "parameter"]).sum()
+keys = counts[counts.index.get_level_values("parameter").str.endswith("attn.qkv.bias")]
+if len(keys):
+    claim("biases of keys have no gradient: at least a third of the biases of queries, keys and values are idle", (3 * keys.idle >= keys.of).all(), f"{keys.idle.sum()} of {keys.of.sum()}")
 claim("masks of D_f and D_r overlap more than by chance, in each network", (overlap > by_chance(keep)).all(), ", ".join(f"{v:.2f}" for v in overlap))
 if len(by_factor):
     inside = by_factor["salient in layer4, %"]
