@@ -317,3 +317,9 @@ def test_pictures_of_methods():
     square = pd.DataFrame([[1.0, -0.5], [-0.5, 1.0]], index=list("AB"), columns=list("AB"))
     figure, alt = plots.correlations(square)
     assert "from -0.5 to -0.5" in alt and len(figure.axes[0].texts) == 2
+
+
+def test_tables_without_records_have_the_same_levels():
+    rows = study.rows_of([])
+    assert list(study.choices(rows).index.names) == ["scenario", "network", "variant"]
+    assert len(study.choices(rows)) == len(study.reported(rows)) == len(study.means(rows)) == 0

@@ -94,7 +94,7 @@ def choices(rows: pd.DataFrame) -> pd.DataFrame:
             best = part.loc[part.avg_gap.idxmin()]
             edge = "lowest" if best.lr == part.lr.iloc[0] else "highest" if best.lr == part.lr.iloc[-1] else ""
             found[key] = {"lr": best.lr, "gap": best.avg_gap, "tried": len(part), "edge": edge}
-    index = pd.MultiIndex.from_tuples(found, names=["scenario", "network", "variant"]) if found else None
+    index = _index(found, ["scenario", "network", "variant"])
     return pd.DataFrame(list(found.values()), index=index, columns=["lr", "gap", "tried", "edge"])
 
 
@@ -124,8 +124,12 @@ def means(rows: pd.DataFrame) -> pd.DataFrame:
         interval = bootstrap_interval(part.avg_gap.to_numpy())
         found[key] = {"seeds": len(part), "avg_gap": part.avg_gap.mean(), "avg_gap_low": interval.low, "avg_gap_high": interval.high,
                       **{f"gap_{m}": part[f"gap_{m}"].mean() for m in MEASURES}, "cost": part.cost.mean()}  # fmt: skip
-    index = pd.MultiIndex.from_tuples(found, names=["network", "variant"]) if found else None
-    return pd.DataFrame(list(found.values()), index=index)
+    return pd.DataFrame(list(found.values()), index=_index(found, ["network", "variant"]))
+
+
+def _index(keys: Iterable[tuple], names: Sequence[str]) -> pd.MultiIndex:
+    """An index of `names`, of no rows too, so that a table without records is asked the same questions."""
+    return pd.MultiIndex.from_tuples(list(keys), names=names) if keys else pd.MultiIndex.from_arrays([[]] * len(names), names=names)
 
 
 def by_seed(rows: pd.DataFrame, network: str, variant: str, column: str = "avg_gap") -> dict[int, float]:
