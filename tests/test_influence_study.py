@@ -13,7 +13,7 @@ from salun_utils.influence import mean_loss, study
 from salun_utils.influence.study import Study
 from salun_utils.runs import Cache, Record, RunSpec, load_records, prepare, provenance
 from salun_utils.runs.execute import run_fingerprint
-from salun_utils.runs.notebooks import code_of, notebook_modules, run_name
+from salun_utils.runs.notebooks import code_of, notebook_digest, notebook_modules, run_name
 from salun_utils.runs.parameters import check_parameters
 from salun_utils.runs.summary import plain
 from salun_utils.seeds import generator
@@ -155,3 +155,19 @@ def test_a_grid_of_the_template_is_run_and_not_run_twice(tmp_path, monkeypatch):
     assert found.row()["method"] == "influence"
     assert found.measurements["parameters"]["left_out"] == 3
     assert grid.run(read, **places).before == [name]
+
+
+def test_cells_that_only_read_records_decide_nothing(tmp_path):
+    import nbformat
+
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("record = 1")])
+    path = tmp_path / "chapter.ipynb"
+    nbformat.write(notebook, path)
+    before = notebook_digest(path)
+    page = nbformat.v4.new_code_cell("from salun_utils import plots")
+    notebook.cells.append(page)
+    nbformat.write(notebook, path)
+    assert notebook_digest(path) != before and notebook_modules(path) == ["plots.py"]
+    page.metadata.tags = ["recorded"]
+    nbformat.write(notebook, path)
+    assert notebook_digest(path) == before and notebook_modules(path) == []

@@ -131,13 +131,9 @@ def code_of(path: Path, effective: Mapping[str, Any]) -> dict[str, str]:
 
 def notebook_digest(path: Path) -> str:
     """Digest of a notebook's code cells: prose and outputs don't count, comments and layout neither, nor do the default parameters,
-    since a record holds those in force."""
-    import nbformat
-
-    cells = nbformat.read(path, as_version=4).cells
-    cells = [c.source for c in cells if c.cell_type == "code" and "parameters" not in c.metadata.get("tags", [])]
+    since a record holds those in force, nor cells tagged `recorded`, which only read records."""
     parts = []
-    for source in cells:
+    for source in _deciding(path):
         try:
             parts.append(provenance.code_digest(source))
         except SyntaxError:  # a magic, such as %pip
@@ -145,14 +141,21 @@ def notebook_digest(path: Path) -> str:
     return hashlib.sha256("".join(parts).encode()).hexdigest()[:16]
 
 
-def notebook_modules(path: Path) -> list[str]:
-    """Files of this package that a notebook's code cells name in ``from salun_utils… import …``, relative to the package."""
+def _deciding(path: Path) -> list[str]:
+    """Sources of the code cells that can decide a run."""
     import nbformat
 
+    code = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
+    return [c.source for c in code if not {"parameters", "recorded"} & set(c.metadata.get("tags", []))]
+
+
+def notebook_modules(path: Path) -> list[str]:
+    """Files of this package that a notebook's code cells name in ``from salun_utils… import …``, relative to the package; cells tagged
+    `recorded` don't count."""
     found: dict[str, None] = {}
-    for cell in nbformat.read(path, as_version=4).cells:
+    for source in _deciding(path):
         with contextlib.suppress(SyntaxError):  # a magic, such as %pip
-            for node in ast.walk(ast.parse(cell.source if cell.cell_type == "code" else "")):
+            for node in ast.walk(ast.parse(source)):
                 if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == provenance.PACKAGE.name:
                     parts = node.module.split(".")[1:]
                     places = ["/".join(parts), *("/".join([*parts, alias.name]) for alias in node.names)]
