@@ -170,9 +170,21 @@ def _library_digest(path: Path, effective: Mapping[str, Any]) -> str:
         found = {run_fingerprint(spec.method, spec.arch, spec.mask) for spec in sweep_of(effective)}
         return hashlib.sha256("".join(sorted(found)).encode()).hexdigest()[:16]
     method, modules = str(effective.get("method", "")), notebook_modules(path)
+    if several := _methods_of(effective):
+        found = {run_fingerprint(name, str(effective.get("arch", "small-cnn")), None, modules) for name in several}
+        return hashlib.sha256("".join(sorted(found)).encode()).hexdigest()[:16]
     if method not in METHODS:
         return provenance.code_fingerprint(provenance.CORE, *modules)
     return run_fingerprint(method, str(effective.get("arch", "small-cnn")), effective.get("mask"), modules)
+
+
+def _methods_of(effective: Mapping[str, Any]) -> list[str]:
+    """Names in a parameter `methods`, JSON of an object by method, which a notebook has that runs several; otherwise none."""
+    try:
+        several = json.loads(effective.get("methods") or "{}")
+    except (TypeError, ValueError):
+        return []
+    return [name for name in several if name in METHODS] if isinstance(several, dict) else []
 
 
 def _check_writable(*paths: Path) -> None:
