@@ -18,8 +18,8 @@ LAST = "last"  # the input of the classifier: what the other layers make of a pi
 
 def stages(model: nn.Module) -> list[str]:
     """The layers worth comparing, first to last: top-level blocks, or activations where there are no blocks. `LAST` comes at the end."""
-    parts = [n for n, m in model.named_children() if isinstance(m, nn.ReLU) or (any(m.children()) and next(m.parameters(), None) is not None)]
-    return [*parts, LAST]
+    blocks = lambda m: any(m.children()) and next(m.parameters(), None) is not None  # noqa: E731
+    return [*(n for n, m in model.named_children() if isinstance(m, nn.ReLU) or blocks(m)), LAST]
 
 
 def activations(model: nn.Module, images: Images, names: Sequence[str] | None = None, *, batch_size: int = 512) -> dict[str, Tensor]:
