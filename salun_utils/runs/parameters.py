@@ -139,7 +139,8 @@ def sweep_of(effective: Mapping[str, Any]) -> list[RunSpec]:
 def generation_trial(effective: Mapping[str, Any]) -> Any:
     """The trial of generation that the parameters describe, checked; None where they describe none.
 
-    A `concept` to erase makes it a `Trial`; one to `forget`, of which the model draws the pictures itself, a `HarmfulTrial`.
+    A `concept` to erase makes it a `Trial`, or a `RelearningTrial` where there are `lessons` after it; one to `forget`, of which the model
+    draws the pictures itself, a `HarmfulTrial`.
     """
     if not effective.get("eraser"):
         return None
@@ -151,6 +152,10 @@ def generation_trial(effective: Mapping[str, Any]) -> Any:
         raise unknown("eraser", effective["eraser"], ERASERS)
     if effective.get("forget") is not None:
         return HarmfulTrial.of(effective)
+    if effective.get("lessons") is not None:
+        from ..generation.relearning import RelearningTrial
+
+        return RelearningTrial.of(effective)
     return Trial.of(effective) if effective.get("concept") is not None else None
 
 
