@@ -140,7 +140,8 @@ def averaged(rows: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFrame:
     for key, part in rows[rows[value].notna()].groupby(list(by), sort=False):
         low, high = bootstrap_interval(part[value].to_numpy(), resamples=2000)
         found[key] = {"mean": part[value].mean(), "low": low, "high": high, "seeds": len(part)}
-    index = pd.MultiIndex.from_tuples(list(found), names=list(by)) if found else pd.MultiIndex.from_arrays([[]] * len(by), names=list(by))
+    levels = list(zip(*found)) or [[]] * len(by)
+    index = pd.MultiIndex.from_arrays(levels, names=list(by)) if len(by) > 1 else pd.Index(levels[0], name=by[0])
     return pd.DataFrame(list(found.values()), index=index, columns=["mean", "low", "high", "seeds"])
 
 
