@@ -253,7 +253,7 @@ else:
 # %% tags=["nbval-check-output"]
 soon = summary.steps_to(of_class, 50) if len(of_class) else pd.DataFrame(columns=["network", "lesson", "step"])
 if len(soon):
-    lessons = [k for k in dict.fromkeys(soon.lesson)]
+    lessons = list(dict.fromkeys(soon.lesson))
     middle = soon.pivot_table(index="network", columns="lesson", values="step", aggfunc="median", sort=False)[lessons]
     text = middle.map(lambda v: "never" if np.isinf(v) else f"{v:g}")
     print("steps until half of the class is recognised, median over seeds, among the looks at " + ", ".join(str(s) for s in sorted(of_class.step.unique())))

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import pandas as pd
 
 from .errors import InputError
-from .metrics import Verdict, bootstrap_interval, holm, paired_test, significance
-from .runs import Record, frame
+from .metrics import Verdict, holm, paired_test, significance
+from .runs import Record, frame, sweeps
 
 HALF = 0.5  # the paper's density
 TOGETHER = "mean of all tasks"
@@ -70,7 +70,7 @@ def over_seeds(rows: pd.DataFrame, by: Sequence[str] = ("keep",)) -> pd.DataFram
     def line(part: pd.DataFrame) -> pd.Series:
         figures = {"seeds": part.seed.nunique()}
         for name in MEASURES:
-            interval = bootstrap_interval(part[name])
+            interval = sweeps.interval(part, name)
             figures |= {name: part[name].mean(), f"{name}_low": interval.low, f"{name}_high": interval.high}
         return pd.Series(figures)
 
@@ -84,7 +84,7 @@ def as_text(table: pd.DataFrame) -> str:
         shown[f"{m.upper()} gap"] = table[f"gap_{m}"].map("{:+.1f}".format)
     shown["average gap"] = table.avg_gap.map("{:.2f}".format)
     shown["95 % interval"] = [f"{low:.2f} to {high:.2f}" for low, high in zip(table.avg_gap_low, table.avg_gap_high, strict=True)]
-    shown["cost, %"] = (100 * table.cost).map("{:.0f}".format)
+    shown["cost, %"] = (100 * table.cost).map(lambda v: "" if v != v else f"{v:.0f}")
     shown.index = [f"{100 * keep:g} %" for keep in table.index]
     return shown.to_string()
 

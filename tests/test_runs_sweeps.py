@@ -97,3 +97,29 @@ def test_a_finished_sweep_is_left_alone_until_one_of_its_masks_changes(written, 
     assert finished(path, code_of(TEMPLATE, effective)) is not None
     monkeypatch.setitem(su.unlearning.RULES, "wanda", su.unlearning.RULES["last-layers"])  # another file
     assert finished(path, code_of(TEMPLATE, effective)) is None
+
+
+def test_the_first_run_counts_only_once_the_libraries_have_started(tmp_path, monkeypatch):
+    from salun_utils.runs import sweeps
+
+    made = []
+    monkeypatch.setattr(sweeps, "run", lambda spec, task: (made.append(spec.id), run(spec, task=task))[1])
+    specs = expand('{"keep": [0.1, 1.0]}', **SMALL)
+    warm = run_all(specs, cache=su.runs.Cache(tmp_path))
+    assert made == [specs[0].id, specs[0].id, specs[1].id] and all(r.measurements["warm"] for r in warm)
+    cold = [r.model_copy(update={"measurements": {}}) for r in warm]
+    assert [r.cpu_seconds for r in Record.together(warm, id="w").flat()] == [r.cpu_seconds for r in warm]
+    assert [r.cpu_seconds for r in Record.together(cold, id="c").flat()] == [None, cold[1].cpu_seconds]
+    rows = frame(Record.together(cold, id="c").flat())
+    assert rows.cost.isna().tolist() == rows.cpu_seconds.isna().tolist() == [True, False]
+
+
+def test_an_interval_leaves_out_times_that_were_not_taken_and_no_gap():
+    from salun_utils.runs.sweeps import interval
+
+    rows = frame([Record(id="a", cpu_seconds=1.0, reference_cpu_seconds=2.0, gap={"average": 1.0}, scores={"ua": 1.0})] * 3)
+    rows.loc[0, "cost"] = float("nan")
+    assert interval(rows, "cost") == (0.5, 0.5) and all(v != v for v in interval(rows.iloc[:1], "cost"))
+    rows.loc[0, "avg_gap"] = float("nan")
+    with pytest.raises(InputError, match="a failed run"):
+        interval(rows, "avg_gap")

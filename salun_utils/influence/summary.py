@@ -6,8 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
-from ..metrics import bootstrap_interval
-from ..runs import Record
+from ..runs import Record, sweeps
 from ..runs.summary import one_a_seed
 from .deciles import rank_correlation
 from .study import NAME
@@ -87,7 +86,7 @@ def over_seeds(figures: pd.DataFrame, by: Sequence[str], columns: Sequence[str])
     for key, part in figures.groupby(list(by), sort=False):
         row: dict[str, float] = {"seeds": len(part)}
         for column in columns:
-            interval = bootstrap_interval(part[column].to_numpy())
+            interval = sweeps.interval(part, column)
             row |= {column: part[column].mean(), f"{column}_low": interval.low, f"{column}_high": interval.high}
         rows[key if len(by) > 1 else key[0]] = row
     table = pd.DataFrame.from_dict(rows, orient="index")

@@ -14,6 +14,7 @@ from ..errors import InputError
 from ..files import atomic
 
 SCHEMA_VERSION = 1
+WARM = "warm"  # a measurement: the libraries had started before the run's time was taken
 # Of several runs in one record, what is alike in all is written once.
 INHERITED = ("spec", "seeds", "reference", "original", "data", "device", "packages", "code")  # key by key
 INHERITED_VALUES = ("reference_seconds", "reference_cpu_seconds", "original_seconds")
@@ -96,10 +97,15 @@ class Record(BaseModel):
         return cls(runs=kept, **own)
 
     def flat(self) -> list[Record]:
-        """The single runs in it, whole again: itself, or those it holds."""
+        """The single runs in it, whole again: itself, or those it holds.
+
+        The first of those it holds has no times unless it is `WARM`: it paid for the start of the libraries.
+        """
         if not self.runs:
             return [self]
-        return [r for run in self.runs for r in run.model_copy(update=self._handed_down(run)).flat()]
+        cold = {} if self.runs[0].measurements.get(WARM) else {"seconds": None, "cpu_seconds": None}
+        runs = [self.runs[0].model_copy(update=cold), *self.runs[1:]]
+        return [r for run in runs for r in run.model_copy(update=self._handed_down(run)).flat()]
 
     def _handed_down(self, run: Record) -> dict[str, Any]:
         dicts = {name: {**getattr(self, name), **getattr(run, name)} for name in INHERITED}
