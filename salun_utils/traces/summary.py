@@ -14,6 +14,7 @@ from ..runs.summary import label as method_label
 from .inside import LAST
 from .study import AGAIN, BENIGN, ORACLE, ORIGINAL
 
+LEAST = 5  # networks behind a distribution of margins
 FIRST = (ORACLE, AGAIN, ORIGINAL)
 
 
@@ -78,7 +79,7 @@ def relearn_rows(records: Iterable[Record]) -> pd.DataFrame:
     """
     rows = []
     for where, seed, name, found in _each(records):
-        curves = [(32, lesson, curve) for lesson, curve in found["relearn"].items()]
+        curves = [(32, lesson, found["relearn"][lesson]) for lesson in sorted(found["relearn"], key=_size)]
         curves += [(int(bits), str(small["lesson"]), small["relearn"]) for bits, small in found["rounded"].items()]
         rows += [
             {"scenario": where, "seed": seed, "network": name, "lesson": lesson, "bits": bits, **look}
@@ -87,6 +88,11 @@ def relearn_rows(records: Iterable[Record]) -> pd.DataFrame:
         ]
     columns = ["scenario", "seed", "network", "lesson", "bits", "step", "forget", "test", "test_forgotten"]
     return pd.DataFrame(rows, columns=columns)
+
+
+def _size(lesson: str) -> float:
+    """What lessons are ordered by: their number of pictures, the harmless one last."""
+    return float("inf") if lesson == BENIGN else int(lesson)
 
 
 def rounded_rows(records: Iterable[Record]) -> pd.DataFrame:
@@ -111,7 +117,7 @@ def klom_rows(records: Iterable[Record], *, estimator: str = "normal") -> pd.Dat
     """KLoM of every network to the ensemble of Retrains, one row a scenario, network and part ("forget", "retain", "test").
 
     All records of a scenario must be of one split, so that margin i is of the same picture in each. "Retrain, other seed" is what exact
-    unlearning gets with so few models: not 0.
+    unlearning gets with so few models: not 0. With fewer than `LEAST` models on a side there is no row.
 
     Returns
     -------
@@ -125,7 +131,7 @@ def klom_rows(records: Iterable[Record], *, estimator: str = "normal") -> pd.Dat
     rows = []
     for (where, name, part), values in margins.items():
         oracle = margins[where, ORACLE, part]
-        if name == ORACLE or len(oracle) < 2 or len(values) < 2:
+        if name == ORACLE or min(len(oracle), len(values)) < LEAST:
             continue
         each = klom(np.array(values), np.array(oracle), estimator=estimator)
         low, high = bootstrap_interval(each, resamples=2000)
