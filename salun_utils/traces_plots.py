@@ -36,12 +36,12 @@ def alignment_by_layer(rows: pd.DataFrame, *, parts: Sequence[str] = ("forget", 
     rows = rows[rows.network != ORACLE]
     layers, networks = list(dict.fromkeys(rows.layer)), list(dict.fromkeys(rows.network))
     figure, axes = plt.subplots(1, len(parts), figsize=(4.1 * len(parts), 3.4), sharey=True, squeeze=False)
-    said = []
+    lowest, said = rows.groupby(["part", "layer", "network"]).cka.mean().min(), []
     for axis, part in zip(axes[0], parts):
         table = rows[rows.part == part].pivot_table(index="layer", columns="network", values="cka", sort=False).loc[layers]
         for name, style in styles(networks).items():
             axis.plot(range(len(layers)), table[name], label=label(name), markersize=5, linewidth=1.5, **style)
-        axis.set(title=PARTS[part], xticks=range(len(layers)), xlabel="layer", ylim=(min(0.5, table.min().min() - 0.03), 1.02))
+        axis.set(title=PARTS[part], xticks=range(len(layers)), xlabel="layer", ylim=(min(0.5, lowest - 0.03), 1.02))
         axis.set_xticklabels(layers, fontsize=8)
         said.append(f"{PARTS[part].replace('$', '')}, last layer: " + ", ".join(f"{label(n)} {table[n].iloc[-1]:.2f}" for n in networks))
     axes[0, 0].set_ylabel("alignment with Retrain (CKA)")

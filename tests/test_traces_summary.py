@@ -27,7 +27,7 @@ def network(name: str, seed: int, draws: np.random.Generator) -> dict:
                "codes_changed": 0.25, "lesson": 10, "relearn": [look(name, k) for k in range(3)]}  # fmt: skip
     return {
         "scores": {"ua": 100.0, "ra": 97.0, "ta": 90.0 + seed, "mia": 100.0, "test_forgotten": 0.0},
-        "cka": {part: {"relu1": 0.99, "last": 0.7 + 0.01 * seed} for part in ("forget", "test")},
+        "cka": {part: {"last": 0.7 + 0.01 * seed, "relu1": 0.99} for part in ("forget", "test")},
         "probe": {"class": 80.0, "others": 85.0},
         "margins": {part: list(draws.normal(shift if part == "forget" else 0.0, 1, 30)) for part in ("forget", "retain", "test")},
         "relearn": {lesson: [look(name, k) for k in range(3)] for lesson in ("1", "10", "5", "benign")},
@@ -113,6 +113,7 @@ def test_curves_of_generators_count_a_repeated_run_once():
 def test_pictures_say_what_they_show(records):
     figure, alt = traces_plots.alignment_by_layer(summary.layer_rows(records))
     assert [axis.get_title() for axis in figure.axes] == ["on $D_f$", "on test pictures"]
+    assert [tick.get_text() for tick in figure.axes[0].get_xticklabels()] == ["relu1", "last"]
     assert "SalUn 0.74" in alt or "SalUn 0.75" in alt
     rows = summary.relearn_rows(records)
     figure, alt = traces_plots.relearning_curves(rows[rows.bits == 32])

@@ -63,7 +63,7 @@ def layer_rows(records: Iterable[Record]) -> pd.DataFrame:
         {"scenario": where, "seed": seed, "network": name, "part": part, "layer": layer, "cka": value}
         for where, seed, name, found in _each(records)
         for part, layers in found["cka"].items()
-        for layer, value in layers.items()
+        for layer, value in sorted(layers.items(), key=lambda pair: (pair[0] == LAST, pair[0]))  # a record is sorted by name
     ]
     return pd.DataFrame(rows, columns=["scenario", "seed", "network", "part", "layer", "cka"])
 
