@@ -543,20 +543,24 @@ def compare_drawn(item, name, *, right, faulty):
 
 
 # %% tags=["part-generators"]
-def fid(name, pixels, real):
-    (a, _), (b, _) = (space(name).extract(part) for part in (pixels, real))
-    return Gaussian.fit(b).distance(a)
-
-
 def fids(name, real, convert=lambda pixels: pixels):
     """FID of the classes that are kept, after erasing; and what erasing changed about it."""
-    kept = labels(name) != forgotten(name)
-    after, before = (fid(name, convert(drawings(name, model)[kept]), convert(real)) for model in (erased(name), None))
+
+    def features(pixels):
+        return space(name).extract(convert(pixels))[0]
+
+    reference, kept = Gaussian.fit(features(real)), labels(name) != forgotten(name)
+    after, before = (reference.distance(features(drawings(name, model)[kept])) for model in (erased(name), None))
     return {"fid": after, "fid_change": after - before}
 
 
 def all_real(name):
     return picture_scores.reference(scene(name).data.train, forgotten(name))
+
+
+@cache
+def to_all_real(name):
+    return fids(name, all_real(name))
 
 
 def some_real(name, left_out):
@@ -565,10 +569,10 @@ def some_real(name, left_out):
     return train.subset(torch.cat(first)).pixels
 
 
-compare_drawn("12a", DDPM, right=lambda: fids(DDPM, all_real(DDPM)), faulty=lambda: fids(DDPM, some_real(DDPM, forgotten(DDPM))))
+compare_drawn("12a", DDPM, right=lambda: to_all_real(DDPM), faulty=lambda: fids(DDPM, some_real(DDPM, forgotten(DDPM))))
 
 # %% tags=["part-generators"]
-compare_drawn("12b", DDPM, right=lambda: fids(DDPM, all_real(DDPM)), faulty=lambda: fids(DDPM, some_real(DDPM, 0)))
+compare_drawn("12b", DDPM, right=lambda: to_all_real(DDPM), faulty=lambda: fids(DDPM, some_real(DDPM, 0)))
 
 
 # %% tags=["part-generators"]
@@ -605,8 +609,9 @@ def clipped_saliency():
     totals = {n: torch.zeros_like(p) for n, p in model.named_parameters()}
     for x, y in forget_and_retain()[0].batches(100):
         model.zero_grad()
-        denoising_loss(model, model.encode(x), y, rng=draws).backward()
-        nn.utils.clip_grad_norm_(model.parameters(), 1.0)  # every batch gets the same say, or none is clipped and nothing changes
+        z = model.encode(x)
+        (z[0].numel() * denoising_loss(model, z, y, rng=draws)).backward()  # as published, a sum over a picture's pixels
+        nn.utils.clip_grad_norm_(model.parameters(), 1.0)  # so every batch gets the same say, however strongly it pulls
         totals = {n: totals[n] + p.grad for n, p in model.named_parameters()}
     return {n: total.abs() for n, total in totals.items()}
 
@@ -657,7 +662,7 @@ def signed_cast(pixels):
     return signed.to(torch.int32).to(torch.uint8)  # -1 turns into 255, all between into 0
 
 
-compare_drawn("13b", SD, right=lambda: fids(SD, all_real(SD)), faulty=lambda: fids(SD, all_real(SD), signed_cast))
+compare_drawn("13b", SD, right=lambda: to_all_real(SD), faulty=lambda: fids(SD, all_real(SD), signed_cast))
 
 
 # %% tags=["part-generators"]
@@ -669,7 +674,7 @@ def load_or_original(folder):
         return None  # and the original is scored in its place
 
 
-compare_drawn("13c", SD, right=lambda: erased(SD), faulty=lambda: seen(SD, load_or_original("out/erased-pipeline")))
+compare_drawn("13c", SD, right=lambda: erased(SD), faulty=lambda: seen(SD, load_or_original("./erased-pipeline")))
 
 
 # %% tags=["part-generators"]
