@@ -13,6 +13,7 @@ from .errata import FAULTS, row, seen
 from .plots import COLOURS, GREY, Picture
 
 LINEAR = 1.0  # points (or other units) around 0 within which the axis is linear
+SMALLEST = 0.05  # an axis reaches at least as far, so that differences of nothing aren't magnified
 
 
 def effects(table: pd.DataFrame, measures: Mapping[str, str], *, unit: str = "points") -> Picture:
@@ -44,13 +45,16 @@ def effects(table: pd.DataFrame, measures: Mapping[str, str], *, unit: str = "po
 
 
 def _scale(axis: plt.Axes, values: list[float]) -> None:
-    """The same room on both sides of 0, and few enough ticks to be read."""
-    far = max([abs(v) for v in values] + [LINEAR])
-    axis.set_xscale("symlog", linthresh=LINEAR, linscale=0.8)
-    axis.set_xlim(-1.6 * far, 1.6 * far)
-    powers = [10.0**k for k in range(int(np.log10(far)) + 1)]
-    ticks = [p for p in powers if p <= far][-2:] if far > 10 * LINEAR else [LINEAR]
-    ticks = sorted({t for t in (ticks[0], ticks[-1]) if t >= LINEAR})
+    """The same room on both sides of 0, and few enough ticks to be read; linear where nothing reaches beyond `LINEAR`."""
+    far = max([abs(v) for v in values] + [SMALLEST])
+    if far > LINEAR:
+        axis.set_xscale("symlog", linthresh=LINEAR, linscale=0.8)
+        powers = [10.0**k for k in range(int(np.log10(far)) + 1)]
+        ticks = sorted({powers[0] if far <= 10 * LINEAR else powers[-2], powers[-1]})
+    else:
+        size = 10.0 ** np.floor(np.log10(far))
+        ticks = [size * np.floor(far / size)]
+    axis.set_xlim(*((-1.6 * far, 1.6 * far) if far > LINEAR else (-1.25 * far, 1.25 * far)))
     axis.set_xticks([*(-t for t in reversed(ticks)), 0, *ticks])
     axis.set_xticklabels([f"{t:g}".replace("-", "−") for t in axis.get_xticks()], fontsize=8)
     axis.minorticks_off()
