@@ -13,16 +13,16 @@ from .errata import FAULTS, row, seen
 from .plots import COLOURS, GREY, Picture
 
 LINEAR = 1.0  # points (or other units) around 0 within which the axis is linear
+IN_POINTS = ("ua", "ra", "ta", "mia", "gap", "others")  # differences of percentages
 SMALLEST = 0.05  # an axis reaches at least as far, so that differences of nothing aren't magnified
 
 
-def effects(table: pd.DataFrame, measures: Mapping[str, str], *, unit: str = "points") -> Picture:
+def effects(table: pd.DataFrame, measures: Mapping[str, str]) -> Picture:
     """Faulty minus right, one line a fault and one panel a measure, with 95 % intervals; full dots where the interval leaves 0 out.
 
     Parameters
     ----------
     table : as `errata.effects` returns it. measures : measure -> heading; each panel has its own axis, logarithmic beyond ±1.
-    unit : of the axes.
     """
     items = [i for i in dict.fromkeys(table.item) if any(row(table, i, m) is not None for m in measures)]
     figure, axes = plt.subplots(1, len(measures), figsize=(2.6 + 1.5 * len(measures), 0.27 * len(items) + 1.2), sharey=True, squeeze=False)
@@ -36,7 +36,7 @@ def effects(table: pd.DataFrame, measures: Mapping[str, str], *, unit: str = "po
         axis.axvline(0, color=GREY, linewidth=1)
         _scale(axis, [v for _, e in shown for v in (e.effect, e.low, e.high) if v == v])
         axis.set_title(heading, fontsize=10)
-        axis.set_xlabel(unit if measure in ("ua", "ra", "ta", "mia", "gap", "others") else "", fontsize=9)
+        axis.set_xlabel("points" if measure in IN_POINTS else "", fontsize=9)
     axes.flat[0].set(yticks=range(len(items)), ylim=(len(items) - 0.5, -0.5))
     axes.flat[0].set_yticklabels([f"{item}  {FAULTS[item]}" for item in items], fontsize=9)
     sns.despine(figure, left=True)

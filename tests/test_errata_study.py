@@ -11,10 +11,15 @@ import torch
 
 import salun_utils as su
 from salun_utils import errata, errata_plots
+from salun_utils.grid import grid
 from salun_utils.runs import Record
 from salun_utils.runs.notebooks import notebook_digest, notebook_modules
+from salun_utils.runs.parameters import check_parameters, data_fingerprint
+from salun_utils.runs.tuning import read_tuned
 
-CHAPTER = Path(__file__).resolve().parents[1] / "notebooks" / "20_errata.ipynb"
+ROOT = Path(__file__).resolve().parents[1]
+CHAPTER = ROOT / "notebooks" / "20_errata.ipynb"
+TUNED = ROOT / "benchmark" / "tuned"
 
 
 def made_up(seed: int, *, parts: str = "classifiers", created: str = "2026-01-01T00:00:00+00:00", shift: float = 0.0) -> Record:
@@ -177,3 +182,19 @@ def test_cells_of_one_part_count_in_its_runs_alone(tmp_path):
     named = {part: notebook_modules(CHAPTER, part) for part in errata.PARTS}
     assert "unlearning/be.py" in named["classifiers"] and "unlearning/be.py" not in named["generators"]
     assert "generation/unlearn_ddpm.py" in named["generators"] and "generation/unlearn_ddpm.py" not in named["classifiers"]
+
+
+def test_the_grid_has_both_parts_with_tuned_values_on_all_pictures():
+    runs = grid.read(ROOT / "benchmark" / "grids" / "errata.yaml").runs
+    settings = [check_parameters(CHAPTER, run.parameters) for run in runs]
+    assert [s["parts"] for s in settings] == ["classifiers"] * 5 + ["generators"] * 3
+    # a finished run is known by the fingerprint of its data, which the records of both parts hold
+    assert {data_fingerprint(s) for s in settings} == {su.data.load("fashion-mini").fingerprint}
+    tuned = {name: found["params"] for name, found in read_tuned(TUNED / "fashion-mini_small-cnn_random-10.yaml").items()}
+    for s in settings[:5]:
+        assert {"epochs": s["epochs"], "lr": s["lr"]} == tuned["salun"]
+        assert {"beta": s["soft_beta"], "epochs": s["soft_epochs"], "lr": s["soft_lr"]} == tuned["salun-soft"]
+        assert {"epochs": s["sparse_epochs"], "gamma": s["sparse_gamma"], "lr": s["sparse_lr"]} == tuned["l1-sparse"]
+        assert {"epochs": s["shadow_epochs"], "lr": s["shadow_lr"]} == dict(su.unlearning.METHODS["be"].defaults)
+    chosen = read_tuned(TUNED / "ddpm-fashion.yaml")["salun"]["params"]
+    assert all({k: s[f"ddpm_{k}"] for k in chosen} == chosen for s in settings[5:])
