@@ -186,7 +186,6 @@ def compare(item, *, right, faulty, retrain=None):
 #
 # SalUn changes the weights inside the mask $m_S$ and keeps the others. Multiplying the *gradient* by $m_S$ doesn't do that: weight decay adds $\lambda \theta$ to it afterwards, and momentum goes on from earlier gradients. `moved` is the share of weights outside the mask that are no longer what they were.
 
-
 # %% tags=["part-classifiers"]
 def moved(model):
     """Share of the weights outside the mask that are no longer what they were, in per cent."""
@@ -209,13 +208,13 @@ def masked_gradient():
 
 compare("1", right=lambda: (salun(), {"moved": moved(salun())}), faulty=lambda: (masked_gradient(), {"moved": moved(masked_gradient())}))
 
+
 # %% [markdown]
 # **Advice:** compare the weights outside the mask with the original's, bit by bit, in a test.
 #
 # ## 2. A mask that nobody applies, and one made of leftovers
 #
 # In one library the mask was computed, returned and never used. What was called SalUn was RL with SalUn's learning rate.
-
 
 # %% tags=["part-classifiers"]
 @cache
@@ -228,11 +227,11 @@ def never_applied():
 
 compare("2a", right=lambda: (salun(), {"moved": moved(salun())}), faulty=lambda: (never_applied(), {"moved": moved(never_applied())}))
 
+
 # %% [markdown]
 # **Advice:** let the function that unlearns return the mask that it held, and check that one.
 #
 # In the same place `zero_grad` went to the optimizer of another model. The gradient of each batch was then added to all earlier ones: the first batch counted in every sum, the last in one. `same_weights` is the share of the right mask that the faulty one keeps.
-
 
 # %% tags=["part-classifiers"]
 def common_share(other):
@@ -257,13 +256,13 @@ def leftover_mask():
 
 compare("2b", right=lambda: (salun(), {"same_weights": common_share(mask())}), faulty=lambda: with_mask(leftover_mask()))
 
+
 # %% [markdown]
 # **Advice:** start every gradient from `None`, sum it over all of $D_f$ once, and take the absolute value last.
 #
 # ## 3. Wrong labels that are right
 #
 # The paper draws $y' \neq y$. A label drawn from all $K$ classes is the true one in one case out of $K$, and then the picture is *learned*.
-
 
 # %% tags=["part-classifiers"]
 def relabelled(draw):
@@ -300,13 +299,13 @@ compare("3a", right=never_the_true_one, faulty=lambda: relabelled(any_class))
 # %% tags=["part-classifiers"]
 compare("3b", right=never_the_true_one, faulty=lambda: relabelled(few_classes))
 
+
 # %% [markdown]
 # **Advice:** draw a shift from 1 to $K - 1$ and add it to the true label.
 #
 # ## 4. Two seeds for one split
 #
 # A tenth of the training pictures is held out for validation. If the original was trained on the split of one seed, and the forget set is drawn with another, then about a tenth of what is to be forgotten was never learned. In the public code that was 443 of 4,500 pictures, of which the original knows as much as of the test set. First the original itself, from which nothing has been unlearned, on both splits; then SalUn.
-
 
 # %% tags=["part-classifiers"]
 @cache
@@ -330,13 +329,13 @@ compare("4a", right=lambda: on_split(task.original, split), faulty=lambda: on_sp
 # %% tags=["part-classifiers"]
 compare("4b", right=lambda: on_split(salun(), split), faulty=lambda: on_split(salun_on(other_split()), other_split()))
 
+
 # %% [markdown]
 # **Advice:** cut the data once, and have the forget set and the training set come out of the same object.
 #
 # ## 5. Two algorithms under one name
 #
 # In the public code the name of the data set decides the algorithm: for CIFAR-10 each epoch is a pass over $D_f$ and then one over $D_r$; for CIFAR-100 both are mixed in one stream. Neither is wrong. That a table compares the two as one method is.
-
 
 # %% tags=["part-classifiers"]
 def by_name(name):
@@ -345,6 +344,7 @@ def by_name(name):
 
 
 compare("5", right=salun, faulty=lambda: by_name("cifar10"))
+
 
 # %% [markdown]
 # **Advice:** make what differs a parameter, and write its value into the record.
@@ -358,7 +358,6 @@ compare("5", right=salun, faulty=lambda: by_name("cifar10"))
 # $$
 #
 # The published form takes $\log p_i$ where $\log(1 - p_i)$ belongs, and exchanges whole *columns* where one entry of each row was meant: with all classes in a batch every entry is exchanged, and the true label makes no difference. MIA is here the attack on this one feature, for Retrain too (`retrain_mia`).
-
 
 # %% tags=["part-classifiers"]
 def columns_and_p(p, labels):
@@ -380,13 +379,13 @@ def by_faulty_entropy(model):
 compare("6", right=lambda: by_entropy(salun()), faulty=lambda: by_faulty_entropy(salun()),
         retrain=lambda: (by_entropy(task.retrained), by_faulty_entropy(task.retrained)))  # fmt: skip
 
+
 # %% [markdown]
 # **Advice:** test a formula on a case that you have worked out by hand.
 #
 # ## 7. An attack that was fitted on the wrong pictures
 #
 # The attack learns what non-members look like from the test set, and TA is measured on the same pictures. Here the whole test set serves both, against two disjoint halves.
-
 
 # %% tags=["part-classifiers"]
 @cache
@@ -398,9 +397,9 @@ def one_test_set_for_both(model):
 compare("7a", right=salun, faulty=lambda: one_test_set_for_both(salun()),
         retrain=lambda: (score(task.retrained), one_test_set_for_both(task.retrained)))  # fmt: skip
 
+
 # %% [markdown]
 # Worse is an attack whose members are loaded with the training's augmentation: shifted and mirrored, while non-members and the forget set are not. What it then learns is to tell distorted pictures from clean ones.
-
 
 # %% tags=["part-classifiers"]
 def augmented_members(model):
@@ -414,13 +413,13 @@ def augmented_members(model):
 compare("7b", right=salun, faulty=lambda: augmented_members(salun()),
         retrain=lambda: (score(task.retrained), augmented_members(task.retrained)))  # fmt: skip
 
+
 # %% [markdown]
 # **Advice:** load members, non-members and targets by one and the same function, and keep the test set for one purpose at a time.
 #
 # ## 8. Running statistics that run on
 #
 # A normalisation layer whose every weight is frozen still changes what it computes, as long as its running means and variances follow the batches. Here the mask leaves out all weights of such layers. On the right the statistics stay as well; on the wrong side they move. Which of the two ends closer to Retrain is another matter: convolutions that change below statistics that don't can fit each other badly.
-
 
 # %% tags=["part-classifiers"]
 @cache
@@ -446,13 +445,13 @@ def held_by_hand():
 
 compare("8", right=lambda: with_mask(without_norms())[0], faulty=held_by_hand)
 
+
 # %% [markdown]
 # **Advice:** say whether "frozen" includes buffers, and test that too.
 #
 # ## 9. A class that does not exist
 #
 # Boundary expanding {cite:p}`chen2023boundary` moves $D_f$ into an extra class and cuts that class off in the end. If it is left in, a picture counts as forgotten because it fell into a class that isn't there.
-
 
 # %% tags=["part-classifiers"]
 def shadow_class_left_in():
@@ -475,13 +474,13 @@ def boundary_expanding():
 
 compare("9", right=boundary_expanding, faulty=shadow_class_left_in)
 
+
 # %% [markdown]
 # **Advice:** score models with as many outputs as there are classes, and have the scoring refuse others.
 #
 # ## 10. An anchor that drags
 #
 # SalUn-soft pulls every weight towards $\theta_o$. Set anew at the start of each epoch, the anchor follows the model, and what the penalty holds still stays wherever that epoch found it. `unmoved` is the share of weights that are exactly $\theta_o$'s. With two epochs the anchor is moved once.
-
 
 # %% tags=["part-classifiers"]
 def reanchored():
@@ -515,13 +514,13 @@ def salun_soft():
 
 compare("10", right=salun_soft, faulty=reanchored)
 
+
 # %% [markdown]
 # **Advice:** copy $\theta_o$ once, before the first step, and never again.
 #
 # ## 11. Scores of other pictures
 #
 # The mask is made of gradients on $D_f$. On augmented pictures, in a single pass, it is made of gradients on pictures that nobody asked to forget; and a short last batch, whose mean is added like any other, counts each of its pictures several times.
-
 
 # %% tags=["part-classifiers"]
 def augmented_mask():
@@ -579,7 +578,6 @@ def erased(name):
 # %% [markdown]
 # Every model draws the same list of classes from the same noises.
 
-
 # %% tags=["part-generators"]
 def labels(name):
     return experiment.drawn_labels(trial(name), scene(name).judge)
@@ -630,7 +628,6 @@ def compare_drawn(item, name, *, right, faulty):
 #
 # **The reference.** In the public code it held 500 pictures a class, all but class 0. Fewer pictures make another reference; leaving out class 0 when something else is forgotten makes a wrong one.
 
-
 # %% tags=["part-generators"]
 def fids(name, real, convert=lambda pixels: pixels):
     """FID of the classes that are kept, after erasing; and what erasing changed about it."""
@@ -663,11 +660,11 @@ compare_drawn("12a", DDPM, right=lambda: to_all_real(DDPM), faulty=lambda: fids(
 # %% tags=["part-generators"]
 compare_drawn("12b", DDPM, right=lambda: to_all_real(DDPM), faulty=lambda: fids(DDPM, some_real(DDPM, 0)))
 
+
 # %% [markdown]
 # **Advice:** take all real pictures of the classes that are kept, and print how many they are.
 #
 # **Precision and recall** are shares of two different sets: of drawings that lie among the real pictures, and of real pictures that lie among the drawings. Exchanged, a model that draws little but well looks like one that draws much but badly.
-
 
 # %% tags=["part-generators"]
 def swapped(measured):
@@ -676,11 +673,11 @@ def swapped(measured):
 
 compare_drawn("12c", DDPM, right=lambda: erased(DDPM), faulty=lambda: swapped(seen(DDPM, erased(DDPM))))
 
+
 # %% [markdown]
 # **Advice:** name results by what they count, and test them on two sets where one contains the other.
 #
 # **The target.** SalUn teaches $\epsilon_{\theta_u}(x_t \mid c)$ what the *frozen* original says under another class, $\epsilon_{\theta_o}(x_t \mid c')$. In the public code the target came from the model in training, with dropout on: it moves while it is followed, and trembles. The shipped network was trained without dropout; here its dropout layers are switched on at 0.1.
-
 
 # %% tags=["part-generators"]
 def forget_and_retain():
@@ -701,11 +698,11 @@ def moving_target():
 
 compare_drawn("12d", DDPM, right=lambda: erased(DDPM), faulty=moving_target)
 
+
 # %% [markdown]
 # **Advice:** take targets from a copy that is frozen and in evaluation mode.
 #
 # **The saliency.** Each batch's gradient was clipped to norm 1 before it was added. The published loss sums over the pixels of a picture, so clipping always bites, and every batch gets the same say however strongly it pulls.
-
 
 # %% tags=["part-generators"]
 def clipped_saliency():
@@ -735,13 +732,13 @@ def with_saliency(made):
 
 compare_drawn("12e", DDPM, right=lambda: with_saliency(None), faulty=lambda: with_saliency(clipped_saliency()))
 
+
 # %% [markdown]
 # **Advice:** clip what is *applied*, never what is measured.
 #
 # ## 13. Text to image
 #
 # **The batch.** `next(iter(loader))` inside the loop starts a new pass over the data each time. Without shuffling that is the same first batch in every step: until 2026-02-27 the public code trained on the same eight pictures throughout.
-
 
 # %% tags=["part-generators"]
 def erased_by(loss):
@@ -763,11 +760,11 @@ def the_first_batch_again(job, forget, retain, draws):
 
 compare_drawn("13a", SD, right=lambda: erased(SD), faulty=lambda: erased_by(the_first_batch_again))
 
+
 # %% [markdown]
 # **Advice:** make the iterator once, outside the loop, and count how many different pictures were seen.
 #
 # **The pictures.** A decoder gives floats in $[-1, 1]$. Cast to uint8 as they are, they are all 0 but for pure black, which wraps to 255. The public script did so and took the FID on Inception's first 64 features; here both variants are on the judge's features, so that the cast alone differs.
-
 
 # %% tags=["part-generators"]
 def signed_cast(pixels):
@@ -777,11 +774,11 @@ def signed_cast(pixels):
 
 compare_drawn("13b", SD, right=lambda: to_all_real(SD), faulty=lambda: fids(SD, all_real(SD), signed_cast))
 
+
 # %% [markdown]
 # **Advice:** refuse pictures that aren't uint8.
 #
 # **The checkpoint.** If the file isn't there, a script that carries on with the original weights reports the original's figures under the method's name. The library stops.
-
 
 # %% tags=["part-generators"]
 def load_or_original(folder):
@@ -794,11 +791,11 @@ def load_or_original(folder):
 
 compare_drawn("13c", SD, right=lambda: erased(SD), faulty=lambda: seen(SD, load_or_original("./erased-pipeline")))
 
+
 # %% [markdown]
 # **Advice:** let what is missing be an error.
 #
 # **The latents.** The encoder gives a normal distribution for each picture. Sampled once for $\epsilon(x_t \mid c)$ and once more for its target, $x_t$ is not the same on the two sides.
-
 
 # %% tags=["part-generators"]
 def another_latent(draws):
@@ -834,13 +831,13 @@ def second_latents():
 
 compare_drawn("13d", SD, right=lambda: erased(SD), faulty=lambda: erased_by(two_latents))
 
+
 # %% [markdown]
 # **Advice:** encode each picture once, before the loop.
 #
 # ## 14. Sorting twice what needs no sorting
 #
 # To find the upper half of $n$ scores one needs a threshold, not an order. The published mask sorts twice, for each of ten shares anew, and stores 0 and 1 in eight bytes each. With the 859.5 million weights of Stable Diffusion's U-Net that is 6.9 GB for one mask, beside the ranks; that was not run here. What is run here is as many scores as a ResNet-18 has weights.
-
 
 # %% tags=["part-classifiers"]
 def timed(make, times=1):
@@ -872,13 +869,13 @@ if parts == "classifiers":
     ]
     print(f"{ranked:,} weights, the same mask: {same}; {by_sorting.nbytes:,} bytes as int64, {on_disk:,} as a file of one bit a weight")
 
+
 # %% [markdown]
 # **Advice:** select, don't sort; and one bit is enough for a yes or no.
 #
 # ## 15. Settings that destroy, and a name for two things
 #
 # With $\alpha = 0$ nothing ties the model to $D_r$, and it forgets that too. "UA" is $100 - {}$accuracy on $D_f$, and some tables show the accuracy itself. And the public default of 0.2 for the weight of the penalty in ℓ1-sparse {cite:p}`jia2023model` leaves nothing of a network.
-
 
 # %% tags=["part-classifiers"]
 def salun_alpha(alpha):
@@ -944,7 +941,7 @@ here = errata.effects([record])
 print(f"{parts}, seed {seed}: faulty minus right")
 print(errata.as_text(here, errata.PARTS[parts], intervals=False))
 
-# %% tags=["recorded"] mystnb={"image": {"alt": "One line a fault and one panel a measure, UA, RA, TA, MIA and average gap, a dot at faulty minus right for this run, on an axis that is logarithmic beyond one point. Most dots lie within a few points of 0; those of the l1 weight 0.2, of an accuracy called UA and of two faulty attacks lie tens of points away"}}
+# %% mystnb={"image": {"alt": "One line a fault and one panel a measure, UA, RA, TA, MIA and average gap, a dot at faulty minus right for this run, on an axis that is logarithmic beyond one point. Most dots lie within a few points of 0; those of the l1 weight 0.2, of an accuracy called UA and of two faulty attacks lie tens of points away"}} tags=["recorded"]
 figure, alt = errata_plots.effects(here, errata.PARTS[parts])
 
 # %% [markdown]
@@ -965,7 +962,7 @@ if on_file:
 else:
     print("There are no recorded runs yet.")
 
-# %% tags=["recorded"] mystnb={"image": {"alt": "One line a fault and one panel a measure with 95 per cent intervals over the recorded seeds, on an axis that is logarithmic beyond one point. Filled dots mark effects whose interval leaves 0 out. The largest effects belong to alpha 0, the l1 weight, the name UA for an accuracy and the two faulty attacks"}}
+# %% mystnb={"image": {"alt": "One line a fault and one panel a measure with 95 per cent intervals over the recorded seeds, on an axis that is logarithmic beyond one point. Filled dots mark effects whose interval leaves 0 out. The largest effects belong to alpha 0, the l1 weight, the name UA for an accuracy and the two faulty attacks"}} tags=["recorded"]
 if on_file:
     figure, alt = errata_plots.effects(table, errata.PARTS["classifiers"])
 else:
@@ -1002,7 +999,7 @@ if drawn:
 else:
     print("There are no recorded runs of generators yet.")
 
-# %% tags=["recorded"] mystnb={"image": {"alt": "One line a fault of a generator and one panel a measure, UA, the other classes, FID, its change, precision and recall, with 95 per cent intervals over the recorded seeds. Filled dots mark effects whose interval leaves 0 out"}}
+# %% mystnb={"image": {"alt": "One line a fault of a generator and one panel a measure, UA, the other classes, FID, its change, precision and recall, with 95 per cent intervals over the recorded seeds. Filled dots mark effects whose interval leaves 0 out"}} tags=["recorded"]
 if drawn:
     figure, alt = errata_plots.effects(by_drawing, errata.PARTS["generators"])
 else:
