@@ -214,7 +214,7 @@ compare("1", right=lambda: (salun(), {"moved": moved(salun())}), faulty=lambda: 
 #
 # ## 2. A mask that nobody applies, and one made of leftovers
 #
-# In one library the mask was computed, returned and never used. What was called SalUn was RL with SalUn's learning rate.
+# In a library on PyPI, until 2026-08-05, the mask was computed, returned and never used. What was called SalUn was RL with SalUn's learning rate.
 
 # %% tags=["part-classifiers"]
 @cache
@@ -231,7 +231,7 @@ compare("2a", right=lambda: (salun(), {"moved": moved(salun())}), faulty=lambda:
 # %% [markdown]
 # **Advice:** let the function that unlearns return the mask that it held, and check that one.
 #
-# In the same place `zero_grad` went to the optimizer of another model. The gradient of each batch was then added to all earlier ones: the first batch counted in every sum, the last in one. `same_weights` is the share of the right mask that the faulty one keeps.
+# A second way to spoil a mask: `zero_grad` goes to the optimizer of another model. The gradient of each batch is then added to all earlier ones: the first batch counts in every sum, the last in one. `same_weights` is the share of the right mask that the faulty one keeps.
 
 # %% tags=["part-classifiers"]
 def common_share(other):
@@ -875,7 +875,7 @@ if parts == "classifiers":
 #
 # ## 15. Settings that destroy, and a name for two things
 #
-# With $\alpha = 0$ nothing ties the model to $D_r$, and it forgets that too. "UA" is $100 - {}$accuracy on $D_f$, and some tables show the accuracy itself. And the public default of 0.2 for the weight of the penalty in ℓ1-sparse {cite:p}`jia2023model` leaves nothing of a network.
+# With $\alpha = 0$ nothing ties the model to $D_r$, and it forgets that too. "UA" is $100 - {}$accuracy on $D_f$, and is easily confused with that accuracy. And the public default of 0.2 for the weight of the penalty in ℓ1-sparse {cite:p}`jia2023model` leaves nothing of a network.
 
 # %% tags=["part-classifiers"]
 def salun_alpha(alpha):
