@@ -126,14 +126,15 @@ def run_name(path: Path, effective: Mapping[str, Any]) -> str:
 
 def code_of(path: Path, effective: Mapping[str, Any]) -> dict[str, str]:
     """Digests of the notebook and of the library, by which a record is known to be of this code."""
-    return {"cells": notebook_digest(path), "fingerprint": _library_digest(path, effective)}
+    return {"cells": notebook_digest(path, effective.get("parts")), "fingerprint": _library_digest(path, effective)}
 
 
-def notebook_digest(path: Path) -> str:
+def notebook_digest(path: Path, part: object = None) -> str:
     """Digest of a notebook's code cells: prose and outputs don't count, comments and layout neither, nor do the default parameters,
-    since a record holds those in force, nor cells tagged `recorded`, which only read records."""
+    since a record holds those in force, nor cells tagged `recorded`, which only read records. Where a run has a parameter called `parts`,
+    cells tagged `part-NAME` count only in runs of that part."""
     parts = []
-    for source in _deciding(path):
+    for source in _deciding(path, part):
         try:
             parts.append(provenance.code_digest(source))
         except SyntaxError:  # a magic, such as %pip
@@ -141,19 +142,23 @@ def notebook_digest(path: Path) -> str:
     return hashlib.sha256("".join(parts).encode()).hexdigest()[:16]
 
 
-def _deciding(path: Path) -> list[str]:
-    """Sources of the code cells that can decide a run."""
+def _deciding(path: Path, part: object = None) -> list[str]:
+    """Sources of the code cells that can decide a run, of one part of the notebook where it has several."""
     import nbformat
 
+    def counts(tags: list[str]) -> bool:
+        parts = {tag for tag in tags if tag.startswith("part-")}
+        return not {"parameters", "recorded"} & set(tags) and (part is None or not parts or f"part-{part}" in parts)
+
     code = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
-    return [c.source for c in code if not {"parameters", "recorded"} & set(c.metadata.get("tags", []))]
+    return [c.source for c in code if counts(c.metadata.get("tags", []))]
 
 
-def notebook_modules(path: Path) -> list[str]:
-    """Files of this package that a notebook's code cells name in ``from salun_utils… import …``, relative to the package; cells tagged
-    `recorded` don't count."""
+def notebook_modules(path: Path, part: object = None) -> list[str]:
+    """Files of this package that a notebook's code cells name in ``from salun_utils… import …``, relative to the package; cells that don't
+    count in `notebook_digest` don't count here."""
     found: dict[str, None] = {}
-    for source in _deciding(path):
+    for source in _deciding(path, part):
         with contextlib.suppress(SyntaxError):  # a magic, such as %pip
             for node in ast.walk(ast.parse(source)):
                 if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == provenance.PACKAGE.name:
@@ -169,7 +174,7 @@ def _library_digest(path: Path, effective: Mapping[str, Any]) -> str:
     if effective.get("sweep"):
         found = {run_fingerprint(spec.method, spec.arch, spec.mask) for spec in sweep_of(effective)}
         return hashlib.sha256("".join(sorted(found)).encode()).hexdigest()[:16]
-    method, modules = str(effective.get("method", "")), notebook_modules(path)
+    method, modules = str(effective.get("method", "")), notebook_modules(path, effective.get("parts"))
     if several := _methods_of(effective):
         found = {run_fingerprint(name, str(effective.get("arch", "small-cnn")), None, modules) for name in several}
         return hashlib.sha256("".join(sorted(found)).encode()).hexdigest()[:16]
