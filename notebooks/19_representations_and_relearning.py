@@ -130,7 +130,7 @@ figure, alt = traces_plots.alignment_by_layer(pd.DataFrame(layers))
 
 
 # %% [markdown]
-# On pictures of what was retained, the networks agree in every layer. On the forgotten class they part in the last ones. To Retrain all pictures of the class are spread among other things; to the original, and to what unlearned from it, they still form a group of their own, whatever it is now called.
+# On pictures of what was retained, the networks agree in every layer. On the forgotten class they part in the last ones, where a network decides what a picture is. There the second Retrain stays nearest to the first.
 #
 # ## Relearning
 #
@@ -373,6 +373,10 @@ def below(mine, reference):
 if "class-3" in tasks and rows[rows.scenario == "class-3"].seed.nunique() >= 5:
     held, figure_text = below(seedwise("class-3", "cka_forget", "salun"), seedwise("class-3", "cka_forget", study.AGAIN))
     claim("class-3: SalUn's last features of forgotten pictures are less like Retrain's than another Retrain's are", held, figure_text)
+    held, figure_text = below(seedwise("class-3", "cka_forget", "salun"), seedwise("class-3", "cka_forget", "original"))
+    claim("class-3: they are even less like Retrain's than the original's, which knows the class", held, figure_text)
+    held, figure_text = below(seedwise("class-3", "cka_forget", "salun"), seedwise("class-3", "cka_forget", "neggrad+"))
+    claim("class-3: and less than those of NegGrad+, which raises the loss in place of teaching wrong labels", held, figure_text)
     held, figure_text = below(seedwise("class-3", "class", study.AGAIN), seedwise("class-3", "class", "salun"))
     claim("class-3: a probe finds more of the class in SalUn than in a second Retrain", held, figure_text)
     look = of_class[(of_class.lesson == "1") & (of_class.step == 10)]
