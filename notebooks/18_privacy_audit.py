@@ -159,7 +159,7 @@ print(f"AUC on pictures that were to be forgotten, {models} networks\n{table.rou
 # ## Recorded runs
 #
 # {class}`salun_utils.audit.shadows.Plan` and [](00_audit.ipynb) do the same at scale: shadow models on all of `fashion-mini`, about 4,500 training pictures each, of which every model is made to unlearn its part of 1,000 targets. All methods share the same
-# trained networks. Intervals draw whole networks anew, since the scores of one network belong together. *Retrain* is the control: whatever an attack finds there is chance.
+# trained networks. Intervals draw whole networks and whole pictures anew, since the scores of one network belong together, and so do those of one picture. *Retrain* is the control: whatever an attack finds there is chance.
 
 # %% tags=["nbval-check-output"]
 recorded = summary.audits(su.runs.load_records(tier="cpu", dataset="fashion-mini", arch="small-cnn"))
@@ -173,7 +173,7 @@ def with_interval(row, digits=3):
 
 if recorded:
     data = next(iter(recorded.values())).data
-    print(f"{data['name']} ({data['note']}), {facts.models.max():.0f} shadow models, {data['targets']:,} targets, {data['watched']:,} watched pictures\n")
+    print(f"{data['name']} ({data['note']}),\n{facts.models.max():.0f} shadow models, {data['targets']:,} targets, {data['watched']:,} watched pictures\n")
     forgotten = rows[(rows.pictures == "targets") & (rows.when == "after") & (rows.attack == kinds[0])].set_index("method")
     threshold = rows[(rows.pictures == "targets") & (rows.when == "after") & (rows.attack == "margin")].set_index("method")
     shown = pd.DataFrame({
@@ -183,7 +183,7 @@ if recorded:
     print(f"pictures that were to be forgotten, after unlearning\n{shown.to_string()}\n")
     costs = facts[["ua", "ra", "ta", "mia", "unseen", "train_seconds", "unlearn_seconds"]].astype(float).round(1)
     costs.columns = ["UA", "RA", "TA", "MIA", "never seen", "train, s", "unlearn, s"]
-    print(f"means over models; MIA: unlearned targets that the paper's attack calls non-members, beside targets never seen\n{costs.rename(index=label).to_string()}")
+    print(f"means over models; MIA: unlearned targets that the paper's attack\ncalls non-members, beside targets never seen\n{costs.rename(index=label).to_string()}")
 else:
     print("There are no recorded audits yet.")
 

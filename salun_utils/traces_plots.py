@@ -59,9 +59,13 @@ def relearning_curves(
     names : network -> what to call it; `traces.summary.label` by default.
     """
     lessons, networks = list(dict.fromkeys(rows.lesson)), list(dict.fromkeys(rows.network))
-    figure, axes = plt.subplots(1, len(lessons), figsize=(2.5 * len(lessons) + 1.4, 3.2), sharey=True, squeeze=False)
+    columns = min(3, len(lessons))  # as many as stay readable on a page
+    lines = -(-len(lessons) // columns)
+    figure, axes = plt.subplots(lines, columns, figsize=(2.5 * columns + 1.4, 2.9 * lines), sharey=True, squeeze=False)
+    for axis in axes.flat[len(lessons) :]:
+        axis.set_visible(False)
     steps, said = sorted(rows.step.unique()), []
-    for axis, lesson in zip(axes[0], lessons):
+    for axis, lesson in zip(axes.flat, lessons):
         table = averaged(rows[rows.lesson == lesson], ["network", "step"], value)
         ends = {}
         for name, style in styles(networks).items():
@@ -77,7 +81,8 @@ def relearning_curves(
         axis.set(title=lesson_name(lesson), xlabel="step", xticks=steps, xlim=(0, steps[-1] * 1.05), ylim=(-3, 103))
         axis.set_xticklabels([f"{s:g}" for s in steps], fontsize=7)
         said.append(f"{lesson_name(lesson)}, at the last step: {', '.join(f'{n} {v:.0f}' for n, v in ends.items())}")
-    axes[0, 0].set_ylabel(ylabel)
+    for axis in axes[:, 0]:
+        axis.set_ylabel(ylabel)
     return _finished(figure, axes[0, -1]), f"Curves of relearning; {'; '.join(said)}"
 
 

@@ -24,8 +24,8 @@ def attack_rows(runs: dict[str, Record]) -> pd.DataFrame:
 
     Returns
     -------
-    auc, low, high (bootstrap 95 % interval over models); tpr_1 and tpr_01, the true-positive rates in per cent at 1 % and 0.1 % false
-    positives, each with _low and _high.
+    auc, low, high (bootstrap 95 % interval, which draws models and pictures anew); tpr_1 and tpr_01, the true-positive rates in per cent
+    at 1 % and 0.1 % false positives, each with _low and _high.
     """
     rows = []
     for method, record in runs.items():

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ..generation.recorded import label as eraser_label
+from ..influence.summary import over_seeds
 from ..metrics import bootstrap_interval, klom
 from ..runs import Record
 from ..runs.summary import label as method_label
@@ -142,13 +143,8 @@ def klom_rows(records: Iterable[Record], *, estimator: str = "normal") -> pd.Dat
 
 def averaged(rows: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFrame:
     """Mean of `value` over seeds with its bootstrap 95 % interval: columns mean, low, high, seeds; one row a group, in the order found."""
-    found = {}
-    for key, part in rows[rows[value].notna()].groupby(list(by), sort=False):
-        low, high = bootstrap_interval(part[value].to_numpy(), resamples=2000)
-        found[key] = {"mean": part[value].mean(), "low": low, "high": high, "seeds": len(part)}
-    levels = list(zip(*found)) or [[]] * len(by)
-    index = pd.MultiIndex.from_arrays(levels, names=list(by)) if len(by) > 1 else pd.Index(levels[0], name=by[0])
-    return pd.DataFrame(list(found.values()), index=index, columns=["mean", "low", "high", "seeds"])
+    names = {value: "mean", f"{value}_low": "low", f"{value}_high": "high"}
+    return over_seeds(rows[rows[value].notna()], by, [value]).rename(columns=names).reindex(columns=["mean", "low", "high", "seeds"])
 
 
 def steps_to(rows: pd.DataFrame, level: float, value: str = "forget") -> pd.DataFrame:
@@ -189,5 +185,5 @@ def generator_rows(records: Iterable[Record]) -> pd.DataFrame:
 def lesson_name(lesson: str) -> str:
     """What a page calls a lesson."""
     if lesson == BENIGN:
-        return "retained pictures only"
+        return "retained only"
     return "1 picture" if lesson == "1" else f"{lesson} pictures"
