@@ -934,7 +934,7 @@ if parts == "generators":
         packages=su.runs.provenance.package_versions(), code={"commit": su.runs.provenance.commit()},
     )  # fmt: skip
 
-# %% tags=["recorded", "nbval-check-output"]
+# %% tags=["recorded"]
 from salun_utils import errata, errata_plots
 
 here = errata.effects([record])
