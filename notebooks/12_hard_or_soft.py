@@ -296,19 +296,19 @@ figure, alt = show_path("random-10")
 figure, alt = show_path("class-3")
 
 # %% tags=["nbval-check-output"]
-from salun_utils.influence.summary import as_text
+from salun_utils.runs import with_intervals
 
 SHOWN = {"avg_gap": "average gap", "gap_ua": "UA gap", "gap_ra": "RA gap", "gap_ta": "TA gap", "gap_mia": "MIA gap"}
 schedules = {}
 for where, rows in equal.items():
     print(f"{where}: the path of the falling penalty, {rows.seed.nunique()} seeds; beta 0 is RL")
-    print(as_text(paths[where], SHOWN, digits=1).to_string() + "\n")
+    print(with_intervals(paths[where], SHOWN, digits=1).to_string() + "\n")
     soft_rows = {s: soft_records.path(rows[rows.method == "salun-soft"], s) for s in SCHEDULES}
     common = sorted(set.intersection(*(set(t.index) for t in soft_rows.values())))
     schedules[where] = pd.concat({(b, s): soft_rows[s].loc[b] for b in common for s in SCHEDULES}, axis=1).T if common else pd.DataFrame()
     if common:
         print(f"{where}: the same penalty under three schedules")
-        print(as_text(schedules[where].rename_axis(["beta", "schedule"]), SHOWN, digits=1).to_string() + "\n")
+        print(with_intervals(schedules[where].rename_axis(["beta", "schedule"]), SHOWN, digits=1).to_string() + "\n")
 if not equal:
     print("There are no recorded runs yet.")
 
@@ -344,9 +344,9 @@ own = {where: {name: rows for name, rows in groups.items() if rows.seed.nunique(
 own = {where: groups for where, groups in own.items() if len(groups) > 1}
 means, duels = {}, {}
 for where, groups in own.items():
-    means[where] = soft_records.over_seeds(pd.concat([rows.assign(name=name) for name, rows in groups.items()]), ["name"], [*soft_records.GAPS, "cost"])
+    means[where] = su.runs.over_seeds(pd.concat([rows.assign(name=name) for name, rows in groups.items()]), ["name"], [*soft_records.GAPS, "cost"])
     print(f"{where}, with the values tuned for each; gaps in points, cost as a share of Retrain's time")
-    print(as_text(means[where], {**SHOWN, "cost": "cost"}).to_string())
+    print(with_intervals(means[where], {**SHOWN, "cost": "cost"}).to_string())
     duels[where] = soft_records.pairs({name: soft_records.by_seed(rows) for name, rows in groups.items()})
     print(f"\naverage gap, paired by seed\n{soft_records.as_text(duels[where])}\n")
 if not own:

@@ -230,7 +230,7 @@ TASKS = ["fashion-mini, random-10", "fashion-mini, class-3", "fashion-mini, rand
 of = {t: rows[rows.task == t] for t in TASKS} if len(rows) else {}
 of = {t: part for t, part in of.items() if sparsity.densities(part).size and part.seed.nunique() >= LEAST}
 rows = pd.concat(of.values()) if of else rows
-tables = {t: sparsity.over_seeds(part[part["mask"] == "saliency"]) for t, part in of.items()}
+tables = {t: sparsity.by_density(part[part["mask"] == "saliency"]) for t, part in of.items()}
 for t, means in tables.items():
     print(f"{t}, mask saliency\n{sparsity.as_text(means)}\n")
 if not of:
@@ -270,7 +270,7 @@ if pairs:
     for t in dict.fromkeys(t for t, _ in pairs):
         seeds = set.intersection(*(set(of[t][of[t]["mask"] == m].seed) for m in NAMES if (t, m) in pairs))
         same = of[t][of[t].seed.isin(seeds)]
-        drawn[t] = {name: sparsity.over_seeds(same[same["mask"] == m]) for m, name in NAMES.items() if m == "saliency" or (t, m) in pairs}
+        drawn[t] = {name: sparsity.by_density(same[same["mask"] == m]) for m, name in NAMES.items() if m == "saliency" or (t, m) in pairs}
     figure, alt = sparsity_plots.lines_by_mask(drawn)
 else:
     print("There are no recorded runs yet.")

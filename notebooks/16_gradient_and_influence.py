@@ -306,13 +306,13 @@ SINGLE = {"one_test": "influence, test loss", "one_own": "influence, own loss", 
 WEIGHT = {"set_by_gradient": "gradient", "set_by_influence": "influence", "set_by_magnitude": "magnitude"}
 HALF = {f"set_half_by_{k}": k for k in names}
 if recorded:
-    head = summary.over_seeds(summary.measured(recorded, "head"), ["scenario"], [*SINGLE, *WEIGHT, *HALF])
+    head = su.runs.over_seeds(summary.measured(recorded, "head"), ["scenario"], [*SINGLE, *WEIGHT, *HALF])
     print("pictures left out one at a time: which change of loss is larger?")
-    print(summary.as_text(head, SINGLE).to_string())
+    print(su.runs.with_intervals(head, SINGLE).to_string())
     print("\nthe forget set left out: which weights move further?")
-    print(summary.as_text(head, WEIGHT).to_string())
+    print(su.runs.with_intervals(head, WEIGHT).to_string())
     print("\nshare of the squared move in the upper half of the weights (0.5 for a random half)")
-    print(summary.as_text(head, HALF).to_string())
+    print(su.runs.with_intervals(head, HALF).to_string())
 else:
     print("There are no recorded runs yet.")
 
@@ -342,10 +342,10 @@ RANKS = {"rank_forget": "forget loss", "rank_retain": "retain loss", "rank_selec
 ordering = {}
 for where in recorded:
     figures = summary.decile_figures(every[every.scenario == where])
-    ordering[where] = summary.over_seeds(figures, ["scoring", "change"], [*RANKS, "top", "upper", "selective_top"])
+    ordering[where] = su.runs.over_seeds(figures, ["scoring", "change"], [*RANKS, "top", "upper", "selective_top"])
     table = ordering[where][ordering[where].index.get_level_values("change").isin(["zero", "equal noise", "undo"])]
     print(f"{where}: rank correlation with the decile, and the part of the change of the forget loss in deciles 10 and 6 to 10")
-    print(summary.as_text(table, {**RANKS, "top": "in decile 10", "upper": "in 6 to 10"}).to_string() + "\n")
+    print(su.runs.with_intervals(table, {**RANKS, "top": "in decile 10", "upper": "in 6 to 10"}).to_string() + "\n")
 if not recorded:
     print("There are no recorded runs yet.")
 
@@ -361,9 +361,9 @@ else:
 # %% tags=["nbval-check-output"]
 BESIDE = {"retain gradient": "gradient on D_r", "magnitude": "magnitude", "moved": "moved by RL", "random": "random"}
 if recorded:
-    beside = summary.over_seeds(summary.measured(recorded, "deciles", "rank"), ["scenario"], list(BESIDE))
+    beside = su.runs.over_seeds(summary.measured(recorded, "deciles", "rank"), ["scenario"], list(BESIDE))
     print("rank correlation of saliency, weight by weight")
-    print(summary.as_text(beside, BESIDE).to_string())
+    print(su.runs.with_intervals(beside, BESIDE).to_string())
 else:
     print("There are no recorded runs yet.")
 
@@ -384,9 +384,9 @@ OVERLAPS = {"jaccard_50": "overlap, half kept", "jaccard_10": "overlap, tenth ke
 if recorded:
     last = paths[paths.epoch == paths.epoch.max()]
     kinds = {f"after {paths.epoch.max()} epochs": last, "halves of D_f": summary.measured(recorded, "drift", "halves"), "D_f and D_r": summary.measured(recorded, "drift", "retain")}
-    overlaps = {name: summary.over_seeds(figures, ["scenario"], list(OVERLAPS)) for name, figures in kinds.items()}
+    overlaps = {name: su.runs.over_seeds(figures, ["scenario"], list(OVERLAPS)) for name, figures in kinds.items()}
     print(f"two masks compared (by chance: {influence.by_chance(0.5):.2f} with half of the weights kept, {influence.by_chance(0.1):.2f} with a tenth)")
-    print(pd.concat({name: summary.as_text(table, OVERLAPS) for name, table in overlaps.items()}).to_string())
+    print(pd.concat({name: su.runs.with_intervals(table, OVERLAPS) for name, table in overlaps.items()}).to_string())
     once, anew = (summary.measured(recorded, "masks", way).set_index(["scenario", "seed"]) for way in ("once", "anew"))
     gaps = {}
     for where in recorded:

@@ -135,7 +135,7 @@ pd.DataFrame({"seconds, about": here.seconds.map(lambda s: f"{10.0 ** round(np.l
 # that the paper uses with ten epochs. The figures are means over seeds.
 
 # %% mystnb={"image": {"alt": "Heat maps over five learning rates and four numbers of epochs: UA gap, MIA gap and average gap of SalUn. The UA gap is negative at the lower left and positive at the upper right, with the border between them"}}
-from salun_utils.influence.summary import as_text, over_seeds
+from salun_utils.runs import over_seeds, with_intervals
 from salun_utils.scale import recorded
 
 LEAST = 3  # seeds behind a figure that a picture or a claim rests on
@@ -218,7 +218,7 @@ def means(rows, size, methods=("salun", "rl")):
 
 def lines(table, measures):
     """A table for reading: means, of the average gap with its interval, and the time as a part of Retrain's."""
-    text = as_text(table, {"avg_gap": "average gap"}, digits=1)
+    text = with_intervals(table, {"avg_gap": "average gap"}, digits=1)
     for measure in measures:
         text[TITLE[measure]] = table[measure].map("{:+.1f}".format)
     text["time"] = table.cost.map("{:.0f} %".format)

@@ -130,7 +130,7 @@ def correlations(table: pd.DataFrame, measures: Mapping[str, str], names: Mappin
 
     Parameters
     ----------
-    table : rows by (scoring, change) of `influence.summary.over_seeds`. measures : column -> title. names : change -> what it is called.
+    table : rows by (scoring, change) of `runs.over_seeds`. measures : column -> title. names : change -> what it is called.
     """
     scorings = list(dict.fromkeys(table.index.get_level_values("scoring")))
     figure, axes = plt.subplots(1, len(measures), figsize=(1.5 + 2.3 * len(measures), 0.62 * len(names) + 1.4), sharey=True, squeeze=False)

@@ -8,9 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from .influence.summary import over_seeds
 from .metrics import PairedTest, holm, paired_test
-from .runs import Record, frame
+from .runs import Record, frame, over_seeds
 from .runs.summary import MEASURES, label
 
 GAPS = ("avg_gap", *(f"gap_{m}" for m in MEASURES))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
 from .errors import InputError
 from .metrics import Verdict, holm, paired_test, significance
-from .runs import Record, frame, sweeps
+from .runs import Record, frame, over_seeds
 
 HALF = 0.5  # the paper's density
 TOGETHER = "mean of all tasks"
@@ -64,21 +64,13 @@ def densities(rows: pd.DataFrame, measure: str = "avg_gap", mask: str = "salienc
     return table.dropna(axis=1)
 
 
-def over_seeds(rows: pd.DataFrame, by: Sequence[str] = ("keep",)) -> pd.DataFrame:
-    """Mean of each of `MEASURES` with the ends of its bootstrap 95 % interval (…_low, …_high), and how many seeds, by the columns `by`."""
-
-    def line(part: pd.DataFrame) -> pd.Series:
-        figures = {"seeds": part.seed.nunique()}
-        for name in MEASURES:
-            interval = sweeps.interval(part, name)
-            figures |= {name: part[name].mean(), f"{name}_low": interval.low, f"{name}_high": interval.high}
-        return pd.Series(figures)
-
-    return pd.DataFrame({key: line(part) for key, part in rows.groupby(list(by) if len(by) > 1 else by[0])}).T.rename_axis(list(by))
+def by_density(rows: pd.DataFrame) -> pd.DataFrame:
+    """Mean of each of `MEASURES` over seeds, with its interval (see `runs.over_seeds`), by `keep`, rising."""
+    return over_seeds(rows.sort_values("keep", kind="stable"), ["keep"], MEASURES)
 
 
 def as_text(table: pd.DataFrame) -> str:
-    """The table of `over_seeds` by `keep`, as plain text."""
+    """The table of `by_density`, as plain text."""
     shown = pd.DataFrame({"seeds": table.seeds.astype(int)})
     for m in ("ua", "ra", "ta", "mia"):
         shown[f"{m.upper()} gap"] = table[f"gap_{m}"].map("{:+.1f}".format)

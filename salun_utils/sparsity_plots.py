@@ -152,7 +152,7 @@ def against_density(tables: Mapping[str, pd.DataFrame], *, knees: Mapping[str, f
 
     Parameters
     ----------
-    tables : task -> rows by keep, columns of `sparsity.over_seeds`. knees : task -> density of the automatic mask, drawn as a line.
+    tables : task -> rows by keep, columns of `sparsity.by_density`. knees : task -> density of the automatic mask, drawn as a line.
     """
     figure, axes = plt.subplots(len(tables), len(PANELS), figsize=(9.4, 0.6 + 1.6 * len(tables)), sharex=True, squeeze=False)
     for line, (task, table) in zip(axes, tables.items(), strict=True):
@@ -219,7 +219,7 @@ def lines_by_mask(tables: Mapping[str, Mapping[str, pd.DataFrame]], *, measure: 
 
     Parameters
     ----------
-    tables : task -> mask -> rows by keep, columns of `sparsity.over_seeds`.
+    tables : task -> mask -> rows by keep, columns of `sparsity.by_density`.
     """
     figure, axes = plt.subplots(1, len(tables), figsize=(3.1 * len(tables) + 0.6, 3.2), squeeze=False)
     for axis, (task, masks) in zip(axes.flat, tables.items(), strict=True):

@@ -8,7 +8,7 @@ import pytest
 
 from salun_utils import influence_plots
 from salun_utils.influence import summary
-from salun_utils.runs import Record
+from salun_utils.runs import Record, over_seeds, with_intervals
 
 
 @pytest.fixture(autouse=True)
@@ -71,10 +71,10 @@ def test_figures_of_deciles_by_hand(runs):
 
 
 def test_means_have_intervals_from_three_seeds_on(runs):
-    table = summary.over_seeds(summary.measured(runs, "head"), ["scenario"], ["a"])
+    table = over_seeds(summary.measured(runs, "head"), ["scenario"], ["a"])
     assert table.loc["class-3", ["seeds", "a"]].tolist() == [3, 2.0]
     assert 1 <= table.loc["class-3", "a_low"] < 2 < table.loc["class-3", "a_high"] <= 3
-    shown = summary.as_text(table, {"a": "figure"}, digits=1)
+    shown = with_intervals(table, {"a": "figure"}, digits=1)
     assert shown.loc["random-10", "figure"] == "1.0"
     assert shown.loc["class-3", "figure"].startswith("2.0 [1.")
     assert summary.measured(runs, "masks", "anew").average_gap.tolist() == [3.0, 4.0, 5.0, 3.0]
@@ -109,7 +109,7 @@ def test_a_line_goes_through_the_mean_of_the_seeds(runs):
 
 def test_correlations_are_one_mark_an_ordering_and_change(runs):
     figures = summary.decile_figures(summary.decile_rows(runs)).query("scenario == 'class-3'")
-    table = summary.over_seeds(figures, ["scoring", "change"], ["rank_forget", "rank_retain"])
+    table = over_seeds(figures, ["scoring", "change"], ["rank_forget", "rank_retain"])
     figure, _ = influence_plots.correlations(
         table, {"rank_forget": "forget", "rank_retain": "retain"}, {"zero": "set to 0", "undo": "put back"}
     )

@@ -12,8 +12,7 @@ import pandas as pd
 import pytest
 
 from salun_utils import scale_plots
-from salun_utils.influence.summary import over_seeds
-from salun_utils.runs import Record, load_records
+from salun_utils.runs import Record, load_records, over_seeds
 from salun_utils.scale import Cost, affine, recorded
 
 

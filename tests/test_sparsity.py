@@ -14,13 +14,13 @@ from salun_utils.sparsity import (
     against_half,
     as_text,
     best_on_others,
+    by_density,
     choose,
     densities,
     each_against_half,
     guessed_gap,
     judge,
     mean_of_tasks,
-    over_seeds,
     paired,
     sweep_rows,
     verdict_rows,
@@ -148,7 +148,7 @@ def test_every_other_density_is_compared_with_one_half():
 
 
 def test_means_and_pairs_by_density(rows):
-    table = over_seeds(rows[rows["mask"] == "saliency"])
+    table = by_density(rows[rows["mask"] == "saliency"])
     assert table.loc[0.1, "avg_gap"] == pytest.approx(6.6 / 3) and table.loc[0.1, "seeds"] == 3
     assert table.loc[0.1, "avg_gap_low"] <= table.loc[0.1, "avg_gap"] <= table.loc[0.1, "avg_gap_high"]
     assert table.loc[0.1, "gap_mia"] == pytest.approx(13.2 / 3) and table.loc[0.1, "cost"] == pytest.approx(0.25)
@@ -171,6 +171,6 @@ def test_choices_are_one_family_over_all_tasks_and_hindsight_is_no_contender():
 
 
 def test_the_table_of_a_task_has_a_line_for_each_density(rows):
-    text = as_text(over_seeds(rows[rows["mask"] == "saliency"]))
+    text = as_text(by_density(rows[rows["mask"] == "saliency"]))
     assert [line.split()[:3] for line in text.splitlines()[1:]] == [["10", "%", "3"], ["30", "%", "3"], ["50", "%", "3"]]
     assert max(map(len, text.splitlines())) <= 80

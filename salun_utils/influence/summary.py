@@ -1,17 +1,15 @@
-"""Records of `influence.study` as tables: one row a seed, and means over seeds with bootstrap intervals."""
+"""Records of `influence.study` as tables, one row a seed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 import pandas as pd
 
-from ..runs import Record, sweeps
+from ..runs import Record
 from ..runs.summary import one_a_seed
 from .deciles import rank_correlation
 from .study import NAME
-
-LEAST = 3  # seeds behind an interval
 
 
 def studies(records: Iterable[Record]) -> dict[str, list[Record]]:
@@ -78,29 +76,3 @@ def drift_rows(runs: dict[str, list[Record]]) -> pd.DataFrame:
         for row in run.measurements["drift"]["epochs"]
     ]
     return pd.DataFrame(rows)
-
-
-def over_seeds(figures: pd.DataFrame, by: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
-    """Mean over seeds with its bootstrap 95 % interval: for each column c the columns c, c_low and c_high, and "seeds"."""
-    rows = {}
-    for key, part in figures.groupby(list(by), sort=False):
-        row: dict[str, float] = {"seeds": len(part)}
-        for column in columns:
-            interval = sweeps.interval(part, column)
-            row |= {column: part[column].mean(), f"{column}_low": interval.low, f"{column}_high": interval.high}
-        rows[key if len(by) > 1 else key[0]] = row
-    table = pd.DataFrame.from_dict(rows, orient="index")
-    table.index = pd.MultiIndex.from_tuples(list(rows), names=list(by)) if len(by) > 1 else pd.Index(list(rows), name=by[0])
-    return table
-
-
-def as_text(table: pd.DataFrame, columns: dict[str, str], *, digits: int = 2) -> pd.DataFrame:
-    """Rows of `over_seeds` for reading: "mean [low, high]", with no interval for fewer than three seeds; `columns` renames them."""
-    shown = pd.DataFrame({"seeds": table.seeds.astype(int)})
-    for column, name in columns.items():
-        triples = zip(table.seeds, table[column], table[f"{column}_low"], table[f"{column}_high"], strict=True)
-        shown[name] = [
-            f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]" if seeds >= LEAST else f"{mean:.{digits}f}"
-            for seeds, mean, low, high in triples
-        ]
-    return shown

@@ -9,10 +9,11 @@ from .execute import Task, prepare, run, run_with_result
 from .notebooks import publish, run_notebook
 from .record import SCHEMA_VERSION, Record
 from .spec import SCENARIOS, TIERS, RunSpec
-from .sweeps import expand, frame, run_all
+from .sweeps import expand, frame, over_seeds, run_all, with_intervals
 from .table import COLUMNS, load_records, records_folder, table
 
 __all__ = [
     "COLUMNS", "SCENARIOS", "SCHEMA_VERSION", "TIERS", "Cache", "DamagedCacheWarning", "Record", "RunSpec", "Task", "expand",
-    "frame", "load_records", "prepare", "publish", "records_folder", "run", "run_all", "run_notebook", "run_with_result", "table",
+    "frame", "load_records", "over_seeds", "prepare", "publish", "records_folder", "run", "run_all", "run_notebook", "run_with_result",
+    "table", "with_intervals",
 ]  # fmt: skip

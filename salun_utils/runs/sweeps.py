@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -19,6 +19,7 @@ from .spec import RunSpec
 from .summary import MEASURES, cost
 
 REPEATED = 20.0  # seconds of processor time: a first run that took less is made twice, since a good part of them is the libraries' start
+LEAST = 3  # seeds behind an interval that is shown
 SHARED = ("tier", "dataset", "data_note", "train_images", "device", "seed", "split_seed", "training_seed")  # of all runs of a sweep
 
 
@@ -104,6 +105,37 @@ def interval(rows: pd.DataFrame, column: str) -> Interval:
     """Bootstrap 95 % interval of the mean of a column of `frame`; of `TIMES` those that were taken, (NaN, NaN) where none was."""
     values = rows[column].dropna() if column in TIMES else rows[column]
     return bootstrap_interval(values) if len(values) else Interval(float("nan"), float("nan"))
+
+
+def over_seeds(rows: pd.DataFrame, by: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
+    """Mean over seeds with its bootstrap 95 % interval: for each column c the columns c, c_low and c_high, and "seeds".
+
+    Parameters
+    ----------
+    rows : one row a seed and value of `by`, such as those of `frame`. by : columns that set the lines of the table, in order of appearance.
+    """
+    means: dict[Any, dict[str, float]] = {}
+    for key, part in rows.groupby(list(by), sort=False):
+        line: dict[str, float] = {"seeds": len(part)}
+        for column in columns:
+            found = interval(part, column)
+            line |= {column: part[column].mean(), f"{column}_low": found.low, f"{column}_high": found.high}
+        means[key if len(by) > 1 else key[0]] = line
+    table = pd.DataFrame.from_dict(means, orient="index")
+    table.index = pd.MultiIndex.from_tuples(list(means), names=list(by)) if len(by) > 1 else pd.Index(list(means), name=by[0])
+    return table
+
+
+def with_intervals(table: pd.DataFrame, columns: Mapping[str, str], *, digits: int = 2) -> pd.DataFrame:
+    """Rows of `over_seeds` for reading: "mean [low, high]", with no interval for fewer than `LEAST` seeds; `columns` renames them."""
+    shown = pd.DataFrame({"seeds": table.seeds.astype(int)})
+    for column, name in columns.items():
+        found = zip(table.seeds, table[column], table[f"{column}_low"], table[f"{column}_high"], strict=True)
+        shown[name] = [
+            f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]" if seeds >= LEAST else f"{mean:.{digits}f}"
+            for seeds, mean, low, high in found
+        ]
+    return shown
 
 
 def _line(record: Record) -> dict[str, Any]:

@@ -8,9 +8,8 @@ import numpy as np
 import pandas as pd
 
 from ..generation.recorded import label as eraser_label
-from ..influence.summary import over_seeds
 from ..metrics import bootstrap_interval, klom
-from ..runs import Record
+from ..runs import Record, over_seeds
 from ..runs.summary import label as method_label
 from .inside import LAST
 from .study import AGAIN, BENIGN, ORACLE, ORIGINAL
