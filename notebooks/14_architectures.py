@@ -319,7 +319,7 @@ else:
     print("There are no recorded masks yet.")
 
 # %% [markdown]
-# *Unevenness* is the standard deviation of the share over the layers, each weight counting once: 0 if every layer has its half, 0.5 if layers are kept whole or not at all. *Overlap* is that of the mask with one made from as many retained pictures, and *idle* the share of weights with next to no gradient:
+# *Unevenness* is the standard deviation of the share over the layers, each weight counting once: 0 if every layer has its half, 0.5 if layers are kept whole or not at all. *Overlap* is that of the mask with one made from as many retained pictures, and *idle* the share of weights with next to no gradient. In VGG-16 those are many: its last three convolutions work on a map that four halvings have made of 28 × 28 pixels a single one, which a kernel of 3 × 3 meets with its centre alone, while its other eight weights see padding.
 
 # %% tags=["nbval-check-output"]
 where_rows = tables.sites(looks)
