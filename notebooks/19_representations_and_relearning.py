@@ -330,6 +330,8 @@ for (model, lesson), part in taught_again.groupby(["model", "lesson"], sort=Fals
     print(f"{model}, {lesson} pictures: drawings of the concept that are recognised, %, by step\n{wide.round(1).to_string()}\n")
 if sparse:
     print(f"recorded in fewer than {LEAST} runs, and not shown: {'; '.join(sparse)}")
+if len(of_ddpm) and "Retrain" not in set(of_ddpm.network):
+    print("The DDPM that was trained anew is not recorded yet, so how soon\na class is learned that was never known stays open here.")
 if not len(taught_again):
     print("There are no means of recorded runs yet.")
 
