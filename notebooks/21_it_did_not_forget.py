@@ -194,18 +194,29 @@ figure, alt = diagnosis_plots.signature_maps(live, x="learning rate", y={"by alp
 # %% [markdown]
 # ## Recorded runs: maps
 #
-# The same on all of `fashion-mini` with five seeds: how many of the seeds are healthy, and the signature of those that are not, if more than half agree.
+# The same on all of `fashion-mini`, read from the records of [](00_sweep.ipynb): the share of the seeds that are healthy in each cell, in per cent, and a map of the signature that most of the seeds have, with the mean UA.
 
 # %% tags=["nbval-check-output"]
 on_maps = su.runs.load_records(tier="cpu", dataset="fashion-mini", arch="small-cnn", study="failures")
-healthy = {}
+healthy, maps = {}, {}
 for where in dict.fromkeys(r.row()["scenario"] for r in on_maps):
     part = [r for r in on_maps if r.row()["scenario"] == where]
-    lines = pd.DataFrame([{"lr": r.spec["params"]["lr"], "alpha": r.spec["params"]["alpha"], "keep": r.spec["keep"], "healthy": bool(r.scores) and su.diagnose(r).signature == "healthy"} for r in part])
+    lines = pd.DataFrame([
+        {"lr": r.spec["params"]["lr"], "alpha": r.spec["params"]["alpha"], "keep": r.spec["keep"], "seed": r.row()["seed"],
+         "signature": su.diagnose(r).signature if r.scores else None, "ua": r.scores.get("ua")} for r in part
+    ])  # fmt: skip
     for name, kept in (("alpha", lines[lines.keep == 0.5]), ("keep", lines[lines.alpha == 1])):
-        healthy[where, name] = kept.pivot_table(index=name, columns="lr", values="healthy", aggfunc="mean")
-        print(f"{where}: share of {part[0].spec['method']} runs that are healthy, by learning rate and {name}\n{(100 * healthy[where, name]).round(0).astype(int).to_string()}\n")
+        cells = kept.assign(healthy=kept.signature == "healthy").groupby([name, "lr"])
+        healthy[where, name] = cells.healthy.mean().unstack()
+        maps.setdefault(where, {})[name] = (cells.signature.agg(lambda found: next(iter(found.mode()), None)).unstack(), cells.ua.mean().unstack())
+        print(f"{where}: healthy runs of SalUn, %, by learning rate and {name}, {kept.seed.nunique()} seeds\n{(100 * healthy[where, name]).round(0).astype(int).to_string()}\n")
 if not on_maps:
+    print("There are no recorded maps yet.")
+
+# %% mystnb={"image": {"alt": "Two maps of recorded runs over the learning rate, one with alpha and one with the density of the mask upward, coloured by the signature of most seeds, with the mean UA in each cell"}}
+for where, (by_alpha, by_keep) in ((where, m.values()) for where, m in maps.items()):
+    figure, alt = diagnosis_plots.signature_maps({f"{where}, by alpha": by_alpha, f"{where}, by density": by_keep}, x="learning rate", y={f"{where}, by alpha": r"$\alpha$", f"{where}, by density": "density of the mask"})
+if not maps:
     print("There are no recorded maps yet.")
 
 # %% [markdown]
