@@ -2,9 +2,10 @@
 
     python benchmark/make_fashion_mini.py [FOLDER] [OUTPUT]
 
-FOLDER holds the four official ``*-ubyte.gz`` files (default: where Debian's package ``dataset-fashion-mnist`` puts them).
-The first 1,000 training and the first 200 test pictures of each class are taken and kept in the order of the files: nothing is drawn
-at random. Times inside the archive are fixed, so the same compressor gives the same bytes.
+FOLDER holds the four official ``*-ubyte.gz`` files (default: where Debian's package
+``dataset-fashion-mnist`` puts them). The first 1,000 training and the first 200 test pictures of
+each class are taken and kept in the order of the files: nothing is drawn at random. Times inside
+the archive are fixed, so the same compressor gives the same bytes.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ def first_of_each_class(labels: np.ndarray, count: int) -> np.ndarray:
 
 
 def build(folder: Path, output: Path) -> None:
-    """Write the archive of uint8 arrays: train_pixels (10000, 28, 28), train_labels (10000,) and the same of test (2000)."""
+    """Write the archive of uint8 arrays: train_pixels (10000, 28, 28), train_labels (10000,) and
+    the same of test (2000).
+    """
     arrays = {}
     for part, count in PER_CLASS.items():
         pixels = read_idx(folder / f"{OFFICIAL[part]}-images-idx3-ubyte.gz")
@@ -52,7 +55,11 @@ def main(arguments: list[str]) -> int:
     build(folder, output)
     digest = sha256(output)
     print(f"{output}: {output.stat().st_size:,} bytes, sha256 {digest}")
-    print("as recorded" if digest == FASHION_MINI_SHA256 else f"differs from the recorded {FASHION_MINI_SHA256}")
+    print(
+        "as recorded"
+        if digest == FASHION_MINI_SHA256
+        else f"differs from the recorded {FASHION_MINI_SHA256}"
+    )
     return 0 if digest == FASHION_MINI_SHA256 else 1
 
 

@@ -1,8 +1,9 @@
 """Render the book as HTML from notebooks that have been executed.
 
 `x` shows the committed outputs; ``--notebooks DIR`` takes every notebook that lies in DIR from
-there instead. The pages are copied into ``OUT/src`` first, so that neither the virtual environment nor earlier builds are scanned and the
-committed notebooks stay as they are. Ends by printing the path of ``index.html``.
+there instead. The pages are copied into ``OUT/src`` first, so that neither the virtual environment
+nor earlier builds are scanned and the committed notebooks stay as they are. Ends by printing the
+path of ``index.html``.
 """
 
 from __future__ import annotations
@@ -18,23 +19,43 @@ ROOT = Path(__file__).resolve().parent.parent
 
 
 def api_pages() -> dict[str, list[str]]:
-    """Module names by the API page that documents them: one page a subpackage, and ``api_core`` for the modules above them."""
+    """Module names by the API page that documents them: one page a subpackage, and ``api_core`` for
+    the modules above them.
+    """
     pages: dict[str, list[str]] = {}
     for path in sorted((ROOT / "salun_utils").rglob("*.py")):
         parts = path.relative_to(ROOT).with_suffix("").parts
         if path.name != "__init__.py" and not any(part.startswith("_") for part in parts):
-            pages.setdefault(f"api_{parts[1]}" if len(parts) > 2 else "api_core", []).append(".".join(parts))
+            pages.setdefault(f"api_{parts[1]}" if len(parts) > 2 else "api_core", []).append(
+                ".".join(parts)
+            )
     return dict(sorted(pages.items()))
 
 
 def write_api(folder: Path) -> None:
     """Write the API pages, so that a new module is documented without anybody listing it."""
     for page, modules in api_pages().items():
-        package = "salun_utils" if page == "api_core" else f"salun_utils.{page.removeprefix('api_')}"
-        text = [f"# `{package}`", "```{eval-rst}", f".. automodule:: {package}", "   :no-members:", "```"]
+        package = (
+            "salun_utils" if page == "api_core" else f"salun_utils.{page.removeprefix('api_')}"
+        )
+        text = [
+            f"# `{package}`",
+            "```{eval-rst}",
+            f".. automodule:: {package}",
+            "   :no-members:",
+            "```",
+        ]
         for module in modules:
             title = module.removeprefix(package + ".")
-            text += ["", f"## `{title}`", "", "```{eval-rst}", f".. automodule:: {module}", "   :members:", "```"]
+            text += [
+                "",
+                f"## `{title}`",
+                "",
+                "```{eval-rst}",
+                f".. automodule:: {module}",
+                "   :members:",
+                "```",
+            ]
         (folder / f"{page}.md").write_text("\n".join(text) + "\n")
 
 
@@ -60,20 +81,43 @@ def render(out: Path, *, notebooks: Path | None = None) -> Path:
     built, html = out / "_build" / "html", out / "html"
     shutil.rmtree(out / "_build", ignore_errors=True)
     program = str(Path(sys.executable).parent / "jupyter-book")
-    command = [program, "build", "-W", "--keep-going", "--quiet", "--path-output", str(out), str(out / "src")]
+    command = [
+        program,
+        "build",
+        "-W",
+        "--keep-going",
+        "--quiet",
+        "--path-output",
+        str(out),
+        str(out / "src"),
+    ]
     environment = os.environ | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
     if done.returncode or not (built / "index.html").exists():
         said = f"{done.stdout}{done.stderr}"
-        raise SystemExit(f"{said}\nerror: the HTML build failed with exit status {done.returncode}; its warnings are above")
+        raise SystemExit(
+            f"{said}\nerror: the HTML build failed with exit status {done.returncode}; its warnings"
+            " are above"
+        )
     shutil.rmtree(html, ignore_errors=True)
     built.rename(html)
     return html / "index.html"
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--notebooks", type=Path, help="folder of executed notebooks (default: the committed ones)")
-    parser.add_argument("--out", type=Path, default=ROOT / "build", help="folder to build in; the pages end up in OUT/html")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--notebooks", type=Path, help="folder of executed notebooks (default: the committed ones)"
+    )
+    parser.add_argument(
+        "--out",
+        type=Path,
+        default=ROOT / "build",
+        help="folder to build in; the pages end up in OUT/html",
+    )
     options = parser.parse_args()
     print(render(options.out, notebooks=options.notebooks))

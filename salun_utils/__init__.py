@@ -12,7 +12,8 @@ from . import data, masking, metrics, models, runs, saliency, training, unlearni
 from .diagnosis import Diagnosis, diagnose
 from .errors import InputError
 
-_ON_FIRST_USE = ("audit", "generation", "grid", "influence", "plots")  # heavy, or needing packages that the rest does without
+# heavy, or needing packages that the rest does without
+_ON_FIRST_USE = ("audit", "generation", "grid", "influence", "plots")
 
 
 def __getattr__(name: str) -> ModuleType:
@@ -22,4 +23,16 @@ def __getattr__(name: str) -> ModuleType:
 
 
 __version__ = "0.1.0"
-__all__ = ["Diagnosis", "InputError", "data", "diagnose", "masking", "metrics", "models", "runs", "saliency", "training", "unlearning"]
+__all__ = [
+    "Diagnosis",
+    "InputError",
+    "data",
+    "diagnose",
+    "masking",
+    "metrics",
+    "models",
+    "runs",
+    "saliency",
+    "training",
+    "unlearning",
+]

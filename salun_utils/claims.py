@@ -16,6 +16,14 @@ def claim(text: str, verdict: object, figure: str = "") -> str:
     -------
     "holds", "FAILS" or "open".
     """
-    mark = {True: "holds", False: "FAILS", None: "open"}[verdict if verdict is None else bool(verdict)]
-    print(textwrap.fill(f"[{mark}] {text}" + (f": {figure}" if figure else ""), width=90, subsequent_indent=" " * 8))
+    mark = {True: "holds", False: "FAILS", None: "open"}[
+        verdict if verdict is None else bool(verdict)
+    ]
+    print(
+        textwrap.fill(
+            f"[{mark}] {text}" + (f": {figure}" if figure else ""),
+            width=90,
+            subsequent_indent=" " * 8,
+        )
+    )
     return mark

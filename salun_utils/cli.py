@@ -21,60 +21,128 @@ class _Parser(argparse.ArgumentParser):
     """One line for bad usage, with the nearest option or command."""
 
     def error(self, message: str) -> None:
-        options = [o for a in self._actions for o in [*a.option_strings, *(a.choices or {} if isinstance(a.choices, dict) else [])]]
+        options = [
+            o
+            for a in self._actions
+            for o in [*a.option_strings, *(a.choices or {} if isinstance(a.choices, dict) else [])]
+        ]
         word = message.split(":")[-1].split("(")[0].strip().strip("'").split(" ")[0]
         near = difflib.get_close_matches(word, options, n=1)
-        print(f"salun: {message}" + (f"; did you mean {near[0]}?" if near and near[0] not in message else ""), file=sys.stderr)
+        print(
+            f"salun: {message}"
+            + (f"; did you mean {near[0]}?" if near and near[0] not in message else ""),
+            file=sys.stderr,
+        )
         raise SystemExit(2)
 
 
 def build_parser() -> argparse.ArgumentParser:
     """All commands and their options."""
-    parser = _Parser(prog="salun", description="Run and tabulate machine-unlearning notebooks.", epilog=EPILOG)
+    parser = _Parser(
+        prog="salun", description="Run and tabulate machine-unlearning notebooks.", epilog=EPILOG
+    )
     commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
 
-    run = commands.add_parser("run", help="execute one notebook and write its record", epilog=EPILOG)
+    run = commands.add_parser(
+        "run", help="execute one notebook and write its record", epilog=EPILOG
+    )
     run.add_argument("notebook", help="an .ipynb file, such as notebooks/01_quickstart.ipynb")
     run.add_argument(
-        "-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="set one parameter; repeatable"
+        "-p",
+        "--parameter",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="set one parameter; repeatable",
     )
-    run.add_argument("--out", default="out", help="folder for records/ and notebooks/ (default: out)")
+    run.add_argument(
+        "--out", default="out", help="folder for records/ and notebooks/ (default: out)"
+    )
     run.add_argument("--force", action="store_true", help="run again even if it is done")
     run.add_argument("--record-out", help="write the record to this file instead")
     run.add_argument("--notebook-out", help="write the executed notebook to this file instead")
     run.set_defaults(act=_run)
 
-    grid = commands.add_parser("grid", help="run a grid of parameters through Snakemake", epilog=EPILOG)
+    grid = commands.add_parser(
+        "grid", help="run a grid of parameters through Snakemake", epilog=EPILOG
+    )
     grid.add_argument("grid", help="a YAML file, such as benchmark/grids/demo.yaml")
     grid.add_argument("--cores", type=int, default=1, help="runs at a time (default: 1)")
-    grid.add_argument("--minutes", type=float, help="start nothing that can't end in that many minutes")
+    grid.add_argument(
+        "--minutes", type=float, help="start nothing that can't end in that many minutes"
+    )
     grid.add_argument("--tier", help="only the runs of this tier, where the grid has several")
-    grid.add_argument("--out", help="folder for records, notebooks and state (default: benchmark/records, the rest in out/)")
-    grid.add_argument("--list", action="store_true", help="only say which runs there are and which are done")
-    grid.add_argument("--snakemake", nargs=argparse.REMAINDER, default=[], help="the words after it go to Snakemake")
+    grid.add_argument(
+        "--out",
+        help=(
+            "folder for records, notebooks and state (default: benchmark/records, the rest in out/)"
+        ),
+    )
+    grid.add_argument(
+        "--list", action="store_true", help="only say which runs there are and which are done"
+    )
+    grid.add_argument(
+        "--snakemake",
+        nargs=argparse.REMAINDER,
+        default=[],
+        help="the words after it go to Snakemake",
+    )
     grid.set_defaults(act=_grid)
 
-    tune = commands.add_parser("tune", help="choose each method's parameters on pilot seeds", epilog=EPILOG)
+    tune = commands.add_parser(
+        "tune", help="choose each method's parameters on pilot seeds", epilog=EPILOG
+    )
     tune.add_argument(
-        "-p", "--parameter", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"),
-        help="set one field of RunSpec, or hold one parameter of the methods still; with -p model NAME, a generator: fields of Trial",
-    )  # fmt: skip
+        "-p",
+        "--parameter",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help=(
+            "set one field of RunSpec, or hold one parameter of the methods still; with -p model"
+            " NAME, a generator: fields of Trial"
+        ),
+    )
     tune.add_argument("--methods", help="comma-separated (default: all that have a search space)")
     tune.add_argument("--trials", type=int, default=12, help="of each method (default: 12)")
-    tune.add_argument("--pilot-seeds", default="99", help="comma-separated; kept out of reports (default: 99)")
-    tune.add_argument("--minutes", type=float, help="start no trial after that; the next call goes on")
-    tune.add_argument("--out", default="benchmark/tuned", help="folder of the chosen values (default: benchmark/tuned)")
-    tune.add_argument("--state", default="out/tuning", help="folder of the studies (default: out/tuning)")
+    tune.add_argument(
+        "--pilot-seeds", default="99", help="comma-separated; kept out of reports (default: 99)"
+    )
+    tune.add_argument(
+        "--minutes", type=float, help="start no trial after that; the next call goes on"
+    )
+    tune.add_argument(
+        "--out",
+        default="benchmark/tuned",
+        help="folder of the chosen values (default: benchmark/tuned)",
+    )
+    tune.add_argument(
+        "--state", default="out/tuning", help="folder of the studies (default: out/tuning)"
+    )
     tune.set_defaults(act=_tune)
 
-    tables = commands.add_parser("table", help="print or export all records, one row a run", epilog=EPILOG)
-    tables.add_argument("--records", action="append", help="folder to search; repeatable (default: benchmark/records)")
+    tables = commands.add_parser(
+        "table", help="print or export all records, one row a run", epilog=EPILOG
+    )
+    tables.add_argument(
+        "--records",
+        action="append",
+        help="folder to search; repeatable (default: benchmark/records)",
+    )
     for name in TABLE_FILTERS:
         tables.add_argument(f"--{name}", help=f"only this {name}")
-    tables.add_argument("--export", metavar="FILE", help="write FILE.csv, FILE.parquet or FILE.md instead of printing")
+    tables.add_argument(
+        "--export",
+        metavar="FILE",
+        help="write FILE.csv, FILE.parquet or FILE.md instead of printing",
+    )
     tables.set_defaults(act=_table)
 
-    doctor = commands.add_parser("doctor", help="versions, device, data found, cache size", epilog=EPILOG)
+    doctor = commands.add_parser(
+        "doctor", help="versions, device, data found, cache size", epilog=EPILOG
+    )
     doctor.set_defaults(act=_doctor)
     return parser
 
@@ -109,7 +177,12 @@ def _run(args: argparse.Namespace) -> int:
     parameters = {name: parse_value(value) for name, value in args.parameter}
     try:
         record, path, done = run_notebook(
-            args.notebook, parameters, out=args.out, force=args.force, record_out=args.record_out, notebook_out=args.notebook_out
+            args.notebook,
+            parameters,
+            out=args.out,
+            force=args.force,
+            record_out=args.record_out,
+            notebook_out=args.notebook_out,
         )
     except RunFailedError as error:
         print(f"salun: {error}", file=sys.stderr)
@@ -118,7 +191,11 @@ def _run(args: argparse.Namespace) -> int:
     for single in record.flat():
         row = single.row()
         if row["ua"] == row["ua"]:
-            figures = "  ".join(f"{k} {row[k]:.2f}" for k in ("ua", "ra", "ta", "mia", "avg_gap", "seconds") if row[k] is not None)
+            figures = "  ".join(
+                f"{k} {row[k]:.2f}"
+                for k in ("ua", "ra", "ta", "mia", "avg_gap", "seconds")
+                if row[k] is not None
+            )
             print(f"  {row['method']:<12} {row['scenario']:<12} seed {row['seed']}  {figures}")
     return 0
 
@@ -137,7 +214,10 @@ def _grid(args: argparse.Namespace) -> int:
     records = home / "records" if args.out else records_folder()
     if args.list:
         for run in grid.runs:
-            print(f"{'done   ' if is_done(grid, run, records) else 'missing'}  {run.priority:>4}  {run.name}")
+            print(
+                f"{'done   ' if is_done(grid, run, records) else 'missing'}  {run.priority:>4} "
+                f" {run.name}"
+            )
         return 0
     outcome = grids.run(
         grid,
@@ -150,11 +230,16 @@ def _grid(args: argparse.Namespace) -> int:
     )
     for line in outcome.failed.values():
         print(f"failed: {line}", file=sys.stderr)
-    counts = f"{len(grid.runs)} runs: {len(outcome.before)} done before, {len(outcome.done)} done now"
+    counts = (
+        f"{len(grid.runs)} runs: {len(outcome.before)} done before, {len(outcome.done)} done now"
+    )
     counts += f", {len(outcome.failed)} failed, {len(outcome.left)} left"
     print(f"{counts}; records in {records}")
     if outcome.left and args.minutes is None and not outcome.failed:
-        print(f"salun: Snakemake stopped early; see {home / 'state' / 'snakemake.log'}", file=sys.stderr)
+        print(
+            f"salun: Snakemake stopped early; see {home / 'state' / 'snakemake.log'}",
+            file=sys.stderr,
+        )
         return 1
     return 1 if outcome.failed else 0
 
@@ -174,15 +259,33 @@ def _tune(args: argparse.Namespace) -> int:
     known = [*RunSpec.model_fields, *dict.fromkeys(k for m in METHODS.values() for k in m.defaults)]
     if wrong := next((name for name in fixed if name not in known), None):
         raise unknown("parameter", wrong, known)
-    methods = [n.strip() for n in args.methods.split(",")] if args.methods else [n for n, m in METHODS.items() if m.search]
+    methods = (
+        [n.strip() for n in args.methods.split(",")]
+        if args.methods
+        else [n for n, m in METHODS.items() if m.search]
+    )
     seeds = [parse_value(s) for s in args.pilot_seeds.split(",")]
     try:
-        path = tune(spec, methods, trials=args.trials, pilot_seeds=seeds, out=args.out, state=args.state, minutes=args.minutes, fixed=fixed)
+        path = tune(
+            spec,
+            methods,
+            trials=args.trials,
+            pilot_seeds=seeds,
+            out=args.out,
+            state=args.state,
+            minutes=args.minutes,
+            fixed=fixed,
+        )
     except TrainingDivergedError as error:
-        print(f"salun: {error} ({spec.dataset}, {spec.arch}, {spec.scenario_name})", file=sys.stderr)
+        print(
+            f"salun: {error} ({spec.dataset}, {spec.arch}, {spec.scenario_name})", file=sys.stderr
+        )
         return 1
     missing = [name for name in methods if METHODS[name].search and name not in read_tuned(path)]
-    print(f"chosen values in {path}" + (f"; not yet those of {', '.join(missing)}: call again to go on" if missing else ""))
+    print(
+        f"chosen values in {path}"
+        + (f"; not yet those of {', '.join(missing)}: call again to go on" if missing else "")
+    )
     return 0
 
 
@@ -205,9 +308,14 @@ def _tune_erasers(args: argparse.Namespace, given: dict[str, Any]) -> int:
     if len(seeds) != 1:
         raise InputError("erasers are tuned on one pilot seed")
     pilot = {"seed": seeds[0], "sample_seed": seeds[0], **given}
-    path = tune(pilot, names, trials=args.trials, out=args.out, state=args.state, minutes=args.minutes)
+    path = tune(
+        pilot, names, trials=args.trials, out=args.out, state=args.state, minutes=args.minutes
+    )
     missing = [name for name in names if ERASERS[name].search and name not in read_tuned(path)]
-    print(f"chosen values in {path}" + (f"; not yet those of {', '.join(missing)}: call again to go on" if missing else ""))
+    print(
+        f"chosen values in {path}"
+        + (f"; not yet those of {', '.join(missing)}: call again to go on" if missing else "")
+    )
     return 0
 
 
@@ -226,8 +334,12 @@ def _table(args: argparse.Namespace) -> int:
         export(frame, args.export)
         print(f"{len(frame)} runs written to {args.export}")
         return 0
-    with pd.option_context("display.width", None, "display.max_rows", None, "display.max_columns", None):
-        print(frame.to_string(index=False, float_format="%.2f") if len(frame) else "no record matches")
+    with pd.option_context(
+        "display.width", None, "display.max_rows", None, "display.max_columns", None
+    ):
+        print(
+            frame.to_string(index=False, float_format="%.2f") if len(frame) else "no record matches"
+        )
     for note in sorted(p for f in folders for p in f.rglob("failed/*.txt")):
         print(f"failed: {note.read_text().strip()}")
     return 0
@@ -246,12 +358,17 @@ def _doctor(_: argparse.Namespace) -> int:
     for name in data.NAMES:
         try:
             found = data.load(name, download=False)
-            print(f"data       {name:<14} {len(found.train):,} + {len(found.test):,} images, {len(found.classes)} classes {found.note}")
+            print(
+                f"data       {name:<14} {len(found.train):,} + {len(found.test):,} images,"
+                f" {len(found.classes)} classes {found.note}"
+            )
         except InputError as error:
             print(f"data       {name:<14} not here ({str(error)[:100]})")
     print(f"data in    {data_folder()}")
     print(f"cache      {cache_folder()}: {Cache(cache_folder()).size() / 2**20:.1f} MB")
-    print(f"records    {records_folder()}: {sum(1 for _ in records_folder().rglob('*.json'))} files")
+    print(
+        f"records    {records_folder()}: {sum(1 for _ in records_folder().rglob('*.json'))} files"
+    )
     return 0
 
 

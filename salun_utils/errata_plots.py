@@ -1,4 +1,6 @@
-"""One picture of the errata: what each fault does to each measure. It returns a figure and its text alternative."""
+"""One picture of the errata: what each fault does to each measure. It returns a figure and its text
+alternative.
+"""
 
 from __future__ import annotations
 
@@ -18,21 +20,48 @@ SMALLEST = 0.05  # an axis reaches at least as far, so that differences of nothi
 
 
 def effects(table: pd.DataFrame, measures: Mapping[str, str]) -> Picture:
-    """Faulty minus right, one line a fault and one panel a measure, with 95 % intervals; full dots where the interval leaves 0 out.
+    """Faulty minus right, one line a fault and one panel a measure, with 95 % intervals; full dots
+    where the interval leaves 0 out.
 
     Parameters
     ----------
-    table : as `errata.effects` returns it. measures : measure -> heading; each panel has its own axis, logarithmic beyond ±1.
+    table : as `errata.effects` returns it. measures : measure -> heading; each panel has its own
+        axis, logarithmic beyond ±1.
     """
-    items = [i for i in dict.fromkeys(table.item) if any(row(table, i, m) is not None for m in measures)]
-    figure, axes = plt.subplots(1, len(measures), figsize=(2.6 + 1.5 * len(measures), 0.27 * len(items) + 1.2), sharey=True, squeeze=False)
+    items = [
+        i for i in dict.fromkeys(table.item) if any(row(table, i, m) is not None for m in measures)
+    ]
+    figure, axes = plt.subplots(
+        1,
+        len(measures),
+        figsize=(2.6 + 1.5 * len(measures), 0.27 * len(items) + 1.2),
+        sharey=True,
+        squeeze=False,
+    )
     for axis, (measure, heading) in zip(axes.flat, measures.items(), strict=True):
-        shown = [(place, found) for place, item in enumerate(items) if (found := row(table, item, measure)) is not None]
+        shown = [
+            (place, found)
+            for place, item in enumerate(items)
+            if (found := row(table, item, measure)) is not None
+        ]
         for place, effect in shown:
             sure = seen(effect)
             if sure is not None:
-                axis.plot([effect.low, effect.high], [place, place], color=COLOURS[0], linewidth=1.8, solid_capstyle="round")
-            axis.plot(effect.effect, place, "o", color=COLOURS[0], markersize=6, markerfacecolor="white" if sure is False else COLOURS[0])
+                axis.plot(
+                    [effect.low, effect.high],
+                    [place, place],
+                    color=COLOURS[0],
+                    linewidth=1.8,
+                    solid_capstyle="round",
+                )
+            axis.plot(
+                effect.effect,
+                place,
+                "o",
+                color=COLOURS[0],
+                markersize=6,
+                markerfacecolor="white" if sure is False else COLOURS[0],
+            )
         axis.axvline(0, color=GREY, linewidth=1)
         _scale(axis, [v for _, e in shown for v in (e.effect, e.low, e.high) if v == v])
         axis.set_title(heading, fontsize=10)
@@ -45,7 +74,9 @@ def effects(table: pd.DataFrame, measures: Mapping[str, str]) -> Picture:
 
 
 def _scale(axis: plt.Axes, values: list[float]) -> None:
-    """The same room on both sides of 0, and few enough ticks to be read; linear where nothing reaches beyond `LINEAR`."""
+    """The same room on both sides of 0, and few enough ticks to be read; linear where nothing
+    reaches beyond `LINEAR`.
+    """
     far = max([abs(v) for v in values] + [SMALLEST])
     if far > LINEAR:
         axis.set_xscale("symlog", linthresh=LINEAR, linscale=0.8)
@@ -70,4 +101,7 @@ def _said(table: pd.DataFrame, items: list[str], measures: Mapping[str, str]) ->
         if found:
             most = max(found, key=lambda e: abs(e.effect))
             parts.append(f"{heading}: largest for {FAULTS[most['item']]} ({most.effect:+.1f})")
-    return f"Effect of {len(items)} faults, faulty minus right, one panel a measure; {'; '.join(parts)}"
+    return (
+        f"Effect of {len(items)} faults, faulty minus right, one panel a measure;"
+        f" {'; '.join(parts)}"
+    )

@@ -1,4 +1,6 @@
-"""The one kind of error that is the caller's to mend: a single line that says what is wrong and what is allowed."""
+"""The one kind of error that is the caller's to mend: a single line that says what is wrong and
+what is allowed.
+"""
 
 from __future__ import annotations
 

@@ -11,7 +11,9 @@ from pathlib import Path
 
 @contextlib.contextmanager
 def atomic(path: str | os.PathLike) -> Iterator[Path]:
-    """Yield a temporary name beside `path`; when the block ends well the file there takes its place, else it is removed."""
+    """Yield a temporary name beside `path`; when the block ends well the file there takes its
+    place, else it is removed.
+    """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")

@@ -1,4 +1,6 @@
-"""How far each weight has moved from where unlearning began, how many have not moved at all, and when."""
+"""How far each weight has moved from where unlearning began, how many have not moved at all, and
+when.
+"""
 
 from __future__ import annotations
 
@@ -45,13 +47,24 @@ def moved_mask(moved: Mapping[str, Tensor]) -> SaliencyMask:
 
 def by_layer(moved: Mapping[str, Mapping[str, Tensor]]) -> pd.DataFrame:
     """The share of weights that moved, 0 to 1: one row a parameter, one column a name of `moved`."""
-    return pd.DataFrame({name: {n: float((m > 0).double().mean()) for n, m in each.items()} for name, each in moved.items()})
+    return pd.DataFrame(
+        {
+            name: {n: float((m > 0).double().mean()) for n, m in each.items()}
+            for name, each in moved.items()
+        }
+    )
 
 
 def concentration(moved: Mapping[str, Tensor], part: float = 0.9) -> float:
-    """The smallest share of all weights, 0 to 1, whose squared moves add up to `part` of the squared distance; 0 if nothing moved."""
+    """The smallest share of all weights, 0 to 1, whose squared moves add up to `part` of the
+    squared distance; 0 if nothing moved.
+    """
     check_number("part", part, 0, 1)
-    squares = torch.cat([m.double().square().flatten() for m in moved.values()]).sort(descending=True).values
+    squares = (
+        torch.cat([m.double().square().flatten() for m in moved.values()])
+        .sort(descending=True)
+        .values
+    )
     total = squares.sum()
     if total == 0:
         return 0.0
@@ -59,7 +72,9 @@ def concentration(moved: Mapping[str, Tensor], part: float = 0.9) -> float:
 
 
 def lift(a: SaliencyMask, b: SaliencyMask) -> float:
-    """How much more often a weight of `a` lies in `b` than any weight does; 1 for unrelated masks, at most 1 / density of `b`."""
+    """How much more often a weight of `a` lies in `b` than any weight does; 1 for unrelated masks,
+    at most 1 / density of `b`.
+    """
     b.check({n: a[n] for n in a})
     both = sum(int((a[n] & b[n]).sum()) for n in a)
     if not a.kept or not b.kept:
@@ -69,7 +84,9 @@ def lift(a: SaliencyMask, b: SaliencyMask) -> float:
 
 @dataclass
 class _Traced(Job):
-    """A job that looks at its model after each step, once the method has done with the step, and leaves it as it is."""
+    """A job that looks at its model after each step, once the method has done with the step, and
+    leaves it as it is.
+    """
 
     every: int = 1
     rows: list[dict[str, float]] = field(default_factory=list)
@@ -105,21 +122,39 @@ def trace(
     keep: float = 0.5,
     **params,
 ) -> tuple[nn.Module, pd.DataFrame]:
-    """`unlearning.unlearn`, with a count after each `every`-th step. The model is that of `unlearn` bit for bit.
+    """`unlearning.unlearn`, with a count after each `every`-th step. The model is that of `unlearn`
+    bit for bit.
 
     Parameters
     ----------
-    name, model, split, seed, mask, keep, params : as `unlearn` takes them, for a method that trains in one go (rl, salun, …).
+    name, model, split, seed, mask, keep, params : as `unlearn` takes them, for a method that trains
+        in one go (rl, salun, …).
 
     Returns
     -------
-    The unlearned model, and one row a step looked at: step, moved (share of weights not exactly on theta_o, 0 to 1), distance
-    (Euclidean, from theta_o). The first row is step 0.
+    The unlearned model, and one row a step looked at: step, moved (share of weights not exactly on
+    theta_o, 0 to 1), distance (Euclidean, from theta_o). The first row is step 0.
     """
     method, every = get(name), check_count("every", every)
-    own, settings = method.parameters(params), {**COMMON, **{k: v for k, v in params.items() if k in COMMON}}
+    own, settings = (
+        method.parameters(params),
+        {
+            **COMMON,
+            **{k: v for k, v in params.items() if k in COMMON},
+        },
+    )
     split = split.to(next(model.parameters()).device)
     rule = method.mask if mask is None else mask
-    built = build_mask(rule, model, split, keep=check_keep(keep), seed=derive(check_seed(seed), "mask"))
-    job = _Traced(copy.deepcopy(model), split, built, seed, settings, every, [{"step": 0, "moved": 0.0, "distance": 0.0}])
+    built = build_mask(
+        rule, model, split, keep=check_keep(keep), seed=derive(check_seed(seed), "mask")
+    )
+    job = _Traced(
+        copy.deepcopy(model),
+        split,
+        built,
+        seed,
+        settings,
+        every,
+        [{"step": 0, "moved": 0.0, "distance": 0.0}],
+    )
     return method.run(job, **own).eval(), pd.DataFrame(job.rows)

@@ -1,7 +1,8 @@
-"""Weight saliency: how strongly the forgetting loss pulls at each weight, and the mask of the strongest.
+"""Weight saliency: how strongly the forgetting loss pulls at each weight, and the mask of the
+strongest.
 
-Fan et al., SalUn, ICLR 2024, section 4: ``m_S = 1(|grad of l_f(theta; D_f) at theta_o| >= gamma)``, gamma being the
-median, so that half of all weights, ranked over all layers together, may change.
+Fan et al., SalUn, ICLR 2024, section 4: ``m_S = 1(|grad of l_f(theta; D_f) at theta_o| >= gamma)``,
+gamma being the median, so that half of all weights, ranked over all layers together, may change.
 """
 
 from __future__ import annotations
@@ -37,14 +38,17 @@ def saliency_scores(
 ) -> dict[str, Tensor]:
     """Absolute gradient of the mean loss over the whole of `data`, for every trainable weight.
 
-    The gradient is summed over all pictures first and its absolute value taken after, so batch size and a short last batch
-    don't change it (but for rounding). The model runs in evaluation mode and float32, on un-augmented pictures, and is left as
-    it was found: weights, gradients, buffers and modes.
+    The gradient is summed over all pictures first and its absolute value taken after, so batch size
+    and a short last batch don't change it (but for rounding). The model runs in evaluation mode and
+    float32, on un-augmented pictures, and is left as it was found: weights, gradients, buffers and
+    modes.
 
     Parameters
     ----------
-    data : `Images`, or any iterable of batches. The size of a batch is the length of its first (or only) tensor.
-    loss : ``loss(model, batch)`` -> mean over the batch; cross-entropy with the true labels by default. Its sign is irrelevant.
+    data : `Images`, or any iterable of batches. The size of a batch is the length of its first (or
+        only) tensor.
+    loss : ``loss(model, batch)`` -> mean over the batch; cross-entropy with the true labels by
+        default. Its sign is irrelevant.
     parameters : takes a parameter's name, says whether it is scored; all trainable ones by default.
 
     Returns
@@ -55,7 +59,11 @@ def saliency_scores(
     """
     device = next(model.parameters()).device
     loss = loss or _cross_entropy
-    named = {n: p for n, p in model.named_parameters() if p.requires_grad and (parameters is None or parameters(n))}
+    named = {
+        n: p
+        for n, p in model.named_parameters()
+        if p.requires_grad and (parameters is None or parameters(n))
+    }
     if not named:
         raise InputError("no trainable parameter is left to score")
     batches = data.to(device).batches(batch_size) if isinstance(data, Images) else data
@@ -73,11 +81,15 @@ def saliency_scores(
             batch = _to_device(batch, device)
             count = __batch_size(batch)
             with torch.enable_grad(), torch.autocast(device.type, enabled=False):
-                (loss(model, batch) * count).backward()  # .grad accumulates: no second buffer is needed
+                # .grad accumulates: no second buffer is needed
+                (loss(model, batch) * count).backward()
             seen += count
         if not seen:
             raise InputError("there is nothing to score: the data hold no batch")
-        return {n: torch.zeros_like(p) if p.grad is None else p.grad.abs_().div_(seen) for n, p in named.items()}
+        return {
+            n: torch.zeros_like(p) if p.grad is None else p.grad.abs_().div_(seen)
+            for n, p in named.items()
+        }
     finally:
         for p, grad in before.items():
             p.grad = grad
@@ -98,35 +110,50 @@ def _to_device(batch: object, device: torch.device) -> object:
         return {k: _to_device(v, device) for k, v in batch.items()}
     if isinstance(batch, tuple | list):
         moved = [_to_device(v, device) for v in batch]
-        return type(batch)(*moved) if hasattr(batch, "_fields") else type(batch)(moved)  # a named tuple takes its fields one by one
+        # a named tuple takes its fields one by one
+        return type(batch)(*moved) if hasattr(batch, "_fields") else type(batch)(moved)
     return batch
 
 
 def __batch_size(batch: object) -> int:
-    parts = list(batch.values()) if isinstance(batch, Mapping) else list(batch) if isinstance(batch, tuple | list) else [batch]
+    parts = (
+        list(batch.values())
+        if isinstance(batch, Mapping)
+        else list(batch)
+        if isinstance(batch, tuple | list)
+        else [batch]
+    )
     for part in parts:
         if isinstance(part, Tensor) and part.ndim:
             return len(part)
-    raise InputError("a batch must be a tensor, or hold one, whose first dimension counts its examples")
+    raise InputError(
+        "a batch must be a tensor, or hold one, whose first dimension counts its examples"
+    )
 
 
 class SaliencyMask:
     """Which weights may change: one bit a weight, named like the parameters of the model.
 
-    Build one with `top`, `random`, `magnitude` or `from_bools`; ``mask["conv1.weight"]`` is a bool tensor.
+    Build one with `top`, `random`, `magnitude` or `from_bools`; ``mask["conv1.weight"]`` is a bool
+    tensor.
     """
 
-    def __init__(self, packed: dict[str, np.ndarray], shapes: dict[str, tuple[int, ...]], rule: str = ""):
+    def __init__(
+        self, packed: dict[str, np.ndarray], shapes: dict[str, tuple[int, ...]], rule: str = ""
+    ):
         self._packed, self._shapes, self.rule = packed, shapes, rule
 
-    # -- building ---------------------------------------------------------------------------------------------------------
+    # -- building
+    # ---------------------------------------------------------------------------------------------------------
 
     @classmethod
     def top(cls, scores: Mapping[str, Tensor], keep: float = 0.5) -> SaliencyMask:
-        """Keep exactly ``int(keep * n)`` of all n weights: the highest scores over all tensors together.
+        """Keep exactly ``int(keep * n)`` of all n weights: the highest scores over all tensors
+        together.
 
-        Ties are broken by position (earlier tensors, then earlier elements, are kept). The threshold is found by counting, chunk by
-        chunk, how many scores lie above a guess: the weights are neither sorted nor joined. It is exact, and the same on every device.
+        Ties are broken by position (earlier tensors, then earlier elements, are kept). The
+        threshold is found by counting, chunk by chunk, how many scores lie above a guess: the
+        weights are neither sorted nor joined. It is exact, and the same on every device.
 
         Parameters
         ----------
@@ -134,17 +161,34 @@ class SaliencyMask:
         keep : share kept, 0 to 1.
         """
         bits = score_bits(scores)
-        return cls._highest(bits, int(check_keep(keep) * size(bits)), {n: tuple(s.shape) for n, s in scores.items()}, f"top {keep:g}")
+        return cls._highest(
+            bits,
+            int(check_keep(keep) * size(bits)),
+            {n: tuple(s.shape) for n, s in scores.items()},
+            f"top {keep:g}",
+        )
 
     @classmethod
     def lowest(cls, scores: Mapping[str, Tensor], keep: float = 0.5) -> SaliencyMask:
-        """Keep exactly ``int(keep * n)`` weights, those of lowest score: as many as `top` keeps, from the other end."""
+        """Keep exactly ``int(keep * n)`` weights, those of lowest score: as many as `top` keeps,
+        from the other end.
+        """
         bits = score_bits(scores)
         dropped = size(bits) - int(check_keep(keep) * size(bits))
-        return cls._highest(bits, dropped, {n: tuple(s.shape) for n, s in scores.items()}).inverted()._named(f"lowest {keep:g}")
+        return (
+            cls._highest(bits, dropped, {n: tuple(s.shape) for n, s in scores.items()})
+            .inverted()
+            ._named(f"lowest {keep:g}")
+        )
 
     @classmethod
-    def _highest(cls, bits: dict[str, np.ndarray], wanted: int, shapes: dict[str, tuple[int, ...]], rule: str = "") -> SaliencyMask:
+    def _highest(
+        cls,
+        bits: dict[str, np.ndarray],
+        wanted: int,
+        shapes: dict[str, tuple[int, ...]],
+        rule: str = "",
+    ) -> SaliencyMask:
         limit, ties = threshold(list(bits.values()), wanted)
         packed = {}
         for name, row in bits.items():
@@ -158,7 +202,9 @@ class SaliencyMask:
 
     @classmethod
     def random(cls, scores: Mapping[str, Tensor], keep: float = 0.5, seed: int = 0) -> SaliencyMask:
-        """Keep exactly ``int(keep * n)`` weights drawn at random; `scores` gives names and shapes only."""
+        """Keep exactly ``int(keep * n)`` weights drawn at random; `scores` gives names and shapes
+        only.
+        """
         draws = generator(seed, "random mask")
         noise = {n: torch.rand(s.shape, generator=draws) for n, s in scores.items()}
         return cls.top(noise, keep)._named(f"random {keep:g}")
@@ -166,18 +212,26 @@ class SaliencyMask:
     @classmethod
     def magnitude(cls, model: nn.Module, keep: float = 0.5) -> SaliencyMask:
         """Keep the weights of greatest absolute value."""
-        return cls.top({n: p.detach().abs() for n, p in model.named_parameters() if p.requires_grad}, keep)._named(f"magnitude {keep:g}")
+        return cls.top(
+            {n: p.detach().abs() for n, p in model.named_parameters() if p.requires_grad}, keep
+        )._named(f"magnitude {keep:g}")
 
     @classmethod
     def from_bools(cls, bools: Mapping[str, Tensor], rule: str = "") -> SaliencyMask:
         """Build from bool tensors."""
-        packed = {n: np.packbits(b.detach().cpu().numpy().astype(bool).ravel()) for n, b in bools.items()}
+        packed = {
+            n: np.packbits(b.detach().cpu().numpy().astype(bool).ravel()) for n, b in bools.items()
+        }
         return cls(packed, {n: tuple(b.shape) for n, b in bools.items()}, rule)
 
     @classmethod
-    def from_packed(cls, packed: Mapping[str, Tensor], shapes: Mapping[str, Iterable[int]], rule: str = "") -> SaliencyMask:
+    def from_packed(
+        cls, packed: Mapping[str, Tensor], shapes: Mapping[str, Iterable[int]], rule: str = ""
+    ) -> SaliencyMask:
         """Build from the packed bits and shapes that `packed` and `shapes` gave."""
-        return cls({n: packed[n].numpy() for n in shapes}, {n: tuple(s) for n, s in shapes.items()}, rule)
+        return cls(
+            {n: packed[n].numpy() for n in shapes}, {n: tuple(s) for n, s in shapes.items()}, rule
+        )
 
     def inverted(self) -> SaliencyMask:
         """The mask that keeps what this one doesn't."""
@@ -187,11 +241,14 @@ class SaliencyMask:
         self.rule = rule
         return self
 
-    # -- reading ----------------------------------------------------------------------------------------------------------
+    # -- reading
+    # ----------------------------------------------------------------------------------------------------------
 
     def __getitem__(self, name: str) -> Tensor:
         if name not in self._shapes:
-            raise KeyError(f"the mask has no parameter {name!r}; it has {', '.join(list(self._shapes)[:4])}, …")
+            raise KeyError(
+                f"the mask has no parameter {name!r}; it has {', '.join(list(self._shapes)[:4])}, …"
+            )
         shape = self._shapes[name]
         bits = np.unpackbits(self._packed[name], count=math.prod(shape))
         return torch.from_numpy(bits.view(bool)).reshape(shape)
@@ -208,7 +265,9 @@ class SaliencyMask:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, SaliencyMask):
             return NotImplemented
-        return self._shapes == other._shapes and all(np.array_equal(self._packed[n], other._packed[n]) for n in self)
+        return self._shapes == other._shapes and all(
+            np.array_equal(self._packed[n], other._packed[n]) for n in self
+        )
 
     __hash__ = None
 
@@ -249,7 +308,10 @@ class SaliencyMask:
 
     def per_layer(self) -> pd.DataFrame:
         """One row a parameter: its name, how many weights it has, how many are kept, and the share."""
-        rows = [(n, math.prod(s), int(np.unpackbits(self._packed[n]).sum())) for n, s in self._shapes.items()]
+        rows = [
+            (n, math.prod(s), int(np.unpackbits(self._packed[n]).sum()))
+            for n, s in self._shapes.items()
+        ]
         table = pd.DataFrame(rows, columns=["parameter", "weights", "kept"])
         return table.assign(share=table.kept / table.weights)
 
@@ -261,11 +323,18 @@ class SaliencyMask:
         missing, unknown = theirs.keys() - self._shapes.keys(), self._shapes.keys() - theirs.keys()
         for kind, names in (("lacks", missing), ("has, unlike the model,", unknown)):
             if names:
-                raise InputError(f"the mask doesn't fit the model: it {kind} {sorted(names)[0]!r} ({len(names)} such parameters)")
+                raise InputError(
+                    f"the mask doesn't fit the model: it {kind} {sorted(names)[0]!r} ({len(names)}"
+                    " such parameters)"
+                )
         name = next(n for n in theirs if theirs[n] != self._shapes[n])
-        raise InputError(f"the mask doesn't fit the model: {name!r} is {self._shapes[name]} in the mask, {theirs[name]} in the model")
+        raise InputError(
+            f"the mask doesn't fit the model: {name!r} is {self._shapes[name]} in the mask,"
+            f" {theirs[name]} in the model"
+        )
 
-    # -- on disk ----------------------------------------------------------------------------------------------------------
+    # -- on disk
+    # ----------------------------------------------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike) -> None:
         """Write a safetensors file, one bit a weight; the file appears whole or not at all."""
@@ -281,8 +350,13 @@ class SaliencyMask:
                 meta = file.metadata() or {}
                 shapes = {n: tuple(s) for n, s in json.loads(meta["shapes"]).items()}
                 packed = {n: file.get_tensor(n) for n in shapes}
-            lengths = {n: -(-math.prod(s) // 8) if min(s, default=0) >= 0 else -1 for n, s in shapes.items()}
-            fits = all(packed[n].dtype == np.uint8 and packed[n].shape == (lengths[n],) for n in shapes)
+            lengths = {
+                n: -(-math.prod(s) // 8) if min(s, default=0) >= 0 else -1
+                for n, s in shapes.items()
+            }
+            fits = all(
+                packed[n].dtype == np.uint8 and packed[n].shape == (lengths[n],) for n in shapes
+            )
         except FileNotFoundError:
             raise InputError(f"there is no mask file {path}") from None
         except (SafetensorError, OSError, KeyError, ValueError, TypeError, AttributeError) as error:
@@ -294,6 +368,7 @@ class SaliencyMask:
 
 def check_keep(keep: object) -> float:
     """Return a share in [0, 1], else raise `InputError`."""
-    if isinstance(keep, bool) or not isinstance(keep, Real) or not 0 <= keep <= 1:  # NaN fails the comparison
+    # NaN fails the comparison
+    if isinstance(keep, bool) or not isinstance(keep, Real) or not 0 <= keep <= 1:
         raise InputError(f"keep must be a number from 0 to 1, not {keep!r}")
     return float(keep)

@@ -18,7 +18,9 @@ def check_seed(seed: object) -> int:
 
 
 def derive(seed: int, role: str) -> int:
-    """A 63-bit seed for one role ("split", "training", "unlearning", …), so that equal seeds in two roles share no draws."""
+    """A 63-bit seed for one role ("split", "training", "unlearning", …), so that equal seeds in two
+    roles share no draws.
+    """
     digest = hashlib.sha256(f"{check_seed(seed)}/{role}".encode()).digest()
     return int.from_bytes(digest[:8], "big") >> 1
 

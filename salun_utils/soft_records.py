@@ -1,4 +1,6 @@
-"""The recorded runs of the study "soft": hard, soft and annealed masks with equal settings, and each with its own tuned ones."""
+"""The recorded runs of the study "soft": hard, soft and annealed masks with equal settings, and
+each with its own tuned ones.
+"""
 
 from __future__ import annotations
 
@@ -21,26 +23,35 @@ def study(records: Iterable[Record]) -> dict[str, pd.DataFrame]:
     rows = frame(records)
     if rows.empty:
         return {}
-    for column in ("beta", "schedule", "final_keep"):  # a column is missing where no run has such a parameter
+    # a column is missing where no run has such a parameter
+    for column in ("beta", "schedule", "final_keep"):
         rows[column] = rows.get(column)
     one_run = ["scenario", "seed", "method", "keep", "beta", "schedule", "final_keep", *SETTINGS]
-    return dict(tuple(rows[~rows.diverged].drop_duplicates(one_run, keep="last").groupby("scenario")))
+    return dict(
+        tuple(rows[~rows.diverged].drop_duplicates(one_run, keep="last").groupby("scenario"))
+    )
 
 
 def alike(rows: pd.DataFrame) -> pd.DataFrame:
-    """The runs of one scenario with SalUn's own learning rate and epochs: differing only in how weights are bound."""
+    """The runs of one scenario with SalUn's own learning rate and epochs: differing only in how
+    weights are bound.
+    """
     salun = rows[rows.method == "salun"]
     if salun.empty:
         return rows.iloc[:0]
     return rows[(rows[list(SETTINGS)] == salun[list(SETTINGS)].iloc[-1]).all(axis=1)]
 
 
-def tuned_rows(rows: pd.DataFrame, tuned: Mapping[str, Mapping[str, Any]]) -> dict[str, pd.DataFrame]:
-    """The runs of each method of one scenario with the values that tuning chose for it, by the method's name in prose.
+def tuned_rows(
+    rows: pd.DataFrame, tuned: Mapping[str, Mapping[str, Any]]
+) -> dict[str, pd.DataFrame]:
+    """The runs of each method of one scenario with the values that tuning chose for it, by the
+    method's name in prose.
 
     Parameters
     ----------
-    rows : of one scenario. tuned : method -> entry of a file of chosen values, as `runs.tuning.read_tuned` returns it.
+    rows : of one scenario. tuned : method -> entry of a file of chosen values, as
+        `runs.tuning.read_tuned` returns it.
     """
     found = {}
     for method in ("rl", "salun", "salun-soft", "salun-annealed"):
@@ -55,17 +66,26 @@ def tuned_rows(rows: pd.DataFrame, tuned: Mapping[str, Mapping[str, Any]]) -> di
 
 
 def path(rows: pd.DataFrame, schedule: str = "linear") -> pd.DataFrame:
-    """Gaps along the penalty of SalUn-soft with their intervals, by beta (see `over_seeds`); RL stands for a beta of 0."""
-    part = rows[(rows.method == "rl") | ((rows.method == "salun-soft") & (rows.schedule == schedule))]
+    """Gaps along the penalty of SalUn-soft with their intervals, by beta (see `over_seeds`); RL
+    stands for a beta of 0.
+    """
+    part = rows[
+        (rows.method == "rl") | ((rows.method == "salun-soft") & (rows.schedule == schedule))
+    ]
     return _over(part.assign(beta=part.beta.astype(float).fillna(0.0)), ["beta"]).sort_index()
 
 
 def by_density(rows: pd.DataFrame, columns: Iterable[str] = GAPS) -> pd.DataFrame:
-    """Figures of SalUn and SalUn-annealed by (name, share of weights that may differ); RL is the share 1 of both."""
+    """Figures of SalUn and SalUn-annealed by (name, share of weights that may differ); RL is the
+    share 1 of both.
+    """
     parts = []
     for method, share in (("salun", "keep"), ("salun-annealed", "final_keep")):
         part, all_of_them = rows[rows.method == method], rows[rows.method == "rl"]
-        parts += [part.assign(name=label(method), share=part[share].astype(float)), all_of_them.assign(name=label(method), share=1.0)]
+        parts += [
+            part.assign(name=label(method), share=part[share].astype(float)),
+            all_of_them.assign(name=label(method), share=1.0),
+        ]
     return _over(pd.concat(parts), ["name", "share"], columns)
 
 
@@ -74,9 +94,16 @@ def by_seed(rows: pd.DataFrame, column: str = "avg_gap") -> dict[int, float]:
     return dict(zip(rows.seed, rows[column], strict=True))
 
 
-def pairs(groups: Mapping[str, Mapping[int, float]]) -> dict[tuple[str, str], tuple[PairedTest, float]]:
-    """Every two of the groups against each other: the paired test, and its p corrected by Holm for the number of pairs."""
-    tests = {two: paired_test(groups[two[0]], groups[two[1]]) for two in itertools.combinations(groups, 2)}
+def pairs(
+    groups: Mapping[str, Mapping[int, float]],
+) -> dict[tuple[str, str], tuple[PairedTest, float]]:
+    """Every two of the groups against each other: the paired test, and its p corrected by Holm for
+    the number of pairs.
+    """
+    tests = {
+        two: paired_test(groups[two[0]], groups[two[1]])
+        for two in itertools.combinations(groups, 2)
+    }
     corrected = holm({two: test.p for two, test in tests.items()})
     return {two: (test, corrected[two]) for two, test in tests.items()}
 
@@ -85,14 +112,21 @@ def as_text(tests: Mapping[tuple[str, str], tuple[PairedTest, float]]) -> str:
     """Tests of `pairs` as a table: mean difference, first minus second, with interval and p."""
     lines = {
         f"{a} minus {b}": {
-            "pairs": test.n, "difference": f"{test.difference:+.2f}",
+            "pairs": test.n,
+            "difference": f"{test.difference:+.2f}",
             "95 % interval": f"{test.interval.low:+.2f} to {test.interval.high:+.2f}",
-            "first is higher in": f"{test.wins} of {test.n}", "p": f"{test.p:.3f}", "p (Holm)": f"{p:.3f}",
+            "first is higher in": f"{test.wins} of {test.n}",
+            "p": f"{test.p:.3f}",
+            "p (Holm)": f"{p:.3f}",
         }
         for (a, b), (test, p) in tests.items()
-    }  # fmt: skip
+    }
     return pd.DataFrame(lines).T.to_string()
 
 
 def _over(rows: pd.DataFrame, by: list[str], columns: Iterable[str] = GAPS) -> pd.DataFrame:
-    return over_seeds(rows, by, list(columns)) if len(rows) else pd.DataFrame(columns=["seeds", *columns])
+    return (
+        over_seeds(rows, by, list(columns))
+        if len(rows)
+        else pd.DataFrame(columns=["seeds", *columns])
+    )

@@ -1,4 +1,6 @@
-"""The threshold of a mask: the k-th highest of all scores together, without sorting or joining them."""
+"""The threshold of a mask: the k-th highest of all scores together, without sorting or joining
+them.
+"""
 
 from __future__ import annotations
 
@@ -18,11 +20,14 @@ SAMPLE = 1 << 16  # scores that the first guess at the threshold is made from
 def score_bits(scores: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
     """The bits of the scores, as rows of integers, which sort as non-negative floats do.
 
-    Scores in float32 or float64 on the CPU are looked at in place; others are converted or brought there.
+    Scores in float32 or float64 on the CPU are looked at in place; others are converted or brought
+    there.
     """
     if not scores:
         raise InputError("there are no scores to make a mask of")
-    wide = torch.float64 if any(s.dtype == torch.float64 for s in scores.values()) else torch.float32
+    wide = (
+        torch.float64 if any(s.dtype == torch.float64 for s in scores.values()) else torch.float32
+    )
     bits = {}
     for name, score in scores.items():
         floats = score.detach().to("cpu", wide).reshape(-1).numpy()
@@ -30,7 +35,10 @@ def score_bits(scores: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
         infinity = np.array(np.inf, floats.dtype).view(row.dtype)
         if len(row) and (row.min() < 0 or row.max() > infinity):  # the sign bit is set, or a NaN
             if not (floats >= 0).all():
-                raise InputError("scores must be numbers of at least 0 (no NaN, no negative value); take the absolute value first")
+                raise InputError(
+                    "scores must be numbers of at least 0 (no NaN, no negative value); take the"
+                    " absolute value first"
+                )
             row = np.abs(floats).view(row.dtype)  # negative zeros
         bits[name] = row
     return bits
@@ -50,8 +58,9 @@ def _chunks(rows: list[np.ndarray]) -> Iterator[np.ndarray]:
 def threshold(rows: list[np.ndarray], wanted: int) -> tuple[int, int]:
     """The wanted-th highest of all numbers in `rows`, and how many equal to it are kept.
 
-    An interval that holds the threshold is narrowed by counting the numbers above a pivot. The first pivots come from a sample; if
-    they miss (many ties, an odd order), bisection goes on. Once the interval holds few numbers, these are selected from directly.
+    An interval that holds the threshold is narrowed by counting the numbers above a pivot. The
+    first pivots come from a sample; if they miss (many ties, an odd order), bisection goes on. Once
+    the interval holds few numbers, these are selected from directly.
     """
     total, highest = sum(map(len, rows)), np.iinfo(rows[0].dtype).max
     if wanted == 0:
@@ -75,7 +84,9 @@ def threshold(rows: list[np.ndarray], wanted: int) -> tuple[int, int]:
 
 
 def _guesses(rows: list[np.ndarray], share: float, step: int) -> Iterator[int]:
-    """Pivots from every step-th number: four standard deviations on either side of the sought quantile, then the quantile itself."""
+    """Pivots from every step-th number: four standard deviations on either side of the sought
+    quantile, then the quantile itself.
+    """
     sample = np.sort(np.concatenate([row[::step] for row in rows]))
     place = (1 - share) * len(sample)
     margin = 4 * math.sqrt(share * (1 - share) * len(sample)) + 1

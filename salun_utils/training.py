@@ -1,4 +1,6 @@
-"""`fit`: the one training loop. Original models, retrained models and every unlearning method run through it."""
+"""`fit`: the one training loop. Original models, retrained models and every unlearning method run
+through it.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ class TrainingDivergedError(RuntimeError):
 
 @dataclasses.dataclass(frozen=True)
 class History:
-    """What happened: the mean loss of each epoch, steps taken, wall and processor seconds in all (an interrupted part included)."""
+    """What happened: the mean loss of each epoch, steps taken, wall and processor seconds in all
+    (an interrupted part included).
+    """
 
     losses: list[float]
     steps: int
@@ -50,17 +54,28 @@ def cross_entropy(model: nn.Module, batch: Batch) -> Tensor:
 
 
 OPTIMIZERS = {
-    "sgd": lambda params, lr, momentum, weight_decay: torch.optim.SGD(params, lr, momentum, weight_decay=weight_decay),
-    "adam": lambda params, lr, momentum, weight_decay: torch.optim.Adam(params, lr, weight_decay=weight_decay),
-    "adamw": lambda params, lr, momentum, weight_decay: torch.optim.AdamW(params, lr, weight_decay=weight_decay),
+    "sgd": lambda params, lr, momentum, weight_decay: torch.optim.SGD(
+        params, lr, momentum, weight_decay=weight_decay
+    ),
+    "adam": lambda params, lr, momentum, weight_decay: torch.optim.Adam(
+        params, lr, weight_decay=weight_decay
+    ),
+    "adamw": lambda params, lr, momentum, weight_decay: torch.optim.AdamW(
+        params, lr, weight_decay=weight_decay
+    ),
 }
 
 # Each maps the share of training done, in [0, 1], to a factor on the learning rate.
 SCHEDULES: dict[str, Callable[[float], float]] = {
     "constant": lambda done: 1.0,
     "cosine": lambda done: 0.5 * (1 + math.cos(math.pi * done)),
-    "one-cycle": lambda done: 0.04 + 0.96 * done / 0.3 if done < 0.3 else 0.5 * (1 + math.cos(math.pi * (done - 0.3) / 0.7)),
-    "steps": lambda done: 1.0 if done < 0.5 else 0.1 if done < 0.75 else 0.01,  # 91 and 136 of 182 epochs
+    "one-cycle": lambda done: (
+        0.04 + 0.96 * done / 0.3
+        if done < 0.3
+        else 0.5 * (1 + math.cos(math.pi * (done - 0.3) / 0.7))
+    ),
+    # 91 and 136 of 182 epochs
+    "steps": lambda done: 1.0 if done < 0.5 else 0.1 if done < 0.75 else 0.01,
 }
 
 
@@ -91,21 +106,27 @@ def fit(
 
     Parameters
     ----------
-    data : the pictures, or a function of the epoch (0, 1, …) that returns them, for labels or parts that change.
+    data : the pictures, or a function of the epoch (0, 1, …) that returns them, for labels or parts
+        that change.
     epochs : passes over the data, at least 1.
     lr : the highest learning rate of the schedule.
     seed : of the order of the batches, the augmentation and dropout.
     loss : ``loss(model, batch)`` -> scalar mean over the batch.
-    optimizer : "sgd", "adam", "adamw", or a function of the parameters that returns a torch optimizer.
-    schedule : "constant", "cosine", "one-cycle" or "steps" (a tenth at 50 % and again at 75 % of the steps).
+    optimizer : "sgd", "adam", "adamw", or a function of the parameters that returns a torch
+        optimizer.
+    schedule : "constant", "cosine", "one-cycle" or "steps" (a tenth at 50 % and again at 75 % of
+        the steps).
     augment : see `Images.batches`.
     mask : weights outside it keep their exact value (`masking.hold`).
     before_step : called with the model between the backward pass and the step, to edit gradients.
-    after_step : called with (steps taken, learning rate) after each step, once held weights are restored.
+    after_step : called with (steps taken, learning rate) after each step, once held weights are
+        restored.
     max_grad_norm : clip the norm of all gradients together.
-    precision : "auto" (bfloat16 autocast where the hardware computes in it), "bf16" or "float32". Weights stay float32.
+    precision : "auto" (bfloat16 autocast where the hardware computes in it), "bf16" or "float32".
+        Weights stay float32.
     compile : run the forward pass through `torch.compile`; worth it on a GPU for long training.
-    checkpoint : a file written after each epoch; a call with the same settings goes on from it and gives the same weights.
+    checkpoint : a file written after each epoch; a call with the same settings goes on from it and
+        gives the same weights.
     progress : show a progress bar.
 
     Raises
@@ -120,18 +141,30 @@ def fit(
     draws = generator(seed, "batches")
     state = _Progress(checkpoint, settings)
     state.start_clock()
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []), _held(model, opt, mask):
+    with (
+        torch.random.fork_rng(devices=[device] if device.type == "cuda" else []),
+        _held(model, opt, mask),
+    ):
         torch.manual_seed(derive(seed, "dropout"))
         state.load(model, opt, draws)
         forward = torch.compile(model) if compile else model
         autocast = torch.autocast(device.type, torch.bfloat16, enabled=use_bf16(precision, device))
-        bar = tqdm(total=epochs, initial=state.epoch, desc="training", unit="epoch", disable=not progress, leave=False)
+        bar = tqdm(
+            total=epochs,
+            initial=state.epoch,
+            desc="training",
+            unit="epoch",
+            disable=not progress,
+            leave=False,
+        )
         for epoch in range(state.epoch, epochs):
             part = (data(epoch) if callable(data) else data).to(device)
             per_epoch = math.ceil(len(part) / batch_size)
             model.train()
             total = torch.zeros((), device=device)
-            for step, batch in enumerate(part.batches(batch_size, generator=draws, augment=augment)):
+            for step, batch in enumerate(
+                part.batches(batch_size, generator=draws, augment=augment)
+            ):
                 rate = lr * SCHEDULES[schedule]((epoch + step / per_epoch) / epochs)
                 for group in opt.param_groups:
                     group["lr"] = rate
@@ -150,22 +183,36 @@ def fit(
                 total += value.detach().float() * len(batch[0])
             mean = total.item() / len(part)
             if not math.isfinite(mean):
-                raise TrainingDivergedError(f"the loss became {mean} in epoch {epoch + 1} of {epochs} (lr {lr}, seed {seed})")
+                raise TrainingDivergedError(
+                    f"the loss became {mean} in epoch {epoch + 1} of {epochs} (lr {lr}, seed"
+                    f" {seed})"
+                )
             state.finish_epoch(mean, model, opt, draws)
             bar.set_postfix(loss=f"{mean:.3f}")
             bar.update()
         bar.close()
     model.eval()
     if not hasattr(model, "fitted_with"):  # noted once, for the original: retraining repeats it
-        model.fitted_with = {"epochs": epochs, "lr": lr, "schedule": schedule, "batch_size": batch_size, "weight_decay": weight_decay,
-                             "momentum": momentum, "augment": augment}  # fmt: skip
+        model.fitted_with = {
+            "epochs": epochs,
+            "lr": lr,
+            "schedule": schedule,
+            "batch_size": batch_size,
+            "weight_decay": weight_decay,
+            "momentum": momentum,
+            "augment": augment,
+        }
         if isinstance(optimizer, str):
             model.fitted_with["optimizer"] = optimizer
     return History(state.losses, state.steps, *state.clock())
 
 
-def make_optimizer(model: nn.Module, optimizer, *, lr: float, momentum: float, weight_decay: float) -> torch.optim.Optimizer:
-    """An optimizer over the trainable parameters of `model`, by name or by a function of the parameters."""
+def make_optimizer(
+    model: nn.Module, optimizer, *, lr: float, momentum: float, weight_decay: float
+) -> torch.optim.Optimizer:
+    """An optimizer over the trainable parameters of `model`, by name or by a function of the
+    parameters.
+    """
     params = [p for p in model.parameters() if p.requires_grad]
     if not params:
         raise InputError("the model has no trainable parameters")
@@ -177,7 +224,9 @@ def make_optimizer(model: nn.Module, optimizer, *, lr: float, momentum: float, w
 
 
 def use_bf16(precision: str, device: torch.device) -> bool:
-    """Whether to compute in bfloat16: always for "bf16", never for "float32", for "auto" where the hardware has it."""
+    """Whether to compute in bfloat16: always for "bf16", never for "float32", for "auto" where the
+    hardware has it.
+    """
     if precision not in ("auto", "bf16", "float32"):
         raise unknown("precision", precision, ("auto", "bf16", "float32"))
     if precision != "auto":
@@ -192,7 +241,9 @@ def _held(model: nn.Module, optimizer: torch.optim.Optimizer, mask: SaliencyMask
 
 
 def _checked(arguments: dict) -> str:
-    """Check the numbers of a call to `fit`; return a digest of the settings that a checkpoint must agree with."""
+    """Check the numbers of a call to `fit`; return a digest of the settings that a checkpoint must
+    agree with.
+    """
     check_seed(arguments["seed"])
     check_augment(arguments["augment"])
     for name, lowest in (("epochs", 1), ("batch_size", 1)):
@@ -201,18 +252,38 @@ def _checked(arguments: dict) -> str:
             raise InputError(f"{name} must be a whole number, at least {lowest}, not {value!r}")
     for name in ("lr", "weight_decay", "momentum"):
         value = arguments[name]
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value) or value < 0:
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not math.isfinite(value)
+            or value < 0
+        ):
             raise InputError(f"{name} must be a number, at least 0, not {value!r}")
     limit = arguments["max_grad_norm"]
-    if limit is not None and (isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 < limit < math.inf):
+    if limit is not None and (
+        isinstance(limit, bool) or not isinstance(limit, int | float) or not 0 < limit < math.inf
+    ):
         raise InputError(f"max_grad_norm must be a number above 0, or None, not {limit!r}")
     if isinstance(arguments["data"], Images) and not len(arguments["data"]):
         raise InputError("there is nothing to train on: the data hold no picture")
     if arguments["schedule"] not in SCHEDULES:
         raise unknown("schedule", arguments["schedule"], SCHEDULES)
-    names = ("epochs", "lr", "seed", "schedule", "batch_size", "weight_decay", "momentum", "augment", "precision", "max_grad_norm")
+    names = (
+        "epochs",
+        "lr",
+        "seed",
+        "schedule",
+        "batch_size",
+        "weight_decay",
+        "momentum",
+        "augment",
+        "precision",
+        "max_grad_norm",
+    )
     kept = {name: arguments[name] for name in names}
-    kept["optimizer"] = arguments["optimizer"] if isinstance(arguments["optimizer"], str) else "given"
+    kept["optimizer"] = (
+        arguments["optimizer"] if isinstance(arguments["optimizer"], str) else "given"
+    )
     kept["mask"] = None if arguments["mask"] is None else arguments["mask"].fingerprint
     kept["shapes"] = [tuple(p.shape) for p in arguments["model"].parameters()]
     kept["pictures"] = len(arguments["data"]) if isinstance(arguments["data"], Images) else None
@@ -244,23 +315,40 @@ class _Progress:
         try:
             saved = torch.load(self.path, map_location="cpu", weights_only=True)
             belongs = saved["settings"] == self.settings
-        except Exception as error:  # a torn or foreign file: any failure to read it means starting afresh
-            raise InputError(f"checkpoint {self.path} can't be read ({type(error).__name__}); delete it to start afresh") from error
+        except (
+            Exception
+        ) as error:  # a torn or foreign file: any failure to read it means starting afresh
+            raise InputError(
+                f"checkpoint {self.path} can't be read ({type(error).__name__}); delete it to start"
+                " afresh"
+            ) from error
         if not belongs:
-            raise InputError(f"checkpoint {self.path} belongs to other settings; delete it or name another file")
+            raise InputError(
+                f"checkpoint {self.path} belongs to other settings; delete it or name another file"
+            )
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
         draws.set_state(saved["draws"])
         torch.set_rng_state(saved["rng"])
-        self.losses, self.steps, self.before = saved["losses"], saved["steps"], tuple(saved["seconds"])
+        self.losses, self.steps, self.before = (
+            saved["losses"],
+            saved["steps"],
+            tuple(saved["seconds"]),
+        )
 
     def finish_epoch(self, loss, model, optimizer, draws) -> None:
         self.losses.append(loss)
         if self.path is None:
             return
         saved = {
-            "settings": self.settings, "model": model.state_dict(), "optimizer": optimizer.state_dict(), "draws": draws.get_state(),
-            "rng": torch.get_rng_state(), "losses": self.losses, "steps": self.steps, "seconds": list(self.clock()),
-        }  # fmt: skip
+            "settings": self.settings,
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "draws": draws.get_state(),
+            "rng": torch.get_rng_state(),
+            "losses": self.losses,
+            "steps": self.steps,
+            "seconds": list(self.clock()),
+        }
         with atomic(self.path) as partial:
             torch.save(saved, partial)

@@ -33,14 +33,29 @@ def fashion():
 def digit_net(digits, seed: int = 0):
     """A small-cnn with fresh weights for the digits: 25 thousand of them."""
     return su.models.create(
-        "small-cnn", num_classes=10, channels=1, image_size=8, mean=digits.mean, std=digits.std, seed=seed, width=0.25
+        "small-cnn",
+        num_classes=10,
+        channels=1,
+        image_size=8,
+        mean=digits.mean,
+        std=digits.std,
+        seed=seed,
+        width=0.25,
     )
 
 
 @pytest.fixture(scope="session")
 def _trained(digits, digits_split):
     model = digit_net(digits)
-    su.training.fit(model, digits_split.train, epochs=8, lr=0.1, schedule="one-cycle", batch_size=128, precision="float32")
+    su.training.fit(
+        model,
+        digits_split.train,
+        epochs=8,
+        lr=0.1,
+        schedule="one-cycle",
+        batch_size=128,
+        precision="float32",
+    )
     return model
 
 

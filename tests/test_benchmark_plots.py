@@ -22,20 +22,36 @@ def close():
 def table(methods=("ft", "original", "retrain", "salun"), seed=0) -> pd.DataFrame:
     draws = np.random.default_rng(seed)
     gaps = np.where(np.array(methods) == "retrain", 0.0, draws.uniform(0.5, 20, len(methods)))
-    columns = {"seeds": 3, "ua": draws.uniform(0, 30, len(methods)), "ta": draws.uniform(60, 90, len(methods)), "avg_gap": gaps}
-    return pd.DataFrame({**columns, "avg_gap_low": gaps * 0.9, "avg_gap_high": gaps * 1.1, "cost": 0.2}, index=list(methods))
+    columns = {
+        "seeds": 3,
+        "ua": draws.uniform(0, 30, len(methods)),
+        "ta": draws.uniform(60, 90, len(methods)),
+        "avg_gap": gaps,
+    }
+    return pd.DataFrame(
+        {**columns, "avg_gap_low": gaps * 0.9, "avg_gap_high": gaps * 1.1, "cost": 0.2},
+        index=list(methods),
+    )
 
 
 def drawn(axis) -> set[tuple[float, float]]:
     """Places of the single marks."""
-    return {(float(line.get_xdata()[0]), float(line.get_ydata()[0])) for line in axis.lines if len(line.get_xdata()) == 1}
+    return {
+        (float(line.get_xdata()[0]), float(line.get_ydata()[0]))
+        for line in axis.lines
+        if len(line.get_xdata()) == 1
+    }
 
 
 def test_every_method_has_one_kind_and_each_kind_a_mark_of_its_own():
     members = [m for part in pictures.KINDS.values() for m in part]
     assert sorted(members) == sorted(set(METHODS) - {"original", "retrain"})
     assert pictures.kind("original") == pictures.kind("retrain") == "reference"
-    assert len(set(pictures.COLOUR_OF.values())) == len(set(pictures.MARKER_OF.values())) == len(pictures.KINDS) + 1
+    assert (
+        len(set(pictures.COLOUR_OF.values()))
+        == len(set(pictures.MARKER_OF.values()))
+        == len(pictures.KINDS) + 1
+    )
 
 
 def test_gaps_are_sorted_without_retrain_and_said_in_the_alternative():
@@ -60,7 +76,12 @@ def test_retrain_is_the_star_where_the_dashed_lines_cross():
     figure, _ = pictures.trade_off({"random-10": part}, within=100)
     (star,) = [line for line in figure.axes[0].lines if line.get_marker() == "*"]
     assert (star.get_xdata()[0], star.get_ydata()[0]) == tuple(part.loc["retrain", ["ua", "ta"]])
-    assert {text.get_text() for text in figure.axes[0].texts} == {"FT", "original", "Retrain", "SalUn"}
+    assert {text.get_text() for text in figure.axes[0].texts} == {
+        "FT",
+        "original",
+        "Retrain",
+        "SalUn",
+    }
 
 
 def test_a_method_far_from_retrain_is_named_and_not_drawn():
@@ -78,7 +99,9 @@ def test_a_row_without_a_cost_is_not_in_the_picture_of_costs():
 
 
 def test_tuning_shows_the_gap_before_and_after():
-    tuned = pd.DataFrame({"default_gap": [8.0, 4.0], "pilot_gap": [2.0, 4.0]}, index=["ft", "salun"])
+    tuned = pd.DataFrame(
+        {"default_gap": [8.0, 4.0], "pilot_gap": [2.0, 4.0]}, index=["ft", "salun"]
+    )
     figure, alt = pictures.tuning_gain({"random-10": tuned})
     assert drawn(figure.axes[0]) == {(8.0, 0.0), (2.0, 0.0), (4.0, 1.0)}
     assert "median 6.0 before, 3.0 after" in alt
@@ -94,14 +117,18 @@ def test_paths_begin_at_the_original_and_name_each_method():
 
 
 def test_answers_show_each_share_and_say_the_most_frequent():
-    shares = pd.DataFrame([[90.0, 10.0], [0.0, 100.0]], index=["original", "Retrain"], columns=["dress", "coat"])
+    shares = pd.DataFrame(
+        [[90.0, 10.0], [0.0, 100.0]], index=["original", "Retrain"], columns=["dress", "coat"]
+    )
     figure, alt = pictures.answers(shares, title="answers")
     assert [text.get_text() for text in figure.axes[0].texts] == ["90", "10", "0", "100"]
     assert "original: dress 90 %, Retrain: coat 100 %" in alt
 
 
 def test_classes_with_other_methods_stand_in_one_picture():
-    figure, alt = pictures.spread_over_classes({"dress": table(("retrain", "salun")), "coat": table(("ft", "salun"), seed=1)})
+    figure, alt = pictures.spread_over_classes(
+        {"dress": table(("retrain", "salun")), "coat": table(("ft", "salun"), seed=1)}
+    )
     assert {text.get_text() for text in figure.axes[0].get_legend().get_texts()} == {"SalUn", "FT"}
     marks = [line for line in figure.axes[0].lines if line.get_marker() != "None"]
     assert [len(line.get_xdata()) for line in marks] == [2, 1]  # SalUn on both, FT on one

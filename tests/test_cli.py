@@ -1,4 +1,6 @@
-"""The command line: bad input ends with status 2 and one line, nothing half-written; a run is done once."""
+"""The command line: bad input ends with status 2 and one line, nothing half-written; a run is done
+once.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,20 @@ from salun_utils.runs.parameters import parse_value
 
 ROOT = Path(__file__).parents[1]
 TEMPLATE = str(ROOT / "notebooks" / "00_run.ipynb")
-QUICK = ["-p", "dataset", "digits", "-p", "train_epochs", "2", "-p", "epochs", "1", "-p", "lr", "0.02"]
+QUICK = [
+    "-p",
+    "dataset",
+    "digits",
+    "-p",
+    "train_epochs",
+    "2",
+    "-p",
+    "epochs",
+    "1",
+    "-p",
+    "lr",
+    "0.02",
+]
 
 
 def call(capsys, *words: str) -> tuple[int, str, str]:
@@ -38,7 +53,10 @@ def files(folder: Path) -> list[str]:
         (["-p", "method", "saluun"], "did you mean 'salun'"),
         (["-p", "dataset", "fashion-mimi"], "did you mean 'fashion-mini'"),
         (["-p", "arch", "small-cn"], "did you mean 'small-cnn'"),
-        *[(["-p", "forget_fraction", f], "forget_fraction must be") for f in ("0", "1", "1.5", ".nan", "nan", "most")],
+        *[
+            (["-p", "forget_fraction", f], "forget_fraction must be")
+            for f in ("0", "1", "1.5", ".nan", "nan", "most")
+        ],
         *[(["-p", "keep", k], "keep must be") for k in ("-0.1", "2", "nan")],
         (["-p", "forget_class", "10"], "there is no class 10"),
         (["-p", "forget_class", "-1"], "there is no class -1"),
@@ -78,7 +96,15 @@ def test_bad_usage_ends_with_status_2(capsys, words, said):
 
 
 def test_values_are_read_as_numbers_words_and_nothing():
-    assert [parse_value(v) for v in ("1", "1.5", "1e-3", "true", "null", "ga", "{}")] == [1, 1.5, 0.001, True, None, "ga", "{}"]
+    assert [parse_value(v) for v in ("1", "1.5", "1e-3", "true", "null", "ga", "{}")] == [
+        1,
+        1.5,
+        0.001,
+        True,
+        None,
+        "ga",
+        "{}",
+    ]
 
 
 @pytest.mark.slow
@@ -88,7 +114,10 @@ def test_a_run_is_done_once_and_forced_again(capsys, tmp_path):
     assert status == 0 and out.startswith("done: ")
     record, notebook = next(tmp_path.rglob("*.json")), next(tmp_path.rglob("*.ipynb"))
     content = json.loads(record.read_text())
-    assert content["spec"]["dataset"] == "digits" and content["measurements"]["parameters"]["seed"] == 0
+    assert (
+        content["spec"]["dataset"] == "digits"
+        and content["measurements"]["parameters"]["seed"] == 0
+    )
     assert "ua" in content["scores"] and record.stat().st_mtime >= notebook.stat().st_mtime
     before = record.read_bytes()
     assert call(capsys, *words)[1].startswith("done already: ")
@@ -97,13 +126,33 @@ def test_a_run_is_done_once_and_forced_again(capsys, tmp_path):
     assert out.startswith("done: ")
     assert json.loads(record.read_text())["scores"] == content["scores"]
     status, out, _ = call(capsys, "table", "--records", str(tmp_path))
-    assert status == 0 and "digits" in out and "class-3" in out and len(out.strip().splitlines()) == 2
+    assert (
+        status == 0 and "digits" in out and "class-3" in out and len(out.strip().splitlines()) == 2
+    )
 
 
 @pytest.mark.slow
 def test_a_notebook_that_fails_leaves_a_log_and_no_record(capsys, tmp_path):
-    status, _, err = call(capsys, "run", TEMPLATE, *QUICK[:-3], "-p", "lr", "1e30", "-p", "method", "ft", "--out", str(tmp_path))
-    assert status == 1 and "TrainingDivergedError" in err and '"lr": 1e+30' in err and len(err.strip().splitlines()) == 1
+    status, _, err = call(
+        capsys,
+        "run",
+        TEMPLATE,
+        *QUICK[:-3],
+        "-p",
+        "lr",
+        "1e30",
+        "-p",
+        "method",
+        "ft",
+        "--out",
+        str(tmp_path),
+    )
+    assert (
+        status == 1
+        and "TrainingDivergedError" in err
+        and '"lr": 1e+30' in err
+        and len(err.strip().splitlines()) == 1
+    )
     assert not list(tmp_path.rglob("*.json")) and len(list(tmp_path.rglob("*.ipynb"))) == 1
 
 
@@ -114,10 +163,20 @@ def test_paths_of_the_callers_folder_are_found_by_the_notebook(tmp_path, monkeyp
     (tmp_path / "pics").mkdir()
     (tmp_path / "digits").mkdir()
     (tmp_path / "rows.txt").write_text("1")
-    given = {"dataset": "pics", "indices": "rows.txt", "model": "mini-sd", "method": "pics", "seed": 1}
+    given = {
+        "dataset": "pics",
+        "indices": "rows.txt",
+        "model": "mini-sd",
+        "method": "pics",
+        "seed": 1,
+    }
     found = _absolute(given)
-    assert found == given | {"dataset": str(tmp_path.resolve() / "pics"), "indices": str(tmp_path.resolve() / "rows.txt")}
-    assert _absolute({"dataset": "digits"}) == {"dataset": "digits"}  # a known name is that data set
+    assert found == given | {
+        "dataset": str(tmp_path.resolve() / "pics"),
+        "indices": str(tmp_path.resolve() / "rows.txt"),
+    }
+    # a known name is that data set
+    assert _absolute({"dataset": "digits"}) == {"dataset": "digits"}
 
 
 @pytest.mark.slow
@@ -127,7 +186,11 @@ def test_a_kernel_that_is_killed_is_a_failed_run(capsys, tmp_path):
     cells = [nbformat.v4.new_code_cell("import os, signal\nos.kill(os.getpid(), signal.SIGKILL)")]
     nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "n.ipynb")
     status, _, err = call(capsys, "run", str(tmp_path / "n.ipynb"), "--out", str(tmp_path / "o"))
-    assert status == 1 and "n.ipynb failed: DeadKernelError" in err and len(err.strip().splitlines()) == 1
+    assert (
+        status == 1
+        and "n.ipynb failed: DeadKernelError" in err
+        and len(err.strip().splitlines()) == 1
+    )
     assert not list(tmp_path.rglob("*.json"))
 
 
@@ -138,11 +201,30 @@ def test_the_table_names_failed_runs_wherever_they_lie_below(capsys, tmp_path):
     assert status == 0 and "failed: r: the loss became nan" in out
 
 
-def test_tuning_of_an_original_that_diverges_fails_with_its_configuration(capsys, tmp_path, monkeypatch):
+def test_tuning_of_an_original_that_diverges_fails_with_its_configuration(
+    capsys, tmp_path, monkeypatch
+):
     monkeypatch.setenv("SALUN_CACHE", str(tmp_path))
-    words = ["-p", "dataset", "digits", "-p", "train_epochs", "1", "-p", "width", "0.25", "-p", "train_lr", "1e30", "--methods", "ga, ft"]
+    words = [
+        "-p",
+        "dataset",
+        "digits",
+        "-p",
+        "train_epochs",
+        "1",
+        "-p",
+        "width",
+        "0.25",
+        "-p",
+        "train_lr",
+        "1e30",
+        "--methods",
+        "ga, ft",
+    ]
     status, _, err = call(capsys, "tune", *words, "--out", str(tmp_path), "--state", str(tmp_path))
-    assert status == 1 and "lr 1e+30" in err and "digits" in err and len(err.strip().splitlines()) == 1
+    assert (
+        status == 1 and "lr 1e+30" in err and "digits" in err and len(err.strip().splitlines()) == 1
+    )
 
 
 def test_tuning_that_runs_out_of_time_says_what_is_missing(capsys, tmp_path, monkeypatch):
@@ -161,12 +243,30 @@ def test_an_output_folder_that_can_t_be_written_is_said_before_anything_runs(cap
 
 
 def test_the_program_itself_prints_no_traceback(tmp_path):
-    words = [sys.executable, "-m", "salun_utils.cli", "run", TEMPLATE, "-p", "keep", "2", "--out", str(tmp_path)]
+    words = [
+        sys.executable,
+        "-m",
+        "salun_utils.cli",
+        "run",
+        TEMPLATE,
+        "-p",
+        "keep",
+        "2",
+        "--out",
+        str(tmp_path),
+    ]
     done = subprocess.run(words, capture_output=True, text=True, cwd=ROOT, timeout=120)
-    assert done.returncode == 2 and done.stderr == "salun: keep must be a number from 0 to 1, not 2.0\n" and done.stdout == ""
+    assert (
+        done.returncode == 2
+        and done.stderr == "salun: keep must be a number from 0 to 1, not 2.0\n"
+        and done.stdout == ""
+    )
 
 
 def test_doctor_tells_versions_device_data_and_cache(capsys):
     status, out, _ = call(capsys, "doctor")
     assert status == 0
-    assert all(word in out for word in ("torch", "device", "fashion-mini", "10,000 + 2,000 images", "cache"))
+    assert all(
+        word in out
+        for word in ("torch", "device", "fashion-mini", "10,000 + 2,000 images", "cache")
+    )

@@ -58,13 +58,17 @@ def tree(tmp_path):
     return root
 
 
-def write_parquet(path, labels, *, names=("cat", "dog"), image="image", label="label", values=None, struct=True):
+def write_parquet(
+    path, labels, *, names=("cat", "dog"), image="image", label="label", values=None, struct=True
+):
     values = values or [encoded(10 + i) for i in range(len(labels))]
     column = [{"bytes": v, "path": f"{i}.png"} for i, v in enumerate(values)] if struct else values
     table = pa.table({image: column, label: labels})
     if names:
         features = {image: {"_type": "Image"}, label: {"names": list(names), "_type": "ClassLabel"}}
-        table = table.replace_schema_metadata({"huggingface": json.dumps({"info": {"features": features}})})
+        table = table.replace_schema_metadata(
+            {"huggingface": json.dumps({"info": {"features": features}})}
+        )
     path.parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, path)
 
@@ -91,7 +95,10 @@ def message(path, **options):
 def test_a_tree_gives_its_pictures_in_order(tree):
     data = sd.load(tree)
     assert (data.name, data.note, data.classes) == ("pets", "pets", ["cat", "dog"])
-    assert data.train.labels.tolist() == [0] * 6 + [1] * 5 and data.test.labels.tolist() == [0] * 2 + [1] * 3
+    assert (
+        data.train.labels.tolist() == [0] * 6 + [1] * 5
+        and data.test.labels.tolist() == [0] * 2 + [1] * 3
+    )
     assert data.train.shape == (3, 8, 10)
     assert data.train.pixels[:, 0, 0, 0].tolist() == [0, 1, 2, 3, 4, 5, 40, 41, 42, 43, 44]
     assert data.test.pixels[:, 0, 3, 4].tolist() == [100, 101, 140, 141, 142]
@@ -104,9 +111,14 @@ def test_validation_serves_as_test_and_is_said(tree):
 
 
 def test_a_flat_tree_is_split_by_class_and_said(tmp_path):
-    make_classes(tmp_path / "flat", {"cat": 10, "dog": 20, "train": 5})  # "train" is a class here: it holds pictures
+    # "train" is a class here: it holds pictures
+    make_classes(tmp_path / "flat", {"cat": 10, "dog": 20, "train": 5})
     data = sd.load(tmp_path / "flat")
-    assert data.test.labels.bincount().tolist() == [2, 4, 1] and data.train.labels.bincount().tolist() == [8, 16, 4]
+    assert data.test.labels.bincount().tolist() == [
+        2,
+        4,
+        1,
+    ] and data.train.labels.bincount().tolist() == [8, 16, 4]
     assert "80/20" in data.note
     values = torch.cat([data.train.pixels, data.test.pixels])[:, 0, 0, 0].tolist()
     assert len(set(values)) == 35
@@ -124,10 +136,16 @@ def test_tiny_imagenet_layout(tmp_path):
         (root / part / "images").mkdir(parents=True)
         for i in range(2):
             picture(200 + i).save(root / part / "images" / f"{part}_{i}.JPEG")
-    (root / "val" / "val_annotations.txt").write_text("val_0.JPEG\tn02\t0\t0\t9\t9\nval_1.JPEG\tn01\t0\t0\t9\t9\n")
+    (root / "val" / "val_annotations.txt").write_text(
+        "val_0.JPEG\tn02\t0\t0\t9\t9\nval_1.JPEG\tn01\t0\t0\t9\t9\n"
+    )
     (root / "words.txt").write_text("n01\tgoldfish, Carassius auratus\nn02\tbullfrog\n")
     data = sd.load(root)
-    assert data.test.labels.tolist() == [1, 0] and len(data.train) == 6 and data.classes == ["n01 goldfish", "n02 bullfrog"]
+    assert (
+        data.test.labels.tolist() == [1, 0]
+        and len(data.train) == 6
+        and data.classes == ["n01 goldfish", "n02 bullfrog"]
+    )
     (root / "val" / "val_annotations.txt").write_text("val_0.JPEG\tn07\t0\t0\t9\t9\n")
     assert "line 1" in message(root) and "n07" in message(root)
 
@@ -139,7 +157,9 @@ def test_grey_pictures_give_one_channel_and_mixed_ones_three(tmp_path):
     assert sd.load(tmp_path / "grey", channels=3).train.shape == (3, 8, 10)
     picture(9).save(tmp_path / "grey" / "test" / "a" / "zz.png")
     mixed = sd.load(tmp_path / "grey")
-    assert mixed.train.shape == (3, 8, 10) and torch.equal(mixed.train.pixels[:, 0], mixed.train.pixels[:, 2])
+    assert mixed.train.shape == (3, 8, 10) and torch.equal(
+        mixed.train.pixels[:, 0], mixed.train.pixels[:, 2]
+    )
 
 
 def test_pictures_of_differing_sizes_become_squares_cut_from_the_centre(tree):
@@ -154,7 +174,8 @@ def test_pictures_of_differing_sizes_become_squares_cut_from_the_centre(tree):
 
 
 @pytest.mark.parametrize(
-    ("mode", "colour", "expected"), [("P", 7, None), ("RGBA", (9, 9, 9, 128), 9), ("I;16", 40_000, 156), ("1", 1, 255)]
+    ("mode", "colour", "expected"),
+    [("P", 7, None), ("RGBA", (9, 9, 9, 128), 9), ("I;16", 40_000, 156), ("1", 1, 255)],
 )
 def test_other_modes_are_converted(tmp_path, mode, colour, expected):
     path = tmp_path / "x.png"
@@ -169,17 +190,26 @@ def test_other_modes_are_converted(tmp_path, mode, colour, expected):
 def test_shards_are_read_in_order(shards):
     data = sd.load(shards)
     assert data.train.labels.tolist() == [0, 1, 0, 1, 1] and data.test.labels.tolist() == [1, 0]
-    assert data.train.pixels[:, 0, 0, 0].tolist() == [10, 11, 12, 10, 11] and data.classes == ["cat", "dog"]
+    assert data.train.pixels[:, 0, 0, 0].tolist() == [10, 11, 12, 10, 11] and data.classes == [
+        "cat",
+        "dog",
+    ]
 
 
 @pytest.mark.parametrize(
-    ("image", "label", "names"), [("img", "fine_label", ("a", "b")), ("image", "labels", None), ("img", "label", None)]
+    ("image", "label", "names"),
+    [("img", "fine_label", ("a", "b")), ("image", "labels", None), ("img", "label", None)],
 )
 def test_columns_of_other_names(tmp_path, image, label, names):
     for part in ("train", "validation"):
-        write_parquet(tmp_path / "p" / f"{part}.parquet", [0, 1, 1], image=image, label=label, names=names)
+        write_parquet(
+            tmp_path / "p" / f"{part}.parquet", [0, 1, 1], image=image, label=label, names=names
+        )
     data = sd.load(tmp_path / "p")
-    assert data.classes == (list(names) if names else ["0", "1"]) and "validation part as test set" in data.note
+    assert (
+        data.classes == (list(names) if names else ["0", "1"])
+        and "validation part as test set" in data.note
+    )
 
 
 def test_fine_labels_come_before_coarse_ones(tmp_path):
@@ -193,7 +223,9 @@ def test_fine_labels_come_before_coarse_ones(tmp_path):
 
 def test_plain_bytes_text_labels_and_files_beside_the_table(tmp_path):
     for part in ("train", "test"):
-        write_parquet(tmp_path / "p" / f"{part}.parquet", ["dog", "cat", "dog"], names=None, struct=False)
+        write_parquet(
+            tmp_path / "p" / f"{part}.parquet", ["dog", "cat", "dog"], names=None, struct=False
+        )
     data = sd.load(tmp_path / "p")
     assert data.classes == ["cat", "dog"] and data.train.labels.tolist() == [1, 0, 1]
     (tmp_path / "q").mkdir()
@@ -206,10 +238,13 @@ def test_plain_bytes_text_labels_and_files_beside_the_table(tmp_path):
 
 def test_a_flat_set_of_parquet_files_is_split_by_class(tmp_path):
     write_parquet(tmp_path / "p" / "0000.parquet", [0, 1] * 10)
-    write_parquet(tmp_path / "p" / "0001.parquet", [0, 1] * 5, values=[encoded(100 + i) for i in range(10)])
+    write_parquet(
+        tmp_path / "p" / "0001.parquet", [0, 1] * 5, values=[encoded(100 + i) for i in range(10)]
+    )
     data = sd.load(tmp_path / "p")
     assert data.test.labels.bincount().tolist() == [3, 3] and "80/20" in data.note
-    seen = torch.cat([data.train.pixels, data.test.pixels])[:, 0, 0, 0] % 2  # odd brightness is class 1
+    # odd brightness is class 1
+    seen = torch.cat([data.train.pixels, data.test.pixels])[:, 0, 0, 0] % 2
     assert torch.equal(seen.long(), torch.cat([data.train.labels, data.test.labels]))
 
 
@@ -269,7 +304,11 @@ def test_a_truncated_jpeg_is_named(tree):
 
 def test_a_damaged_row_is_named(tmp_path):
     for part in ("train", "test"):
-        write_parquet(tmp_path / "p" / f"{part}.parquet", [0, 1, 0], values=[encoded(1), encoded(2), b"\x89PNG nonsense"])
+        write_parquet(
+            tmp_path / "p" / f"{part}.parquet",
+            [0, 1, 0],
+            values=[encoded(1), encoded(2), b"\x89PNG nonsense"],
+        )
     said = message(tmp_path / "p")
     assert "train.parquet row 2" in said
 
@@ -320,7 +359,10 @@ def test_the_second_load_comes_from_the_cache(tree, monkeypatch):
     first = sd.load(tree)
     monkeypatch.setattr(decode, "decode", no_decoding)
     second = sd.load(tree)
-    assert first.fingerprint == second.fingerprint and (first.mean, first.std) == (second.mean, second.std)
+    assert first.fingerprint == second.fingerprint and (first.mean, first.std) == (
+        second.mean,
+        second.std,
+    )
     with pytest.raises(AssertionError):
         sd.load(tree, size=4)
 
@@ -365,7 +407,9 @@ def test_a_set_beyond_the_memory_budget_streams_the_same_batches(tree, monkeypat
         for data in (inside, outside):
             draws = torch.Generator().manual_seed(options["seed"]) if "seed" in options else None
             cut = sd.random_split(data, fraction=0.3, seed=1)
-            streams.append(list(cut.train.batches(4, generator=draws, augment=options.get("augment"))))
+            streams.append(
+                list(cut.train.batches(4, generator=draws, augment=options.get("augment")))
+            )
         assert all(torch.equal(a, b) for one, other in zip(*streams) for a, b in zip(one, other))
 
 
@@ -397,15 +441,27 @@ def test_two_at_once_decode_once(tree, cache, monkeypatch):
 
 @pytest.mark.needs_data
 @pytest.mark.parametrize(
-    ("name", "train", "test", "edge", "classes"), [("cifar10_jpeg", 50_000, 10_000, 32, 10), ("imagenette_64", 9_469, 3_925, 64, 10)]
+    ("name", "train", "test", "edge", "classes"),
+    [("cifar10_jpeg", 50_000, 10_000, 32, 10), ("imagenette_64", 9_469, 3_925, 64, 10)],
 )
 def test_real_pictures(name, train, test, edge, classes, tmp_path):
     if not (TEST_DATA / name).is_dir():
-        pytest.skip(f"{TEST_DATA / name} is not there; SALUN_TEST_DATA names the folder that has it")
+        pytest.skip(
+            f"{TEST_DATA / name} is not there; SALUN_TEST_DATA names the folder that has it"
+        )
     data = sd.load(TEST_DATA / name)
     assert (len(data.train), len(data.test), data.train.shape) == (train, test, (3, edge, edge))
-    assert data.train.labels.unique().tolist() == list(range(classes)) and len(data.classes) == classes
+    assert (
+        data.train.labels.unique().tolist() == list(range(classes)) and len(data.classes) == classes
+    )
     assert all(0.4 < m < 0.52 for m in data.mean) and all(0.2 < s < 0.32 for s in data.std)
-    image = next(iter(pq.ParquetFile(TEST_DATA / name / "train.parquet").iter_batches(batch_size=1))).to_pylist()[0]
-    direct = np.asarray(Image.open(io.BytesIO(image["image"]["bytes"])).convert("RGB")).transpose(2, 0, 1)
-    assert np.array_equal(data.train.pixels[0].numpy(), direct) and int(data.train.labels[0]) == image["label"]
+    image = next(
+        iter(pq.ParquetFile(TEST_DATA / name / "train.parquet").iter_batches(batch_size=1))
+    ).to_pylist()[0]
+    direct = np.asarray(Image.open(io.BytesIO(image["image"]["bytes"])).convert("RGB")).transpose(
+        2, 0, 1
+    )
+    assert (
+        np.array_equal(data.train.pixels[0].numpy(), direct)
+        and int(data.train.labels[0]) == image["label"]
+    )

@@ -53,7 +53,11 @@ def offline(monkeypatch):
 
 def test_fashion_mini_is_balanced_and_small():
     data = sd.load("fashion-mini")
-    assert data.train.shape == (1, 28, 28) and data.train.pixels.dtype == torch.uint8 and data.train.labels.dtype == torch.int64
+    assert (
+        data.train.shape == (1, 28, 28)
+        and data.train.pixels.dtype == torch.uint8
+        and data.train.labels.dtype == torch.int64
+    )
     assert data.train.labels.bincount().tolist() == [1000] * 10
     assert data.test.labels.bincount().tolist() == [200] * 10
     assert embedded.FASHION_MINI.stat().st_size <= 6_000_000
@@ -79,7 +83,9 @@ def test_a_damaged_fashion_mini_is_refused(tmp_path, monkeypatch):
 def test_the_script_rebuilds_fashion_mini(tmp_path):
     if not downloads.DEBIAN_FASHION.is_dir():
         pytest.skip(f"the official Fashion-MNIST files are not in {downloads.DEBIAN_FASHION}")
-    spec = importlib.util.spec_from_file_location("make_fashion_mini", REPOSITORY / "benchmark" / "make_fashion_mini.py")
+    spec = importlib.util.spec_from_file_location(
+        "make_fashion_mini", REPOSITORY / "benchmark" / "make_fashion_mini.py"
+    )
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     script.build(downloads.DEBIAN_FASHION, tmp_path / "again.npz")
@@ -87,7 +93,10 @@ def test_the_script_rebuilds_fashion_mini(tmp_path):
         assert sorted(again) == sorted(kept)
         assert all(np.array_equal(again[name], kept[name]) for name in kept)
     if "ng" not in zlib.ZLIB_RUNTIME_VERSION:  # zlib-ng compresses the same arrays to other bytes
-        assert hashlib.sha256((tmp_path / "again.npz").read_bytes()).hexdigest() == embedded.FASHION_MINI_SHA256
+        assert (
+            hashlib.sha256((tmp_path / "again.npz").read_bytes()).hexdigest()
+            == embedded.FASHION_MINI_SHA256
+        )
 
 
 def test_digits_fill_the_range_and_split_by_class():
@@ -104,7 +113,9 @@ def test_digits_fill_the_range_and_split_by_class():
 
 def test_size_and_channels_bring_a_named_set_to_another_shape():
     data = sd.load("digits", size=16, channels=3)
-    assert data.train.shape == (3, 16, 16) and data.test.shape == (3, 16, 16) and len(data.mean) == 3
+    assert (
+        data.train.shape == (3, 16, 16) and data.test.shape == (3, 16, 16) and len(data.mean) == 3
+    )
     assert torch.equal(data.train.pixels[:, 0], data.train.pixels[:, 2])
     assert "3×16×16" in data.note
 
@@ -148,7 +159,9 @@ def test_bad_memory_budget(monkeypatch, budget):
 
 
 def test_mean_std_equal_the_plain_formula():
-    x = torch.randint(0, 256, (50, 3, 5, 7), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    x = torch.randint(
+        0, 256, (50, 3, 5, 7), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
     mean, std = mean_std(x)
     scaled = x.double() / 255
     assert mean == pytest.approx(scaled.mean((0, 2, 3)).tolist(), abs=1e-12)
@@ -175,7 +188,10 @@ def test_without_network_the_message_says_which_file_goes_where(name, offline, t
         sd.load(name)
     message = str(caught.value)
     assert "\n" not in message and "fashion-mini" in message and "SALUN_DATA" in message
-    assert all(file in message for file in downloads.SOURCES[name].files) and str(tmp_path / "data") in message
+    assert (
+        all(file in message for file in downloads.SOURCES[name].files)
+        and str(tmp_path / "data") in message
+    )
     left = [p.name for p in (tmp_path / "data").iterdir() if not p.name.endswith(".lock")]
     assert left == []
 
@@ -209,13 +225,22 @@ def served(tmp_path):
 
 @pytest.fixture
 def small_cifar(served, monkeypatch):
-    """A CIFAR-10 of 30 + 10 random pictures in the official layout, with its own checksums, to be downloaded from this machine."""
+    """A CIFAR-10 of 30 + 10 random pictures in the official layout, with its own checksums, to be
+    downloaded from this machine.
+    """
     draws = np.random.default_rng(0)
 
     def batch(count):
-        return {"data": draws.integers(0, 256, (count, 3072), dtype=np.uint8), "labels": [i % 10 for i in range(count)]}
+        return {
+            "data": draws.integers(0, 256, (count, 3072), dtype=np.uint8),
+            "labels": [i % 10 for i in range(count)],
+        }
 
-    members = {"data_batch_1": batch(30), "test_batch": batch(10), "batches.meta": {"label_names": [f"c{i}" for i in range(10)]}}
+    members = {
+        "data_batch_1": batch(30),
+        "test_batch": batch(10),
+        "batches.meta": {"label_names": [f"c{i}" for i in range(10)]},
+    }
     encoded = {name: pickle.dumps(value) for name, value in members.items()}
     archive = io.BytesIO()
     with tarfile.open(fileobj=archive, mode="w:gz") as tar:
@@ -230,7 +255,11 @@ def small_cifar(served, monkeypatch):
     monkeypatch.setattr(datasets.CIFAR10, "tgz_md5", hashlib.md5(archive.getvalue()).hexdigest())
     monkeypatch.setattr(datasets.CIFAR10, "train_list", [["data_batch_1", md5["data_batch_1"]]])
     monkeypatch.setattr(datasets.CIFAR10, "test_list", [["test_batch", md5["test_batch"]]])
-    monkeypatch.setattr(datasets.CIFAR10, "meta", {"filename": "batches.meta", "key": "label_names", "md5": md5["batches.meta"]})
+    monkeypatch.setattr(
+        datasets.CIFAR10,
+        "meta",
+        {"filename": "batches.meta", "key": "label_names", "md5": md5["batches.meta"]},
+    )
     return file, members
 
 
@@ -238,9 +267,15 @@ def test_a_download_arrives_whole(small_cifar, tmp_path):
     _, members = small_cifar
     data = sd.load("cifar10")
     assert (len(data.train), len(data.test), data.train.shape) == (30, 10, (3, 32, 32))
-    assert np.array_equal(data.train.pixels.numpy().reshape(30, -1), members["data_batch_1"]["data"])
+    assert np.array_equal(
+        data.train.pixels.numpy().reshape(30, -1), members["data_batch_1"]["data"]
+    )
     assert data.classes[3] == "c3" and data.mean == (0.4914, 0.4822, 0.4465)
-    assert {p.name for p in (tmp_path / "data").iterdir()} == {".cifar10.lock", "cifar-10-batches-py", "cifar-10-python.tar.gz"}
+    assert {p.name for p in (tmp_path / "data").iterdir()} == {
+        ".cifar10.lock",
+        "cifar-10-batches-py",
+        "cifar-10-python.tar.gz",
+    }
 
 
 def test_an_archive_put_there_by_hand_needs_no_network(small_cifar, tmp_path, offline):
@@ -279,7 +314,11 @@ def put(path, content):
 
 
 def test_fashion_mnist_from_official_files_put_there_by_hand(tmp_path, monkeypatch, offline):
-    raw, resources, count = tmp_path / "data" / "FashionMNIST" / "raw", [], {"train": 20, "t10k": 10}
+    raw, resources, count = (
+        tmp_path / "data" / "FashionMNIST" / "raw",
+        [],
+        {"train": 20, "t10k": 10},
+    )
     for file in downloads.FASHION_FILES:
         n = count[file.split("-")[0]]
         if "images" in file:
@@ -290,14 +329,21 @@ def test_fashion_mnist_from_official_files_put_there_by_hand(tmp_path, monkeypat
     monkeypatch.setattr(datasets.FashionMNIST, "resources", resources)
     data = sd.load("fashion-mnist")
     assert (len(data.train), len(data.test), data.train.shape) == (20, 10, (1, 28, 28))
-    assert int(data.train.pixels.min()) == 20 and data.test.labels.tolist() == list(range(10)) and data.classes[5] == "Sandal"
+    assert (
+        int(data.train.pixels.min()) == 20
+        and data.test.labels.tolist() == list(range(10))
+        and data.classes[5] == "Sandal"
+    )
 
 
 def test_debians_fashion_mnist_is_used_where_nothing_was_downloaded():
     if not downloads.DEBIAN_FASHION.is_dir():
         pytest.skip(f"the official Fashion-MNIST files are not in {downloads.DEBIAN_FASHION}")
     data = sd.load("fashion-mnist", download=False)
-    assert data.train.labels.bincount().tolist() == [6000] * 10 and data.test.labels.bincount().tolist() == [1000] * 10
+    assert (
+        data.train.labels.bincount().tolist() == [6000] * 10
+        and data.test.labels.bincount().tolist() == [1000] * 10
+    )
     assert mean_std(data.train.pixels)[0] == pytest.approx(data.mean, abs=1e-4)
 
 
@@ -306,12 +352,16 @@ def test_svhn_numbers_the_digit_zero_as_class_zero(tmp_path, monkeypatch, offlin
     for part, n in (("train", 20), ("test", 10)):
         buffer = io.BytesIO()
         pixels = np.arange(n, dtype=np.uint8) + np.zeros((32, 32, 3, 1), np.uint8)
-        scipy.io.savemat(buffer, {"X": pixels, "y": np.array([[i % 10 + 1] for i in range(n)], dtype=np.uint8)})
+        scipy.io.savemat(
+            buffer, {"X": pixels, "y": np.array([[i % 10 + 1] for i in range(n)], dtype=np.uint8)}
+        )
         file = f"{part}_32x32.mat"
         parts[part] = ["http://nowhere", file, put(tmp_path / "data" / file, buffer.getvalue())]
     monkeypatch.setattr(datasets.SVHN, "split_list", parts)
     data = sd.load("svhn")
-    assert data.train.shape == (3, 32, 32) and data.train.pixels[:, 1, 4, 5].tolist() == list(range(20))
+    assert data.train.shape == (3, 32, 32) and data.train.pixels[:, 1, 4, 5].tolist() == list(
+        range(20)
+    )
     assert data.test.labels.tolist() == [1, 2, 3, 4, 5, 6, 7, 8, 9, 0]
 
 
@@ -330,17 +380,27 @@ def imagenette_archive(folder: str, size: tuple[int, int]) -> bytes:
 
 
 def test_imagenette_comes_at_64_pixels_with_names_of_classes(tmp_path, monkeypatch, offline):
-    md5 = put(tmp_path / "data" / "imagenette2-160.tgz", imagenette_archive("imagenette2-160", (213, 160)))
-    monkeypatch.setattr(datasets.Imagenette, "_ARCHIVES", {"160px": ("http://nowhere/imagenette2-160.tgz", md5)})
+    md5 = put(
+        tmp_path / "data" / "imagenette2-160.tgz", imagenette_archive("imagenette2-160", (213, 160))
+    )
+    monkeypatch.setattr(
+        datasets.Imagenette, "_ARCHIVES", {"160px": ("http://nowhere/imagenette2-160.tgz", md5)}
+    )
     data = sd.load("imagenette", download=False)
-    assert data.train.shape == (3, 64, 64) and data.classes == ["tench", "golf ball"] and len(data.test) == 4
+    assert (
+        data.train.shape == (3, 64, 64)
+        and data.classes == ["tench", "golf ball"]
+        and len(data.test) == 4
+    )
     assert "64×64" in data.note and data.name == "imagenette"
     assert sd.load("imagenette", size=32, channels=1).train.shape == (1, 32, 32)
 
 
 def test_large_imagenette_pictures_come_from_the_files_of_full_size(tmp_path, monkeypatch, offline):
     md5 = put(tmp_path / "data" / "imagenette2.tgz", imagenette_archive("imagenette2", (320, 280)))
-    monkeypatch.setattr(datasets.Imagenette, "_ARCHIVES", {"full": ("http://nowhere/imagenette2.tgz", md5)})
+    monkeypatch.setattr(
+        datasets.Imagenette, "_ARCHIVES", {"full": ("http://nowhere/imagenette2.tgz", md5)}
+    )
     data = sd.load("imagenette", size=256, download=False)
     assert data.train.shape == (3, 256, 256) and "full size" in data.note and "256×256" in data.note
     with pytest.raises(InputError, match=r"imagenette2-160\.tgz"):
@@ -360,16 +420,27 @@ def test_idx_files_are_read_and_checked(tmp_path):
 
 
 def pair(n=12, shape=(3, 8, 8), classes=3):
-    x = torch.randint(0, 256, (n, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(n))
+    x = torch.randint(
+        0, 256, (n, *shape), dtype=torch.uint8, generator=torch.Generator().manual_seed(n)
+    )
     return x, torch.arange(n) % classes
 
 
 def test_from_tensors_keeps_what_it_is_given():
     (x, y), (x_test, y_test) = pair(), pair(6)
     data = sd.from_tensors((x, y), (x_test, y_test), ["a", "b", "c"])
-    assert torch.equal(data.train.pixels, x) and torch.equal(data.test.labels, y_test) and data.classes == ["a", "b", "c"]
+    assert (
+        torch.equal(data.train.pixels, x)
+        and torch.equal(data.test.labels, y_test)
+        and data.classes == ["a", "b", "c"]
+    )
     assert len(data.mean) == 3
-    assert sd.from_tensors((x.numpy(), y.numpy().astype(np.int32)), (x_test, y_test)).train.labels.dtype == torch.int64
+    assert (
+        sd.from_tensors(
+            (x.numpy(), y.numpy().astype(np.int32)), (x_test, y_test)
+        ).train.labels.dtype
+        == torch.int64
+    )
 
 
 X, Y = pair()

@@ -1,4 +1,6 @@
-"""The files that describe the environment agree with each other, and the Makefile does what it says."""
+"""The files that describe the environment agree with each other, and the Makefile does what it
+says.
+"""
 
 from __future__ import annotations
 
@@ -27,19 +29,32 @@ def declared(*extras: str) -> list[Requirement]:
     """The requirements of the project with the named extras (all of them without a name)."""
     optional = PROJECT["optional-dependencies"]
     named = extras or tuple(name for name in optional if name != "all")
-    return [Requirement(text) for text in PROJECT["dependencies"] + [text for name in named for text in optional[name]]]
+    return [
+        Requirement(text)
+        for text in PROJECT["dependencies"] + [text for name in named for text in optional[name]]
+    ]
 
 
 def locked() -> dict[str, str]:
     """Name to exact version, of the lines of the lock that hold on this machine."""
-    lines = [Requirement(line) for line in (ROOT / "requirements.lock").read_text().splitlines() if line and not line.startswith("#")]
-    return {canonicalize_name(r.name): str(r.specifier).removeprefix("==") for r in lines if r.marker is None or r.marker.evaluate()}
+    lines = [
+        Requirement(line)
+        for line in (ROOT / "requirements.lock").read_text().splitlines()
+        if line and not line.startswith("#")
+    ]
+    return {
+        canonicalize_name(r.name): str(r.specifier).removeprefix("==")
+        for r in lines
+        if r.marker is None or r.marker.evaluate()
+    }
 
 
 def test_the_lock_is_exact_and_names_no_host_or_path():
     for line in (ROOT / "requirements.lock").read_text().splitlines():
         if not line.startswith("#"):
-            assert re.fullmatch(r'[A-Za-z0-9._-]+==[^\s;@/]+(; platform_machine [!=]= "\w+")?', line), line
+            assert re.fullmatch(
+                r'[A-Za-z0-9._-]+==[^\s;@/]+(; platform_machine [!=]= "\w+")?', line
+            ), line
 
 
 def test_the_lock_leaves_the_cuda_packages_to_the_torch_wheel():
@@ -62,14 +77,22 @@ def test_all_is_the_sum_of_the_other_extras():
 def test_environment_yml_and_pyproject_agree():
     entries = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
     (pip,) = (entry["pip"] for entry in entries if isinstance(entry, dict))
-    conda = {Requirement(entry).name: Requirement(entry).specifier for entry in entries if isinstance(entry, str)}
+    conda = {
+        Requirement(entry).name: Requirement(entry).specifier
+        for entry in entries
+        if isinstance(entry, str)
+    }
     assert conda.pop("python") == SpecifierSet(PROJECT["requires-python"])
     conda.pop("pip")
     ranges = {canonicalize_name(r.name): r.specifier for r in declared()}
     for name, specifier in conda.items():
-        assert specifier == ranges[canonicalize_name(name)], f"{name} has another range in pyproject.toml"
+        assert specifier == ranges[canonicalize_name(name)], (
+            f"{name} has another range in pyproject.toml"
+        )
     assert "-r requirements.lock" in pip
-    (editable,) = (re.fullmatch(r"-e \.(?:\[(.+)\])?", line) for line in pip if line.startswith("-e"))
+    (editable,) = (
+        re.fullmatch(r"-e \.(?:\[(.+)\])?", line) for line in pip if line.startswith("-e")
+    )
     assert editable, "the pip part installs this project"
     assert set((editable[1] or "").split(",")) - {""} <= set(PROJECT["optional-dependencies"])
 
@@ -89,7 +112,11 @@ def imported_packages() -> set[str]:
 def test_every_imported_package_is_declared():
     distributions = importlib.metadata.packages_distributions()
     known = {canonicalize_name(r.name) for r in declared()}
-    missing = {name for name in imported_packages() if not {canonicalize_name(d) for d in distributions.get(name, [name])} & known}
+    missing = {
+        name
+        for name in imported_packages()
+        if not {canonicalize_name(d) for d in distributions.get(name, [name])} & known
+    }
     assert not missing, f"imported and not in pyproject.toml: {sorted(missing)}"
 
 
@@ -97,7 +124,11 @@ def test_the_library_imports_without_the_extras():
     core = {canonicalize_name(r.name) for r in declared() if str(r) in PROJECT["dependencies"]}
     extras = {canonicalize_name(r.name) for r in declared()} - core
     distributions = importlib.metadata.packages_distributions()
-    blocked = [name for name, owners in distributions.items() if {canonicalize_name(owner) for owner in owners} & extras]
+    blocked = [
+        name
+        for name, owners in distributions.items()
+        if {canonicalize_name(owner) for owner in owners} & extras
+    ]
     script = f"""
 import sys
 class Blocker:
@@ -107,7 +138,9 @@ class Blocker:
 sys.meta_path.insert(0, Blocker())
 import salun_utils
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
 
 
@@ -124,9 +157,17 @@ def workplace(tmp_path) -> Path:
 
 
 def make(folder: Path, *arguments: str) -> subprocess.CompletedProcess:
-    # Without the variables of a surrounding `make test`, which would change what the inner one prints.
+    # Without the variables of a surrounding `make test`, which would change what the inner one
+    # prints.
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("MAKE", "MFLAGS"))}
-    return subprocess.run(["make", *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    return subprocess.run(
+        ["make", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_make_alone_lists_the_targets(workplace):

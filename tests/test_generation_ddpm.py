@@ -1,4 +1,6 @@
-"""The conditional DDPM: its arithmetic, its training, and what erasing a class may and may not change."""
+"""The conditional DDPM: its arithmetic, its training, and what erasing a class may and may not
+change.
+"""
 
 from __future__ import annotations
 
@@ -19,14 +21,26 @@ from salun_utils.masking import hold
 from salun_utils.saliency import SaliencyMask
 from salun_utils.seeds import generator
 
-TINY = DDPMConfig(name="tiny", classes=("a", "b", "c"), image=(1, 8, 8), size=8, unshuffle=2, widths=(8, 16), groups=4, head=8)
+TINY = DDPMConfig(
+    name="tiny",
+    classes=("a", "b", "c"),
+    image=(1, 8, 8),
+    size=8,
+    unshuffle=2,
+    widths=(8, 16),
+    groups=4,
+    head=8,
+)
 QUICK = {"steps": 3, "lr": 1e-3, "batch": 4}
 
 
 @pytest.fixture(scope="module")
 def images() -> Images:
     draws = torch.Generator().manual_seed(0)
-    return Images(torch.randint(0, 256, (30, 1, 8, 8), generator=draws, dtype=torch.uint8), torch.arange(30) % 3)
+    return Images(
+        torch.randint(0, 256, (30, 1, 8, 8), generator=draws, dtype=torch.uint8),
+        torch.arange(30) % 3,
+    )
 
 
 @pytest.fixture
@@ -42,13 +56,18 @@ def same(a: dict, b: dict) -> bool:
     return all(torch.equal(a[n], b[n]) for n in a)
 
 
-# -- the model ---------------------------------------------------------------------------------------------------------
+# -- the model
+# ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("image, size, unshuffle", [((1, 28, 28), 32, 4), ((3, 9, 7), 12, 2), ((1, 8, 8), 8, 1)])
+@pytest.mark.parametrize(
+    "image, size, unshuffle", [((1, 28, 28), 32, 4), ((3, 9, 7), 12, 2), ((1, 8, 8), 8, 1)]
+)
 def test_decode_inverts_encode(image, size, unshuffle):
     model = DDPM(replace(TINY, image=image, size=size, unshuffle=unshuffle))
-    pixels = torch.randint(0, 256, (5, *image), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    pixels = torch.randint(
+        0, 256, (5, *image), dtype=torch.uint8, generator=torch.Generator().manual_seed(0)
+    )
     z = model.encode(pixels / 255)
     assert tuple(z.shape[1:]) == model.latent_shape and z.min() >= -1 and z.max() <= 1
     assert torch.equal(model.decode(z), pixels)
@@ -83,9 +102,17 @@ def test_sampling_leaves_mode_and_global_random_state(model):
 
 
 def test_guidance_is_the_papers(model, monkeypatch):
-    """(1 + w) conditional - w unconditional: with outputs c and 0.5 the sampler must see (1 + w) c - w / 2."""
+    """(1 + w) conditional - w unconditional: with outputs c and 0.5 the sampler must see (1 + w) c
+    - w / 2.
+    """
     seen = []
-    monkeypatch.setattr(DDPM, "forward", lambda self, z, t, labels: torch.where(labels.view(-1, 1, 1, 1) == 3, 0.5, 2.0).expand_as(z))
+    monkeypatch.setattr(
+        DDPM,
+        "forward",
+        lambda self, z, t, labels: torch.where(labels.view(-1, 1, 1, 1) == 3, 0.5, 2.0).expand_as(
+            z
+        ),
+    )
 
     class Recorder:
         timesteps = torch.tensor([10])
@@ -106,7 +133,9 @@ def test_guidance_is_the_papers(model, monkeypatch):
 
 @pytest.mark.parametrize("name", ["dpm", "ddim"])
 def test_both_samplers_recover_a_point_mass(name, monkeypatch):
-    """When the network knows that every picture is z*, the exact posterior mean leads any sampler there."""
+    """When the network knows that every picture is z*, the exact posterior mean leads any sampler
+    there.
+    """
     model = DDPM(TINY)
     star = torch.linspace(-0.9, 0.9, 64).view(1, 4, 4, 4)
 
@@ -124,7 +153,9 @@ def test_save_and_load_give_the_same_pictures(model, tmp_path):
     assert same(weights(model), weights(again)) and again.config == model.config
     half = DDPM.load(model.save(tmp_path / "half", half=True))
     assert max((a - b).abs().max() for a, b in zip(model.parameters(), half.parameters())) < 1e-3
-    assert (tmp_path / "half/weights.safetensors").stat().st_size < 0.7 * (tmp_path / "m/weights.safetensors").stat().st_size
+    assert (tmp_path / "half/weights.safetensors").stat().st_size < 0.7 * (
+        tmp_path / "m/weights.safetensors"
+    ).stat().st_size
 
 
 @pytest.mark.parametrize(
@@ -173,8 +204,17 @@ def test_missing_damaged_or_foreign_files_are_errors_never_a_fallback(model, tmp
 
 def test_presets_have_the_papers_shape():
     config, _ = PRESETS["ddpm-cifar10"]
-    assert config.widths == (128, 256, 256, 256) and config.layers == 2 and config.attention == (1,) and config.dropout == 0.1
-    assert config.beta_schedule == "linear" and config.timesteps == 1000 and config.prediction == "epsilon"
+    assert (
+        config.widths == (128, 256, 256, 256)
+        and config.layers == 2
+        and config.attention == (1,)
+        and config.dropout == 0.1
+    )
+    assert (
+        config.beta_schedule == "linear"
+        and config.timesteps == 1000
+        and config.prediction == "epsilon"
+    )
     with torch.device("meta"):
         from salun_utils.generation.ddpm import build_unet
 
@@ -182,7 +222,8 @@ def test_presets_have_the_papers_shape():
     assert 34e6 < count < 38e6
 
 
-# -- training ----------------------------------------------------------------------------------------------------------
+# -- training
+# ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
@@ -204,11 +245,17 @@ def test_training_lowers_the_loss(images):
     images, model = Images(grey.contiguous(), images.labels), DDPM(TINY)
     z = model.encode(images.pixels / 255)
     before = denoising_loss(model, z, images.labels, rng=generator(0)).detach()
-    trained, _ = train(model, images, TrainConfig(steps=60, batch=16, lr=3e-3, warmup=5, ema=0.9), precision="float32")
+    trained, _ = train(
+        model,
+        images,
+        TrainConfig(steps=60, batch=16, lr=3e-3, warmup=5, ema=0.9),
+        precision="float32",
+    )
     assert denoising_loss(trained, z, images.labels, rng=generator(0)) < 0.8 * before
 
 
-# -- erasing -----------------------------------------------------------------------------------------------------------
+# -- erasing
+# -----------------------------------------------------------------------------------------------------------
 
 METHODS = {
     "salun": QUICK,
@@ -225,14 +272,18 @@ def test_the_model_passed_in_is_unchanged_and_the_seed_decides(model, images, na
     again = generation.erase(name, model, concept="B", seed=2, data=images, **METHODS[name])
     other = generation.erase(name, model, concept=1, seed=3, data=images, **METHODS[name])
     assert same(before, weights(model)) and model.training == mode
-    assert same(weights(first.model), weights(again.model)) and not same(weights(first.model), weights(other.model))
+    assert same(weights(first.model), weights(again.model)) and not same(
+        weights(first.model), weights(other.model)
+    )
     assert not same(before, weights(first.model))
     assert first.seconds > 0 and len(first.losses["forget"]) == 3
 
 
 @pytest.mark.parametrize("rule", ["saliency", "random", "inverted", "magnitude"])
 def test_weights_outside_the_mask_are_bit_identical(model, images, rule):
-    erased = generation.erase("salun", model, concept="a", data=images, mask=rule, keep=0.3, **QUICK)
+    erased = generation.erase(
+        "salun", model, concept="a", data=images, mask=rule, keep=0.3, **QUICK
+    )
     assert erased.mask.kept == int(0.3 * erased.mask.numel) or rule == "inverted"
     assert abs(erased.mask.density - 0.3) < 1e-3
     changed = 0
@@ -246,13 +297,21 @@ def test_weights_outside_the_mask_are_bit_identical(model, images, rule):
 def test_no_mask_is_salun_with_everything_kept(model, images):
     rl = generation.erase("rl", model, concept="a", data=images, **QUICK)
     full = generation.erase("salun", model, concept="a", data=images, keep=1.0, **QUICK)
-    assert rl.mask is None and full.mask.density == 1 and same(weights(rl.model), weights(full.model))
+    assert (
+        rl.mask is None and full.mask.density == 1 and same(weights(rl.model), weights(full.model))
+    )
 
 
 def test_a_given_mask_is_used(model, images):
-    mask = SaliencyMask.from_bools({n: torch.full(p.shape, "mid_block" in n) for n, p in model.named_parameters()})
+    mask = SaliencyMask.from_bools(
+        {n: torch.full(p.shape, "mid_block" in n) for n, p in model.named_parameters()}
+    )
     erased = generation.erase("salun", model, concept="a", data=images, mask=mask, **QUICK)
-    moved = [n for n, p in erased.model.named_parameters() if not torch.equal(p, dict(model.named_parameters())[n])]
+    moved = [
+        n
+        for n, p in erased.model.named_parameters()
+        if not torch.equal(p, dict(model.named_parameters())[n])
+    ]
     assert moved and all("mid_block" in n for n in moved)
 
 
@@ -261,7 +320,11 @@ def test_retrain_never_sees_the_class(images, monkeypatch):
 
     seen = []
     real = ddpm_training.train
-    monkeypatch.setattr(unlearn_ddpm, "train", lambda model, data, *a, **k: (seen.append(data.labels), real(model, data, *a, **k))[1])
+    monkeypatch.setattr(
+        unlearn_ddpm,
+        "train",
+        lambda model, data, *a, **k: (seen.append(data.labels), real(model, data, *a, **k))[1],
+    )
     monkeypatch.setitem(PRESETS, "tiny", (TINY, TrainConfig(steps=2, batch=4)))
     erased = generation.erase("retrain", DDPM(TINY), concept="b", data=images)
     assert set(seen[0].tolist()) == {0, 2} and erased.mask is None
@@ -270,29 +333,37 @@ def test_retrain_never_sees_the_class(images, monkeypatch):
 def test_substitute_is_the_next_class_and_never_the_forgotten_one():
     classes = ["a", "b", "c"]
     assert substitutes(None, 2, classes).tolist() == [0]
-    assert substitutes("A", 2, classes).tolist() == [0] and substitutes(["a", 1], 2, classes).tolist() == [0, 1]
+    assert substitutes("A", 2, classes).tolist() == [0] and substitutes(
+        ["a", 1], 2, classes
+    ).tolist() == [0, 1]
     for wrong in ("c", ["a", "c"], []):
         with pytest.raises(InputError, match="another class"):
             substitutes(wrong, 2, classes)
 
 
-# -- what goes wrong in published implementations ----------------------------------------------------------------------
+# -- what goes wrong in published implementations
+# ----------------------------------------------------------------------
 
 
 def test_item_12_target_comes_from_the_frozen_original_without_dropout(images):
-    """Published code takes the target from the moving model with dropout on. Here the first step's loss has a fixed value."""
+    """Published code takes the target from the moving model with dropout on. Here the first step's
+    loss has a fixed value.
+    """
     model = DDPM(replace(TINY, dropout=0.5), seed=1).train()
     settings = {"data": images, "concept": "a", "lr": 0.0, "batch": 4, "steps": 2}
     first = generation.erase("rl", model, **settings)
     torch.manual_seed(1)
     again = generation.erase("rl", model, **settings)
     assert first.losses == again.losses
-    # a target that moved with the model would be fitted trivially: with c' = c its loss is 0, with c' ≠ c it is not
+    # a target that moved with the model would be fitted trivially: with c' = c its loss is 0, with
+    # c' ≠ c it is not
     assert min(first.losses["forget"]) > 0
 
 
 def test_item_12_saliency_is_one_unclipped_gradient_over_the_whole_set(images, model):
-    """Published code clips each batch's gradient before summing. Scaling the loss must scale the scores; batch size must not matter."""
+    """Published code clips each batch's gradient before summing. Scaling the loss must scale the
+    scores; batch size must not matter.
+    """
     forget = images.subset((images.labels == 0).nonzero().flatten())
     z, rng = model.encode(forget.pixels / 255), generator(0, "erasing: saliency")
     one = saliency(model, forget, seed=0, batch_size=len(forget))
@@ -315,8 +386,14 @@ def test_item_13_every_step_draws_new_pictures(images):
 def test_fisher_information_is_the_mean_squared_gradient(model, images):
     found = fisher_information(model, images.subset([0]), samples=1, seed=0)
     rng = generator(0, "erasing: fisher")
-    denoising_loss(model, model.encode(images.pixels[:1] / 255), images.labels[:1], rng=rng).backward()
-    assert all(torch.allclose(found[n], p.grad.square(), atol=1e-9) for n, p in model.named_parameters() if p.grad is not None)
+    denoising_loss(
+        model, model.encode(images.pixels[:1] / 255), images.labels[:1], rng=rng
+    ).backward()
+    assert all(
+        torch.allclose(found[n], p.grad.square(), atol=1e-9)
+        for n, p in model.named_parameters()
+        if p.grad is not None
+    )
 
 
 def test_held_weights_survive_adam_with_decay(model, images):
@@ -326,7 +403,12 @@ def test_held_weights_survive_adam_with_decay(model, images):
     with hold(changed, optimizer, mask):
         for step in range(3):
             optimizer.zero_grad()
-            denoising_loss(changed, changed.encode(images.pixels[:4] / 255), images.labels[:4], rng=generator(step)).backward()
+            denoising_loss(
+                changed,
+                changed.encode(images.pixels[:4] / 255),
+                images.labels[:4],
+                rng=generator(step),
+            ).backward()
             optimizer.step()
     before = weights(model)
     assert all(torch.equal(p[~mask[n]], before[n][~mask[n]]) for n, p in changed.named_parameters())

@@ -1,4 +1,6 @@
-"""Text-to-image pipelines: loading and checking, sampling, fixed noise, and `mini-sd` as plain diffusers sees it."""
+"""Text-to-image pipelines: loading and checking, sampling, fixed noise, and `mini-sd` as plain
+diffusers sees it.
+"""
 
 from __future__ import annotations
 
@@ -68,7 +70,9 @@ def test_sampling_gives_bytes_and_the_same_ones_for_the_same_seed(pipe):
     one = pipelines.sample(pipe, ["a photo of a circle"] * 2, steps=2, seed=1)
     assert one.dtype == torch.uint8 and one.shape == (2, 3, 32, 32)
     assert torch.equal(one, pipelines.sample(pipe, ["a photo of a circle"] * 2, steps=2, seed=1))
-    assert not torch.equal(one, pipelines.sample(pipe, ["a photo of a circle"] * 2, steps=2, seed=2))
+    assert not torch.equal(
+        one, pipelines.sample(pipe, ["a photo of a circle"] * 2, steps=2, seed=2)
+    )
 
 
 def test_batch_size_does_not_change_the_pictures(pipe):
@@ -90,10 +94,18 @@ def test_guidance_has_nothing_to_push_when_the_prompt_is_empty(pipe):
 
 
 def test_signed_floats_become_the_right_bytes():
-    """A known error: floats in [-1, 1] cast to uint8 wrap around, and half of every picture is lost (paper notes, 4.13)."""
+    """A known error: floats in [-1, 1] cast to uint8 wrap around, and half of every picture is lost
+    (paper notes, 4.13).
+    """
     x = torch.tensor([-1.0, -0.5, 0.0, 0.5, 1.0, 1.7, -3.0])
     assert pipelines.signed_to_uint8(x).tolist() == [0, 64, 128, 191, 255, 255, 0]
-    assert pipelines.unit_to_uint8(torch.tensor([0.0, 0.5, 1.0, 2.0, -1.0])).tolist() == [0, 128, 255, 255, 0]
+    assert pipelines.unit_to_uint8(torch.tensor([0.0, 0.5, 1.0, 2.0, -1.0])).tolist() == [
+        0,
+        128,
+        255,
+        255,
+        0,
+    ]
 
 
 def test_pictures_for_a_judge_are_grey_and_cut_to_the_middle():
@@ -110,7 +122,12 @@ def test_padding_is_black_and_centred():
 
 @pytest.mark.parametrize(
     "bad, word",
-    [({"guidance": -1.0}, "guidance"), ({"guidance": float("nan")}, "guidance"), ({"steps": 0}, "steps"), ({"steps": 1.5}, "steps")],
+    [
+        ({"guidance": -1.0}, "guidance"),
+        ({"guidance": float("nan")}, "guidance"),
+        ({"steps": 0}, "steps"),
+        ({"steps": 1.5}, "steps"),
+    ],
 )
 def test_bad_sampling_settings_are_refused(pipe, bad, word):
     with pytest.raises(InputError, match=word):
@@ -126,11 +143,18 @@ def test_no_samples_are_refused(pipe):
 
 def test_saved_pipeline_is_read_back_whole(pipe, folder):
     again = pipelines.load(folder)
-    assert all(torch.equal(a, b) for a, b in zip(pipe.unet.state_dict().values(), again.unet.state_dict().values(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(
+            pipe.unet.state_dict().values(), again.unet.state_dict().values(), strict=True
+        )
+    )
 
 
 def test_item_13_a_missing_model_is_an_error_and_nothing_takes_its_place(tmp_path):
-    """A known error: a missing checkpoint was silently replaced by the original weights (paper notes, 4.13)."""
+    """A known error: a missing checkpoint was silently replaced by the original weights (paper
+    notes, 4.13).
+    """
     with pytest.raises(InputError, match="no pipeline folder"):
         pipelines.load(tmp_path / "not-there")
     with pytest.raises(InputError, match="model_index"):
@@ -178,7 +202,9 @@ def test_weights_of_another_architecture_are_an_error(broken):
 
 def test_another_kind_of_pipeline_is_an_error(broken):
     index = broken / "model_index.json"
-    index.write_text(json.dumps(json.loads(index.read_text()) | {"_class_name": "StableDiffusionXLPipeline"}))
+    index.write_text(
+        json.dumps(json.loads(index.read_text()) | {"_class_name": "StableDiffusionXLPipeline"})
+    )
     with pytest.raises(InputError, match="StableDiffusionXLPipeline"):
         pipelines.load(broken)
 
@@ -192,9 +218,17 @@ def test_parts_that_do_not_fit_each_other_are_an_error(pipe):
 
 def test_training_resumes_to_the_same_weights(shapes, tmp_path, monkeypatch):
     monkeypatch.setattr(mini_sd, "CHECKPOINT_EVERY", 2)
-    options = {"vae_steps": 2, "unet_steps": 6, "batch_size": 6, "pictures": 30, "precision": "float32", **TINY}
+    options = {
+        "vae_steps": 2,
+        "unet_steps": 6,
+        "batch_size": 6,
+        "pictures": 30,
+        "precision": "float32",
+        **TINY,
+    }
     whole, info = mini_sd.train(shapes, tmp_path / "whole", **options)
-    optimise, calls = mini_sd._optimise, iter(range(5))  # stopped in step 6, after the checkpoint of step 4
+    # stopped in step 6, after the checkpoint of step 4
+    optimise, calls = mini_sd._optimise, iter(range(5))
 
     def interrupted(modules, loss, *, role, **rest):
         def failing(draws):
@@ -210,21 +244,47 @@ def test_training_resumes_to_the_same_weights(shapes, tmp_path, monkeypatch):
     monkeypatch.setattr(mini_sd, "_optimise", optimise)
     resumed, again = mini_sd.train(shapes, tmp_path / "parts", **options)
     assert info["losses"] == again["losses"] and again["seconds"] > 0
-    assert all(torch.equal(a, b) for a, b in zip(whole.unet.state_dict().values(), resumed.unet.state_dict().values(), strict=True))
-    assert all(torch.equal(a, b) for a, b in zip(whole.text_encoder.parameters(), resumed.text_encoder.parameters(), strict=True))
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(
+            whole.unet.state_dict().values(), resumed.unet.state_dict().values(), strict=True
+        )
+    )
+    assert all(
+        torch.equal(a, b)
+        for a, b in zip(
+            whole.text_encoder.parameters(), resumed.text_encoder.parameters(), strict=True
+        )
+    )
 
 
 def test_training_teaches_the_text_model_too(shapes, tmp_path):
-    options = {"vae_steps": 1, "unet_steps": 2, "batch_size": 6, "pictures": 30, "precision": "float32", **TINY}
+    options = {
+        "vae_steps": 1,
+        "unet_steps": 2,
+        "batch_size": 6,
+        "pictures": 30,
+        "precision": "float32",
+        **TINY,
+    }
     before = mini_sd.build(CLASSES, seed=0, **TINY)
     after, _ = mini_sd.train(shapes, tmp_path, **options)
-    assert not torch.equal(before.text_encoder.get_input_embeddings().weight, after.text_encoder.get_input_embeddings().weight)
-    assert pipelines.load(tmp_path).vae.config.scaling_factor == after.vae.config.scaling_factor != 0.18215
+    assert not torch.equal(
+        before.text_encoder.get_input_embeddings().weight,
+        after.text_encoder.get_input_embeddings().weight,
+    )
+    assert (
+        pipelines.load(tmp_path).vae.config.scaling_factor
+        == after.vae.config.scaling_factor
+        != 0.18215
+    )
 
 
 def test_plain_diffusers_draws_the_same_pictures_in_another_process(folder, tmp_path):
     """The saved folder needs nothing of this package."""
-    pixels = pipelines.sample(pipelines.load(folder), ["a photo of a circle"] * 2, steps=3, guidance=3.0, seed=5)
+    pixels = pipelines.sample(
+        pipelines.load(folder), ["a photo of a circle"] * 2, steps=3, guidance=3.0, seed=5
+    )
     noise = tmp_path / "noise.pt"
     torch.save(pipelines.fixed_noise(pipelines.load(folder), 2, seed=5), noise)
     script = f"""
@@ -236,21 +296,30 @@ out = pipe(["a photo of a circle"] * 2, latents=noise, guidance_scale=3.0, num_i
 assert not any(name.startswith("salun") for name in sys.modules)
 torch.save((out.images * 255).round().to(torch.uint8), {str(tmp_path / "out.pt")!r})
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path
+    )
     assert done.returncode == 0, done.stderr[-500:]
-    assert (torch.load(tmp_path / "out.pt", weights_only=True).int() - pixels.int()).abs().max() <= 1
+    assert (
+        torch.load(tmp_path / "out.pt", weights_only=True).int() - pixels.int()
+    ).abs().max() <= 1
 
 
 def test_a_recipe_trains_scores_and_writes_a_card(tmp_path, monkeypatch, shapes):
     """The recipe of colour pictures, made tiny; its judge is the one that lies beside the weights."""
     draws = torch.Generator().manual_seed(1)
-    colour = Images(torch.randint(0, 256, (12, 3, 32, 32), dtype=torch.uint8, generator=draws), torch.arange(12) % 3)
+    colour = Images(
+        torch.randint(0, 256, (12, 3, 32, 32), dtype=torch.uint8, generator=draws),
+        torch.arange(12) % 3,
+    )
     data = Dataset("colours", colour, colour, CLASSES, (0.5,) * 3, (0.5,) * 3)
     monkeypatch.setattr(train, "load_data", lambda name: data)
     tiny = {"vae_steps": 1, "unet_steps": 1, "batch_size": 4, "pictures": 12, **TINY}
     monkeypatch.setattr(train, "MINI_SD_COLOUR", tiny)
     sample = pipelines.sample_classes
-    few = lambda pipe, classes, *, per_class, steps, **options: sample(pipe, classes, per_class=per_class, steps=1, **options)  # noqa: E731
+    few = lambda pipe, classes, *, per_class, steps, **options: sample(
+        pipe, classes, per_class=per_class, steps=1, **options
+    )  # noqa: E731
     monkeypatch.setattr(pipelines, "sample_classes", few)
     where = {"folder": tmp_path / "mini-sd-cifar10", "work": tmp_path / "work"}
     card = train.retrain("mini-sd-cifar10", **where)
@@ -259,4 +328,6 @@ def test_a_recipe_trains_scores_and_writes_a_card(tmp_path, monkeypatch, shapes)
     Judge(network, CLASSES, accuracy=33.0).save(tmp_path / "judge-cifar10")
     card = train.retrain("mini-sd-cifar10", **where)
     assert 0 <= card["scores"]["recognised (%)"] <= 100 and card["scores"]["pictures a class"] == 50
-    assert pipelines.load(where["folder"]).unet.config.sample_size == 8 and set(card["sha256"]) >= {"model_index.json"}
+    assert pipelines.load(where["folder"]).unet.config.sample_size == 8 and set(card["sha256"]) >= {
+        "model_index.json"
+    }

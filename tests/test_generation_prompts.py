@@ -37,22 +37,30 @@ def write(tmp_path):
 def test_the_list_is_read_with_its_numbers_seeds_and_guidance(write):
     found = read_prompts(write(*LINES))
     assert [(p.number, p.text, p.seed, p.guidance) for p in found] == [
-        (100, "a circle, drawn in ink", 17, 7.5), (101, "a square", 18, 3.0), (102, "ein Kreis für dich", 19, 7.5),
-    ]  # fmt: skip
+        (100, "a circle, drawn in ink", 17, 7.5),
+        (101, "a square", 18, 3.0),
+        (102, "ein Kreis für dich", 19, 7.5),
+    ]
     assert found[0].categories == ("shapes", "ink")
 
 
 def test_a_byte_order_mark_is_no_part_of_the_first_column(write):
-    path = write("7,a circle,4889", header="case_number,prompt,evaluation_seed", encoding="utf-8-sig")
+    path = write(
+        "7,a circle,4889", header="case_number,prompt,evaluation_seed", encoding="utf-8-sig"
+    )
     assert read_prompts(path) == [Prompt(7, "a circle", 4889, 7.5)]
 
 
 def test_later_copies_of_the_list_name_their_columns_otherwise(write):
-    assert read_prompts(write("a circle,3,4.5", header="prompt,sd_seed,sd_guidance_scale")) == [Prompt(0, "a circle", 3, 4.5)]
+    assert read_prompts(write("a circle,3,4.5", header="prompt,sd_seed,sd_guidance_scale")) == [
+        Prompt(0, "a circle", 3, 4.5)
+    ]
 
 
 def test_large_seeds_are_kept_to_the_last_digit_and_whole_floats_are_whole(write):
-    found = read_prompts(write("a,9007199254740993", "b,4289334523.0", header="prompt,evaluation_seed"))
+    found = read_prompts(
+        write("a,9007199254740993", "b,4289334523.0", header="prompt,evaluation_seed")
+    )
     assert [p.seed for p in found] == [9007199254740993, 4289334523]
 
 
@@ -88,8 +96,16 @@ def test_prompts_are_shown_by_number_only(write):
         (["a circle"], "prompt,evaluation_seed", "line 2 .*not such a number"),
         (["a circle,-4"], "prompt,evaluation_seed", "line 2 .*seed must be a whole number from 0"),
         (["a circle,1,x"], "prompt,evaluation_seed,case_number", "line 2"),
-        (["a circle,1,-3"], "prompt,evaluation_seed,evaluation_guidance", "guidance must be at least 0, not -3"),
-        (["a circle,1,nan"], "prompt,evaluation_seed,evaluation_guidance", "guidance must be at least 0, not nan"),
+        (
+            ["a circle,1,-3"],
+            "prompt,evaluation_seed,evaluation_guidance",
+            "guidance must be at least 0, not -3",
+        ),
+        (
+            ["a circle,1,nan"],
+            "prompt,evaluation_seed,evaluation_guidance",
+            "guidance must be at least 0, not nan",
+        ),
     ],
 )
 def test_bad_lists_are_refused_without_quoting_a_prompt(write, lines, header, said):
@@ -119,11 +135,23 @@ def test_a_list_of_the_hub_is_read_as_a_file_is(write, tmp_path, monkeypatch, en
     path, asked, folder = write(*LINES), [], tmp_path / "snapshot" / "data"
     folder.mkdir(parents=True)
     table = pd.read_csv(path)
-    table.to_csv(folder / "i2p.csv", index=False) if ending == "csv" else table.to_parquet(folder / "i2p.parquet")
-    monkeypatch.setattr(hub, "snapshot_download", lambda *names, **kind: asked.append((names, kind)) or str(folder.parent))
+    (
+        table.to_csv(folder / "i2p.csv", index=False)
+        if ending == "csv"
+        else table.to_parquet(folder / "i2p.parquet")
+    )
+    monkeypatch.setattr(
+        hub,
+        "snapshot_download",
+        lambda *names, **kind: asked.append((names, kind)) or str(folder.parent),
+    )
     assert read_prompts("owner/list") == read_prompts(path)
     ((names, kind),) = asked
-    assert names == ("owner/list",) and kind["repo_type"] == "dataset" and kind["local_files_only"] is False
+    assert (
+        names == ("owner/list",)
+        and kind["repo_type"] == "dataset"
+        and kind["local_files_only"] is False
+    )
 
 
 def test_a_hub_out_of_reach_is_said_in_one_line(monkeypatch, tmp_path):
@@ -133,7 +161,9 @@ def test_a_hub_out_of_reach_is_said_in_one_line(monkeypatch, tmp_path):
         raise ConnectionError("no route")
 
     monkeypatch.setattr(hub, "snapshot_download", refuse)
-    with pytest.raises(InputError, match=r"can't be had from the Hub \(ConnectionError\); give a CSV file"):
+    with pytest.raises(
+        InputError, match=r"can't be had from the Hub \(ConnectionError\); give a CSV file"
+    ):
         read_prompts()
     monkeypatch.setattr(hub, "snapshot_download", lambda *_, **__: str(tmp_path))
     with pytest.raises(InputError, match="'owner/list' holds no CSV or Parquet file"):
@@ -142,7 +172,12 @@ def test_a_hub_out_of_reach_is_said_in_one_line(monkeypatch, tmp_path):
 
 def test_the_digest_follows_all_that_decides_a_picture():
     base = Prompt(1, "a circle", 2, 3.0)
-    others = [Prompt(2, "a circle", 2, 3.0), Prompt(1, "a square", 2, 3.0), Prompt(1, "a circle", 3, 3.0), Prompt(1, "a circle", 2, 4.0)]
+    others = [
+        Prompt(2, "a circle", 2, 3.0),
+        Prompt(1, "a square", 2, 3.0),
+        Prompt(1, "a circle", 3, 3.0),
+        Prompt(1, "a circle", 2, 4.0),
+    ]
     assert len({prompts.digest([p]) for p in (base, *others)}) == 5
     assert prompts.digest([base]) == prompts.digest([Prompt(1, "a circle", 2, 3.0, ("shapes",))])
 
@@ -153,10 +188,14 @@ def test_the_shipped_list_names_classes_of_fashion_mnist_and_each_noise_once():
     everything = read_prompts("clothing")
     assert len(forgotten) + len(harmless) == len(everything) == 300
     assert len({p.number for p in everything}) == len({p.seed for p in everything}) == 300
-    assert {p.categories for p in forgotten} == {("sandal",)} and all("sandal" in p.text for p in forgotten)
+    assert {p.categories for p in forgotten} == {("sandal",)} and all(
+        "sandal" in p.text for p in forgotten
+    )
     named = [p.categories[1] for p in harmless]
     assert {named.count(c) for c in classes if c != "sandal"} == {20}
-    assert all(name in p.text and "sandal" not in p.text for name, p in zip(named, harmless, strict=True))
+    assert all(
+        name in p.text and "sandal" not in p.text for name, p in zip(named, harmless, strict=True)
+    )
     assert set(named[:9]) == set(classes) - {"sandal"}, "any nine lines in a row have all classes"
 
 

@@ -1,4 +1,6 @@
-"""Teaching an erased generator again: what is drawn when, what stays as it was, and what names a run."""
+"""Teaching an erased generator again: what is drawn when, what stays as it was, and what names a
+run.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +30,17 @@ TEMPLATE = Path(__file__).parents[1] / "notebooks" / "00_relearning.ipynb"
 def folder(tmp_path_factory) -> Path:
     """A judge, a DDPM and a pipeline of the embedded digits, untrained."""
     where, classes = tmp_path_factory.mktemp("models"), tuple(data.load("digits").classes)
-    Judge(models.create("small-cnn", num_classes=10, channels=1, image_size=8, width=0.25), classes, accuracy=10.0).save(where / "judge")
-    mini_sd.build(classes, widths=(16, 32), vae_widths=(8, 16, 16), text_width=32).save_pretrained(where / "pipe")
-    DDPM(DDPMConfig("tiny", classes, (1, 8, 8), size=8, widths=(8, 16), groups=4, head=8), seed=1).save(where / "ddpm")
+    Judge(
+        models.create("small-cnn", num_classes=10, channels=1, image_size=8, width=0.25),
+        classes,
+        accuracy=10.0,
+    ).save(where / "judge")
+    mini_sd.build(classes, widths=(16, 32), vae_widths=(8, 16, 16), text_width=32).save_pretrained(
+        where / "pipe"
+    )
+    DDPM(
+        DDPMConfig("tiny", classes, (1, 8, 8), size=8, widths=(8, 16), groups=4, head=8), seed=1
+    ).save(where / "ddpm")
     return where
 
 
@@ -40,8 +50,21 @@ def own_cache(tmp_path, monkeypatch):
 
 
 def given(folder: Path, **changes) -> dict:
-    own = {"model": str(folder / "ddpm"), "judge": str(folder / "judge"), "data": "digits", "concept": 3, "eraser": "ga", "per_class": 1}
-    quick = {"concept_samples": 4, "steps": 2, "params": {"steps": 2, "batch": 4}, "lessons": "[2, 5]", "looks": "[0, 1, 3]"}
+    own = {
+        "model": str(folder / "ddpm"),
+        "judge": str(folder / "judge"),
+        "data": "digits",
+        "concept": 3,
+        "eraser": "ga",
+        "per_class": 1,
+    }
+    quick = {
+        "concept_samples": 4,
+        "steps": 2,
+        "params": {"steps": 2, "batch": 4},
+        "lessons": "[2, 5]",
+        "looks": "[0, 1, 3]",
+    }
     return own | quick | changes
 
 
@@ -59,7 +82,11 @@ def test_a_run_draws_after_each_look_and_leaves_the_models(folder):
     assert all(torch.equal(before[n], v) for n, v in scene.model.state_dict().items())
     made = relearning.record(trial, scene, found)
     assert Record.model_validate_json(made.model_dump_json()) == made
-    assert "eraser" not in made.spec and made.spec["erased"] == "ga" and made.measurements["curves"] == found["curves"]
+    assert (
+        "eraser" not in made.spec
+        and made.spec["erased"] == "ga"
+        and made.measurements["curves"] == found["curves"]
+    )
 
 
 def test_lessons_are_test_pictures_of_the_concept_under_its_own_label(folder, monkeypatch):
@@ -77,7 +104,9 @@ def test_lessons_are_test_pictures_of_the_concept_under_its_own_label(folder, mo
     assert len(seen) == 2 and all((labels == 3).all() and len(z) == 5 for z, labels in seen)
     expected = erased.model.encode(own.pixels.float() / 255)
     for z, _ in seen:
-        assert sorted(z.flatten(1).sum(1).tolist()) == pytest.approx(sorted(expected.flatten(1).sum(1).tolist()))
+        assert sorted(z.flatten(1).sum(1).tolist()) == pytest.approx(
+            sorted(expected.flatten(1).sum(1).tolist())
+        )
 
 
 def test_teaching_lowers_the_loss_of_the_lesson(folder):
@@ -92,13 +121,26 @@ def test_teaching_lowers_the_loss_of_the_lesson(folder):
 
 
 def test_a_pipeline_is_taught_under_its_prompt_and_shares_what_is_not_trained(folder):
-    trial = RelearningTrial.of(given(folder, model=str(folder / "pipe"), eraser="uce", params={}, lessons="[3]", looks="[0, 2]"))
+    trial = RelearningTrial.of(
+        given(
+            folder,
+            model=str(folder / "pipe"),
+            eraser="uce",
+            params={},
+            lessons="[3]",
+            looks="[0, 2]",
+        )
+    )
     scene = Scene.of(trial)
     before = copy.deepcopy(scene.model.unet.state_dict())
     assert [look["step"] for look in relearning.run(trial, scene)["curves"]["3"]] == [0, 2]
     assert all(torch.equal(before[n], v) for n, v in scene.model.unet.state_dict().items())
     twin = relearning.copied(scene.model)
-    assert twin.unet is not scene.model.unet and twin.vae is scene.model.vae and twin.text_encoder is scene.model.text_encoder
+    assert (
+        twin.unet is not scene.model.unet
+        and twin.vae is scene.model.vae
+        and twin.text_encoder is scene.model.text_encoder
+    )
 
 
 @pytest.mark.parametrize(
@@ -110,7 +152,10 @@ def test_a_pipeline_is_taught_under_its_prompt_and_shares_what_is_not_trained(fo
         ({"looks": "[3, 1]"}, "looks must be ascending whole numbers from 0"),
         ({"teach_lr": 0.0}, "teach_lr must be above 0"),
         ({"teach_batch": 0}, "teach_batch at least 1"),
-        ({"model": "vae-fashion", "eraser": "salun", "judge": "fashion-mnist", "params": {}}, "for diffusion models"),
+        (
+            {"model": "vae-fashion", "eraser": "salun", "judge": "fashion-mnist", "params": {}},
+            "for diffusion models",
+        ),
     ],
 )
 def test_a_trial_is_checked_before_anything_is_loaded(changes, said, folder):
@@ -126,6 +171,10 @@ def test_more_pictures_than_there_are_is_an_error(folder):
 def test_the_template_is_checked_named_and_known_by_its_code(folder):
     effective = check_parameters(TEMPLATE, given(folder, params=json.dumps({"steps": 2})))
     assert run_name(TEMPLATE, effective).startswith("00_relearning-ga-s0-")
-    assert code_of(TEMPLATE, effective)["fingerprint"] == RelearningTrial.of(effective).fingerprint() != Trial.of(effective).fingerprint()
+    assert (
+        code_of(TEMPLATE, effective)["fingerprint"]
+        == RelearningTrial.of(effective).fingerprint()
+        != Trial.of(effective).fingerprint()
+    )
     with pytest.raises(InputError, match="lessons must be"):
         check_parameters(TEMPLATE, given(folder, params="{}", lessons="[-1]"))

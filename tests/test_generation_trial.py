@@ -1,4 +1,6 @@
-"""Runs of forgetting in generation: checked before anything is loaded, both drawings from the same noises, the original's drawn once."""
+"""Runs of forgetting in generation: checked before anything is loaded, both drawings from the same
+noises, the original's drawn once.
+"""
 
 from __future__ import annotations
 
@@ -25,10 +27,18 @@ ROOT = Path(__file__).parents[1]
 def folder(tmp_path_factory) -> Path:
     """A judge, a VAE and a DDPM of the embedded digits, untrained."""
     where, classes = tmp_path_factory.mktemp("models"), tuple(data.load("digits").classes)
-    Judge(models.create("small-cnn", num_classes=10, channels=1, image_size=8, width=0.25), classes, accuracy=10.0).save(where / "judge")
+    Judge(
+        models.create("small-cnn", num_classes=10, channels=1, image_size=8, width=0.25),
+        classes,
+        accuracy=10.0,
+    ).save(where / "judge")
     VAE(VAEConfig("tiny", classes, (1, 8, 8), hidden=(32,), latent=3), seed=1).save(where / "vae")
-    mini_sd.build(classes, widths=(16, 32), vae_widths=(8, 16, 16), text_width=32).save_pretrained(where / "pipe")
-    DDPM(DDPMConfig("tiny", classes, (1, 8, 8), size=8, widths=(8, 16), groups=4, head=8), seed=1).save(where / "ddpm")
+    mini_sd.build(classes, widths=(16, 32), vae_widths=(8, 16, 16), text_width=32).save_pretrained(
+        where / "pipe"
+    )
+    DDPM(
+        DDPMConfig("tiny", classes, (1, 8, 8), size=8, widths=(8, 16), groups=4, head=8), seed=1
+    ).save(where / "ddpm")
     return where
 
 
@@ -38,8 +48,17 @@ def own_cache(tmp_path, monkeypatch):
 
 
 def make(folder: Path, kind: str = "vae", **changes) -> Trial:
-    settings = {"eraser": "salun", "concept": 3, "params": {"steps": 2, "batch": 4}, "per_class": 2, "concept_samples": 5, "data": "digits"}
-    return Trial(**{**settings, "model": str(folder / kind), "judge": str(folder / "judge"), **changes})
+    settings = {
+        "eraser": "salun",
+        "concept": 3,
+        "params": {"steps": 2, "batch": 4},
+        "per_class": 2,
+        "concept_samples": 5,
+        "data": "digits",
+    }
+    return Trial(
+        **{**settings, "model": str(folder / kind), "judge": str(folder / "judge"), **changes}
+    )
 
 
 @pytest.mark.parametrize("kind", ["vae", "ddpm"])
@@ -50,7 +69,9 @@ def test_a_run_draws_before_and_after_from_the_same_noises(folder, kind):
     outcome = experiment.run(wanted, scene)
     assert outcome.labels.bincount().tolist() == [2, 2, 2, 5, 2, 2, 2, 2, 2, 2]
     assert torch.equal(outcome.before, scene.model.sample(outcome.labels, seed=1000, **extra))
-    assert torch.equal(outcome.after, outcome.erased.model.sample(outcome.labels, seed=1000, **extra))
+    assert torch.equal(
+        outcome.after, outcome.erased.model.sample(outcome.labels, seed=1000, **extra)
+    )
     assert outcome.scores.samples["3"] == 5 and outcome.scores.forgotten == "3"
 
 
@@ -64,10 +85,22 @@ def test_a_run_draws_before_and_after_from_the_same_noises(folder, kind):
     ],
 )
 def test_a_pipeline_is_erased_drawn_scored_attacked_and_recorded(folder, tmp_path, eraser, params):
-    wanted = make(folder, "pipe", eraser=eraser, params=params, steps=2, guidance=2.0, attack_steps=1, per_class=1)
+    wanted = make(
+        folder,
+        "pipe",
+        eraser=eraser,
+        params=params,
+        steps=2,
+        guidance=2.0,
+        attack_steps=1,
+        per_class=1,
+    )
     scene = experiment.Scene.of(wanted)
     outcome = experiment.run(wanted, scene)
-    assert outcome.before.shape == outcome.after.shape == (14, 3, 32, 32) and outcome.after.dtype == torch.uint8
+    assert (
+        outcome.before.shape == outcome.after.shape == (14, 3, 32, 32)
+        and outcome.after.dtype == torch.uint8
+    )
     assert (outcome.erased.mask is not None) == (eraser == "salun")
     again = Record.read(experiment.record(wanted, scene, outcome).save(tmp_path))
     for side in (again.scores, again.original):
@@ -81,7 +114,9 @@ def test_what_the_original_draws_is_drawn_once(folder, monkeypatch):
     scene = experiment.Scene.of(first)
     before = experiment.run(first, scene).before
     drawn = []
-    blank = lambda model, _trial, _judge, labels: drawn.append(model) or torch.zeros(len(labels), 1, 8, 8, dtype=torch.uint8)  # noqa: E731
+    blank = lambda model, _trial, _judge, labels: (
+        drawn.append(model) or torch.zeros(len(labels), 1, 8, 8, dtype=torch.uint8)
+    )  # noqa: E731
     monkeypatch.setattr(experiment, "draw", blank)
     again = experiment.run(make(folder, eraser="rl", seed=1), scene)
     assert torch.equal(again.before, before) and drawn == [again.erased.model]
@@ -95,12 +130,24 @@ def test_its_record_holds_settings_scores_and_seeds(folder, tmp_path):
     record = experiment.record(wanted, scene, experiment.run(wanted, scene))
     again = Record.read(record.save(tmp_path))
     row = again.row()
-    assert (row["method"], row["mask"], row["scenario"], row["seed"]) == ("control", "random", "class 3", 4)
-    assert again.mask["density"] == pytest.approx(0.25, abs=1e-3) and again.spec["params"]["steps"] == 2
+    assert (row["method"], row["mask"], row["scenario"], row["seed"]) == (
+        "control",
+        "random",
+        "class 3",
+        4,
+    )
+    assert (
+        again.mask["density"] == pytest.approx(0.25, abs=1e-3)
+        and again.spec["params"]["steps"] == 2
+    )
     assert 0 <= again.scores["ua"] <= 100 and again.scores["ra"] == again.scores["retained_mean"]
     real = data.load("digits").train
-    assert again.scores["distances"]["real"] == int((real.labels != 3).sum()), "all real pictures of the other classes"
-    assert again.scores["distances"]["generated"] == 18 and again.scores["distances"]["features"].startswith("judge")
+    assert again.scores["distances"]["real"] == int((real.labels != 3).sum()), (
+        "all real pictures of the other classes"
+    )
+    assert again.scores["distances"]["generated"] == 18 and again.scores["distances"][
+        "features"
+    ].startswith("judge")
     assert "recovered" not in again.scores
     assert set(again.original["retained"]) == set("012456789") and again.cpu_seconds > 0
     assert again.data["fingerprint"] == data.load("digits").fingerprint
@@ -133,7 +180,13 @@ def test_a_wrong_trial_is_refused(folder, changes, said):
 
 
 def test_a_trial_is_of_a_notebooks_parameters(folder):
-    parameters = {"eraser": "ga", "concept": "3", "model": str(folder / "vae"), "judge": str(folder / "judge"), "params": '{"steps": 7}'}
+    parameters = {
+        "eraser": "ga",
+        "concept": "3",
+        "model": str(folder / "vae"),
+        "judge": str(folder / "judge"),
+        "params": '{"steps": 7}',
+    }
     found = Trial.of({**parameters, "something": "else"})
     assert found.settings == {"steps": 7} and found.name == "ga"
     with pytest.raises(InputError, match="JSON object"):
@@ -141,34 +194,63 @@ def test_a_trial_is_of_a_notebooks_parameters(folder):
 
 
 def test_parameters_with_an_eraser_are_checked_as_a_trial(folder):
-    parameters = {"eraser": "salun", "concept": 3, "model": str(folder / "vae"), "judge": str(folder / "judge"), "keep": None, "seed": 0}
+    parameters = {
+        "eraser": "salun",
+        "concept": 3,
+        "model": str(folder / "vae"),
+        "judge": str(folder / "judge"),
+        "keep": None,
+        "seed": 0,
+    }
     check_ranges(parameters)
-    for wrong, said in (({"eraser": "none"}, "unknown eraser"), ({"concept": "ten"}, "unknown class"), ({"params": "{"}, "JSON object")):
+    for wrong, said in (
+        ({"eraser": "none"}, "unknown eraser"),
+        ({"concept": "ten"}, "unknown class"),
+        ({"params": "{"}, "JSON object"),
+    ):
         with pytest.raises(InputError, match=said):
             check_ranges({**parameters, **wrong})
 
 
 def test_the_kind_of_a_model_is_known_without_loading_it(folder):
     assert kind_named(folder / "ddpm") == "ddpm" and kind_named(folder / "vae") == "vae"
-    assert kind_named("out/ddpm-mine") == "ddpm" and kind_named("owner/stable-diffusion") == "pipeline"
+    assert (
+        kind_named("out/ddpm-mine") == "ddpm" and kind_named("owner/stable-diffusion") == "pipeline"
+    )
     assert kind_named("judge-fashion") == "judge"
 
 
 def test_the_fingerprint_follows_code_defaults_and_weights(folder, monkeypatch):
     wanted = make(folder)
     found = wanted.fingerprint()
-    assert found == replace(wanted, seed=3, mask="random").fingerprint(), "settings are in the record's name"
-    assert found != make(folder, "ddpm").fingerprint() and found != make(folder, eraser="rl").fingerprint()
+    assert found == replace(wanted, seed=3, mask="random").fingerprint(), (
+        "settings are in the record's name"
+    )
+    assert (
+        found != make(folder, "ddpm").fingerprint()
+        and found != make(folder, eraser="rl").fingerprint()
+    )
     with monkeypatch.context() as changed:
         changed.setattr(trial, "identity", lambda name: {"weights": "others"})
         assert wanted.fingerprint() != found
     salun = ERASERS["salun"]
-    monkeypatch.setitem(ERASERS, "salun", replace(salun, defaults=salun.defaults | {"vae": salun.defaults["vae"] | {"alpha": 7.0}}))
+    monkeypatch.setitem(
+        ERASERS,
+        "salun",
+        replace(salun, defaults=salun.defaults | {"vae": salun.defaults["vae"] | {"alpha": 7.0}}),
+    )
     assert wanted.fingerprint() != found
 
 
 def test_every_file_of_a_fingerprint_is_there():
     package = ROOT / "salun_utils"
-    named = [*trial.CORE, *(f"generation/{f}" for files in (*trial.SAMPLING.values(), *trial.ERASING.values()) for f in files)]
+    named = [
+        *trial.CORE,
+        *(
+            f"generation/{f}"
+            for files in (*trial.SAMPLING.values(), *trial.ERASING.values())
+            for f in files
+        ),
+    ]
     named += [f"generation/erasers/{module}.py" for module in trial.PIPELINE_MODULES.values()]
     assert not [name for name in named if not (package / name).is_file()]

@@ -1,4 +1,6 @@
-"""Grids: multiplied out and checked before anything runs; interrupted anywhere, they go on with what is missing."""
+"""Grids: multiplied out and checked before anything runs; interrupted anywhere, they go on with
+what is missing.
+"""
 
 from __future__ import annotations
 
@@ -30,9 +32,18 @@ def write(folder: Path, text: str) -> Path:
 
 
 def test_a_product_is_multiplied_out_in_order_of_priority(tmp_path):
-    text = HEAD + "blocks:\n  - {product: {method: [ga, ft], seed: [0, 1]}}\n  - {product: {method: [retrain], seed: [0]}, priority: 5}\n"
+    text = (
+        HEAD + "blocks:\n  - {product: {method: [ga, ft], seed: [0, 1]}}\n  - {product: {method:"
+        " [retrain], seed: [0]}, priority: 5}\n"
+    )
     runs = grid.read(write(tmp_path, text)).runs
-    assert [(r.parameters["method"], r.parameters["seed"]) for r in runs] == [("retrain", 0), ("ga", 0), ("ga", 1), ("ft", 0), ("ft", 1)]
+    assert [(r.parameters["method"], r.parameters["seed"]) for r in runs] == [
+        ("retrain", 0),
+        ("ga", 0),
+        ("ga", 1),
+        ("ft", 0),
+        ("ft", 1),
+    ]
     assert len({r.name for r in runs}) == 5
 
 
@@ -78,9 +89,14 @@ def test_every_grid_in_the_repository_can_be_read():
 def test_the_runs_of_one_tier_are_taken_alone():
     both = grid.read(ROOT / "benchmark" / "grids" / "harmful-concepts.yaml")
     parts = [both.only(tier) for tier in ("cpu", "paper")]
-    assert [{run.tier for run in part.runs} for part in parts] == [{"cpu"}, {"paper"}] and both.only(None) is both
+    assert [{run.tier for run in part.runs} for part in parts] == [
+        {"cpu"},
+        {"paper"},
+    ] and both.only(None) is both
     assert parts[0].runs + parts[1].runs == both.runs
-    with pytest.raises(InputError, match="unknown tier of the grid harmful-concepts 'quick'; allowed: cpu, paper"):
+    with pytest.raises(
+        InputError, match="unknown tier of the grid harmful-concepts 'quick'; allowed: cpu, paper"
+    ):
         both.only("quick")
 
 
@@ -103,7 +119,10 @@ def test_minutes_are_expected_from_what_runs_of_a_kind_took(tmp_path):
 
 def test_once_no_run_can_end_in_time_snakemake_is_told_to_stop(tmp_path, monkeypatch):
     monkeypatch.setattr(driver, "PATIENCE", 0.05)
-    runs = {"a": {"parameters": {"method": "ga"}, "minutes": 5}, "b": {"parameters": {"method": "ft"}, "minutes": 1}}
+    runs = {
+        "a": {"parameters": {"method": "ga"}, "minutes": 5},
+        "b": {"parameters": {"method": "ft"}, "minutes": 1},
+    }
     listed = {"state": str(tmp_path), "deadline": time.time() + 90, "runs": runs}
     assert too_late(listed, runs["a"]) and not too_late(listed, runs["b"])
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1)"]) as process:
@@ -160,7 +179,9 @@ def test_a_run_waits_until_a_gpu_is_free(gpus):
     free[0][0].__exit__(None, None, None)
 
 
-@pytest.mark.parametrize("error", [ValueError("odd\nthing"), MemoryError(), InputError("no such thing")])
+@pytest.mark.parametrize(
+    "error", [ValueError("odd\nthing"), MemoryError(), InputError("no such thing")]
+)
 def test_a_run_that_ends_in_any_error_leaves_one_line(tmp_path, monkeypatch, error):
     def broken(*_, **__):
         raise error
@@ -168,7 +189,13 @@ def test_a_run_that_ends_in_any_error_leaves_one_line(tmp_path, monkeypatch, err
     monkeypatch.setattr("salun_utils.runs.notebooks.run_notebook", broken)
     monkeypatch.setattr(job, "die_with_parent", lambda: None)
     row = {"parameters": {"device": "cpu"}, "minutes": 1, "record": "r.json", "log": "r.ipynb"}
-    pending = {"deadline": None, "notebook": "n.ipynb", "records": str(tmp_path), "state": str(tmp_path), "runs": {"r": row}}
+    pending = {
+        "deadline": None,
+        "notebook": "n.ipynb",
+        "records": str(tmp_path),
+        "state": str(tmp_path),
+        "runs": {"r": row},
+    }
     pending["folder"] = os.getcwd()
     (tmp_path / "p.json").write_text(json.dumps(pending))
     assert job.main([str(tmp_path / "p.json"), "r", "0"]) == 1
@@ -176,10 +203,21 @@ def test_a_run_that_ends_in_any_error_leaves_one_line(tmp_path, monkeypatch, err
     assert line.startswith("r: ") and line.count("\n") == 1 and len(line) > 5
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="parents are tied to their children on Linux only")
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="parents are tied to their children on Linux only"
+)
 def test_a_run_whose_parent_is_gone_already_does_nothing(tmp_path):
-    """Snakemake may be killed while the run's process is still importing: too early for the system to take it along."""
-    command = [sys.executable, "-m", "salun_utils.grid.job", str(tmp_path / "none.json"), "r", str(2**30)]
+    """Snakemake may be killed while the run's process is still importing: too early for the system
+    to take it along.
+    """
+    command = [
+        sys.executable,
+        "-m",
+        "salun_utils.grid.job",
+        str(tmp_path / "none.json"),
+        "r",
+        str(2**30),
+    ]
     assert subprocess.run(command, cwd=ROOT, capture_output=True, timeout=300).returncode == 3
 
 
@@ -191,7 +229,14 @@ def test_without_a_copy_of_the_repository_a_grid_says_so(tmp_path, monkeypatch):
 
 def run_salun(*words: str) -> subprocess.Popen:
     command = [sys.executable, "-m", "salun_utils.cli", *words]
-    return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
 
 
 def finish(process: subprocess.Popen) -> tuple[int, str, str]:
@@ -200,9 +245,15 @@ def finish(process: subprocess.Popen) -> tuple[int, str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="killing a parent with its children is done on Linux only")
+@pytest.mark.skipif(
+    not sys.platform.startswith("linux"),
+    reason="killing a parent with its children is done on Linux only",
+)
 def test_a_killed_grid_goes_on_with_what_is_missing_and_a_failed_run_is_named(tmp_path):
-    text = HEAD + "blocks:\n  - {product: {seed: [0, 1]}, fixed: {method: ga, epochs: 1}, priority: 9}\n"
+    text = (
+        HEAD
+        + "blocks:\n  - {product: {seed: [0, 1]}, fixed: {method: ga, epochs: 1}, priority: 9}\n"
+    )
     text += "  - {fixed: {method: ft, epochs: 2, lr: 1.0e+30}}\n"
     path, out = write(tmp_path, text), tmp_path / "o"
     first = run_salun("grid", str(path), "--out", str(out))
@@ -214,7 +265,9 @@ def test_a_killed_grid_goes_on_with_what_is_missing_and_a_failed_run_is_named(tm
     time.sleep(3)
     kept = {p: p.stat().st_mtime_ns for p in (out / "records").rglob("*.json")}
     assert kept and not list((out / "records").rglob("*.part"))
-    assert subprocess.run(["pgrep", "-f", str(out)], capture_output=True).stdout == b"", "a run went on behind the back of the next call"
+    assert subprocess.run(["pgrep", "-f", str(out)], capture_output=True).stdout == b"", (
+        "a run went on behind the back of the next call"
+    )
 
     status, said, err = finish(run_salun("grid", str(path), "--out", str(out)))
     assert status == 1 and "failed: " in err and "TrainingDivergedError" in err

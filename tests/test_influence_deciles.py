@@ -1,4 +1,6 @@
-"""Deciles of weights, what changing one does, and how masks drift: counts, bits and hand calculations."""
+"""Deciles of weights, what changing one does, and how masks drift: counts, bits and hand
+calculations.
+"""
 
 from __future__ import annotations
 
@@ -36,10 +38,14 @@ QUICK = {"lr": 0.02, "batch_size": 128, "precision": "float32"}
 
 
 def same(a: nn.Module, b: nn.Module) -> bool:
-    return all(torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True))
+    return all(
+        torch.equal(x, y)
+        for x, y in zip(a.state_dict().values(), b.state_dict().values(), strict=True)
+    )
 
 
-# -- the partition ----------------------------------------------------------------------------------------------------------------
+# -- the partition
+# ----------------------------------------------------------------------------------------------------------------
 
 
 @settings(deadline=None, max_examples=60)
@@ -60,7 +66,8 @@ def test_every_weight_is_in_one_part_and_parts_hold_what_they_should(shapes, cou
         assert (sum(m[name].int() for m in masks) == 1).all()
     assert parts.sizes() == [sum(int(m[name].sum()) for name in scores) for m in masks]
     assert parts.sizes()[::-1] == [(j + 1) * n // count - j * n // count for j in range(count)]
-    order = sorted(range(n), key=lambda i: -torch.cat(list(scores.values()))[i])  # stable: equal scores keep their order
+    # stable: equal scores keep their order
+    order = sorted(range(n), key=lambda i: -torch.cat(list(scores.values()))[i])
     expected = torch.empty(n, dtype=torch.uint8)
     for j in range(count):
         expected[order[j * n // count : (j + 1) * n // count]] = count - j
@@ -71,7 +78,9 @@ def test_the_highest_deciles_together_are_the_mask_of_the_same_share(tiny_model,
     scores = saliency_scores(tiny_model, digits_split.forget)
     parts = partition(scores)
     for j in (1, 5, 8):
-        upper = SaliencyMask.from_bools({name: number > 10 - j for name, number in parts.number.items()})
+        upper = SaliencyMask.from_bools(
+            {name: number > 10 - j for name, number in parts.number.items()}
+        )
         assert upper == SaliencyMask.top(scores, keep=j / 10)
 
 
@@ -89,7 +98,10 @@ def test_the_partition_is_the_same_each_time_and_makes_masks():
     assert torch.equal(first.mask(4)["a"], first.part(4)["a"])
 
 
-@pytest.mark.parametrize("call", [lambda: partition({"a": torch.ones(3)}, 1), lambda: partition({"a": torch.ones(30)}).part(11)])
+@pytest.mark.parametrize(
+    "call",
+    [lambda: partition({"a": torch.ones(3)}, 1), lambda: partition({"a": torch.ones(30)}).part(11)],
+)
 def test_parts_that_are_not_there_are_refused(call):
     with pytest.raises(InputError, match="part"):
         call()
@@ -97,16 +109,22 @@ def test_parts_that_are_not_there_are_refused(call):
         partition({"a": torch.tensor([1.0, -1.0])})
 
 
-# -- changing a part --------------------------------------------------------------------------------------------------------------
+# -- changing a part
+# --------------------------------------------------------------------------------------------------------------
 
 
 def test_one_part_changes_and_all_comes_back_bit_for_bit(tiny_model, digits_split):
     parts = partition(saliency_scores(tiny_model, digits_split.forget))
-    before, other = copy.deepcopy(tiny_model), weights_of(su.models.create(**{**tiny_model.recipe, "seed": 5}))
+    before, other = (
+        copy.deepcopy(tiny_model),
+        weights_of(su.models.create(**{**tiny_model.recipe, "seed": 5})),
+    )
     chosen = parts.part(7)
     with pytest.raises(RuntimeError, match="inside"), replaced(tiny_model, chosen, other):
         for name, p in tiny_model.named_parameters():
-            assert torch.equal(p, torch.where(chosen[name], other[name], dict(before.named_parameters())[name]))
+            assert torch.equal(
+                p, torch.where(chosen[name], other[name], dict(before.named_parameters())[name])
+            )
         raise RuntimeError("inside")
     assert same(tiny_model, before)
 
@@ -123,7 +141,10 @@ def test_restoring_all_deciles_gives_the_other_model_bit_for_bit():
 
 def test_effects_are_those_of_a_copy_with_the_part_changed(tiny_model, digits_split):
     parts = partition(saliency_scores(tiny_model, digits_split.forget), 4)
-    judged = {"forget": digits_split.forget.subset(range(40)), "retain": digits_split.retain.subset(range(30))}
+    judged = {
+        "forget": digits_split.forget.subset(range(40)),
+        "retain": digits_split.retain.subset(range(30)),
+    }
     before = copy.deepcopy(tiny_model)
     rows = effects(tiny_model, parts, zeros(tiny_model), judged)
     assert same(tiny_model, before)
@@ -142,7 +163,9 @@ def test_effects_are_those_of_a_copy_with_the_part_changed(tiny_model, digits_sp
 
 
 def test_weights_that_nothing_reaches_are_in_the_lowest_part_and_do_nothing(digits):
-    """The corner pixels of a digit are always 0: their weights have no gradient, and no effect at any size."""
+    """The corner pixels of a digit are always 0: their weights have no gradient, and no effect at
+    any size.
+    """
     images = digits.train.subset(range(200))
     dead = (images.pixels.flatten(1) == 0).all(0)
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 10, bias=False))
@@ -159,7 +182,10 @@ def test_weights_that_nothing_reaches_are_in_the_lowest_part_and_do_nothing(digi
 def test_every_part_can_be_moved_by_the_same_distance(tiny_model, digits_split):
     parts = partition(saliency_scores(tiny_model, digits_split.forget))
     values, images = noisy(tiny_model, seed=2), {"forget": digits_split.forget.subset(range(10))}
-    free, bound = effects(tiny_model, parts, values, images), effects(tiny_model, parts, values, images, length=0.25)
+    free, bound = (
+        effects(tiny_model, parts, values, images),
+        effects(tiny_model, parts, values, images, length=0.25),
+    )
     assert len({round(row["distance"], 3) for row in free}) > 5
     assert {row["distance"] for row in bound} == {0.25}
     own = effects(tiny_model, parts, values, images, length=free[2]["distance"])
@@ -172,7 +198,11 @@ def test_noise_has_the_scale_of_its_own_tensor_and_follows_its_seed():
     model = nn.Sequential(nn.Linear(300, 300), nn.Linear(300, 1))
     with torch.no_grad():
         model[0].weight.mul_(10)
-    first, again, other = noisy(model, scale=0.5, seed=1), noisy(model, scale=0.5, seed=1), noisy(model, scale=0.5, seed=2)
+    first, again, other = (
+        noisy(model, scale=0.5, seed=1),
+        noisy(model, scale=0.5, seed=1),
+        noisy(model, scale=0.5, seed=2),
+    )
     assert all(torch.equal(first[n], again[n]) for n in first)
     assert not torch.equal(first["0.weight"], other["0.weight"])
     added = first["0.weight"] - model[0].weight.detach()
@@ -185,7 +215,10 @@ def test_rank_correlation_by_hand():
     assert rank_correlation([1, 2, 3, 4], [4, 3, 2, 1]) == -1
     assert rank_correlation([1, 2, 3, 4, 5], [2, 1, 4, 3, 5]) == pytest.approx(1 - 6 * 4 / (5 * 24))
     assert (
-        rank_correlation({"a": torch.tensor([1.0, 2]), "b": torch.tensor([3.0])}, {"a": torch.tensor([9.0, 5]), "b": torch.tensor([1.0])})
+        rank_correlation(
+            {"a": torch.tensor([1.0, 2]), "b": torch.tensor([3.0])},
+            {"a": torch.tensor([9.0, 5]), "b": torch.tensor([1.0])},
+        )
         == -1
     )
     assert rank_correlation([1, 1, 2], [5, 5, 9]) == 1
@@ -194,7 +227,8 @@ def test_rank_correlation_by_hand():
         rank_correlation([1, 2], [1, 2, 3])
 
 
-# -- drift ------------------------------------------------------------------------------------------------------------------------
+# -- drift
+# ------------------------------------------------------------------------------------------------------------------------
 
 
 def test_jaccard_by_hand_and_by_chance():
@@ -207,14 +241,16 @@ def test_jaccard_by_hand_and_by_chance():
         jaccard(mask(1, 0), SaliencyMask.from_bools({"b": torch.ones(2, dtype=torch.bool)}))
     scores = {"a": torch.zeros(200_000)}
     for keep in (0.5, 0.1):
-        assert jaccard(SaliencyMask.random(scores, keep, 1), SaliencyMask.random(scores, keep, 2)) == pytest.approx(
-            by_chance(keep), abs=0.01
-        )
+        assert jaccard(
+            SaliencyMask.random(scores, keep, 1), SaliencyMask.random(scores, keep, 2)
+        ) == pytest.approx(by_chance(keep), abs=0.01)
     assert by_chance(1.0) == 1
 
 
 @pytest.mark.parametrize("method", ["rl", "salun", "ga", "ft"])
-def test_watching_changes_nothing_and_sees_what_shorter_runs_end_with(tiny_model, digits_split, method):
+def test_watching_changes_nothing_and_sees_what_shorter_runs_end_with(
+    tiny_model, digits_split, method
+):
     seen: dict[int, nn.Module] = {}
 
     def see(epoch: int, model: nn.Module) -> None:
@@ -225,30 +261,50 @@ def test_watching_changes_nothing_and_sees_what_shorter_runs_end_with(tiny_model
     found = watch(method, tiny_model, digits_split, see, seed=3, epochs=3, **QUICK)
     assert list(seen) == [1, 2, 3]
     for epoch, model in seen.items():
-        assert same(model, su.unlearning.unlearn(method, tiny_model, digits_split, seed=3, epochs=epoch, **QUICK).model)
+        assert same(
+            model,
+            su.unlearning.unlearn(
+                method, tiny_model, digits_split, seed=3, epochs=epoch, **QUICK
+            ).model,
+        )
     assert same(found, seen[3])
     assert same(tiny_model, before)
 
 
 def test_drift_compares_with_the_mask_at_the_start(tiny_model, digits_split):
-    found, unlearned = drift("rl", tiny_model, digits_split, keeps=(0.5, 0.2), seed=1, epochs=2, **QUICK)
+    found, unlearned = drift(
+        "rl", tiny_model, digits_split, keeps=(0.5, 0.2), seed=1, epochs=2, **QUICK
+    )
     assert [o.epoch for o in found] == [1, 2]
     start, end = (saliency_scores(m, digits_split.forget) for m in (tiny_model, unlearned))
-    assert found[-1].jaccard == {k: jaccard(SaliencyMask.top(start, k), SaliencyMask.top(end, k)) for k in (0.5, 0.2)}
+    assert found[-1].jaccard == {
+        k: jaccard(SaliencyMask.top(start, k), SaliencyMask.top(end, k)) for k in (0.5, 0.2)
+    }
     assert found[-1].rank == rank_correlation(start, end)
     unmoved = overlap(start, start, (0.5,))
     assert (unmoved.jaccard, unmoved.rank) == ({0.5: 1.0}, pytest.approx(1.0))
 
 
 def test_a_mask_taken_once_holds_its_weights_and_one_taken_anew_does_not(tiny_model, digits_split):
-    once, anew = (in_steps(tiny_model, digits_split, epochs=3, retake=r, keep=0.3, seed=2, **QUICK) for r in (False, True))
+    once, anew = (
+        in_steps(tiny_model, digits_split, epochs=3, retake=r, keep=0.3, seed=2, **QUICK)
+        for r in (False, True)
+    )
     mask = SaliencyMask.top(saliency_scores(tiny_model, digits_split.forget), 0.3)
-    moved = lambda m: sum(int(((p != q) & ~mask[n]).sum()) for (n, p), q in zip(m.named_parameters(), tiny_model.parameters()))  # noqa: E731
+    moved = lambda m: sum(
+        int(((p != q) & ~mask[n]).sum())
+        for (n, p), q in zip(m.named_parameters(), tiny_model.parameters())
+    )  # noqa: E731
     assert moved(once) == 0
     assert moved(anew) > 0
-    first = [in_steps(tiny_model, digits_split, epochs=1, retake=r, keep=0.3, seed=2, **QUICK) for r in (False, True)]
+    first = [
+        in_steps(tiny_model, digits_split, epochs=1, retake=r, keep=0.3, seed=2, **QUICK)
+        for r in (False, True)
+    ]
     assert same(*first), "they part after the first epoch"
-    direct = su.unlearning.unlearn("salun", tiny_model, digits_split, seed=derive(2, "epoch 0"), keep=0.3, epochs=1, **QUICK)
+    direct = su.unlearning.unlearn(
+        "salun", tiny_model, digits_split, seed=derive(2, "epoch 0"), keep=0.3, epochs=1, **QUICK
+    )
     assert same(first[0], direct.model)
     with pytest.raises(InputError, match="epochs"):
         in_steps(tiny_model, digits_split, epochs=0, retake=False)

@@ -21,7 +21,12 @@ def effect(part: int) -> float:
     return 0.1 * part**2
 
 
-def study(seed: int, scenario: str = "class-3", created: str = "2026-01-01T00:00:00+00:00", factor: float = 1.0) -> Record:
+def study(
+    seed: int,
+    scenario: str = "class-3",
+    created: str = "2026-01-01T00:00:00+00:00",
+    factor: float = 1.0,
+) -> Record:
     rows = [
         {
             "scoring": scoring,
@@ -37,13 +42,26 @@ def study(seed: int, scenario: str = "class-3", created: str = "2026-01-01T00:00
         for change, sign in (("zero", 1), ("undo", -1))
         for k in range(1, 11)
     ]
-    drift = [{"epoch": e, "jaccard_50": 0.8 - 0.1 * e - 0.01 * seed, "jaccard_10": 0.3, "rank": 0.5} for e in (1, 2)]
+    drift = [
+        {"epoch": e, "jaccard_50": 0.8 - 0.1 * e - 0.01 * seed, "jaccard_10": 0.3, "rank": 0.5}
+        for e in (1, 2)
+    ]
     masks = {way: {"average_gap": 1.0 + seed + (way == "anew")} for way in ("once", "anew")}
-    measured = {"deciles": {"rows": rows}, "drift": {"epochs": drift}, "masks": masks, "head": {"a": seed}}
+    measured = {
+        "deciles": {"rows": rows},
+        "drift": {"epochs": drift},
+        "masks": masks,
+        "head": {"a": seed},
+    }
     return Record(
-        id=f"{scenario}{seed}", tier="cpu", created=created, seeds={"unlearning": seed}, spec={"method": "influence", "seed": seed},
-        data={"scenario": scenario}, measurements=measured,
-    )  # fmt: skip
+        id=f"{scenario}{seed}",
+        tier="cpu",
+        created=created,
+        seeds={"unlearning": seed},
+        spec={"method": "influence", "seed": seed},
+        data={"scenario": scenario},
+        measurements=measured,
+    )
 
 
 @pytest.fixture
@@ -54,9 +72,14 @@ def runs():
 
 
 def test_studies_are_sorted_by_scenario_and_the_latest_of_a_seed_counts(runs):
-    assert {k: [r.row()["seed"] for r in v] for k, v in runs.items()} == {"class-3": [1, 2, 3], "random-10": [1]}
+    assert {k: [r.row()["seed"] for r in v] for k, v in runs.items()} == {
+        "class-3": [1, 2, 3],
+        "random-10": [1],
+    }
     rows = summary.decile_rows(runs)
-    assert rows[(rows.scenario == "class-3") & (rows.seed == 2) & (rows.part == 10)].forget.abs().tolist() == pytest.approx([20.0] * 4)
+    assert rows[
+        (rows.scenario == "class-3") & (rows.seed == 2) & (rows.part == 10)
+    ].forget.abs().tolist() == pytest.approx([20.0] * 4)
 
 
 def test_figures_of_deciles_by_hand(runs):
@@ -111,14 +134,18 @@ def test_correlations_are_one_mark_an_ordering_and_change(runs):
     figures = summary.decile_figures(summary.decile_rows(runs)).query("scenario == 'class-3'")
     table = over_seeds(figures, ["scoring", "change"], ["rank_forget", "rank_retain"])
     figure, _ = influence_plots.correlations(
-        table, {"rank_forget": "forget", "rank_retain": "retain"}, {"zero": "set to 0", "undo": "put back"}
+        table,
+        {"rank_forget": "forget", "rank_retain": "retain"},
+        {"zero": "set to 0", "undo": "put back"},
     )
     marks = [line for line in figure.axes[1].lines if line.get_marker() not in ("None", None, "")]
     assert [list(m.get_xdata()) for m in marks] == [pytest.approx([-1, -1])] * 2
 
 
 def test_the_overlap_starts_at_one(runs):
-    figure, alt = influence_plots.mask_drift(summary.drift_rows(runs), {s: {"by chance": 1 / 3} for s in runs})
+    figure, alt = influence_plots.mask_drift(
+        summary.drift_rows(runs), {s: {"by chance": 1 / 3} for s in runs}
+    )
     line = figure.axes[0].lines[0]
     assert list(line.get_xdata()) == [0, 1, 2]
     assert list(line.get_ydata()) == pytest.approx([1, 0.68, 0.58])

@@ -1,4 +1,6 @@
-"""The recorded study of gradient and influence: what a record holds, what is refused, and the template under papermill and grids."""
+"""The recorded study of gradient and influence: what a record holds, what is refused, and the
+template under papermill and grids.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,14 @@ from salun_utils.unlearning import unlearn
 
 ROOT = Path(__file__).parents[1]
 TEMPLATE = ROOT / "notebooks" / "00_influence.ipynb"
-SMALL = {"dataset": "digits", "width": 0.25, "train_epochs": 8, "train_batch_size": 128, "scenario": "random", "forget_fraction": 0.2}
+SMALL = {
+    "dataset": "digits",
+    "width": 0.25,
+    "train_epochs": 8,
+    "train_batch_size": 128,
+    "scenario": "random",
+    "forget_fraction": 0.2,
+}
 
 
 def spec(**changes) -> RunSpec:
@@ -56,23 +65,40 @@ def test_every_decile_of_every_ordering_is_changed_in_every_way(record):
     assert len(set(keys)) == len(keys) == 4 * 6 * 10
     equal = {r["distance"] for r in rows if r["change"] == "equal noise"}
     assert len(equal) == 1
-    noise = [r["distance"] ** 2 for r in rows if r["change"] == "noise" and r["scoring"] == "random"]
+    noise = [
+        r["distance"] ** 2 for r in rows if r["change"] == "noise" and r["scoring"] == "random"
+    ]
     assert equal.pop() ** 2 == pytest.approx(sum(noise) / 10, rel=0.05)
-    assert all(r["forget_size"] >= abs(r["forget"]) - 1e-9 for r in rows), "changes of different sign don't cancel in their size"
+    assert all(r["forget_size"] >= abs(r["forget"]) - 1e-9 for r in rows), (
+        "changes of different sign don't cancel in their size"
+    )
     assert all(r["forget_size"] == abs(r["forget"]) for r in rows if "noise" not in r["change"])
     again = {r["change"]: r for r in rows if r["scoring"] == "magnitude" and r["part"] == 1}
-    assert again["zero"]["distance"] < again["noise"]["distance"], "the smallest weights have the shortest way to 0"
+    assert again["zero"]["distance"] < again["noise"]["distance"], (
+        "the smallest weights have the shortest way to 0"
+    )
 
 
 def test_undoing_a_decile_starts_from_the_unlearned_network(record, task):
-    """The distances of the deciles add up, squared, to the whole way that unlearning went, whatever orders the weights."""
+    """The distances of the deciles add up, squared, to the whole way that unlearning went, whatever
+    orders the weights.
+    """
     unlearned = unlearn("rl", task.original, task.split, seed=0, epochs=2, lr=0.02).model
-    way = sum(float((p - q).square().sum()) for p, q in zip(unlearned.parameters(), task.original.parameters(), strict=True))
+    way = sum(
+        float((p - q).square().sum())
+        for p, q in zip(unlearned.parameters(), task.original.parameters(), strict=True)
+    )
     for scoring in ("saliency", "magnitude", "random"):
-        undone = [r for r in record.measurements["deciles"]["rows"] if r["change"] == "undo" and r["scoring"] == scoring]
+        undone = [
+            r
+            for r in record.measurements["deciles"]["rows"]
+            if r["change"] == "undo" and r["scoring"] == scoring
+        ]
         assert sum(r["distance"] ** 2 for r in undone) == pytest.approx(way, rel=1e-3)
     judged = study.some(task.split.forget, 50, generator(0, "judged"))
-    assert record.measurements["deciles"]["loss"]["unlearned"]["forget"] == pytest.approx(mean_loss(unlearned, judged), rel=1e-3)
+    assert record.measurements["deciles"]["loss"]["unlearned"]["forget"] == pytest.approx(
+        mean_loss(unlearned, judged), rel=1e-3
+    )
     assert record.measurements["deciles"]["rank"]["random"] == pytest.approx(0, abs=0.05)
 
 
@@ -92,11 +118,19 @@ def test_influence_in_the_last_layer_agrees_with_retraining_it(record):
 
 
 def test_the_same_study_again_gives_the_same_figures(record, task):
-    assert study.run(Study(task.spec, judged=50, draws=2, head_images=80, left_out=5), task).measurements == record.measurements
+    assert (
+        study.run(
+            Study(task.spec, judged=50, draws=2, head_images=80, left_out=5), task
+        ).measurements
+        == record.measurements
+    )
 
 
 def test_numbers_are_rounded_to_significant_digits():
-    assert study.rounded({"a": [1.23456789e-7, 3], "b": {"c": 123456.789}}) == {"a": [1.2346e-7, 3], "b": {"c": 123460.0}}
+    assert study.rounded({"a": [1.23456789e-7, 3], "b": {"c": 123456.789}}) == {
+        "a": [1.2346e-7, 3],
+        "b": {"c": 123460.0},
+    }
 
 
 @pytest.mark.parametrize(
@@ -122,11 +156,15 @@ def test_the_code_of_the_study_is_part_of_its_fingerprint_and_of_no_other(monkey
     assert {f.name for f in files} >= {"study.py", "convex.py", "deciles.py", "watching.py"}
     assert code_of(TEMPLATE, effective)["fingerprint"] != run_fingerprint("rl", "small-cnn", None)
     run = ROOT / "notebooks" / "00_run.ipynb"
-    assert code_of(run, check_parameters(run, {}))["fingerprint"] == run_fingerprint("salun", "small-cnn", None)
+    assert code_of(run, check_parameters(run, {}))["fingerprint"] == run_fingerprint(
+        "salun", "small-cnn", None
+    )
 
 
 def test_a_wrong_parameter_of_the_template_is_named_before_anything_runs():
-    assert run_name(TEMPLATE, check_parameters(TEMPLATE, {"seed": 3})).startswith("00_influence-rl-s3-")
+    assert run_name(TEMPLATE, check_parameters(TEMPLATE, {"seed": 3})).startswith(
+        "00_influence-rl-s3-"
+    )
     for wrong, said in (
         ({"scenario": "some"}, "unknown scenario"),
         ({"method": "none"}, "unknown method"),
@@ -146,10 +184,29 @@ def test_both_grids_are_checked_and_hold_enough_seeds():
 
 def test_a_grid_of_the_template_is_run_and_not_run_twice(tmp_path, monkeypatch):
     monkeypatch.setenv("SALUN_CACHE", str(tmp_path / "cache"))
-    small = {"judged": 20, "draws": 1, "head_images": 60, "left_out": 3, "epochs": 1, "lr": 0.02, "tier": "cpu"}
+    small = {
+        "judged": 20,
+        "draws": 1,
+        "head_images": 60,
+        "left_out": 3,
+        "epochs": 1,
+        "lr": 0.02,
+        "tier": "cpu",
+    }
     path = tmp_path / "g.yaml"
-    path.write_text(json.dumps({"notebook": str(TEMPLATE), "fixed": {**SMALL, **small}, "product": {"seed": [2]}}))
-    read, places = grid.read(path), {"records": tmp_path / "r", "state": tmp_path / "s", "notebooks": tmp_path / "n"}
+    path.write_text(
+        json.dumps(
+            {"notebook": str(TEMPLATE), "fixed": {**SMALL, **small}, "product": {"seed": [2]}}
+        )
+    )
+    read, places = (
+        grid.read(path),
+        {
+            "records": tmp_path / "r",
+            "state": tmp_path / "s",
+            "notebooks": tmp_path / "n",
+        },
+    )
     (name,) = grid.run(read, **places).done
     found = Record.read(tmp_path / "r" / "cpu" / f"{name}.json")
     assert found.row()["method"] == "influence"

@@ -22,14 +22,38 @@ def row(low: float, high: float, *, kind: str = "method", seeds: int = 3) -> Row
     return Row(TASK, "ft", "", kind, tuple(range(seeds)), {}, {}, middle, low, high, 0.1)
 
 
-def record(method="ft", seed=1, gap=2.0, mask=None, created="2026-01-01", tier="cpu", scores=True, **spec) -> Record:
+def record(
+    method="ft", seed=1, gap=2.0, mask=None, created="2026-01-01", tier="cpu", scores=True, **spec
+) -> Record:
     rule = mask or METHODS[method].mask
-    own = {"method": method, "mask": rule, "keep": 0.5, "seed": seed, "params": {"lr": 0.1}, "arch": "small-cnn", **spec}
-    data = {"name": "fashion-mini", "scenario": "random-10", "note": "a note", "forget": 900, "fingerprint": "f00d" * 8}
+    own = {
+        "method": method,
+        "mask": rule,
+        "keep": 0.5,
+        "seed": seed,
+        "params": {"lr": 0.1},
+        "arch": "small-cnn",
+        **spec,
+    }
+    data = {
+        "name": "fashion-mini",
+        "scenario": "random-10",
+        "note": "a note",
+        "forget": 900,
+        "fingerprint": "f00d" * 8,
+    }
     gaps = {"ua": -gap, "ra": gap, "ta": -gap, "mia": gap, "average": gap}
     figures = {"scores": {"ua": 10.0, "ra": 97.0, "ta": 88.0, "mia": 12.0}, "gap": gaps}
     name = f"{method}-{rule}-{seed}-{created}-{spec}"
-    return Record(id=name, tier=tier, created=created, spec=own, data=data, seeds={"unlearning": seed}, **(figures if scores else {}))
+    return Record(
+        id=name,
+        tier=tier,
+        created=created,
+        spec=own,
+        data=data,
+        seeds={"unlearning": seed},
+        **(figures if scores else {}),
+    )
 
 
 def runs(method: str, gaps, **more) -> list[Record]:
@@ -45,12 +69,24 @@ class TestPlaces:
         assert [r.place for r in placed([row(3, 4), row(1, 2), row(5, 6)])] == ["2", "1", "3"]
 
     def test_overlapping_intervals_share_places_which_is_not_transitive(self):
-        assert [r.place for r in placed([row(1, 2), row(1.8, 3), row(2.5, 4)])] == ["1–2", "1–3", "2–3"]
+        assert [r.place for r in placed([row(1, 2), row(1.8, 3), row(2.5, 4)])] == [
+            "1–2",
+            "1–3",
+            "2–3",
+        ]
 
     def test_intervals_that_touch_overlap(self):
         assert [r.place for r in placed([row(1, 2), row(2, 3)])] == ["1–2", "1–2"]
 
-    @pytest.mark.parametrize("other", [row(0, 1, kind="variant"), row(0, 1, kind="reference"), row(0, 1, seeds=2), row(math.nan, math.nan)])
+    @pytest.mark.parametrize(
+        "other",
+        [
+            row(0, 1, kind="variant"),
+            row(0, 1, kind="reference"),
+            row(0, 1, seeds=2),
+            row(math.nan, math.nan),
+        ],
+    )
     def test_who_does_not_race_has_no_place_and_moves_nobody(self, other):
         assert [r.place for r in placed([other, row(2, 3), row(4, 5)])] == ["", "1", "2"]
 
@@ -66,28 +102,55 @@ class TestRows:
         assert 1.0 <= found.low < 3.0 < found.high <= 6.0
 
     def test_a_seed_run_twice_counts_once_by_its_latest_record(self):
-        (found,) = measured([record(gap=9.0, created="2026-02-02"), record(gap=1.0, created="2026-01-01")]).rows
+        (found,) = measured(
+            [record(gap=9.0, created="2026-02-02"), record(gap=1.0, created="2026-01-01")]
+        ).rows
         assert (found.gap, len(found.records)) == (9.0, 1)
 
     def test_masks_are_rows_of_their_own_without_a_place(self):
-        board = measured(runs("salun", [1, 1.1, 1.2]), runs("salun", [2, 2.1, 2.2], mask="random"), runs("ft", [3, 3.1, 3.2]))
+        board = measured(
+            runs("salun", [1, 1.1, 1.2]),
+            runs("salun", [2, 2.1, 2.2], mask="random"),
+            runs("ft", [3, 3.1, 3.2]),
+        )
         assert [(r.method, r.mask, r.kind, r.place) for r in board.rows] == [
-            ("salun", "saliency", "method", "1"), ("salun", "random", "variant", ""), ("ft", "", "method", "2"),
-        ]  # fmt: skip
+            ("salun", "saliency", "method", "1"),
+            ("salun", "random", "variant", ""),
+            ("ft", "", "method", "2"),
+        ]
 
     def test_earlier_settings_of_a_method_stay_as_a_variant(self):
         tuned = runs("ft", [1, 2, 3], created="2026-03-01", params={"lr": 0.3})
         board = measured(runs("ft", [4, 5, 6]), tuned, runs("rl", [7, 8, 9]))
         shown = [(r.method, r.kind, r.gap, r.place) for r in board.rows]
-        assert shown == [("ft", "method", 2, "1"), ("ft", "variant", 5, ""), ("rl", "method", 8, "2")]
+        assert shown == [
+            ("ft", "method", 2, "1"),
+            ("ft", "variant", 5, ""),
+            ("rl", "method", 8, "2"),
+        ]
 
     def test_retrain_comes_first_and_neither_it_nor_the_original_has_a_place(self):
-        board = measured(runs("original", [5, 6, 7]), runs("ft", [1, 2, 3]), runs("rl", [8, 9, 9]), runs("retrain", [0, 0, 0]))
-        assert [(r.method, r.place) for r in board.rows] == [("retrain", ""), ("ft", "1"), ("original", ""), ("rl", "2")]
+        board = measured(
+            runs("original", [5, 6, 7]),
+            runs("ft", [1, 2, 3]),
+            runs("rl", [8, 9, 9]),
+            runs("retrain", [0, 0, 0]),
+        )
+        assert [(r.method, r.place) for r in board.rows] == [
+            ("retrain", ""),
+            ("ft", "1"),
+            ("original", ""),
+            ("rl", "2"),
+        ]
 
     def test_other_recipes_are_other_groups_and_are_named_apart(self):
-        board = measured(runs("ft", [1, 2, 3], train_epochs=10), runs("ft", [1, 2, 3], train_epochs=20))
-        assert sorted(group.apart for group in board.groups) == ["train_epochs 10", "train_epochs 20"]
+        board = measured(
+            runs("ft", [1, 2, 3], train_epochs=10), runs("ft", [1, 2, 3], train_epochs=20)
+        )
+        assert sorted(group.apart for group in board.groups) == [
+            "train_epochs 10",
+            "train_epochs 20",
+        ]
 
     def test_records_without_scores_are_counted_and_left_out(self):
         board = measured([record(scores=False), record()])
@@ -102,11 +165,16 @@ class TestRows:
         paper = runs("ft", [1, 2, 3], tier="paper", arch="resnet18")
         here = [r.model_copy(update={"data": {**r.data, "name": "cifar10"}}) for r in paper]
         groups = leaderboard(here).groups
-        assert [(g.tier, g.scenario) for g in groups[:2]] == [("paper", "random-10"), ("published", "random-10")]
+        assert [(g.tier, g.scenario) for g in groups[:2]] == [
+            ("paper", "random-10"),
+            ("published", "random-10"),
+        ]
 
 
 def test_published_rows_carry_the_published_average_gap_and_no_interval():
-    salun = next(r for r in published_rows() if r.method == "salun" and r.group.scenario == "random-50")
+    salun = next(
+        r for r in published_rows() if r.method == "salun" and r.group.scenario == "random-50"
+    )
     assert (salun.gap, salun.place, round(salun.gaps["ra"], 2)) == (2.65, "", -5.72)
     assert math.isnan(salun.low)
 
@@ -114,7 +182,9 @@ def test_published_rows_carry_the_published_average_gap_and_no_interval():
 class TestPage:
     @pytest.fixture
     def board(self):
-        return leaderboard(runs("ft", [1, 2, 3]) + runs("salun", [4, 5, 6], mask="random") + runs("rl", [7, 8, 9]))
+        return leaderboard(
+            runs("ft", [1, 2, 3]) + runs("salun", [4, 5, 6], mask="random") + runs("rl", [7, 8, 9])
+        )
 
     @pytest.fixture
     def soup(self, board):
@@ -126,7 +196,9 @@ class TestPage:
         for line, known in zip(lines, board.rows, strict=True):
             for small in line.select("small"):
                 small.extract()
-            assert tuple(cell.get_text().strip() for cell in line.find_all(["td", "th"])) == cells(known)
+            assert tuple(cell.get_text().strip() for cell in line.find_all(["td", "th"])) == cells(
+                known
+            )
             told = [dd.get_text() for dd in line.find_next_sibling("tr").select("details dd")]
             assert told == list(facts(known).values())
 
@@ -137,11 +209,16 @@ class TestPage:
         assert {"data", "method", "mask", "device", "code"} <= set(told)
 
     def test_what_comes_from_records_is_escaped(self):
-        harmful = [r.model_copy(update={"data": {**r.data, "note": "<script>alert(1)</script>"}}) for r in runs("ft", [1, 2, 3])]
+        harmful = [
+            r.model_copy(update={"data": {**r.data, "note": "<script>alert(1)</script>"}})
+            for r in runs("ft", [1, 2, 3])
+        ]
         assert "<script" not in leaderboard(harmful)._repr_html_()
 
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 
 
 @pytest.mark.slow
@@ -153,12 +230,24 @@ class TestInABrowser:
             pytest.skip("no chromium on this machine")
         sync_api = pytest.importorskip("playwright.sync_api")
         static = ROOT / "book" / "_static"
-        board = leaderboard(runs("ft", [1, 2, 3]) + runs("salun", [4, 5, 6]) + runs("rl", [7, 8, 9]))
-        parts = (static / "leaderboard.css").read_text(), board._repr_html_(), (static / "leaderboard.js").read_text()
+        board = leaderboard(
+            runs("ft", [1, 2, 3]) + runs("salun", [4, 5, 6]) + runs("rl", [7, 8, 9])
+        )
+        parts = (
+            (static / "leaderboard.css").read_text(),
+            board._repr_html_(),
+            (static / "leaderboard.js").read_text(),
+        )
         path = tmp_path / "page.html"
-        path.write_text("<!doctype html><meta charset=utf-8><style>{}</style>{}<script>{}</script>".format(*parts))
+        path.write_text(
+            "<!doctype html><meta charset=utf-8><style>{}</style>{}<script>{}</script>".format(
+                *parts
+            )
+        )
         with sync_api.sync_playwright() as playwright:
-            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
+            browser = playwright.chromium.launch(
+                executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+            )
             page = browser.new_page()
             page.goto(path.as_uri())
             yield page
@@ -166,7 +255,9 @@ class TestInABrowser:
 
     @staticmethod
     def seen(page) -> list[str]:
-        visible = "[...document.querySelectorAll('tr[data-method]')].filter(r => r.checkVisibility())"
+        visible = (
+            "[...document.querySelectorAll('tr[data-method]')].filter(r => r.checkVisibility())"
+        )
         return page.evaluate(f"{visible}.map(r => r.dataset.method)")
 
     def test_filters_leave_what_fits_and_say_how_much(self, page):
@@ -178,7 +269,10 @@ class TestInABrowser:
         page.get_by_role("button", name="show all").click()
         page.get_by_label("show").select_option("published")
         assert "FT" in self.seen(page)
-        assert page.evaluate("[...document.querySelectorAll('tbody:not([hidden])')].every(b => b.dataset.tier === 'published')")
+        assert page.evaluate(
+            "[...document.querySelectorAll('tbody:not([hidden])')].every(b => b.dataset.tier ==="
+            " 'published')"
+        )
 
     def test_headings_sort_by_keyboard_and_say_so(self, page):
         page.get_by_label("show").select_option("measured")
@@ -188,8 +282,14 @@ class TestInABrowser:
         assert self.seen(page) == ["FT", "SalUn", "RL"]
         page.keyboard.press("Enter")
         assert self.seen(page) == ["RL", "SalUn", "FT"]
-        assert page.get_by_role("columnheader", name="average gap").get_attribute("aria-sort") == "descending"
-        assert page.evaluate("[...document.querySelectorAll('tr[data-method]')].every(r => r.nextElementSibling.className === 'settings')")
+        assert (
+            page.get_by_role("columnheader", name="average gap").get_attribute("aria-sort")
+            == "descending"
+        )
+        assert page.evaluate(
+            "[...document.querySelectorAll('tr[data-method]')].every(r =>"
+            " r.nextElementSibling.className === 'settings')"
+        )
 
     def test_the_settings_of_a_row_open_by_keyboard(self, page):
         page.locator("summary").first.focus()

@@ -31,7 +31,9 @@ OPTIMIZERS = {
 def network(seed=0):
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return nn.Sequential(nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 10))
+        return nn.Sequential(
+            nn.Conv2d(1, 4, 3), nn.BatchNorm2d(4), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 36, 10)
+        )
 
 
 def some_mask(model, keep=0.5):
@@ -59,7 +61,9 @@ def train(model, optimizer, steps=50, start=0):
 
 
 def same_bits(a, b):
-    return torch.equal(a.detach().contiguous().view(torch.int32), b.detach().contiguous().view(torch.int32))
+    return torch.equal(
+        a.detach().contiguous().view(torch.int32), b.detach().contiguous().view(torch.int32)
+    )
 
 
 def assert_held(before, after, mask):
@@ -110,9 +114,13 @@ def test_held_weights_stay_where_momentum_was_gathered_before():
 
 @pytest.mark.parametrize("kind", ["sgd", "adam", "adamw"])
 def test_the_free_weights_move_as_if_the_held_ones_were_constants(kind):
-    """The whole of a layer held: the rest follows the path that it takes when the optimizer doesn't know the layer."""
+    """The whole of a layer held: the rest follows the path that it takes when the optimizer doesn't
+    know the layer.
+    """
     model, twin = network(), network()
-    mask = SaliencyMask.from_bools({n: torch.full(p.shape, not n.startswith("0.")) for n, p in model.named_parameters()})
+    mask = SaliencyMask.from_bools(
+        {n: torch.full(p.shape, not n.startswith("0.")) for n, p in model.named_parameters()}
+    )
     optimizer = OPTIMIZERS[kind](model.parameters())
     with hold(model, optimizer, mask):
         train(model, optimizer, 20)
@@ -127,7 +135,10 @@ def test_the_free_weights_move_as_if_the_held_ones_were_constants(kind):
 def test_the_optimizer_gathers_nothing_for_held_weights(kind):
     model = network()
     mask = some_mask(model)
-    plain = {"sgd": lambda p: torch.optim.SGD(p, 0.1, momentum=0.9), "adam": lambda p: torch.optim.Adam(p, 0.01)}[kind]
+    plain = {
+        "sgd": lambda p: torch.optim.SGD(p, 0.1, momentum=0.9),
+        "adam": lambda p: torch.optim.Adam(p, 0.01),
+    }[kind]
     optimizer = plain(model.parameters())
     with hold(model, optimizer, mask):
         train(model, optimizer, 5)
@@ -140,7 +151,11 @@ def test_the_optimizer_gathers_nothing_for_held_weights(kind):
 
 def test_a_gradient_that_is_not_finite_does_not_reach_held_weights():
     model = network()
-    optimizer, mask, before = torch.optim.Adam(model.parameters(), 0.01), some_mask(model), values(model)
+    optimizer, mask, before = (
+        torch.optim.Adam(model.parameters(), 0.01),
+        some_mask(model),
+        values(model),
+    )
     with hold(model, optimizer, mask):
         for p in model.parameters():
             p.grad = torch.full_like(p, float("inf"))
@@ -156,7 +171,9 @@ def test_every_weight_free_changes_nothing():
     with hold(model, optimizer, some_mask(model, 1.0)):
         train(model, optimizer, 10)
     train(twin, other, 10)
-    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), twin.state_dict().values()))
+    assert all(
+        torch.equal(a, b) for a, b in zip(model.state_dict().values(), twin.state_dict().values())
+    )
 
 
 def test_no_weight_free_changes_no_weight_and_no_running_statistic():
@@ -171,7 +188,9 @@ def test_running_statistics_stay_only_where_the_whole_layer_is_held():
     def run(free):
         model = network()
         still = {"1.weight", "1.bias"} - {free}
-        mask = SaliencyMask.from_bools({n: torch.full(p.shape, n not in still) for n, p in model.named_parameters()})
+        mask = SaliencyMask.from_bools(
+            {n: torch.full(p.shape, n not in still) for n, p in model.named_parameters()}
+        )
         before = copy.deepcopy(model[1].state_dict())
         optimizer = OPTIMIZERS["sgd"](model.parameters())
         with hold(model, optimizer, mask):
@@ -217,7 +236,11 @@ def test_parameters_that_the_optimizer_does_not_know_are_left_alone():
 
 def test_channels_last_weights_are_held_too():
     model = network().to(memory_format=torch.channels_last)
-    optimizer, mask, before = OPTIMIZERS["adamw"](model.parameters()), some_mask(model), values(model)
+    optimizer, mask, before = (
+        OPTIMIZERS["adamw"](model.parameters()),
+        some_mask(model),
+        values(model),
+    )
     with hold(model, optimizer, mask):
         train(model, optimizer, 5)
     assert_held(before, values(model), mask)
@@ -227,18 +250,31 @@ def test_channels_last_weights_are_held_too():
 def test_held_weights_through_fit_in_bf16_with_clipping(tiny_model, digits_split, optimizer):
     mask, before = some_mask(tiny_model, 0.3), values(tiny_model)
     history = fit(
-        tiny_model, digits_split.forget, epochs=6, lr=0.01, seed=0, optimizer=optimizer, batch_size=16, mask=mask, weight_decay=0.1,
-        precision="bf16", max_grad_norm=0.5, augment="crop",
-    )  # fmt: skip
+        tiny_model,
+        digits_split.forget,
+        epochs=6,
+        lr=0.01,
+        seed=0,
+        optimizer=optimizer,
+        batch_size=16,
+        mask=mask,
+        weight_decay=0.1,
+        precision="bf16",
+        max_grad_norm=0.5,
+        augment="crop",
+    )
     assert history.steps >= 50
     assert_held(before, values(tiny_model), mask)
 
 
-# -- masks that don't fit ------------------------------------------------------------------------------------------------
+# -- masks that don't fit
+# ------------------------------------------------------------------------------------------------
 
 
 def bools(model, **changes):
-    named = {n: torch.ones(p.shape, dtype=torch.bool) for n, p in model.named_parameters()} | changes
+    named = {
+        n: torch.ones(p.shape, dtype=torch.bool) for n, p in model.named_parameters()
+    } | changes
     return SaliencyMask.from_bools({n: b for n, b in named.items() if b is not None})
 
 
@@ -247,8 +283,12 @@ def test_a_mask_of_another_model_is_refused():
     optimizer = OPTIMIZERS["sgd"](model.parameters())
     cases = {
         r"lacks '4.bias' \(1 such": bools(model, **{"4.bias": None}),
-        "has, unlike the model, 'head.weight'": bools(model, **{"head.weight": torch.ones(3, dtype=torch.bool)}),
-        r"'0.bias' is \(5,\) in the mask, \(4,\) in the model": bools(model, **{"0.bias": torch.ones(5, dtype=torch.bool)}),
+        "has, unlike the model, 'head.weight'": bools(
+            model, **{"head.weight": torch.ones(3, dtype=torch.bool)}
+        ),
+        r"'0.bias' is \(5,\) in the mask, \(4,\) in the model": bools(
+            model, **{"0.bias": torch.ones(5, dtype=torch.bool)}
+        ),
     }
     for message, mask in cases.items():
         with pytest.raises(InputError, match=message), hold(model, optimizer, mask):
@@ -260,11 +300,17 @@ def test_a_frozen_parameter_does_not_belong_to_the_mask():
     model = network()
     mask = bools(model)
     model[4].bias.requires_grad_(False)
-    with pytest.raises(InputError, match=r"unlike the model, '4\.bias'"), hold(model, OPTIMIZERS["sgd"](model.parameters()), mask):
+    with (
+        pytest.raises(InputError, match=r"unlike the model, '4\.bias'"),
+        hold(model, OPTIMIZERS["sgd"](model.parameters()), mask),
+    ):
         pass
 
 
 def test_the_optimizer_of_another_model_is_refused():
     model, other = network(), network()
-    with pytest.raises(InputError, match="not the model's"), hold(model, OPTIMIZERS["sgd"](other.parameters()), bools(model)):
+    with (
+        pytest.raises(InputError, match="not the model's"),
+        hold(model, OPTIMIZERS["sgd"](other.parameters()), bools(model)),
+    ):
         pass

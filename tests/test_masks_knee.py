@@ -1,4 +1,6 @@
-"""The rules that decide their own density: the knee against hand calculations, and what happens where there is none."""
+"""The rules that decide their own density: the knee against hand calculations, and what happens
+where there is none.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def test_a_known_knee_is_found():
     knee = find_knee(forget, forget, retain)
     assert (knee.kept, knee.numel, knee.density) == (20, 100, 0.2)
     assert (knee.forget, knee.retain, knee.lead) == pytest.approx((0.6, 0.1, 0.5))
-    assert cut(forget, knee, 1.0, "knee")["a"].all() and not cut(forget, knee, 1.0, "knee")["b"].any()
+    assert (
+        cut(forget, knee, 1.0, "knee")["a"].all() and not cut(forget, knee, 1.0, "knee")["b"].any()
+    )
 
 
 def test_against_equal_retain_gradients_the_knee_is_the_mean():
@@ -50,7 +54,13 @@ def test_the_quotient_finds_the_largest_lead_that_any_weights_have():
 
 def test_keep_is_an_upper_limit_and_what_is_kept_where_there_is_no_knee():
     scores, knee = row(4, 3, 2, 1), Knee(kept=3, numel=4, forget=0.9, retain=0.6)
-    assert [cut(scores, knee, keep, "knee").kept for keep in (0.0, 0.25, 0.5, 0.75, 1.0)] == [0, 1, 2, 3, 3]
+    assert [cut(scores, knee, keep, "knee").kept for keep in (0.0, 0.25, 0.5, 0.75, 1.0)] == [
+        0,
+        1,
+        2,
+        3,
+        3,
+    ]
     none = find_knee(scores, scores, row(8, 6, 4, 2))
     assert none.lead < 1e-12 and cut(scores, none, 0.5, "knee").kept == 2
     nothing = find_knee(row(0, 0), row(0, 0), row(1, 1))
@@ -59,13 +69,17 @@ def test_keep_is_an_upper_limit_and_what_is_kept_where_there_is_no_knee():
 
 @pytest.mark.parametrize("rule", DECIDES)
 def test_a_rule_keeps_what_the_curves_of_its_network_say(rule, tiny_model, digits_split):
-    forget, retain = (saliency_scores(tiny_model, part) for part in (digits_split.forget, digits_split.retain))
+    forget, retain = (
+        saliency_scores(tiny_model, part) for part in (digits_split.forget, digits_split.retain)
+    )
     order = forget if rule == "knee" else quotient(forget, retain)
     f, r = cumulated(order, forget, retain)
     mask = build_mask(rule, tiny_model, digits_split, keep=1.0, seed=0)
     assert mask.kept == int((f - r).argmax()) > 0 and mask.rule == f"{rule} 1"
     held = lambda scores: sum(float(scores[n][mask[n]].double().sum()) for n in mask)  # noqa: E731
     every = lambda scores: sum(float(values.double().sum()) for values in scores.values())  # noqa: E731
-    assert [held(s) / every(s) for s in (forget, retain)] == pytest.approx([f[mask.kept], r[mask.kept]])
+    assert [held(s) / every(s) for s in (forget, retain)] == pytest.approx(
+        [f[mask.kept], r[mask.kept]]
+    )
     lowest = min(float(order[n][mask[n]].min()) for n in mask if mask[n].any())
     assert lowest >= max(float(order[n][~mask[n]].max()) for n in mask if not mask[n].all())

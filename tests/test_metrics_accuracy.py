@@ -14,13 +14,18 @@ from salun_utils.errors import InputError
 @pytest.fixture
 def pictures():
     draws = torch.Generator().manual_seed(0)
-    return Images(torch.randint(0, 256, (37, 1, 8, 8), generator=draws, dtype=torch.uint8), torch.arange(37) % 4)
+    return Images(
+        torch.randint(0, 256, (37, 1, 8, 8), generator=draws, dtype=torch.uint8),
+        torch.arange(37) % 4,
+    )
 
 
 @pytest.fixture
 def network():
     torch.manual_seed(0)
-    return nn.Sequential(nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6), nn.Flatten(), nn.Dropout(0.5), nn.Linear(216, 4))
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 3), nn.BatchNorm2d(6), nn.Flatten(), nn.Dropout(0.5), nn.Linear(216, 4)
+    )
 
 
 def test_logits_are_those_of_the_model_in_evaluation_mode_and_in_order(network, pictures):
@@ -29,7 +34,9 @@ def test_logits_are_those_of_the_model_in_evaluation_mode_and_in_order(network, 
         expected = network.eval()(pictures.pixels.float() / 255)
     assert logits.shape == (37, 4) and logits.dtype == torch.float32 and logits.device.type == "cpu"
     assert torch.allclose(logits, expected, atol=1e-5)
-    assert torch.allclose(logits, metrics.predict_logits(network, pictures, batch_size=1000), atol=1e-5)
+    assert torch.allclose(
+        logits, metrics.predict_logits(network, pictures, batch_size=1000), atol=1e-5
+    )
 
 
 def test_model_is_left_as_found_with_every_training_flag(network, pictures):

@@ -20,7 +20,8 @@ def draws():
 
 
 def test_cka_by_hand():
-    # centred columns a = (-1, 0, 1), b = (1, -2, 1) and c = (-2, 1, 1): aᵀb = 0; aᵀc = 3, |a|² = 2, |c|² = 6: 9 / 12
+    # centred columns a = (-1, 0, 1), b = (1, -2, 1) and c = (-2, 1, 1): aᵀb = 0; aᵀc = 3, |a|² = 2,
+    # |c|² = 6: 9 / 12
     a, b, c = ([[0.0], [1], [2]], [[2.0], [-1], [2]], [[0.0], [3], [3]])
     assert metrics.linear_cka(np.array(a), np.array(b)) == pytest.approx(0, abs=1e-12)
     assert metrics.linear_cka(np.array(a), np.array(c)) == pytest.approx(3**2 / (2 * 6))
@@ -30,10 +31,17 @@ def test_cka_invariances(draws):
     a, b = draws.normal(size=(200, 6)), draws.normal(size=(200, 9))
     value = metrics.linear_cka(a, b)
     turned = a @ ortho_group.rvs(6, random_state=0) * 3.7 + 5
-    assert metrics.linear_cka(a, a) == pytest.approx(1) and metrics.linear_cka(a, turned) == pytest.approx(1)
-    assert metrics.linear_cka(turned, b) == pytest.approx(value) == pytest.approx(metrics.linear_cka(b, a))
+    assert metrics.linear_cka(a, a) == pytest.approx(1) and metrics.linear_cka(
+        a, turned
+    ) == pytest.approx(1)
+    assert (
+        metrics.linear_cka(turned, b)
+        == pytest.approx(value)
+        == pytest.approx(metrics.linear_cka(b, a))
+    )
     assert 0 < value < 0.2
-    stretched = a * np.array([1, 1, 1, 1, 1, 20.0])  # it is not invariant to a scale for each feature
+    # it is not invariant to a scale for each feature
+    stretched = a * np.array([1, 1, 1, 1, 1, 20.0])
     assert metrics.linear_cka(a, stretched) < 0.6
 
 
@@ -45,7 +53,8 @@ def test_cka_of_more_features_than_inputs_is_the_same_formula(draws):
 
 
 def test_klom_by_hand():
-    # one example, two bins over 0 … 2 (edge at 1): ours 0, 0, 0, 2 -> (¾, ¼); oracle 0, 2, 2, 2 -> (¼, ¾)
+    # one example, two bins over 0 … 2 (edge at 1): ours 0, 0, 0, 2 -> (¾, ¼); oracle 0, 2, 2, 2 ->
+    # (¼, ¾)
     ours, oracle = np.array([[0.0], [0], [0], [2]]), np.array([[0.0], [2], [2], [2]])
     expected = 0.75 * math.log(0.75 / 0.25) + 0.25 * math.log(0.25 / 0.75)
     assert metrics.klom(ours, oracle, bins=2) == pytest.approx([expected])
@@ -55,7 +64,8 @@ def test_klom_of_apart_and_of_equal_ensembles(draws):
     ours = draws.normal(size=(50, 7))
     assert metrics.klom(ours, ours) == pytest.approx(np.zeros(7), abs=1e-12)
     apart = metrics.klom(ours, ours + 1000, clip=1e6)
-    assert apart == pytest.approx(np.full(7, -math.log(1e-5)), rel=0.03)  # every oracle bin that matters is empty: the floor, 11.5
+    # every oracle bin that matters is empty: the floor, 11.5
+    assert apart == pytest.approx(np.full(7, -math.log(1e-5)), rel=0.03)
     assert metrics.klom(np.zeros((4, 1)), np.zeros((4, 1))) == [0]
     wild = metrics.klom(np.full((4, 1), 1e9), np.full((4, 1), 2e9))  # both are clipped to 100
     assert wild == [0]
@@ -64,8 +74,13 @@ def test_klom_of_apart_and_of_equal_ensembles(draws):
 def test_normal_klom_by_hand(draws):
     # N(0, 1) against N(3, 2): log 2 + (1 + 9) / 8 - ½
     ours, oracle = (draws.normal(size=(4000, 1)) for _ in range(2))
-    ours, oracle = (ours - ours.mean()) / ours.std(ddof=1), (oracle - oracle.mean()) / oracle.std(ddof=1) * 2 + 3
-    assert metrics.klom(ours, oracle, estimator="normal") == pytest.approx([math.log(2) + 10 / 8 - 0.5])
+    ours, oracle = (
+        (ours - ours.mean()) / ours.std(ddof=1),
+        (oracle - oracle.mean()) / oracle.std(ddof=1) * 2 + 3,
+    )
+    assert metrics.klom(ours, oracle, estimator="normal") == pytest.approx(
+        [math.log(2) + 10 / 8 - 0.5]
+    )
 
 
 def test_klom_is_not_symmetric_and_grows_with_the_distance(draws):
@@ -105,7 +120,8 @@ def test_frechet_distance_is_zero_for_equal_sets_even_if_singular(draws):
 
 
 def test_kernel_distance_by_hand():
-    # D = 1, kernel (xy + 1)³; a = 0, 1 and b = 0, 2: k(0, 1) = 1 within a, k(0, 2) = 1 within b; across 1, 1, 1, 3³ = 27
+    # D = 1, kernel (xy + 1)³; a = 0, 1 and b = 0, 2: k(0, 1) = 1 within a, k(0, 2) = 1 within b;
+    # across 1, 1, 1, 3³ = 27
     value, spread = metrics.kernel_distance(np.array([[0.0], [1]]), np.array([[0.0], [2]]))
     assert value == pytest.approx(1 + 1 - 2 * (1 + 1 + 1 + 27) / 4) and spread == 0
 
@@ -115,14 +131,26 @@ def test_kernel_distance_is_unbiased_and_sees_a_shift(draws):
     same, spread = metrics.kernel_distance(a, b, subset_size=100, subsets=30)
     shifted, _ = metrics.kernel_distance(a, b + 1, subset_size=100, subsets=30)
     assert abs(same) < 2 * spread and shifted > 10 * abs(same)
-    assert metrics.kernel_distance(a, b, subset_size=100, subsets=3) == metrics.kernel_distance(a, b, subset_size=100, subsets=3)
+    assert metrics.kernel_distance(a, b, subset_size=100, subsets=3) == metrics.kernel_distance(
+        a, b, subset_size=100, subsets=3
+    )
 
 
 def test_linear_probe_finds_what_is_there_and_chance_on_noise(draws):
     y, y_test = draws.integers(0, 4, 600), draws.integers(0, 4, 2000)
     code = draws.normal(size=(4, 10)) * 4
-    assert metrics.linear_probe(code[y] + draws.normal(size=(600, 10)), y, code[y_test] + draws.normal(size=(2000, 10)), y_test) > 98
-    random = metrics.linear_probe(draws.normal(size=(600, 10)), y, draws.normal(size=(2000, 10)), y_test)
+    assert (
+        metrics.linear_probe(
+            code[y] + draws.normal(size=(600, 10)),
+            y,
+            code[y_test] + draws.normal(size=(2000, 10)),
+            y_test,
+        )
+        > 98
+    )
+    random = metrics.linear_probe(
+        draws.normal(size=(600, 10)), y, draws.normal(size=(2000, 10)), y_test
+    )
     assert abs(random - 25) < 4 * 100 * math.sqrt(0.25 * 0.75 / 2000)  # four standard errors
 
 
@@ -131,13 +159,22 @@ def test_linear_probe_finds_what_is_there_and_chance_on_noise(draws):
     [
         (lambda: metrics.linear_cka(np.zeros((3, 2)), np.zeros((4, 2))), "same inputs"),
         (lambda: metrics.linear_cka(np.ones((3, 2)), np.eye(3)), "same for every input"),
-        (lambda: metrics.linear_cka(np.eye(50), np.full((50, 2), 0.1)), "same for every input"),  # its mean is 0.1 up to rounding
+        # its mean is 0.1 up to rounding
+        (lambda: metrics.linear_cka(np.eye(50), np.full((50, 2), 0.1)), "same for every input"),
         (lambda: metrics.klom(np.zeros((3, 2)), np.zeros((3, 4))), "same examples"),
         (lambda: metrics.klom(np.zeros((3, 2)), np.zeros((3, 2)), estimator="hist"), "histogram"),
-        (lambda: metrics.frechet_distance(np.zeros((3, 2)), np.zeros((3, 4))), "number of features"),
+        (
+            lambda: metrics.frechet_distance(np.zeros((3, 2)), np.zeros((3, 4))),
+            "number of features",
+        ),
         (lambda: metrics.frechet_distance(np.zeros((1, 2)), np.zeros((3, 2))), "2 rows"),
         (lambda: metrics.frechet_distance(np.full((3, 2), np.nan), np.zeros((3, 2))), "NaN"),
-        (lambda: metrics.linear_probe(np.zeros((3, 2)), np.zeros(3), np.zeros((3, 2)), np.zeros(3)), "2 classes"),
+        (
+            lambda: metrics.linear_probe(
+                np.zeros((3, 2)), np.zeros(3), np.zeros((3, 2)), np.zeros(3)
+            ),
+            "2 classes",
+        ),
     ],
 )
 def test_bad_input_is_named(call, word):

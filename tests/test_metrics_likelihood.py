@@ -16,16 +16,22 @@ from salun_utils.errors import InputError
 
 def test_margin_by_hand():
     logits = torch.tensor([[2.0, 1.0, 0.0]])
-    assert metrics.margin(logits, torch.tensor([0])).item() == pytest.approx(2 - math.log(math.e + 1))
+    assert metrics.margin(logits, torch.tensor([0])).item() == pytest.approx(
+        2 - math.log(math.e + 1)
+    )
     p = logits.double().softmax(1)[0, 1]
     assert metrics.margin(logits, torch.tensor([1])).item() == pytest.approx(math.log(p / (1 - p)))
-    sure = metrics.margin(torch.tensor([[1000.0, 0.0]]), torch.tensor([0]))  # p is 1 in any float, the margin is still right
+    # p is 1 in any float, the margin is still right
+    sure = metrics.margin(torch.tensor([[1000.0, 0.0]]), torch.tensor([0]))
     assert sure.item() == 1000
 
 
 def test_likelihood_ratio_by_hand():
-    # "in" is 1 and 3: mean 2, variance 2; "out" is -1 and 1: mean 0, variance 2. At 2: -(0²)/4 + (2²)/4 = 1
-    found = metrics.likelihood_ratio(np.array([[1.0], [3]]), np.array([[-1.0], [1]]), np.array([2.0]), variance="per-example")
+    # "in" is 1 and 3: mean 2, variance 2; "out" is -1 and 1: mean 0, variance 2. At 2: -(0²)/4 +
+    # (2²)/4 = 1
+    found = metrics.likelihood_ratio(
+        np.array([[1.0], [3]]), np.array([[-1.0], [1]]), np.array([2.0]), variance="per-example"
+    )
     assert found == pytest.approx([1.0])
     # in other words log N(2; 2, √2) - log N(2; 0, √2)
     assert found == pytest.approx(norm.logpdf(2, 2, math.sqrt(2)) - norm.logpdf(2, 0, math.sqrt(2)))
@@ -40,13 +46,23 @@ def test_pooled_variance_is_the_mean_of_all_examples():
         norm.logpdf(1, 12, math.sqrt(5)) - norm.logpdf(1, 1, math.sqrt(2)),
     ]
     assert found == pytest.approx(expected)
-    assert metrics.likelihood_ratio(scores_in, scores_out, np.array([1.0, 1.0])) == pytest.approx(expected)  # "auto" with 2 models
+    # "auto" with 2 models
+    assert metrics.likelihood_ratio(scores_in, scores_out, np.array([1.0, 1.0])) == pytest.approx(
+        expected
+    )
 
 
 def test_missing_shadow_scores_are_left_out():
     nan = float("nan")
-    full = metrics.likelihood_ratio(np.array([[1.0], [3]]), np.array([[-1.0], [1]]), np.array([2.0]), variance="per-example")
-    holes = metrics.likelihood_ratio(np.array([[1.0], [nan], [3]]), np.array([[nan], [-1.0], [1]]), np.array([2.0]), variance="per-example")
+    full = metrics.likelihood_ratio(
+        np.array([[1.0], [3]]), np.array([[-1.0], [1]]), np.array([2.0]), variance="per-example"
+    )
+    holes = metrics.likelihood_ratio(
+        np.array([[1.0], [nan], [3]]),
+        np.array([[nan], [-1.0], [1]]),
+        np.array([2.0]),
+        variance="per-example",
+    )
     assert full == pytest.approx(holes)
 
 
@@ -66,7 +82,8 @@ def test_two_known_gaussians_give_the_analytic_auc_within_the_interval(distance)
     assert found.auc_interval.low - slack <= analytic <= found.auc_interval.high + slack
     # TPR at FPR f is Φ(distance - z) with z the upper quantile of f
     assert found.tpr[0.01] == pytest.approx(norm.cdf(distance - norm.isf(0.01)), abs=0.06)
-    # One threshold for all examples sees much less: they differ more from one another than "in" from "out"
+    # One threshold for all examples sees much less: they differ more from one another than "in"
+    # from "out"
     if distance:
         assert metrics.auc(observed, member) < found.auc - 0.05
 
@@ -84,13 +101,18 @@ def test_equal_shadow_scores_do_not_divide_by_zero():
 
 def test_many_audited_models_at_once():
     draws = np.random.default_rng(0)
-    inside, outside, observed = draws.normal(size=(40, 6)), draws.normal(size=(40, 6)), draws.normal(size=(3, 6))
+    inside, outside, observed = (
+        draws.normal(size=(40, 6)),
+        draws.normal(size=(40, 6)),
+        draws.normal(size=(3, 6)),
+    )
     rows = np.stack([metrics.likelihood_ratio(inside, outside, row) for row in observed])
     assert metrics.likelihood_ratio(inside, outside, observed) == pytest.approx(rows)
 
 
 def test_roc_by_hand():
-    # scores 3 (member), 2 (member and non-member), 1 (non-member): the tie is passed in one step, through (½, 1)
+    # scores 3 (member), 2 (member and non-member), 1 (non-member): the tie is passed in one step,
+    # through (½, 1)
     curve = metrics.roc([3, 2, 2, 1], [True, True, False, False])
     assert curve.fpr.tolist() == [0, 0, 0.5, 1] and curve.tpr.tolist() == [0, 0.5, 1, 1]
     assert curve.thresholds.tolist() == [math.inf, 3, 2, 1]
@@ -116,8 +138,14 @@ def test_tpr_at_fpr_does_not_interpolate():
 
 def test_intervals_shrink_with_the_number_of_examples_and_are_seeded():
     draws = np.random.default_rng(0)
-    score = lambda n: (np.r_[draws.normal(1, 1, n), draws.normal(0, 1, n)], np.arange(2 * n) < n)  # noqa: E731
-    small, large = metrics.audit(*score(100), resamples=300), metrics.audit(*score(2500), resamples=300)
+    score = lambda n: (
+        np.r_[draws.normal(1, 1, n), draws.normal(0, 1, n)],
+        np.arange(2 * n) < n,
+    )  # noqa: E731
+    small, large = (
+        metrics.audit(*score(100), resamples=300),
+        metrics.audit(*score(2500), resamples=300),
+    )
     width = lambda found: found.auc_interval.high - found.auc_interval.low  # noqa: E731
     # the standard error falls with √n: by about 5
     assert 3 < width(small) / width(large) < 8
@@ -132,9 +160,20 @@ def test_intervals_shrink_with_the_number_of_examples_and_are_seeded():
         (lambda: metrics.roc([1, 2], [True, True]), "at least one"),
         (lambda: metrics.roc([1, float("nan")], [True, False]), "NaN"),
         (lambda: metrics.tpr_at_fpr([1, 2], [True, False], 2), "false-positive"),
-        (lambda: metrics.likelihood_ratio(np.zeros((3, 2)), np.zeros((3, 4)), np.zeros(4)), "scores_in"),
-        (lambda: metrics.likelihood_ratio(np.zeros((1, 2)), np.zeros((3, 2)), np.zeros(2)), "too few"),
-        (lambda: metrics.likelihood_ratio(np.zeros((3, 2)), np.zeros((3, 2)), np.zeros(2), variance="poled"), "did you mean 'pooled'"),
+        (
+            lambda: metrics.likelihood_ratio(np.zeros((3, 2)), np.zeros((3, 4)), np.zeros(4)),
+            "scores_in",
+        ),
+        (
+            lambda: metrics.likelihood_ratio(np.zeros((1, 2)), np.zeros((3, 2)), np.zeros(2)),
+            "too few",
+        ),
+        (
+            lambda: metrics.likelihood_ratio(
+                np.zeros((3, 2)), np.zeros((3, 2)), np.zeros(2), variance="poled"
+            ),
+            "did you mean 'pooled'",
+        ),
         (lambda: metrics.margin(torch.zeros(2, 1), torch.tensor([0, 0])), "2 classes"),
     ],
 )

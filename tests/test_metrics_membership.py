@@ -1,4 +1,6 @@
-"""The membership attack against hand calculations and against scikit-learn's support vector machine."""
+"""The membership attack against hand calculations and against scikit-learn's support vector
+machine.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ def test_modified_entropy_by_hand():
         -0.3 * log(0.7) - 0.2 * log(0.8) - 0.1 * log(0.9),
         -0.7 * log(0.3) - 0.1 * log(0.9) - 0.6 * log(0.4),
     ]
-    assert metrics.modified_entropy(P, torch.tensor([0, 2])).tolist() == pytest.approx(expected, rel=1e-12)
+    assert metrics.modified_entropy(P, torch.tensor([0, 2])).tolist() == pytest.approx(
+        expected, rel=1e-12
+    )
 
 
 def test_entropies_at_the_ends_of_the_range():
@@ -46,11 +50,14 @@ def test_entropies_at_the_ends_of_the_range():
     assert metrics.entropy(sure).tolist() == [0, 0]
     right, wrong = metrics.modified_entropy(sure, torch.tensor([0, 1])).tolist()
     assert right == 0
-    assert wrong == pytest.approx(-2 * log(1e-30))  # -(1 - 0) log 0 - 1 log(1 - 1), with 0 read as 1e-30
+    # -(1 - 0) log 0 - 1 log(1 - 1), with 0 read as 1e-30
+    assert wrong == pytest.approx(-2 * log(1e-30))
 
 
 def published_modified_entropy(p, labels):
-    """Two faults at once, as published: whole columns are exchanged, and log p stands where log(1 - p) belongs."""
+    """Two faults at once, as published: whole columns are exchanged, and log p stands where log(1 -
+    p) belongs.
+    """
     log_p = p.clamp_min(1e-30).log()
     probabilities, logs = p.clone(), log_p.clone()
     probabilities[:, labels] = (1 - p)[:, labels]
@@ -59,7 +66,9 @@ def published_modified_entropy(p, labels):
 
 
 def columns_modified_entropy(p, labels):
-    """The first fault alone: log(1 - p) is right, but the columns of all labels of the batch are exchanged in every row."""
+    """The first fault alone: log(1 - p) is right, but the columns of all labels of the batch are
+    exchanged in every row.
+    """
     probabilities, logs = p.clone(), (1 - p).clamp_min(1e-30).log()
     probabilities[:, labels] = (1 - p)[:, labels]
     logs[:, labels] = p.clamp_min(1e-30).log()[:, labels]
@@ -70,9 +79,13 @@ def test_item_06_modified_entropy_changes_one_entry_only():
     labels = torch.tensor([0, 2])
     batch = metrics.modified_entropy(P, labels)
     alone = torch.cat([metrics.modified_entropy(P[i : i + 1], labels[i : i + 1]) for i in range(2)])
-    assert torch.equal(batch, alone)  # a row's value does not depend on the labels of its neighbours
+    # a row's value does not depend on the labels of its neighbours
+    assert torch.equal(batch, alone)
     faulty = columns_modified_entropy(P, labels)
-    assert not torch.allclose(faulty, torch.cat([columns_modified_entropy(P[i : i + 1], labels[i : i + 1]) for i in range(2)]))
+    assert not torch.allclose(
+        faulty,
+        torch.cat([columns_modified_entropy(P[i : i + 1], labels[i : i + 1]) for i in range(2)]),
+    )
     assert (faulty - batch).abs().min() > 0.1
 
 
@@ -108,32 +121,40 @@ def test_features_by_hand():
 
 
 def test_correctness_attack_by_hand():
-    # members: 90 right, 10 wrong; non-members: 60 right, 40 wrong. Right answers are mostly members' (90 > 60), wrong ones
-    # mostly non-members' (40 > 10): so "non-member" is called for exactly the wrong answers, 3 of these 8.
+    # members: 90 right, 10 wrong; non-members: 60 right, 40 wrong. Right answers are mostly
+    # members' (90 > 60), wrong ones
+    # mostly non-members' (40 > 10): so "non-member" is called for exactly the wrong answers, 3 of
+    # these 8.
     member, nonmember = np.repeat([1.0, 0.0], [90, 10]), np.repeat([1.0, 0.0], [60, 40])
     target = np.array([1, 0, 1, 1, 0, 1, 0, 1.0])
     assert metrics.membership_attack(member, nonmember, target) == pytest.approx(3 / 8)
 
 
 def test_confidence_attack_by_hand():
-    # members answer with 0.9 to 1, non-members with 0 to 0.6: whatever lies below the gap is called non-member, 2 of these 5.
+    # members answer with 0.9 to 1, non-members with 0 to 0.6: whatever lies below the gap is called
+    # non-member, 2 of these 5.
     member, nonmember = torch.linspace(0.9, 1, 50), torch.linspace(0, 0.6, 50)
     target = torch.tensor([0.95, 0.5, 0.99, 0.1, 0.92])
     assert metrics.membership_attack(member, nonmember, target) == pytest.approx(2 / 5)
 
 
 def two_worlds(count=64):
-    """Members are answered surely and rightly; non-members unsurely, half of them wrongly. Logits and labels of 4 classes."""
+    """Members are answered surely and rightly; non-members unsurely, half of them wrongly. Logits
+    and labels of 4 classes.
+    """
     labels = torch.arange(count) % 4
     sure = torch.nn.functional.one_hot(labels, 4) * 9.0
-    unsure = torch.nn.functional.one_hot((labels + (torch.arange(count) % 8 < 4).long()) % 4, 4) * 1.0
+    unsure = (
+        torch.nn.functional.one_hot((labels + (torch.arange(count) % 8 < 4).long()) % 4, 4) * 1.0
+    )
     return (sure, labels), (unsure, labels)
 
 
 @pytest.mark.parametrize("variant", metrics.VARIANTS)
 def test_each_variant_tells_the_two_worlds_apart(variant):
     member, nonmember = (metrics.membership_features(*world)[variant] for world in two_worlds())
-    wrong = 0.5 if variant == "correctness" else 1.0  # correctness can only see the half that is answered wrongly
+    # correctness can only see the half that is answered wrongly
+    wrong = 0.5 if variant == "correctness" else 1.0
     assert metrics.membership_attack(member, nonmember, nonmember) == pytest.approx(wrong)
     assert metrics.membership_attack(member, nonmember, member) == 0
 
@@ -145,13 +166,19 @@ def confidences(count, mean, spread, seed):
 
 @pytest.mark.parametrize(("mean", "spread"), [(9, 1.5), (8, 2.5), (5.2, 3.6)])
 def test_attack_agrees_with_scikit_learn_on_confidences(mean, spread):
-    member, nonmember, target = confidences(1000, mean, spread, 1), confidences(1000, 5, 4, 2), confidences(4000, 5, 4, 3)
+    member, nonmember, target = (
+        confidences(1000, mean, spread, 1),
+        confidences(1000, 5, 4, 2),
+        confidences(4000, 5, 4, 3),
+    )
     points, truth = np.r_[member, nonmember][:, None], np.repeat([1, 0], 1000)
     reference = SVC(C=3, gamma="auto").fit(points, truth).predict(target[:, None]) == 1
     machine = fit_rbf_svm(points, truth == 1, C=3, gamma=1.0)
     assert machine.solver == "low-rank"
     assert (machine.predict(target[:, None]) == reference).mean() >= 0.995
-    assert metrics.membership_attack(member, nonmember, target) == pytest.approx(1 - reference.mean(), abs=0.005)
+    assert metrics.membership_attack(member, nonmember, target) == pytest.approx(
+        1 - reference.mean(), abs=0.005
+    )
 
 
 def probability_rows(count, scale, seed, classes=10):
@@ -162,7 +189,11 @@ def probability_rows(count, scale, seed, classes=10):
 
 
 def test_attack_agrees_with_scikit_learn_on_probability_vectors():
-    member, nonmember, target = probability_rows(1000, 9, 1), probability_rows(1000, 6, 2), probability_rows(3000, 6, 3)
+    member, nonmember, target = (
+        probability_rows(1000, 9, 1),
+        probability_rows(1000, 6, 2),
+        probability_rows(3000, 6, 3),
+    )
     points, truth = np.r_[member, nonmember], np.repeat([1, 0], 1000)
     reference = SVC(C=3, gamma="auto").fit(points, truth).predict(target) == 1
     machine = fit_rbf_svm(points, truth == 1, C=3, gamma=0.1)
@@ -171,7 +202,11 @@ def test_attack_agrees_with_scikit_learn_on_probability_vectors():
 
 
 def test_attack_at_10000_and_10000_points_is_fast():
-    member, nonmember, target = confidences(10_000, 8, 2.5, 1), confidences(10_000, 5, 4, 2), confidences(1000, 5, 4, 3)
+    member, nonmember, target = (
+        confidences(10_000, 8, 2.5, 1),
+        confidences(10_000, 5, 4, 2),
+        confidences(1000, 5, 4, 3),
+    )
     begin = time.process_time()  # of this process, so that a busy machine does not fail the test
     share = metrics.membership_attack(member, nonmember, target, solver="low-rank")
     assert time.process_time() - begin < 5
@@ -184,8 +219,13 @@ def test_no_low_rank_means_the_pairwise_solver():
     with pytest.raises(NotSolvedError, match="rank"):
         low_rank(points, 5.0, tol=1e-5, max_rank=200)
     with pytest.raises(NotSolvedError):
-        fit_rbf_svm(np.r_[points, points + 0.01], np.r_[truth, truth], C=3, gamma=50.0, solver="low-rank")
-    assert fit_rbf_svm(np.r_[points, points + 0.01], np.r_[truth, truth], C=3, gamma=50.0).solver == "pairwise"
+        fit_rbf_svm(
+            np.r_[points, points + 0.01], np.r_[truth, truth], C=3, gamma=50.0, solver="low-rank"
+        )
+    assert (
+        fit_rbf_svm(np.r_[points, points + 0.01], np.r_[truth, truth], C=3, gamma=50.0).solver
+        == "pairwise"
+    )
 
 
 def test_the_factor_reproduces_the_kernel():
@@ -207,7 +247,8 @@ def test_sides_are_balanced_by_a_seeded_draw():
     member, nonmember = confidences(2000, 5, 4, 1), confidences(300, 5, 4, 2)
     first = metrics.membership_attack(member, nonmember, nonmember, seed=1)
     assert first == metrics.membership_attack(member, nonmember, nonmember, seed=1)
-    # Seven members to one non-member of the same distribution: without the draw everything is called a member.
+    # Seven members to one non-member of the same distribution: without the draw everything is
+    # called a member.
     assert metrics.membership_attack(member, nonmember, nonmember, balance=False) < 0.05
     many = {metrics.membership_attack(member, nonmember, nonmember, seed=seed) for seed in range(6)}
     assert len(many) > 1
@@ -225,7 +266,12 @@ def test_sides_are_balanced_by_a_seeded_draw():
     ],
 )
 def test_bad_input_is_named(change, word):
-    arguments = {"member": np.zeros((4, 2)), "nonmember": np.ones((4, 2)), "target": np.ones((4, 2)), **change}
+    arguments = {
+        "member": np.zeros((4, 2)),
+        "nonmember": np.ones((4, 2)),
+        "target": np.ones((4, 2)),
+        **change,
+    }
     with pytest.raises(InputError, match=word):
         metrics.membership_attack(**arguments)
 

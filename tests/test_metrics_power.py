@@ -22,7 +22,8 @@ def test_power_of_no_difference_is_alpha():
     assert power(0.0, 2.0, 5) == pytest.approx(0.05, abs=1e-6)
 
 
-@pytest.mark.parametrize(("effect", "n"), [(0.2, 199), (0.5, 34), (0.8, 15)])  # Cohen's small, medium and large effect, G*Power
+# Cohen's small, medium and large effect, G*Power
+@pytest.mark.parametrize(("effect", "n"), [(0.2, 199), (0.5, 34), (0.8, 15)])
 def test_seeds_needed_agree_with_published_tables(effect, n):
     assert seeds_needed(effect, 1.0) == n
 
@@ -47,12 +48,19 @@ def test_the_smallest_difference_is_the_inverse():
 
 def test_the_interval_of_a_spread_covers_it_as_often_as_it_says():
     spreads = np.random.default_rng(1).normal(0, 2.0, (4000, 5)).std(axis=1, ddof=1)
-    low, high = (np.array([getattr(spread_interval(s, 5), end) for s in spreads]) for end in ("low", "high"))
+    low, high = (
+        np.array([getattr(spread_interval(s, 5), end) for s in spreads]) for end in ("low", "high")
+    )
     assert ((low <= 2.0) & (high >= 2.0)).mean() == pytest.approx(0.95, abs=0.015)
     assert math.isnan(spread_interval(1.0, 1).low)
 
 
-UNANSWERABLE = [(power, (1, 0, 5)), (power, (1, 1, 1)), (seeds_needed, (math.nan, 1)), (seeds_needed, (1, -1))]
+UNANSWERABLE = [
+    (power, (1, 0, 5)),
+    (power, (1, 1, 1)),
+    (seeds_needed, (math.nan, 1)),
+    (seeds_needed, (1, -1)),
+]
 
 
 @pytest.mark.parametrize(("function", "given"), UNANSWERABLE)

@@ -19,7 +19,9 @@ CLASSES = 4
 
 
 class Reader(nn.Module):
-    """Answers what is written in the picture: pixel 0 is the class it names, pixel 1 how sure it is."""
+    """Answers what is written in the picture: pixel 0 is the class it names, pixel 1 how sure it
+    is.
+    """
 
     def __init__(self, forgotten: int | None = None):
         super().__init__()
@@ -35,7 +37,9 @@ class Reader(nn.Module):
 
 
 def pictures(labels, *, wrong, sure, seed):
-    """Pictures that name their label, save a share `wrong` of them; `sure` is the range of the logit in tenths."""
+    """Pictures that name their label, save a share `wrong` of them; `sure` is the range of the
+    logit in tenths.
+    """
     draws = torch.Generator().manual_seed(seed)
     named = (labels + (torch.rand(len(labels), generator=draws) < wrong).long()) % CLASSES
     pixels = torch.zeros(len(labels), 1, 2, 2, dtype=torch.uint8)
@@ -58,15 +62,24 @@ def test_scores_of_a_model_with_known_answers(data):
     assert (found.ua, found.ra) == (0, 100)
     assert found.ta == pytest.approx(100 * float(right))
     assert found.mia == 0  # the forget set is answered as surely as the members are
-    assert found.counts == {"forget": len(split.forget), "retain": len(split.retain), "test": 200, "members": 200, "nonmembers": 200}
+    assert found.counts == {
+        "forget": len(split.forget),
+        "retain": len(split.retain),
+        "test": 200,
+        "members": 200,
+        "nonmembers": 200,
+    }
 
 
 def test_item_15_ua_is_not_the_accuracy_on_the_forget_set(data):
     split = class_split(data, label=2, seed=0)
     forgotten = metrics.evaluate(Reader(forgotten=2), split)
     kept = metrics.evaluate(Reader(), split)
-    forget_accuracy = metrics.accuracy(metrics.predict_logits(Reader(forgotten=2), split.forget), split.forget.labels)
-    assert forget_accuracy == 0 and forgotten.ua == 100  # taken for one another, a perfect result reads as none at all
+    forget_accuracy = metrics.accuracy(
+        metrics.predict_logits(Reader(forgotten=2), split.forget), split.forget.labels
+    )
+    # taken for one another, a perfect result reads as none at all
+    assert forget_accuracy == 0 and forgotten.ua == 100
     assert kept.ua == 0
     assert forgotten.ua == 100 - forget_accuracy
 
@@ -75,13 +88,19 @@ def test_class_wise_ta_leaves_the_class_out(data):
     split = class_split(data, label=2, seed=0)
     model = Reader(forgotten=2)
     found = metrics.evaluate(model, split, protocol="paper")
-    assert found.ta == metrics.accuracy(metrics.predict_logits(model, split.test), split.test.labels)
-    assert found.test_forgotten == metrics.accuracy(metrics.predict_logits(model, split.test_forgotten), split.test_forgotten.labels)
+    assert found.ta == metrics.accuracy(
+        metrics.predict_logits(model, split.test), split.test.labels
+    )
+    assert found.test_forgotten == metrics.accuracy(
+        metrics.predict_logits(model, split.test_forgotten), split.test_forgotten.labels
+    )
     assert found.counts["test"] == 150
     assert metrics.evaluate(model, random_split(data, fraction=0.1, seed=0)).test_forgotten is None
 
 
-@pytest.mark.parametrize("labels", [torch.arange(200) % 4, torch.arange(201) % 7, torch.tensor([0] * 9 + [1] * 5 + [2])])
+@pytest.mark.parametrize(
+    "labels", [torch.arange(200) % 4, torch.arange(201) % 7, torch.tensor([0] * 9 + [1] * 5 + [2])]
+)
 def test_item_07_halves_are_disjoint_cover_the_test_set_and_hold_half_of_each_class(labels):
     attack, judged = metrics.halves_by_class(labels)
     assert not set(attack.tolist()) & set(judged.tolist())
@@ -94,10 +113,13 @@ def test_item_07_halves_are_disjoint_cover_the_test_set_and_hold_half_of_each_cl
 
 
 def test_item_07_attack_never_sees_the_pictures_that_ta_is_of(data, monkeypatch):
-    """With the faulty protocol the attack is fitted on the test set of TA; with the right one the two have no picture in common."""
+    """With the faulty protocol the attack is fitted on the test set of TA; with the right one the
+    two have no picture in common.
+    """
     split = random_split(data, fraction=0.1, seed=0)
     stamped = torch.arange(200)
-    split.test.pixels[:, 0, 1, 0] = stamped.to(torch.uint8)  # a number in each test picture, which the model passes on
+    # a number in each test picture, which the model passes on
+    split.test.pixels[:, 0, 1, 0] = stamped.to(torch.uint8)
 
     class Stamped(Reader):
         def forward(self, x):
@@ -122,7 +144,9 @@ def test_item_07_attack_never_sees_the_pictures_that_ta_is_of(data, monkeypatch)
 
 
 def test_item_07_scores_are_of_pictures_as_they_are(data, monkeypatch):
-    """Neither augmented nor shuffled: members and non-members must not differ in how they were loaded."""
+    """Neither augmented nor shuffled: members and non-members must not differ in how they were
+    loaded.
+    """
     asked = []
     plain = Images.batches
 
@@ -133,7 +157,9 @@ def test_item_07_scores_are_of_pictures_as_they_are(data, monkeypatch):
     monkeypatch.setattr(Images, "batches", watch)
     split = random_split(data, fraction=0.1, seed=0)
     found = metrics.evaluate(Reader(), split)
-    assert asked and all(not options.get("augment") and options.get("generator") is None for options in asked)
+    assert asked and all(
+        not options.get("augment") and options.get("generator") is None for options in asked
+    )
 
     def augmented(self, size, **options):
         return plain(self, size, generator=torch.Generator().manual_seed(0), augment="crop-flip")
@@ -143,7 +169,9 @@ def test_item_07_scores_are_of_pictures_as_they_are(data, monkeypatch):
 
 
 def test_item_09_a_class_beyond_the_labels_counts_as_wrong_until_it_is_cut_off(data):
-    """Boundary expanding adds a shadow class. Left in the model when it is scored, it draws answers that no label has."""
+    """Boundary expanding adds a shadow class. Left in the model when it is scored, it draws answers
+    that no label has.
+    """
     split = random_split(data, fraction=0.1, seed=0)
 
     class Shadowed(Reader):
@@ -167,10 +195,14 @@ def test_item_09_a_class_beyond_the_labels_counts_as_wrong_until_it_is_cut_off(d
 def test_membership_is_of_members_against_as_many_nonmembers(data):
     split = random_split(data, fraction=0.1, seed=0)
     disjoint = metrics.evaluate(Reader(), split)
-    assert disjoint.counts["members"] == disjoint.counts["nonmembers"] == 100 and disjoint.counts["test"] == 100
+    assert (
+        disjoint.counts["members"] == disjoint.counts["nonmembers"] == 100
+        and disjoint.counts["test"] == 100
+    )
     few = dataclasses.replace(split, retain=split.retain.subset(range(30)))
     assert metrics.evaluate(Reader(), few).counts["members"] == 30
-    unsure = dataclasses.replace(split, forget=data.test)  # pictures that were never trained on, asked about as if they had been
+    # pictures that were never trained on, asked about as if they had been
+    unsure = dataclasses.replace(split, forget=data.test)
     assert metrics.evaluate(Reader(), unsure).mia > 80
 
 
@@ -184,7 +216,15 @@ def test_same_seed_same_scores_and_the_model_left_as_found(data):
 
 def test_gap_is_signed_and_its_average_is_not():
     def scores(ua, ra, ta, mia, protocol="disjoint"):
-        return metrics.Scores(ua=ua, ra=ra, ta=ta, mia=mia, mia_variants={"confidence": mia}, protocol=protocol, counts={})
+        return metrics.Scores(
+            ua=ua,
+            ra=ra,
+            ta=ta,
+            mia=mia,
+            mia_variants={"confidence": mia},
+            protocol=protocol,
+            counts={},
+        )
 
     # SalUn and Retrain on CIFAR-10, 10 % (Table 1): the published average gap is 1.15
     gap = scores(2.85, 99.62, 93.93, 14.39).gap(scores(5.24, 100, 94.26, 12.88))
@@ -201,7 +241,10 @@ def test_scores_become_plain_values_and_come_back(data):
     found = metrics.evaluate(Reader(), random_split(data, fraction=0.1, seed=0))
     text = json.dumps(found.to_dict())
     assert metrics.Scores.model_validate(json.loads(text)) == found
-    assert set(found.mia_variants) == set(metrics.VARIANTS) and found.mia == found.mia_variants["confidence"]
+    assert (
+        set(found.mia_variants) == set(metrics.VARIANTS)
+        and found.mia == found.mia_variants["confidence"]
+    )
 
 
 @pytest.mark.parametrize("part", ["forget", "retain", "test"])

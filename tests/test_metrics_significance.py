@@ -17,21 +17,29 @@ def test_permutation_p_by_hand():
     found = metrics.paired_test([2, 4, 6], [1, 2, 3])
     assert found.difference == 2 and found.n == 3 and found.wins == 3 and found.exact
     assert found.p == 2 / 8 == found.smallest_p
-    # differences 3, -1, 2, 2: the sum is 6; sums of 6 or more in size: all plus (8), minus on the 1 (6), and their opposites
+    # differences 3, -1, 2, 2: the sum is 6; sums of 6 or more in size: all plus (8), minus on the 1
+    # (6), and their opposites
     assert metrics.paired_test([3, -1, 2, 2], [0, 0, 0, 0]).p == 4 / 16
 
 
 def test_permutation_p_equals_scipys_exact_test():
     differences = np.random.default_rng(0).normal(0.4, 1, 9)
     ours = metrics.paired_test(differences, np.zeros(9)).p
-    theirs = stats.permutation_test((differences,), np.sum, permutation_type="samples", n_resamples=10_000, alternative="two-sided").pvalue
+    theirs = stats.permutation_test(
+        (differences,),
+        np.sum,
+        permutation_type="samples",
+        n_resamples=10_000,
+        alternative="two-sided",
+    ).pvalue
     assert ours == pytest.approx(theirs)
 
 
 def test_sampled_test_is_close_to_the_exact_one_and_never_zero():
     differences = np.random.default_rng(1).normal(0.45, 1, 16)
     exact = metrics.paired_test(differences, np.zeros(16))
-    doubled = metrics.paired_test(np.append(differences, 0), np.zeros(17))  # a pair without difference changes no sum
+    # a pair without difference changes no sum
+    doubled = metrics.paired_test(np.append(differences, 0), np.zeros(17))
     assert exact.exact and not doubled.exact
     assert doubled.p == pytest.approx(exact.p, abs=0.015)
     assert 0 < metrics.paired_test(np.full(40, 1.0), np.zeros(40)).p <= 2 / 10_000
@@ -41,7 +49,11 @@ def test_three_seeds_cannot_reach_five_percent_and_the_verdict_says_so():
     verdict = metrics.significance([1.0, 1.1, 0.9], [9.0, 9.2, 8.9], names=("SalUn", "FT"))
     assert verdict.answer == "too few" and verdict.p == 0.25
     assert "cannot show that SalUn beats FT" in verdict.text and "0.25" in verdict.text
-    assert metrics.paired_test([1.0] * 5, [2.0] * 5).smallest_p > 0.05 > metrics.paired_test([1.0] * 6, [2.0] * 6).smallest_p
+    assert (
+        metrics.paired_test([1.0] * 5, [2.0] * 5).smallest_p
+        > 0.05
+        > metrics.paired_test([1.0] * 6, [2.0] * 6).smallest_p
+    )
 
 
 def test_verdict_follows_the_direction():
@@ -82,9 +94,12 @@ def test_wilcoxon_by_hand():
 
 def test_holm_by_hand():
     # ordered 0.01, 0.02, 0.04: times 3, 2, 1 gives 0.03, 0.04, 0.04
-    assert metrics.holm({"a": 0.04, "b": 0.01, "c": 0.02}) == pytest.approx({"a": 0.04, "b": 0.03, "c": 0.04})
+    assert metrics.holm({"a": 0.04, "b": 0.01, "c": 0.02}) == pytest.approx(
+        {"a": 0.04, "b": 0.03, "c": 0.04}
+    )
     assert metrics.holm([0.9, 0.8]) == [1, 1]
-    assert metrics.holm([0.03, 0.02]) == pytest.approx([0.04, 0.04])  # the second is never below the first
+    # the second is never below the first
+    assert metrics.holm([0.03, 0.02]) == pytest.approx([0.04, 0.04])
     assert metrics.holm([]) == []
     with pytest.raises(InputError):
         metrics.holm([1.2])
@@ -93,7 +108,13 @@ def test_holm_by_hand():
 def test_a_family_is_corrected():
     base = np.linspace(0, 1, 7)
     jitter = np.array([0.1, -0.2, 0.3, 0.1, -0.1, 0.2, 0.05])
-    values = {"salun": base, **{name: base + 2 + shift + jitter for name, shift in (("ft", 0), ("ga", 1), ("rl", 2), ("iu", 3))}}
+    values = {
+        "salun": base,
+        **{
+            name: base + 2 + shift + jitter
+            for name, shift in (("ft", 0), ("ga", 1), ("rl", 2), ("iu", 3))
+        },
+    }
     single = metrics.significance(values["salun"], values["ft"])
     family = metrics.compare_with(values, "salun")
     assert set(family) == {"ft", "ga", "rl", "iu"}
@@ -106,7 +127,9 @@ def test_bootstrap_interval_covers_and_is_seeded():
     values = np.random.default_rng(0).normal(5, 2, 200)
     low, high = metrics.bootstrap_interval(values)
     half = 1.96 * values.std() / math.sqrt(200)
-    assert low == pytest.approx(values.mean() - half, abs=0.05) and high == pytest.approx(values.mean() + half, abs=0.05)
+    assert low == pytest.approx(values.mean() - half, abs=0.05) and high == pytest.approx(
+        values.mean() + half, abs=0.05
+    )
     assert metrics.bootstrap_interval(values) == (low, high)
     assert metrics.bootstrap_interval(values, seed=1) != (low, high)
     narrow = metrics.bootstrap_interval(values, level=0.5)

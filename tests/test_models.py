@@ -19,7 +19,9 @@ def pictures(channels, size, count=2, seed=0):
     return torch.rand(count, channels, size, size, generator=torch.Generator().manual_seed(seed))
 
 
-@pytest.mark.parametrize("arch", [pytest.param(a, marks=pytest.mark.slow) if a in BIG else a for a in NAMES])
+@pytest.mark.parametrize(
+    "arch", [pytest.param(a, marks=pytest.mark.slow) if a in BIG else a for a in NAMES]
+)
 def test_every_name_answers_at_every_size(arch):
     if arch in FROM_TIMM:
         pytest.importorskip("timm")
@@ -43,7 +45,9 @@ def test_every_weight_gets_a_gradient(arch):
     assert all(p.grad.any() for n, p in model.named_parameters() if not n.endswith("bias"))
 
 
-@pytest.mark.parametrize("arch", ["small-cnn", "resnet20", "vgg16_bn", "efficientnet_b0", "vit_tiny"])
+@pytest.mark.parametrize(
+    "arch", ["small-cnn", "resnet20", "vgg16_bn", "efficientnet_b0", "vit_tiny"]
+)
 def test_normalisation_is_the_first_layer(arch):
     """Moving and scaling the pictures, and the mean and deviation with them, changes nothing."""
     if arch in FROM_TIMM:
@@ -81,7 +85,8 @@ def test_names_are_bare():
 def test_resnet18_has_the_stem_for_small_pictures():
     model = create("resnet18", num_classes=10)
     assert (model.conv1.kernel_size, model.conv1.stride) == ((3, 3), (1, 1))
-    assert count_weights(model) == 11_173_962  # as He et al.'s ResNet-18 with a 3x3 stem, on ten classes
+    # as He et al.'s ResNet-18 with a 3x3 stem, on ten classes
+    assert count_weights(model) == 11_173_962
     seen = []
     model.layer1.register_forward_hook(lambda m, a, out: seen.append(out.shape[-1]))
     with torch.no_grad():
@@ -91,7 +96,9 @@ def test_resnet18_has_the_stem_for_small_pictures():
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_small_cnn_is_small(channels):
-    assert 300_000 <= count_weights(create("small-cnn", num_classes=10, channels=channels)) <= 600_000
+    assert (
+        300_000 <= count_weights(create("small-cnn", num_classes=10, channels=channels)) <= 600_000
+    )
 
 
 @pytest.mark.parametrize("arch", ["small-cnn", "resnet20", "vit_tiny"])
@@ -110,9 +117,20 @@ def test_the_same_seed_gives_the_same_weights(arch):
 
 
 def test_the_recipe_builds_the_network_again():
-    model = create("small-cnn", num_classes=3, channels=1, image_size=28, mean=(0.1,), std=(0.7,), seed=8, width=0.5)
+    model = create(
+        "small-cnn",
+        num_classes=3,
+        channels=1,
+        image_size=28,
+        mean=(0.1,),
+        std=(0.7,),
+        seed=8,
+        width=0.5,
+    )
     twin = create(**model.recipe)
-    assert all(torch.equal(a, b) for a, b in zip(model.state_dict().values(), twin.state_dict().values()))
+    assert all(
+        torch.equal(a, b) for a, b in zip(model.state_dict().values(), twin.state_dict().values())
+    )
 
 
 @pytest.mark.parametrize("arch", NAMES)
@@ -126,22 +144,46 @@ def test_width_scales_every_network(arch):
 @pytest.mark.parametrize("arch", FROM_TIMM)
 def test_a_narrow_network_from_timm_has_the_layers_of_the_full_one(arch):
     pytest.importorskip("timm")
-    narrow, full = (create(arch, num_classes=10, channels=1, image_size=28, width=w) for w in (0.25, 1.0))
+    narrow, full = (
+        create(arch, num_classes=10, channels=1, image_size=28, width=w) for w in (0.25, 1.0)
+    )
     shapes = [{n: tuple(p.shape) for n, p in model.named_parameters()} for model in (narrow, full)]
     missing = {n for n in shapes[1] if n not in shapes[0]}
     assert not shapes[0].keys() - shapes[1].keys()
-    assert missing == ({n for n in shapes[1] if n.startswith(tuple(f"blocks.{i}." for i in range(6, 12)))} if arch == "vit_tiny" else set())
-    heads = [{m.num_heads for m in model.modules() if hasattr(m, "num_heads")} for model in (narrow, full)]
+    assert missing == (
+        {n for n in shapes[1] if n.startswith(tuple(f"blocks.{i}." for i in range(6, 12)))}
+        if arch == "vit_tiny"
+        else set()
+    )
+    heads = [
+        {m.num_heads for m in model.modules() if hasattr(m, "num_heads")}
+        for model in (narrow, full)
+    ]
     assert heads[0] == heads[1] and bool(heads[0]) == (arch in ("vit_tiny", "swin_t"))
     stem = "stem.0.weight"  # of ConvNeXt, which has larger patches
-    assert all(s <= t for n in shapes[0] for s, t in zip(shapes[0][n], shapes[1][n], strict=True) if n != stem)
+    assert all(
+        s <= t
+        for n in shapes[0]
+        for s, t in zip(shapes[0][n], shapes[1][n], strict=True)
+        if n != stem
+    )
 
 
 def test_a_narrow_convnext_cuts_patches_and_opens_its_blocks():
     pytest.importorskip("timm")
-    narrow, full = (create("convnext_atto", num_classes=10, channels=1, image_size=28, width=w) for w in (0.25, 1.0))
-    assert (narrow.stem[0].kernel_size, narrow.stem[0].stride, full.stem[0].kernel_size) == ((2, 2), (2, 2), (1, 1))
-    scales = [torch.cat([p for n, p in model.named_parameters() if n.endswith("gamma")]) for model in (narrow, full)]
+    narrow, full = (
+        create("convnext_atto", num_classes=10, channels=1, image_size=28, width=w)
+        for w in (0.25, 1.0)
+    )
+    assert (narrow.stem[0].kernel_size, narrow.stem[0].stride, full.stem[0].kernel_size) == (
+        (2, 2),
+        (2, 2),
+        (1, 1),
+    )
+    scales = [
+        torch.cat([p for n, p in model.named_parameters() if n.endswith("gamma")])
+        for model in (narrow, full)
+    ]
     assert (scales[0] == 1).all() and (scales[1] == torch.tensor(1e-6)).all()
 
 
@@ -162,9 +204,12 @@ def test_a_narrow_network_from_timm_answers_and_learns(arch):
 
 @pytest.mark.parametrize(
     ("arch", "name", "options"),
-    [("vit_tiny", "vit_tiny_patch16_224", {"patch_size": 4, "img_size": 28}), ("mobilenetv3_small", "mobilenetv3_small_100", {}),
-     ("convnext_atto", "convnext_atto", {"patch_size": 1})],
-)  # fmt: skip
+    [
+        ("vit_tiny", "vit_tiny_patch16_224", {"patch_size": 4, "img_size": 28}),
+        ("mobilenetv3_small", "mobilenetv3_small_100", {}),
+        ("convnext_atto", "convnext_atto", {"patch_size": 1}),
+    ],
+)
 def test_width_1_is_the_network_as_timm_builds_it(arch, name, options):
     timm = pytest.importorskip("timm")
     ours = create(arch, num_classes=10, channels=1, image_size=28, seed=4, width=1.0)
@@ -174,7 +219,10 @@ def test_width_1_is_the_network_as_timm_builds_it(arch, name, options):
     named = dict(theirs.named_parameters())
     assert [n for n, _ in ours.named_parameters()] == list(named)
     assert all(torch.equal(p, named[n]) for n, p in ours.named_parameters())
-    fused = [[m.fused_attn for m in model.modules() if hasattr(m, "fused_attn")] for model in (ours, theirs)]
+    fused = [
+        [m.fused_attn for m in model.modules() if hasattr(m, "fused_attn")]
+        for model in (ours, theirs)
+    ]
     assert fused[0] == fused[1]
 
 
@@ -214,10 +262,18 @@ def test_any_name_that_timm_knows():
 
 
 @pytest.mark.parametrize(
-    ("given", "nearest"), [("resnet81", "resnet18"), ("small_cnn", "small-cnn"), ("vgg16bn", "vgg16_bn"), ("swin-t", "swin_t")]
+    ("given", "nearest"),
+    [
+        ("resnet81", "resnet18"),
+        ("small_cnn", "small-cnn"),
+        ("vgg16bn", "vgg16_bn"),
+        ("swin-t", "swin_t"),
+    ],
 )
 def test_an_unknown_name_is_answered_with_the_nearest(given, nearest):
-    with pytest.raises(InputError, match=f"unknown architecture '{given}'; did you mean '{nearest}'"):
+    with pytest.raises(
+        InputError, match=f"unknown architecture '{given}'; did you mean '{nearest}'"
+    ):
         create(given, num_classes=10)
 
 
@@ -244,5 +300,7 @@ def test_bad_options_are_refused(options, message):
 
 def test_width_does_not_apply_to_other_networks_of_timm():
     pytest.importorskip("timm")
-    with pytest.raises(InputError, match=r"width applies to .*vit_tiny.*; resnet10t comes in its own sizes"):
+    with pytest.raises(
+        InputError, match=r"width applies to .*vit_tiny.*; resnet10t comes in its own sizes"
+    ):
         create("resnet10t", num_classes=10, width=0.5)

@@ -42,7 +42,9 @@ def texts(cell) -> str:
     said = []
     for output in cell.outputs:
         said.append(output.get("text", ""))
-        said += [value for kind, value in output.get("data", {}).items() if kind.startswith("text/")]
+        said += [
+            value for kind, value in output.get("data", {}).items() if kind.startswith("text/")
+        ]
     return "\n".join("".join(piece) for piece in said)
 
 
@@ -57,7 +59,9 @@ def headings(path: Path) -> list[str]:
 
 
 def test_every_source_has_its_notebook_and_the_other_way_round():
-    assert {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")} == {path.stem for path in SOURCES}
+    assert {path.stem for path in (ROOT / "notebooks").glob("*.ipynb")} == {
+        path.stem for path in SOURCES
+    }
 
 
 def test_jupytext_sync_leaves_no_difference(tmp_path):
@@ -70,19 +74,33 @@ def test_jupytext_sync_leaves_no_difference(tmp_path):
     for newer in (".py", ".ipynb"):
         for path in folder.iterdir():
             os.utime(path, (1e9 + (path.suffix == newer),) * 2)
-        subprocess.run([program, "--sync", *sorted(folder.glob("*.ipynb"))], cwd=tmp_path, check=True, capture_output=True)
+        subprocess.run(
+            [program, "--sync", *sorted(folder.glob("*.ipynb"))],
+            cwd=tmp_path,
+            check=True,
+            capture_output=True,
+        )
         for path in SOURCES + NOTEBOOKS:
-            assert (folder / path.name).read_text() == path.read_text(), f"{path.name} changes by --sync; make notebooks NOTEBOOKS={path}"
+            assert (folder / path.name).read_text() == path.read_text(), (
+                f"{path.name} changes by --sync; make notebooks NOTEBOOKS={path}"
+            )
 
 
 @every_notebook
 def test_the_first_code_cell_installs_on_colab_only(path):
     cell = code_cells(path)[0]
-    (guard,) = (node for node in ast.parse(re.sub(r"^(\s*)[%!].*", r"\1pass", cell.source, flags=re.M)).body if isinstance(node, ast.Try))
+    (guard,) = (
+        node
+        for node in ast.parse(re.sub(r"^(\s*)[%!].*", r"\1pass", cell.source, flags=re.M)).body
+        if isinstance(node, ast.Try)
+    )
     assert ast.unparse(guard.body[0]).startswith("import google.colab")
     address = yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"]
     assert re.findall(r"https://[^\s\"'@]+", cell.source), "it says where the project lives"
-    assert all(url.removesuffix(".git") == address for url in re.findall(r"https://[^\s\"'@]+", cell.source))
+    assert all(
+        url.removesuffix(".git") == address
+        for url in re.findall(r"https://[^\s\"'@]+", cell.source)
+    )
 
 
 @every_notebook
@@ -90,14 +108,18 @@ def test_the_second_code_cell_holds_the_parameters_as_plain_scalars(path):
     assert [i for i, cell in enumerate(code_cells(path)) if "parameters" in tags(cell)] == [1]
     for node in ast.parse(code_cells(path)[1].source).body:
         assert isinstance(node, ast.Assign | ast.AnnAssign), ast.unparse(node)
-        assert isinstance(ast.literal_eval(node.value), int | float | str | bool | None), ast.unparse(node)
+        assert isinstance(ast.literal_eval(node.value), int | float | str | bool | None), (
+            ast.unparse(node)
+        )
 
 
 @every_notebook
 def test_it_was_executed_from_the_top_without_errors(path):
     cells = [cell for cell in code_cells(path) if cell.source.strip()]
     assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
-    assert not [output for cell in cells for output in cell.outputs if output.output_type == "error"]
+    assert not [
+        output for cell in cells for output in cell.outputs if output.output_type == "error"
+    ]
 
 
 @every_notebook
@@ -108,23 +130,36 @@ def test_no_trace_of_the_machine_that_executed_it(path):
     for cell in notebook.cells:
         assert set(cell.metadata) <= {"tags", "mystnb", "editable"}, cell.metadata
         for output in cell.get("outputs", []):
-            assert output.get("name") != "stderr", f"stderr in the outputs: {''.join(output['text'])[:200]}"
+            assert output.get("name") != "stderr", (
+                f"stderr in the outputs: {''.join(output['text'])[:200]}"
+            )
         if cell.cell_type == "code":
-            local = re.search(r"(?<![\w.~/])/(home|root|tmp|work|Users|var|opt|usr|content|mnt)/\S*|[A-Z]:\\\S+", texts(cell))
+            local = re.search(
+                r"(?<![\w.~/])/(home|root|tmp|work|Users|var|opt|usr|content|mnt)/\S*|[A-Z]:\\\S+",
+                texts(cell),
+            )
             assert local is None, f"a path of one machine: {local[0]}"
 
 
 @every_notebook
 def test_every_picture_has_a_text_alternative(path):
     for cell in code_cells(path):
-        if any("image/png" in output.get("data", {}) or "image/svg+xml" in output.get("data", {}) for output in cell.outputs):
+        if any(
+            "image/png" in output.get("data", {}) or "image/svg+xml" in output.get("data", {})
+            for output in cell.outputs
+        ):
             alt = cell.metadata.get("mystnb", {}).get("image", {}).get("alt", "")
             assert len(alt.split()) >= 5, f"no text alternative: {cell.source[:100]}"
 
 
 @every_chapter
 def test_a_chapter_shows_a_picture_and_has_its_parts(path):
-    kinds = {kind for cell in code_cells(path) for output in cell.outputs for kind in output.get("data", {})}
+    kinds = {
+        kind
+        for cell in code_cells(path)
+        for output in cell.outputs
+        for kind in output.get("data", {})
+    }
     assert "image/png" in kinds
     for part in ("recorded runs", "claims", "exercises"):
         assert any(part in heading for heading in headings(path)), f"no heading '{part}'"
@@ -133,8 +168,16 @@ def test_a_chapter_shows_a_picture_and_has_its_parts(path):
 @every_chapter
 def test_the_claims_are_text_that_is_checked(path):
     cells = read(path).cells
-    at = next(i for i, cell in enumerate(cells) if cell.cell_type == "markdown" and re.search(r"^#+.*claims", cell.source, re.I | re.M))
-    checked = [cell for cell in cells[at:] if cell.cell_type == "code" and "nbval-check-output" in tags(cell)]
+    at = next(
+        i
+        for i, cell in enumerate(cells)
+        if cell.cell_type == "markdown" and re.search(r"^#+.*claims", cell.source, re.I | re.M)
+    )
+    checked = [
+        cell
+        for cell in cells[at:]
+        if cell.cell_type == "code" and "nbval-check-output" in tags(cell)
+    ]
     assert checked, "no cell below 'Claims' is tagged nbval-check-output"
     assert texts(checked[0]).strip()
 
@@ -143,6 +186,14 @@ def test_the_claims_are_text_that_is_checked(path):
 @every_notebook
 def test_it_computes_what_it_shows(path):
     alone = ["-p", "no:cacheprovider", "-p", "no:xdist"]
-    command = [sys.executable, "-m", "pytest", "--nbval-lax", "--nbval-cell-timeout=300", *alone, str(path)]
+    command = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "--nbval-lax",
+        "--nbval-cell-timeout=300",
+        *alone,
+        str(path),
+    ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]

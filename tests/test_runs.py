@@ -70,8 +70,21 @@ def test_settings_of_the_method_are_gathered_and_completed_with_its_defaults():
 
 def test_the_name_of_a_run_depends_on_all_that_decides_it_and_on_nothing_else():
     base = su.runs.RunSpec()
-    assert base.id == su.runs.RunSpec(tier="cpu", device="cpu").id == su.runs.RunSpec(lr=0.013).id == su.runs.RunSpec(split_seed=0).id
-    others = [{"lr": 0.1}, {"keep": 0.4}, {"seed": 1}, {"split_seed": 1}, {"method": "rl"}, {"train_epochs": 3}, {"mask": "random"}]
+    assert (
+        base.id
+        == su.runs.RunSpec(tier="cpu", device="cpu").id
+        == su.runs.RunSpec(lr=0.013).id
+        == su.runs.RunSpec(split_seed=0).id
+    )
+    others = [
+        {"lr": 0.1},
+        {"keep": 0.4},
+        {"seed": 1},
+        {"split_seed": 1},
+        {"method": "rl"},
+        {"train_epochs": 3},
+        {"mask": "random"},
+    ]
     assert len({base.id, *(su.runs.RunSpec(**o).id for o in others)}) == 1 + len(others)
 
 
@@ -95,7 +108,9 @@ def test_a_record_says_what_decided_it(record):
     assert record.seeds == {"split": 0, "training": 0, "unlearning": 0}
     assert record.spec["params"]["epochs"] == 1
     assert set(record.gap) == {"ua", "ra", "ta", "mia", "average"}
-    assert record.gap["average"] == pytest.approx(sum(abs(record.gap[k]) for k in ("ua", "ra", "ta", "mia")) / 4)
+    assert record.gap["average"] == pytest.approx(
+        sum(abs(record.gap[k]) for k in ("ua", "ra", "ta", "mia")) / 4
+    )
     assert record.gap["ra"] == pytest.approx(record.scores["ra"] - record.reference["ra"])
     assert record.mask["density"] == int(0.5 * record.mask["weights"]) / record.mask["weights"]
     assert len(record.data["fingerprint"]) == 64
@@ -111,11 +126,18 @@ def test_the_same_run_again_gives_the_same_scores_from_the_cache(record, cache):
 def test_a_record_holds_the_accuracies_on_validation_pictures(record, cache):
     task = su.runs.prepare(su.runs.RunSpec(**QUICK), cache=cache)
     held_out = task.split.validation
-    right = (su.metrics.predict_logits(task.original, held_out).argmax(1) == held_out.labels).double().mean()
+    right = (
+        (su.metrics.predict_logits(task.original, held_out).argmax(1) == held_out.labels)
+        .double()
+        .mean()
+    )
     found = record.measurements["validation"]
     assert found["original"] == pytest.approx(100 * float(right)) and 0 <= found["unlearned"] <= 100
     untouched = su.runs.run(su.runs.RunSpec(method="original", **START), task=task)
-    assert untouched.measurements["validation"] == {"unlearned": found["original"], "original": found["original"]}
+    assert untouched.measurements["validation"] == {
+        "unlearned": found["original"],
+        "original": found["original"],
+    }
 
 
 def test_retrain_has_no_gap_to_itself_and_original_costs_nothing(cache):
@@ -157,7 +179,9 @@ def test_exports(record, tmp_path):
         export(frame, tmp_path / name)
         assert read(tmp_path / name)["ua"].tolist() == frame["ua"].tolist()
     export(frame, tmp_path / "t.md")
-    assert (tmp_path / "t.md").read_text().splitlines()[0] == "| " + " | ".join(su.runs.COLUMNS) + " |"
+    assert (tmp_path / "t.md").read_text().splitlines()[0] == "| " + " | ".join(
+        su.runs.COLUMNS
+    ) + " |"
     with pytest.raises(su.InputError, match=r"\.csv, \.parquet, \.md"):
         export(frame, tmp_path / "t.xlsx")
 
@@ -171,7 +195,12 @@ def test_the_cache_makes_once_verifies_and_makes_again_when_damaged(tmp_path):
 
     assert cache.get("models", {"a": 1}, make)[2] is False
     tensors, facts, cached = cache.get("models", {"a": 1}, make)
-    assert cached and torch.equal(tensors["w"], torch.arange(4.0)) and facts == {"fact": 7} and len(made) == 1
+    assert (
+        cached
+        and torch.equal(tensors["w"], torch.arange(4.0))
+        and facts == {"fact": 7}
+        and len(made) == 1
+    )
     file = next(tmp_path.rglob("*.safetensors"))
     file.write_bytes(file.read_bytes()[:-1] + b"\x01")
     with pytest.warns(su.runs.DamagedCacheWarning, match="damaged"):
@@ -191,31 +220,47 @@ def test_a_failed_making_leaves_nothing(tmp_path):
 
 def test_a_random_mask_run_and_a_saliency_run_differ_in_the_mask_only(cache, record):
     other = su.runs.run(su.runs.RunSpec(**QUICK, mask="random"), cache=cache)
-    assert other.mask["density"] == record.mask["density"] and other.mask["rule"].startswith("random")
+    assert other.mask["density"] == record.mask["density"] and other.mask["rule"].startswith(
+        "random"
+    )
     assert other.reference == record.reference
 
 
 def test_prose_does_not_change_the_fingerprint_of_code_but_code_does():
     base = 'def f(x):\n    """Doc."""\n    return x + 1\n'
-    assert code_digest(base) == code_digest('# note\ndef f(x):\n    """Other words."""\n\n    return (x + 1)\n')
+    assert code_digest(base) == code_digest(
+        '# note\ndef f(x):\n    """Other words."""\n\n    return (x + 1)\n'
+    )
     assert code_digest(base) != code_digest(base.replace("+ 1", "+ 2"))
 
 
 def test_nan_is_a_failure_never_a_score(cache):
     with pytest.raises(su.training.TrainingDivergedError, match="lr 1e\\+30"):
-        su.runs.run(su.runs.RunSpec(**QUICK | {"method": "ft", "lr": 1e30, "epochs": 2}), cache=cache)
+        su.runs.run(
+            su.runs.RunSpec(**QUICK | {"method": "ft", "lr": 1e30, "epochs": 2}), cache=cache
+        )
 
 
 def test_a_record_is_plain_json(record, tmp_path):
-    content = json.loads(record.save(tmp_path).read_text(), parse_constant=lambda c: pytest.fail(f"{c} is no JSON"))
+    content = json.loads(
+        record.save(tmp_path).read_text(), parse_constant=lambda c: pytest.fail(f"{c} is no JSON")
+    )
     assert content["schema_version"] == su.runs.SCHEMA_VERSION
 
 
 def test_a_set_chosen_by_memorisation_is_the_one_its_original_is_least_sure_of(cache):
     from salun_utils.data.scenarios import margins
 
-    task = su.runs.prepare(su.runs.RunSpec(dataset="digits", train_epochs=2, scenario="memorised-most", forget_fraction=0.1), cache=cache)
-    assert margins(task.original, task.split.forget).max() <= margins(task.original, task.split.retain).min()
+    task = su.runs.prepare(
+        su.runs.RunSpec(
+            dataset="digits", train_epochs=2, scenario="memorised-most", forget_fraction=0.1
+        ),
+        cache=cache,
+    )
+    assert (
+        margins(task.original, task.split.forget).max()
+        <= margins(task.original, task.split.retain).min()
+    )
     assert task.split.name == "memorised-most-10"
 
 
@@ -250,11 +295,22 @@ def test_the_code_of_a_run_is_that_of_its_own_method_network_and_mask(tmp_path, 
     from salun_utils.runs import execute, provenance
 
     twin = tmp_path / "salun_utils"
-    shutil.copytree(provenance.PACKAGE, twin, ignore=shutil.ignore_patterns("*.npz", "weights", "__pycache__"))
-    monkeypatch.setattr(execute, "_within_package", lambda f: Path(inspect.getsourcefile(f)).relative_to(ROOT / "salun_utils").as_posix())
+    shutil.copytree(
+        provenance.PACKAGE, twin, ignore=shutil.ignore_patterns("*.npz", "weights", "__pycache__")
+    )
+    monkeypatch.setattr(
+        execute,
+        "_within_package",
+        lambda f: Path(inspect.getsourcefile(f)).relative_to(ROOT / "salun_utils").as_posix(),
+    )
     monkeypatch.setattr(provenance, "PACKAGE", twin)
-    kinds = [("salun", "small-cnn", None), ("ft", "small-cnn", None), ("salun", "swin_t", None), ("salun", "small-cnn", "random"),
-             ("sfr-on", "small-cnn", None)]  # fmt: skip
+    kinds = [
+        ("salun", "small-cnn", None),
+        ("ft", "small-cnn", None),
+        ("salun", "swin_t", None),
+        ("salun", "small-cnn", "random"),
+        ("sfr-on", "small-cnn", None),
+    ]
 
     def fingerprints(edited: str = "") -> list[str]:
         provenance.code_fingerprint.cache_clear()
@@ -272,9 +328,15 @@ def test_the_code_of_a_run_is_that_of_its_own_method_network_and_mask(tmp_path, 
         return [a != b for a, b in zip(fingerprints(), fingerprints(edited))]
 
     assert changed("training.py") == [True] * 5
-    assert changed("data/parquet.py") == changed("plots.py") == changed("unlearning/ga.py") == [False] * 5
+    assert (
+        changed("data/parquet.py")
+        == changed("plots.py")
+        == changed("unlearning/ga.py")
+        == [False] * 5
+    )
     assert changed("unlearning/ft.py") == [False, True, False, False, False]
     assert changed("unlearning/rl.py") == [True, False, True, True, False]
     assert changed("models/timm_models.py") == [False, False, True, False, False]
     assert changed("unlearning/masks/controls.py") == [False, False, False, True, False]
-    assert changed("unlearning/neggrad.py") == [False] * 4 + [True]  # which SFR-on takes its batches from
+    # which SFR-on takes its batches from
+    assert changed("unlearning/neggrad.py") == [False] * 4 + [True]

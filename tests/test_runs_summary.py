@@ -14,7 +14,12 @@ from salun_utils.runs.summary import as_text, cost, gap_by_seed, label, plain, s
 
 
 def record(method="salun", seed=1, ua=90.0, gap=2.0, created="2026-01-01", **more) -> Record:
-    spec = {"method": method, "mask": "saliency" if method == "salun" else None, "keep": 0.5, "scenario": "class"} | more.pop("spec", {})
+    spec = {
+        "method": method,
+        "mask": "saliency" if method == "salun" else None,
+        "keep": 0.5,
+        "scenario": "class",
+    } | more.pop("spec", {})
     scores = {"ua": ua, "ra": 97.0, "ta": 88.0, "mia": 95.0}
     gaps = {"ua": -gap, "ra": gap, "ta": -gap, "mia": gap, "average": gap}
     settings = {"seconds": 8.0, "reference_seconds": 32.0, "created": created, **more}
@@ -23,7 +28,9 @@ def record(method="salun", seed=1, ua=90.0, gap=2.0, created="2026-01-01", **mor
 
 
 def test_means_are_over_the_seeds_of_one_method():
-    table = summarise([record(seed=1, ua=90, gap=1), record(seed=2, ua=100, gap=3), record("ft", ua=10, gap=40)])
+    table = summarise(
+        [record(seed=1, ua=90, gap=1), record(seed=2, ua=100, gap=3), record("ft", ua=10, gap=40)]
+    )
     salun = table.loc["class-3", "salun"]
     assert (salun.seeds, salun.ua, salun.gap_ua, salun.avg_gap, salun.cost) == (2, 95, -2, 2, 0.25)
     assert 1 <= salun.avg_gap_low <= 2 <= salun.avg_gap_high <= 3
@@ -37,7 +44,9 @@ def test_a_seed_run_twice_counts_once_by_its_latest_record():
 
 def test_runs_of_other_settings_than_the_latest_are_not_averaged_in():
     before = [record(seed=s, ua=0, spec={"params": {"lr": 1.0}}) for s in (1, 2, 3)]
-    after = [record(seed=s, ua=80, created="2026-03-01", spec={"params": {"lr": 0.1}}) for s in (1, 2)]
+    after = [
+        record(seed=s, ua=80, created="2026-03-01", spec={"params": {"lr": 0.1}}) for s in (1, 2)
+    ]
     assert summarise(before + after)[["seeds", "ua"]].values.tolist() == [[2, 80]]
 
 
@@ -57,8 +66,17 @@ def test_gaps_are_paired_by_the_seed_of_unlearning():
 
 
 def test_the_table_names_methods_as_prose_does():
-    assert [label(m) for m in ("ft", "salun", "l1-sparse", "retrain")] == ["FT", "SalUn", "ℓ1-sparse", "Retrain"]
-    lines = as_text(summarise([record("ft", gap=2.0), record(gap=0.5, seconds=None)]).loc["class-3"], {"ft": "fine-tuning"}, gaps=True)
+    assert [label(m) for m in ("ft", "salun", "l1-sparse", "retrain")] == [
+        "FT",
+        "SalUn",
+        "ℓ1-sparse",
+        "Retrain",
+    ]
+    lines = as_text(
+        summarise([record("ft", gap=2.0), record(gap=0.5, seconds=None)]).loc["class-3"],
+        {"ft": "fine-tuning"},
+        gaps=True,
+    )
     assert re.search(r"fine-tuning +1 .* 2\.00 +25 +-2\.0 +\+2\.0", lines)
     assert re.search(r"SalUn +1 .* 0\.50 +-0\.5", lines)  # neither interval nor cost
 
@@ -69,12 +87,23 @@ def test_published_figures_are_those_of_the_page_and_their_gaps_add_up():
         part = page[page.index(f"### {scenario[-2:]} %") :]
         table = published(scenario)
         for method, figures in rows.items():
-            found = re.search(rf"^\| {re.escape(label(method))} \| (.+) \|$", part, re.M)[1].split(" | ")
+            found = re.search(rf"^\| {re.escape(label(method))} \| (.+) \|$", part, re.M)[1].split(
+                " | "
+            )
             assert list(map(float, found)) == list(figures)
-            gap = (table.loc[method, ["ua", "ra", "ta", "mia"]] - table.loc["retrain", ["ua", "ra", "ta", "mia"]]).abs().mean()
+            gap = (
+                (
+                    table.loc[method, ["ua", "ra", "ta", "mia"]]
+                    - table.loc["retrain", ["ua", "ra", "ta", "mia"]]
+                )
+                .abs()
+                .mean()
+            )
             assert gap == pytest.approx(figures[4], abs=0.011)
     for method, row in published("class").iterrows():
-        figures = " | ".join(f"{v:.2f}".removesuffix(".00") if v == 100 else f"{v:.2f}" for v in row)
+        figures = " | ".join(
+            f"{v:.2f}".removesuffix(".00") if v == 100 else f"{v:.2f}" for v in row
+        )
         assert f"| {label(method)} | {figures} |" in page
 
 
@@ -87,7 +116,10 @@ def test_cost_is_processor_time_on_a_cpu_and_wall_time_elsewhere():
 
 def test_controls_and_cut_training_sets_are_not_the_plain_method():
     assert plain(record()) and plain(record("ft"))
-    assert not any(plain(record(spec=s)) for s in ({"mask": "random"}, {"keep": 0.3}, {"train_images": 5000}, {"method": "gone"}))
+    assert not any(
+        plain(record(spec=s))
+        for s in ({"mask": "random"}, {"keep": 0.3}, {"train_images": 5000}, {"method": "gone"})
+    )
     assert plain(record(spec={"train_images": 5000}), train_images=5000)
 
 

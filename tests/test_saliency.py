@@ -32,11 +32,13 @@ def line(weight, bias):
     return model
 
 
-# -- scores --------------------------------------------------------------------------------------------------------------
+# -- scores
+# --------------------------------------------------------------------------------------------------------------
 
 
 def test_scores_equal_the_gradient_worked_out_by_hand():
-    # f(x) = 2 x_1 - x_2 + 1 on (1, 2) -> 0 and (3, -1) -> 2: errors 1 and 6; the mean of error * x is ((1 + 18) / 2, (2 - 6) / 2).
+    # f(x) = 2 x_1 - x_2 + 1 on (1, 2) -> 0 and (3, -1) -> 2: errors 1 and 6; the mean of error * x
+    # is ((1 + 18) / 2, (2 - 6) / 2).
     data = [(torch.tensor([[1.0, 2.0], [3.0, -1.0]]), torch.tensor([0.0, 2.0]))]
     scores = saliency_scores(line([2.0, -1.0], 1.0), data, loss=squares)
     assert torch.equal(scores["weight"], torch.tensor([[9.5, 2.0]]))
@@ -50,7 +52,9 @@ def test_the_absolute_value_is_taken_after_the_sum():
     model = line([0.0, 0.0], 0.0)
     for data in ([one, other], [(torch.cat([x, x]), torch.tensor([-1.0, 1.0]))]):
         assert not saliency_scores(model, data, loss=squares)["weight"].any()
-    assert torch.equal(saliency_scores(model, [one], loss=squares)["weight"], torch.tensor([[4.0, 1.0]]))
+    assert torch.equal(
+        saliency_scores(model, [one], loss=squares)["weight"], torch.tensor([[4.0, 1.0]])
+    )
 
 
 @given(st.lists(st.integers(1, 7), min_size=1, max_size=6), st.integers(0, 2**16))
@@ -77,7 +81,9 @@ def test_batch_size_and_a_short_last_batch_change_nothing_but_rounding(tiny_mode
 def test_the_sign_of_the_loss_does_not_matter():
     data = [(torch.tensor([[1.0, 2.0]]), torch.tensor([0.5]))]
     model = line([2.0, -1.0], 1.0)
-    down, up = (saliency_scores(model, data, loss=lambda m, b, s=s: s * squares(m, b)) for s in (1, -1))
+    down, up = (
+        saliency_scores(model, data, loss=lambda m, b, s=s: s * squares(m, b)) for s in (1, -1)
+    )
     assert all(torch.equal(down[n], up[n]) for n in down)
 
 
@@ -102,7 +108,10 @@ def test_any_iterable_of_batches_with_any_loss(batch):
     def loss(model, b):
         if isinstance(b, torch.Tensor):
             return squares(model, (b[:, :2], b[:, 2]))
-        return squares(model, (b["x"], b["y"]) if isinstance(b, dict) else (b.x, b.y) if isinstance(b, Pair) else b)
+        return squares(
+            model,
+            (b["x"], b["y"]) if isinstance(b, dict) else (b.x, b.y) if isinstance(b, Pair) else b,
+        )
 
     want = saliency_scores(model, [(x, y)], loss=squares)
     got = saliency_scores(model, (batch(a, b) for a, b in zip(x.split(2), y.split(2))), loss=loss)
@@ -113,7 +122,9 @@ def test_any_iterable_of_batches_with_any_loss(batch):
 def test_only_the_named_parameters_are_scored(tiny_model, digits_split):
     every = saliency_scores(tiny_model, digits_split.forget)
     assert list(every) == [n for n, _ in tiny_model.named_parameters()]
-    some = saliency_scores(tiny_model, digits_split.forget, parameters=lambda name: name.startswith("conv"))
+    some = saliency_scores(
+        tiny_model, digits_split.forget, parameters=lambda name: name.startswith("conv")
+    )
     assert list(some) == [n for n in every if n.startswith("conv")]
     for name, score in some.items():
         torch.testing.assert_close(score, every[name], rtol=1e-4, atol=1e-7)
@@ -132,7 +143,9 @@ def snapshot(model):
     return {
         "state": {n: t.clone() for n, t in model.state_dict().items()},
         "grads": {n: p.grad for n, p in model.named_parameters()},
-        "values": {n: None if p.grad is None else p.grad.clone() for n, p in model.named_parameters()},
+        "values": {
+            n: None if p.grad is None else p.grad.clone() for n, p in model.named_parameters()
+        },
         "modes": {n: m.training for n, m in model.named_modules()},
         "trainable": {n: p.requires_grad for n, p in model.named_parameters()},
         "hooks": sum(len(m._forward_hooks) + len(m._forward_pre_hooks) for m in model.modules()),
@@ -142,9 +155,13 @@ def snapshot(model):
 def assert_as_found(model, before):
     after = snapshot(model)
     assert all(torch.equal(after["state"][n], t) for n, t in before["state"].items())
-    assert all(after["grads"][n] is g for n, g in before["grads"].items()), "a gradient tensor was exchanged"
+    assert all(after["grads"][n] is g for n, g in before["grads"].items()), (
+        "a gradient tensor was exchanged"
+    )
     assert all(g is None or torch.equal(after["values"][n], g) for n, g in before["values"].items())
-    assert [after[k] for k in ("modes", "trainable", "hooks")] == [before[k] for k in ("modes", "trainable", "hooks")]
+    assert [after[k] for k in ("modes", "trainable", "hooks")] == [
+        before[k] for k in ("modes", "trainable", "hooks")
+    ]
 
 
 @pytest.mark.parametrize("fails", [False, True])
@@ -167,11 +184,14 @@ def test_the_model_is_left_as_it_was_found(tiny_model, digits_split, fails):
     else:
         scores = saliency_scores(tiny_model, digits_split.forget, loss=loss, parameters=only)
         want = saliency_scores(copy.deepcopy(tiny_model).eval(), digits_split.forget)
-        torch.testing.assert_close(scores["conv1.weight"], want["conv1.weight"])  # not 7 more: old gradients don't leak in
+        # not 7 more: old gradients don't leak in
+        torch.testing.assert_close(scores["conv1.weight"], want["conv1.weight"])
     assert_as_found(tiny_model, before)
 
 
-def test_scores_are_float32_even_where_gradients_are_off_or_autocast_is_on(tiny_model, digits_split):
+def test_scores_are_float32_even_where_gradients_are_off_or_autocast_is_on(
+    tiny_model, digits_split
+):
     want = saliency_scores(tiny_model, digits_split.forget)
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         got = saliency_scores(tiny_model, digits_split.forget)
@@ -191,11 +211,14 @@ def test_bad_input_to_the_scores(tiny_model, digits_split):
         saliency_scores(tiny_model, ["seven"], loss=lambda m, b: 0)
 
 
-# -- masks ---------------------------------------------------------------------------------------------------------------
+# -- masks
+# ---------------------------------------------------------------------------------------------------------------
 
 
 def by_stable_sort(scores, wanted):
-    """The definition: all scores in one row, sorted from high to low, equal ones in the order in which they stand."""
+    """The definition: all scores in one row, sorted from high to low, equal ones in the order in
+    which they stand.
+    """
     row = torch.cat([s.flatten().double() for s in scores.values()])
     chosen = torch.zeros(len(row), dtype=torch.bool)
     chosen[row.argsort(descending=True, stable=True)[:wanted]] = True
@@ -212,11 +235,19 @@ def assert_is_top(scores, keep):
         assert torch.equal(mask[name], want), name
 
 
-shapes = st.lists(st.lists(st.integers(0, 5), max_size=3).map(tuple), min_size=1, max_size=5).filter(lambda s: any(0 not in x for x in s))
+shapes = st.lists(
+    st.lists(st.integers(0, 5), max_size=3).map(tuple), min_size=1, max_size=5
+).filter(lambda s: any(0 not in x for x in s))
 kinds = st.sampled_from([torch.float32, torch.float64, torch.bfloat16, torch.float16])
 
 
-@given(shapes, kinds, st.floats(0, 1), st.integers(0, 2**20), st.sampled_from(["smooth", "ties", "zeros", "wide", "equal"]))
+@given(
+    shapes,
+    kinds,
+    st.floats(0, 1),
+    st.integers(0, 2**20),
+    st.sampled_from(["smooth", "ties", "zeros", "wide", "equal"]),
+)
 @settings(max_examples=150, deadline=None)
 def test_top_equals_a_stable_sort(shapes, dtype, keep, seed, kind):
     draws = torch.Generator().manual_seed(seed)
@@ -240,7 +271,11 @@ def test_top_equals_a_stable_sort_over_several_chunks(dtype, monkeypatch):
     monkeypatch.setattr("salun_utils.threshold.CHUNK", 500)
     monkeypatch.setattr("salun_utils.threshold.SAMPLE", 200)
     draws = torch.Generator().manual_seed(3)
-    scores = {"a": torch.randn(40, 77, generator=draws), "b": torch.randn(1003, generator=draws), "c": torch.randn((), generator=draws)}
+    scores = {
+        "a": torch.randn(40, 77, generator=draws),
+        "b": torch.randn(1003, generator=draws),
+        "c": torch.randn((), generator=draws),
+    }
     for scale in (1e9, 8.0):  # hardly a tie; thousands of ties
         rounded = {n: ((s * scale).round() / scale).abs().to(dtype) for n, s in scores.items()}
         for keep in (0.0, 1e-3, 0.1, 0.5, 0.9, 0.9999, 1.0):
@@ -281,7 +316,9 @@ def test_negative_zero_is_zero():
 @pytest.mark.parametrize("keep", [0, 0.5, 1])
 def test_nan_and_negative_scores_are_refused(dtype, bad, keep):
     with pytest.raises(InputError, match="scores must be numbers of at least 0"):
-        SaliencyMask.top({"a": torch.ones(5, dtype=dtype), "b": torch.tensor([1.0, bad, 2.0], dtype=dtype)}, keep)
+        SaliencyMask.top(
+            {"a": torch.ones(5, dtype=dtype), "b": torch.tensor([1.0, bad, 2.0], dtype=dtype)}, keep
+        )
 
 
 @pytest.mark.parametrize("keep", [-0.1, 2, float("nan"), float("inf"), "half", None, True])
@@ -321,7 +358,8 @@ def test_random_masks_follow_their_seed():
     assert one != other
     assert one.kept == other.kept == int(0.3 * 13000)
     both = sum(int((one[n] & other[n]).sum()) for n in one)
-    assert abs(both - 0.09 * 13000) < 6 * (0.09 * 13000) ** 0.5  # two independent draws share about keep squared
+    # two independent draws share about keep squared
+    assert abs(both - 0.09 * 13000) < 6 * (0.09 * 13000) ** 0.5
     shares = one.per_layer().share
     assert abs(shares - 0.3).max() < 0.05  # no layer is favoured
     with pytest.raises(InputError, match="seed"):
@@ -330,12 +368,16 @@ def test_random_masks_follow_their_seed():
 
 def test_the_magnitude_mask_keeps_the_largest_weights(tiny_model):
     mask = SaliencyMask.magnitude(tiny_model, 0.25)
-    want = by_stable_sort({n: p.detach().abs() for n, p in tiny_model.named_parameters()}, int(0.25 * mask.numel))
+    want = by_stable_sort(
+        {n: p.detach().abs() for n, p in tiny_model.named_parameters()}, int(0.25 * mask.numel)
+    )
     assert all(torch.equal(mask[n], want[n]) for n in want)
 
 
 def test_per_layer_counts_what_is_kept():
-    mask = SaliencyMask.from_bools({"a": torch.tensor([[True, False], [True, True]]), "b": torch.tensor([False])})
+    mask = SaliencyMask.from_bools(
+        {"a": torch.tensor([[True, False], [True, True]]), "b": torch.tensor([False])}
+    )
     table = mask.per_layer()
     assert table.values.tolist() == [["a", 4, 3, 0.75], ["b", 1, 0, 0.0]]
     assert mask.density == 3 / 5
@@ -349,7 +391,8 @@ def test_a_name_the_mask_lacks():
         mask["b"]
 
 
-# -- on disk -------------------------------------------------------------------------------------------------------------
+# -- on disk
+# -------------------------------------------------------------------------------------------------------------
 
 
 @given(shapes, st.integers(0, 2**20))
@@ -358,7 +401,9 @@ def test_a_mask_comes_back_from_disk_as_it_was(shapes, seed):
     import tempfile
 
     draws = torch.Generator().manual_seed(seed)
-    mask = SaliencyMask.from_bools({f"w{i}": torch.rand(s, generator=draws) < 0.5 for i, s in enumerate(shapes)}, "by hand")
+    mask = SaliencyMask.from_bools(
+        {f"w{i}": torch.rand(s, generator=draws) < 0.5 for i, s in enumerate(shapes)}, "by hand"
+    )
     with tempfile.TemporaryDirectory() as folder:
         mask.save(f"{folder}/new/mask.safetensors")
         back = SaliencyMask.load(f"{folder}/new/mask.safetensors")
@@ -376,7 +421,9 @@ def test_eleven_million_weights_take_one_bit_each_on_disk(tmp_path):
 @pytest.fixture
 def saved(tmp_path):
     path = tmp_path / "mask.safetensors"
-    SaliencyMask.from_bools({"a": torch.ones(100, 10, dtype=torch.bool), "b": torch.zeros(9, dtype=torch.bool)}).save(path)
+    SaliencyMask.from_bools(
+        {"a": torch.ones(100, 10, dtype=torch.bool), "b": torch.zeros(9, dtype=torch.bool)}
+    ).save(path)
     return path
 
 
@@ -433,7 +480,9 @@ def test_a_mask_that_can_not_be_written_leaves_nothing_behind(tmp_path, monkeypa
 
     monkeypatch.setattr("salun_utils.saliency.save_file", full)
     with pytest.raises(OSError, match="No space"):
-        SaliencyMask.from_bools({"a": torch.ones(3, dtype=torch.bool)}).save(tmp_path / "mask.safetensors")
+        SaliencyMask.from_bools({"a": torch.ones(3, dtype=torch.bool)}).save(
+            tmp_path / "mask.safetensors"
+        )
     assert not list(tmp_path.iterdir())
 
 
@@ -444,6 +493,8 @@ def test_packed_bits_and_shapes_give_the_mask_back():
 
 def test_scores_of_pictures_and_of_their_batches_agree(tiny_model, digits_split):
     forget: Images = digits_split.forget
-    by_hand = saliency_scores(tiny_model, forget.batches(50), loss=lambda m, b: nn.functional.cross_entropy(m(b[0]), b[1]))
+    by_hand = saliency_scores(
+        tiny_model, forget.batches(50), loss=lambda m, b: nn.functional.cross_entropy(m(b[0]), b[1])
+    )
     direct = saliency_scores(tiny_model, forget, batch_size=50)
     assert all(torch.equal(by_hand[n], direct[n]) for n in direct)

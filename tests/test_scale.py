@@ -1,4 +1,6 @@
-"""How figures grow with size: laws recover what made the data, the border of a map lies where it can be worked out by hand."""
+"""How figures grow with size: laws recover what made the data, the border of a map lies where it
+can be worked out by hand.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +17,29 @@ from salun_utils.errors import InputError
 
 
 def measured(noise: float, seed: int = 0, bias: float = 0.0) -> pd.DataFrame:
-    """seconds = 3e-9 · multiply_adds^0.8 · pictures, of twelve networks with three sizes each, with noise on the logarithm."""
+    """seconds = 3e-9 · multiply_adds^0.8 · pictures, of twelve networks with three sizes each, with
+    noise on the logarithm.
+    """
     draws = np.random.default_rng(seed)
     rows = []
     for k in range(12):
         shared = bias * draws.standard_normal()
         for pictures in (100, 400, 1600):
             exact = 3e-9 * (1e5 * 2**k) ** 0.8 * pictures
-            rows.append({"network": k, "pictures": pictures, "multiply_adds": 1e5 * 2**k, "exact": exact,
-                         "seconds": exact * math.exp(shared + noise * draws.standard_normal())})  # fmt: skip
+            rows.append(
+                {
+                    "network": k,
+                    "pictures": pictures,
+                    "multiply_adds": 1e5 * 2**k,
+                    "exact": exact,
+                    "seconds": exact * math.exp(shared + noise * draws.standard_normal()),
+                }
+            )
     return pd.DataFrame(rows)
 
 
-# -- laws -------------------------------------------------------------------------------------------------------------------------
+# -- laws
+# -------------------------------------------------------------------------------------------------------------------------
 
 
 def test_a_power_law_is_recovered_exactly_from_exact_data():
@@ -42,27 +54,47 @@ def test_intervals_of_an_exponent_hold_it_about_as_often_as_they_say_and_narrow_
     hits, widths = {"multiply_adds": 0, "pictures": 0}, {0.3: [], 0.03: []}
     for seed in range(25):
         for noise in widths:
-            law = scale.power_law(measured(noise, seed), "seconds", ["multiply_adds", "pictures"], resamples=150, seed=seed)
+            law = scale.power_law(
+                measured(noise, seed),
+                "seconds",
+                ["multiply_adds", "pictures"],
+                resamples=150,
+                seed=seed,
+            )
             for name, truth in (("multiply_adds", 0.8), ("pictures", 1.0)):
                 hits[name] += law.interval(name).low <= truth <= law.interval(name).high
-            widths[noise].append(law.interval("multiply_adds").high - law.interval("multiply_adds").low)
+            widths[noise].append(
+                law.interval("multiply_adds").high - law.interval("multiply_adds").low
+            )
     assert all(42 <= n <= 50 for n in hits.values()), "of fifty"
     assert np.mean(widths[0.03]) == pytest.approx(np.mean(widths[0.3]) / 10, rel=0.05)
 
 
 def test_what_rows_have_in_common_widens_the_interval_only_where_they_are_resampled_together():
     table = measured(0.02, bias=0.4)
-    apart, together = (scale.power_law(table, "seconds", ["multiply_adds", "pictures"], groups=g, resamples=400) for g in (None, "network"))
+    apart, together = (
+        scale.power_law(table, "seconds", ["multiply_adds", "pictures"], groups=g, resamples=400)
+        for g in (None, "network")
+    )
     width = lambda law: law.interval("multiply_adds").high - law.interval("multiply_adds").low  # noqa: E731
     assert width(together) > 1.3 * width(apart)
-    assert (apart.groups, together.groups) == (36, 12) and apart.coefficients == pytest.approx(together.coefficients)
+    assert (apart.groups, together.groups) == (36, 12) and apart.coefficients == pytest.approx(
+        together.coefficients
+    )
 
 
 def test_a_new_measurement_lies_in_the_interval_about_as_often_as_it_says():
     hits = 0
     for seed in range(40):
-        law = scale.power_law(measured(0.2, seed), "seconds", ["multiply_adds", "pictures"], resamples=150, seed=seed)
-        new = 3e-9 * 1e9**0.8 * 1e4 * math.exp(0.2 * np.random.default_rng(1000 + seed).standard_normal())
+        law = scale.power_law(
+            measured(0.2, seed), "seconds", ["multiply_adds", "pictures"], resamples=150, seed=seed
+        )
+        new = (
+            3e-9
+            * 1e9**0.8
+            * 1e4
+            * math.exp(0.2 * np.random.default_rng(1000 + seed).standard_normal())
+        )
         hits += law.predict(multiply_adds=1e9, pictures=1e4).holds(new)
     assert 34 <= hits <= 40
 
@@ -91,10 +123,13 @@ def test_data_that_no_law_can_be_drawn_through_are_refused():
     with pytest.raises(InputError, match="too few"):
         scale.affine(table.head(2), "seconds", ["pictures"])
     with pytest.raises(InputError, match="pictures is missing"):
-        scale.power_law(table, "seconds", ["multiply_adds", "pictures"], resamples=5).predict(multiply_adds=1e6)
+        scale.power_law(table, "seconds", ["multiply_adds", "pictures"], resamples=5).predict(
+            multiply_adds=1e6
+        )
 
 
-# -- the border of a map ----------------------------------------------------------------------------------------------------------
+# -- the border of a map
+# ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_crossing_lies_where_the_logarithm_says():
@@ -102,19 +137,27 @@ def test_a_crossing_lies_where_the_logarithm_says():
     assert scale.crossing([0.01, 0.1, 1.0], [-3, -1, 3]) == pytest.approx(0.1 * 10**0.25)
     assert scale.crossing([0.01, 0.1], [-2, -1]) == math.inf
     assert scale.crossing([0.01, 0.1], [1, -1]) == 0
-    assert scale.crossing([0.01, 0.1, 1.0], [-1, math.nan, math.nan]) == pytest.approx(0.01 * 10**0.5), "diverged: half-way"
-    assert scale.crossing([0.01, 0.1, 1.0], [-1, 1, -1]) == scale.crossing([0.01, 0.1, 1.0], [-1, 1, 1]), "the first one counts"
+    assert scale.crossing([0.01, 0.1, 1.0], [-1, math.nan, math.nan]) == pytest.approx(
+        0.01 * 10**0.5
+    ), "diverged: half-way"
+    assert scale.crossing([0.01, 0.1, 1.0], [-1, 1, -1]) == scale.crossing(
+        [0.01, 0.1, 1.0], [-1, 1, 1]
+    ), "the first one counts"
     for bad in ([0.1, 0.01], [0.0, 1.0]):
         with pytest.raises(InputError, match="ascend"):
             scale.crossing(bad, [0, 1])
 
 
 def table_of(seeds=(1, 2, 3), spread: float = 0.0) -> pd.DataFrame:
-    """A map worked out by hand: the gap is log10(lr · epochs / 0.1), so that the border is lr = 0.1 / epochs."""
+    """A map worked out by hand: the gap is log10(lr · epochs / 0.1), so that the border is lr = 0.1
+    / epochs.
+    """
     return pd.DataFrame(
         {"epochs": e, "lr": lr, "seed": s, "gap_ua": math.log10(lr * e / 0.1) + spread * (s - 2)}
-        for e in (1, 2, 5) for lr in (0.01, 0.03, 0.1, 0.3) for s in seeds
-    )  # fmt: skip
+        for e in (1, 2, 5)
+        for lr in (0.01, 0.03, 0.1, 0.3)
+        for s in seeds
+    )
 
 
 def test_the_border_of_a_map_made_by_hand():
@@ -128,7 +171,13 @@ def test_the_border_of_a_map_made_by_hand():
 def test_seeds_that_differ_give_the_border_an_interval_around_its_mean():
     found = scale.border(table_of(spread=0.1), resamples=200)
     for epochs, interval in found.intervals.items():
-        assert 0.1 / epochs * 10**-0.101 < interval.low < 0.1 / epochs < interval.high < 0.1 / epochs * 10**0.101
+        assert (
+            0.1 / epochs * 10**-0.101
+            < interval.low
+            < 0.1 / epochs
+            < interval.high
+            < 0.1 / epochs * 10**0.101
+        )
     assert scale.dose(found)[0] == pytest.approx(-1)
 
 
@@ -151,7 +200,8 @@ def test_a_map_with_a_hole_is_refused_and_a_diverged_cell_is_empty():
     assert cells.loc[5, 0.1] == pytest.approx(math.log10(5))
 
 
-# -- costs ------------------------------------------------------------------------------------------------------------------------
+# -- costs
+# ------------------------------------------------------------------------------------------------------------------------
 
 
 def test_multiplications_are_counted_as_by_hand(digits):
@@ -166,10 +216,19 @@ def test_multiplications_are_counted_as_by_hand(digits):
 def test_each_step_is_measured_and_the_model_left_as_it_was(digits):
     model = su.models.create("small-cnn", num_classes=10, channels=1, image_size=8, width=0.25)
     before = {n: t.clone() for n, t in model.state_dict().items()}
-    costs = scale.step_costs(model, digits.train.subset(torch.arange(40)), network="tiny", repeats=1, batch_size=20)
-    assert [c.step for c in costs] == ["saliency", "plain epoch", "masked epoch"] and all(c.step in scale.STEPS for c in costs)
-    assert all(c.seconds > 0 and c.pictures == 40 and c.weights == su.models.count_weights(model) for c in costs)
-    assert all(torch.equal(t, before[n]) for n, t in model.state_dict().items()) and all(p.grad is None for p in model.parameters())
+    costs = scale.step_costs(
+        model, digits.train.subset(torch.arange(40)), network="tiny", repeats=1, batch_size=20
+    )
+    assert [c.step for c in costs] == ["saliency", "plain epoch", "masked epoch"] and all(
+        c.step in scale.STEPS for c in costs
+    )
+    assert all(
+        c.seconds > 0 and c.pictures == 40 and c.weights == su.models.count_weights(model)
+        for c in costs
+    )
+    assert all(torch.equal(t, before[n]) for n, t in model.state_dict().items()) and all(
+        p.grad is None for p in model.parameters()
+    )
 
 
 def test_the_peak_is_what_a_call_held_beyond_what_was_there():
@@ -182,7 +241,11 @@ def test_the_peak_is_what_a_call_held_beyond_what_was_there():
 def test_scores_are_shrunk_all_alike_and_the_file_takes_one_bit_a_weight():
     shapes = {"a": (1000, 300), "b": (100_000,), "c": (2,)}
     scores = scale.shrunk(shapes, 40_000, su.seeds.generator(0))
-    assert [len(s) for s in scores.values()] == [30_000, 10_000, 1] and all((s >= 0).all() for s in scores.values())
+    assert [len(s) for s in scores.values()] == [30_000, 10_000, 1] and all(
+        (s >= 0).all() for s in scores.values()
+    )
     mask, save = scale.flat_costs(scores, network="flat", repeats=1)
     assert (mask.step, save.step, mask.weights) == ("mask", "save", 40_001)
-    assert 40_001 / 8e6 < save.file_mb < 40_001 / 8e6 + 0.002 and mask.to_dict().get("file_mb") is None
+    assert (
+        40_001 / 8e6 < save.file_mb < 40_001 / 8e6 + 0.002 and mask.to_dict().get("file_mb") is None
+    )

@@ -9,7 +9,14 @@ import torch
 from torch import nn
 
 import salun_utils as su
-from salun_utils.data.scenarios import SCENARIOS, SCORED, entanglement, make_split, margins, scenario_scores
+from salun_utils.data.scenarios import (
+    SCENARIOS,
+    SCORED,
+    entanglement,
+    make_split,
+    margins,
+    scenario_scores,
+)
 from salun_utils.data.splits import held_out
 from salun_utils.errors import InputError
 
@@ -22,13 +29,29 @@ def scores(digits):
 @pytest.mark.parametrize("scenario", SCENARIOS)
 @pytest.mark.parametrize("seed", [0, 7])
 def test_parts_are_disjoint_and_cover_the_training_set(scenario, seed, digits, scores):
-    split = make_split(digits, scenario, seed=seed, forget_fraction=0.2, forget_class=4, indices=[3, 1, 99], scores=scores)
+    split = make_split(
+        digits,
+        scenario,
+        seed=seed,
+        forget_fraction=0.2,
+        forget_class=4,
+        indices=[3, 1, 99],
+        scores=scores,
+    )
     parts = [split.forget, split.retain, split.validation]
     rows = torch.cat([p.index for p in parts])
     assert len(rows.unique()) == len(rows) and all(len(p) for p in parts)
     if scenario != "class":  # which leaves the class out of the validation pictures too
         assert len(rows) == len(digits.train)
-    again = make_split(digits, scenario, seed=seed, forget_fraction=0.2, forget_class=4, indices=[3, 1, 99], scores=scores)
+    again = make_split(
+        digits,
+        scenario,
+        seed=seed,
+        forget_fraction=0.2,
+        forget_class=4,
+        indices=[3, 1, 99],
+        scores=scores,
+    )
     assert torch.equal(split.forget.index, again.forget.index)
 
 
@@ -43,35 +66,52 @@ def test_the_share_is_of_the_trained_on_pictures(scenario, fraction, digits, sco
 def test_every_class_can_be_forgotten(digits):
     for label in range(10):
         split = make_split(digits, "class", seed=0, forget_class=label)
-        assert split.forget_label == label and (split.forget.labels == label).all() and not (split.retain.labels == label).any()
+        assert (
+            split.forget_label == label
+            and (split.forget.labels == label).all()
+            and not (split.retain.labels == label).any()
+        )
 
 
 def test_indices_are_those_given(digits):
-    assert make_split(digits, "indices", seed=0, indices=[5, 2, 40]).forget.index.tolist() == [2, 5, 40]
+    assert make_split(digits, "indices", seed=0, indices=[5, 2, 40]).forget.index.tolist() == [
+        2,
+        5,
+        40,
+    ]
 
 
 def test_most_least_and_medium_are_the_ranks_they_name(digits, scores):
     pool = (~held_out(digits.train.labels, 3)).nonzero().flatten()
     ranked = pool[scores[pool].argsort(descending=True)].tolist()
     count = round(0.1 * len(pool))
-    chosen = {s: set(make_split(digits, s, seed=3, scores=scores).forget.index.tolist()) for s in SCORED}
+    chosen = {
+        s: set(make_split(digits, s, seed=3, scores=scores).forget.index.tolist()) for s in SCORED
+    }
     assert chosen["memorised-most"] == chosen["worst-case"] == set(ranked[:count])
     assert chosen["memorised-least"] == set(ranked[-count:])
     above = ranked.index(next(r for r in ranked if r in chosen["memorised-medium"]))
-    assert set(ranked[above : above + count]) == chosen["memorised-medium"] and abs(2 * above + count - len(pool)) <= 1
+    assert (
+        set(ranked[above : above + count]) == chosen["memorised-medium"]
+        and abs(2 * above + count - len(pool)) <= 1
+    )
 
 
 def test_pictures_held_out_are_never_chosen_however_high_they_score(digits):
     out = held_out(digits.train.labels, 0)
     split = make_split(digits, "memorised-most", seed=0, scores=out.float())
     assert not out[split.forget.index].any()
-    first = (~out).nonzero().flatten()[: len(split.forget)]  # all others are equal: ties go by position
+    # all others are equal: ties go by position
+    first = (~out).nonzero().flatten()[: len(split.forget)]
     assert torch.equal(split.forget.index, first)
 
 
 def test_the_original_of_any_scenario_is_the_same_model(digits, scores):
     """One original serves all: what is trained on does not depend on what is to be forgotten."""
-    trained = [make_split(digits, s, seed=0, forget_fraction=0.3, scores=scores).train.index for s in ("random", *SCORED)]
+    trained = [
+        make_split(digits, s, seed=0, forget_fraction=0.3, scores=scores).train.index
+        for s in ("random", *SCORED)
+    ]
     assert all(torch.equal(trained[0], t) for t in trained)
 
 
@@ -89,17 +129,23 @@ class Known(nn.Module):
 
 
 def test_margins_and_entanglement_by_hand():
-    pixels = torch.tensor([[255, 0], [0, 255], [51, 102], [0, 0]], dtype=torch.uint8).reshape(4, 1, 1, 2)
+    pixels = torch.tensor([[255, 0], [0, 255], [51, 102], [0, 0]], dtype=torch.uint8).reshape(
+        4, 1, 1, 2
+    )
     images = su.data.Images(pixels, torch.tensor([0, 0, 1, 2]))
     torch.testing.assert_close(margins(Known(), images), torch.tensor([1.0, -1.0, 0.2, 0.0]))
     points = pixels.flatten(1) / 255
-    torch.testing.assert_close(entanglement(Known(), images), -(points - points.mean(0)).norm(dim=1))
+    torch.testing.assert_close(
+        entanglement(Known(), images), -(points - points.mean(0)).norm(dim=1)
+    )
 
 
 def test_scores_of_snapshots_are_their_mean_and_the_model_is_left_alone(tiny_model, digits):
     tiny_model.train()
     before = copy.deepcopy(tiny_model.state_dict())
-    one, three = (scenario_scores(m, digits, "memorised-most") for m in (tiny_model, [tiny_model] * 3))
+    one, three = (
+        scenario_scores(m, digits, "memorised-most") for m in (tiny_model, [tiny_model] * 3)
+    )
     torch.testing.assert_close(one, three)
     assert all(m.training for m in tiny_model.modules())
     assert all(torch.equal(a, b) for a, b in zip(before.values(), tiny_model.state_dict().values()))
@@ -107,30 +153,66 @@ def test_scores_of_snapshots_are_their_mean_and_the_model_is_left_alone(tiny_mod
 
 
 def test_mislabelled_pictures_are_among_the_most_memorised(digits):
-    """The proxy finds what it is meant to find: pictures with a wrong label, which can only be learnt by heart."""
+    """The proxy finds what it is meant to find: pictures with a wrong label, which can only be
+    learnt by heart.
+    """
     draws = torch.Generator().manual_seed(0)
     wrong = torch.randperm(len(digits.train), generator=draws)[:60]
     labels = digits.train.labels.clone()
     labels[wrong] = su.unlearning.random_labels(labels[wrong], 10, draws)
-    data = su.data.from_tensors(train=(digits.train.pixels, labels), test=(digits.test.pixels, digits.test.labels))
-    model = su.models.create("small-cnn", num_classes=10, channels=1, image_size=8, mean=data.mean, std=data.std, width=0.25)
-    su.training.fit(model, make_split(data, "random", seed=0).train, epochs=6, lr=0.1, schedule="one-cycle", batch_size=128)
+    data = su.data.from_tensors(
+        train=(digits.train.pixels, labels), test=(digits.test.pixels, digits.test.labels)
+    )
+    model = su.models.create(
+        "small-cnn",
+        num_classes=10,
+        channels=1,
+        image_size=8,
+        mean=data.mean,
+        std=data.std,
+        width=0.25,
+    )
+    su.training.fit(
+        model,
+        make_split(data, "random", seed=0).train,
+        epochs=6,
+        lr=0.1,
+        schedule="one-cycle",
+        batch_size=128,
+    )
     scores = scenario_scores(model, data, "memorised-most")
-    shares = {s: torch.isin(make_split(data, s, seed=0, scores=scores).forget.index, wrong).float().mean() for s in SCORED[:3]}
+    shares = {
+        s: torch.isin(make_split(data, s, seed=0, scores=scores).forget.index, wrong).float().mean()
+        for s in SCORED[:3]
+    }
     assert shares["memorised-most"] > 0.3 and shares["memorised-least"] < 0.02
 
 
 def test_a_run_takes_its_scores_from_its_own_original_and_trains_it_once(tmp_path, monkeypatch):
-    settings = {"dataset": "digits", "train_epochs": 2, "width": 0.25, "forget_fraction": 0.2, "method": "ga", "epochs": 1}
+    settings = {
+        "dataset": "digits",
+        "train_epochs": 2,
+        "width": 0.25,
+        "forget_fraction": 0.2,
+        "method": "ga",
+        "epochs": 1,
+    }
     cache, trainings = su.runs.Cache(tmp_path), []
     fit = su.training.fit
-    monkeypatch.setattr(su.training, "fit", lambda *given, **options: (trainings.append(len(given[1])), fit(*given, **options))[1])
+    monkeypatch.setattr(
+        su.training,
+        "fit",
+        lambda *given, **options: (trainings.append(len(given[1])), fit(*given, **options))[1],
+    )
     task = su.runs.prepare(su.runs.RunSpec(scenario="memorised-most", **settings), cache=cache)
     assert task.split.name == "memorised-most-20" and len(trainings) == 1
     chosen, rest = (margins(task.original, part) for part in (task.split.forget, task.split.retain))
     assert chosen.max() <= rest.min() and len(trainings) == 1
     other = su.runs.prepare(su.runs.RunSpec(scenario="memorised-least", **settings), cache=cache)
-    assert margins(other.original, other.split.forget).min() >= margins(other.original, other.split.retain).max()
+    assert (
+        margins(other.original, other.split.forget).min()
+        >= margins(other.original, other.split.retain).max()
+    )
     assert len(trainings) == 1
 
 
@@ -140,8 +222,18 @@ def test_bad_input_is_named(digits, scores, tiny_model):
         (lambda: make_split(digits, "worst-case", seed=0), "scores"),
         (lambda: make_split(digits, "worst-case", seed=0, scores=scores[:-1]), "scores"),
         (lambda: make_split(digits, "worst-case", seed=0, scores=scores / 0), "finite"),
-        (lambda: make_split(digits, "memorised-most", seed=0, forget_fraction=1.0, scores=scores), "forget_fraction"),
-        (lambda: make_split(digits, "memorised-most", seed=0, forget_fraction=1e-6, scores=scores), "forget_fraction"),
+        (
+            lambda: make_split(
+                digits, "memorised-most", seed=0, forget_fraction=1.0, scores=scores
+            ),
+            "forget_fraction",
+        ),
+        (
+            lambda: make_split(
+                digits, "memorised-most", seed=0, forget_fraction=1e-6, scores=scores
+            ),
+            "forget_fraction",
+        ),
         (lambda: make_split(digits, "indices", seed=0), "indices"),
         (lambda: make_split(digits, "class", seed=0, forget_class=10), "class"),
         (lambda: make_split(digits, "random", seed=-1), "seed"),

@@ -1,4 +1,6 @@
-"""The rendered book: built with warnings as errors, every link goes somewhere, nothing is fetched, and a browser shows it right."""
+"""The rendered book: built with warnings as errors, every link goes somewhere, nothing is fetched,
+and a browser shows it right.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ import pytest
 import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM = next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
 _spec = importlib.util.spec_from_file_location("render", ROOT / "book" / "render.py")
 render = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(render)
@@ -24,12 +28,18 @@ site_test = [pytest.mark.slow, pytest.mark.xdist_group("site")]
 
 
 def toc_documents() -> list[str]:
-    """Documents of the table of contents, in its order, without suffix; the API pages are listed by a pattern."""
+    """Documents of the table of contents, in its order, without suffix; the API pages are listed by
+    a pattern.
+    """
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
     chapters = [chapter for part in toc["parts"] for chapter in part["chapters"]]
     reference = [f"book/{page}" for page in render.api_pages()]
     listed = [entry for chapter in chapters for entry in (chapter, *chapter.get("sections", []))]
-    return [toc["root"]] + [name for entry in listed for name in (reference if entry.get("glob") == "book/api_*" else [entry["file"]])]
+    return [toc["root"]] + [
+        name
+        for entry in listed
+        for name in (reference if entry.get("glob") == "book/api_*" else [entry["file"]])
+    ]
 
 
 def test_every_page_and_chapter_is_in_the_table_of_contents():
@@ -92,8 +102,12 @@ class TestPages:
                     broken.append(f"{page.relative_to(site)}: {link['href']} is missing")
                 elif parts.fragment and target.suffix == ".html":
                     anchor = unquote(parts.fragment)
-                    if not parsed(target).find(attrs={"id": anchor}) and not parsed(target).find("a", attrs={"name": anchor}):
-                        broken.append(f"{page.relative_to(site)}: {link['href']} has no such anchor")
+                    if not parsed(target).find(attrs={"id": anchor}) and not parsed(target).find(
+                        "a", attrs={"name": anchor}
+                    ):
+                        broken.append(
+                            f"{page.relative_to(site)}: {link['href']} has no such anchor"
+                        )
         assert not broken, "\n".join(broken)
 
     def test_no_page_asks_another_host_for_anything(self, site):
@@ -101,9 +115,16 @@ class TestPages:
         for page in site.rglob("*.html"):
             if "_static" in page.parts:
                 continue
-            for tag in parsed(page).select("script[src], img[src], iframe[src], source[src], video[src], link[href]"):
+            for tag in parsed(page).select(
+                "script[src], img[src], iframe[src], source[src], video[src], link[href]"
+            ):
                 address = tag.get("src") or tag["href"]
-                passive = tag.name == "link" and set(tag.get("rel", [])) & {"canonical", "license", "author", "edit"}
+                passive = tag.name == "link" and set(tag.get("rel", [])) & {
+                    "canonical",
+                    "license",
+                    "author",
+                    "edit",
+                }
                 if urlsplit(address).netloc and not passive:
                     outside.append(f"{page.relative_to(site)}: {address}")
         assert not outside, "\n".join(outside)
@@ -111,12 +132,17 @@ class TestPages:
     def test_every_picture_has_a_text_alternative(self, site):
         for page in pages_of(site):
             for image in parsed(page).select("article img"):
-                assert len(image.get("alt", "").split()) >= 3, f"{page.relative_to(site)}: {image.get('src')} has alt={image.get('alt')!r}"
+                assert len(image.get("alt", "").split()) >= 3, (
+                    f"{page.relative_to(site)}: {image.get('src')} has alt={image.get('alt')!r}"
+                )
 
     def test_chapters_have_a_colab_button_that_points_at_their_notebook(self, site):
         for page in pages_of(site):
             if page.parent.name == "notebooks":
-                links = [a["href"] for a in parsed(page).select("a[href^='https://colab.research.google.com']")]
+                links = [
+                    a["href"]
+                    for a in parsed(page).select("a[href^='https://colab.research.google.com']")
+                ]
                 assert any(link.endswith(f"notebooks/{page.stem}.ipynb") for link in links), page
 
 
@@ -127,16 +153,25 @@ def browser():
         pytest.skip("no chromium on this machine")
     sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        chromium = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
         yield chromium
         chromium.close()
 
 
 def open_page(browser, path: Path, width: int):
-    """A page that has loaded; ``page.outside`` holds the addresses it asked for outside of the site."""
-    page = browser.new_context(viewport={"width": width, "height": 900}, reduced_motion="reduce").new_page()
+    """A page that has loaded; ``page.outside`` holds the addresses it asked for outside of the
+    site.
+    """
+    page = browser.new_context(
+        viewport={"width": width, "height": 900}, reduced_motion="reduce"
+    ).new_page()
     page.outside = []
-    page.route(re.compile(r"^https?:"), lambda route: (page.outside.append(route.request.url), route.abort()))
+    page.route(
+        re.compile(r"^https?:"),
+        lambda route: (page.outside.append(route.request.url), route.abort()),
+    )
     page.goto(path.as_uri(), wait_until="load")
     page.evaluate("() => window.MathJax?.startup?.promise")
     return page
@@ -167,11 +202,16 @@ def overflow(page) -> list[str]:
     )
 
 
-SEEN = "s => [...document.querySelectorAll(s)].filter(e => e.checkVisibility() && e.getBoundingClientRect().height > 0).length"
+SEEN = (
+    "s => [...document.querySelectorAll(s)].filter(e => e.checkVisibility() &&"
+    " e.getBoundingClientRect().height > 0).length"
+)
 
 
 # The API pages are all made alike, so a browser looks at one of them.
-SHOWN = [name for name in toc_documents() if not name.startswith("book/api_") or name == "book/api_core"]
+SHOWN = [
+    name for name in toc_documents() if not name.startswith("book/api_") or name == "book/api_core"
+]
 
 
 @pytest.mark.parametrize("document", SHOWN, scope="module")
@@ -185,24 +225,38 @@ class TestInABrowser:
 
     def test_mathematics_is_drawn_without_a_network(self, wide):
         count = "document.querySelectorAll('article .math').length"
-        wide.wait_for_function(f"document.querySelectorAll('article .math mjx-container').length >= {count}")
-        assert wide.evaluate("document.querySelectorAll('mjx-merror, [data-mjx-error]').length") == 0
+        wide.wait_for_function(
+            f"document.querySelectorAll('article .math mjx-container').length >= {count}"
+        )
+        assert (
+            wide.evaluate("document.querySelectorAll('mjx-merror, [data-mjx-error]').length") == 0
+        )
         assert wide.outside == []
 
     def test_no_serious_accessibility_violation(self, wide):
         axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
-        grave = [v for v in axe.run(wide).response["violations"] if v["impact"] in ("serious", "critical")]
-        assert not grave, "\n".join(f"{v['id']}: {v['help']}\n   {[n['html'][:160] for n in v['nodes'][:4]]}" for v in grave)
+        grave = [
+            v
+            for v in axe.run(wide).response["violations"]
+            if v["impact"] in ("serious", "critical")
+        ]
+        assert not grave, "\n".join(
+            f"{v['id']}: {v['help']}\n   {[n['html'][:160] for n in v['nodes'][:4]]}" for v in grave
+        )
 
     def test_nothing_runs_over_the_edge(self, wide, narrow):
         assert overflow(wide) == []
         assert overflow(narrow) == []
 
     def test_pictures_load_and_stay_legible_on_a_narrow_screen(self, narrow):
-        sizes = "[...document.querySelectorAll('article img')].map(i => [i.src, i.naturalWidth, i.getBoundingClientRect().width])"
+        sizes = (
+            "[...document.querySelectorAll('article img')].map(i => [i.src, i.naturalWidth,"
+            " i.getBoundingClientRect().width])"
+        )
         for source, natural, shown in narrow.evaluate(sizes):
             assert natural > 0, f"{source} does not load"
-            # Drawn by a chapter: as large as it is, or 600 pixels and scrolling. Drawings of the prose pages fit the screen.
+            # Drawn by a chapter: as large as it is, or 600 pixels and scrolling. Drawings of the
+            # prose pages fit the screen.
             least = 600 if source.endswith(".png") else 250
             assert shown >= min(natural, least) - 1, f"{source} is {shown:.0f} pixels wide"
 

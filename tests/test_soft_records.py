@@ -1,4 +1,6 @@
-"""The study of hard, soft and annealed masks: its grids, its tables and its pictures show what the records hold."""
+"""The study of hard, soft and annealed masks: its grids, its tables and its pictures show what the
+records hold.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +22,11 @@ ROOT = Path(__file__).parents[1]
 TEMPLATE = ROOT / "notebooks" / "00_sweep.ipynb"
 FILES = {"random-10": "random-10", "class-3": "class"}
 TUNED = {
-    "rl": {"params": {"lr": 0.2, "epochs": 2}}, "salun": {"params": {"lr": 0.1, "epochs": 2}},
-    "salun-soft": {"params": {"lr": 0.3, "epochs": 2, "beta": 0.04}}, "salun-annealed": {"params": {"lr": 0.4, "epochs": 2}},
-}  # fmt: skip
+    "rl": {"params": {"lr": 0.2, "epochs": 2}},
+    "salun": {"params": {"lr": 0.1, "epochs": 2}},
+    "salun-soft": {"params": {"lr": 0.3, "epochs": 2, "beta": 0.04}},
+    "salun-annealed": {"params": {"lr": 0.4, "epochs": 2}},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -32,14 +36,28 @@ def _close():
 
 
 def made(
-    method: str, seed: int, gap: float, *, lr: float = 0.1, keep: float = 0.5, scenario: str = "random-10", diverged: bool = False, **own
+    method: str,
+    seed: int,
+    gap: float,
+    *,
+    lr: float = 0.1,
+    keep: float = 0.5,
+    scenario: str = "random-10",
+    diverged: bool = False,
+    **own,
 ):
     gaps = {"average": gap, "ua": gap, "ra": -gap, "ta": 0.5 * gap, "mia": 2 * gap}
     return Record(
-        id=f"{method}{seed}", tier="cpu", spec={"method": method, "keep": keep, "params": {"lr": lr, "epochs": 2, **own}},
-        seeds={"unlearning": seed}, data={"scenario": scenario}, gap={} if diverged else gaps, cpu_seconds=4.0, reference_cpu_seconds=40.0,
+        id=f"{method}{seed}",
+        tier="cpu",
+        spec={"method": method, "keep": keep, "params": {"lr": lr, "epochs": 2, **own}},
+        seeds={"unlearning": seed},
+        data={"scenario": scenario},
+        gap={} if diverged else gaps,
+        cpu_seconds=4.0,
+        reference_cpu_seconds=40.0,
         measurements={"diverged": "NaN"} if diverged else {},
-    )  # fmt: skip
+    )
 
 
 def soft(seed: int, gap: float, beta: float, **more) -> Record:
@@ -56,7 +74,11 @@ def rows() -> pd.DataFrame:
         records += [soft(seed, 7.0, 0.1, schedule="constant"), soft(seed, 1.0, 0.04, lr=0.3)]
         records += [made("salun-annealed", seed, 1.0 + seed, final_keep=k) for k in (0.5, 0.1)]
         records += [made("salun-annealed", seed, 0.5, lr=0.4, final_keep=0.5)]
-    records += [soft(4, 0.0, 1.0, diverged=True), made("rl", 1, 8.0, scenario="class-3"), made("rl", 1, 5.0)]
+    records += [
+        soft(4, 0.0, 1.0, diverged=True),
+        made("rl", 1, 8.0, scenario="class-3"),
+        made("rl", 1, 5.0),
+    ]
     return soft_records.study(records)["random-10"]
 
 
@@ -74,8 +96,14 @@ def test_equal_settings_are_those_of_salun(rows):
 def test_the_path_begins_with_rl_and_follows_one_schedule(rows):
     path = soft_records.path(soft_records.alike(rows))
     assert path.index.tolist() == [0.0, 0.01, 0.1]
-    assert path.avg_gap.tolist() == pytest.approx([6.0, 2.1, 3.0]) and path.gap_mia.tolist() == pytest.approx([12.0, 4.2, 6.0])
-    assert path.loc[0.01, "avg_gap_low"] == pytest.approx(1.1, abs=0.4) and path.seeds.tolist() == [3, 3, 3]
+    assert path.avg_gap.tolist() == pytest.approx(
+        [6.0, 2.1, 3.0]
+    ) and path.gap_mia.tolist() == pytest.approx([12.0, 4.2, 6.0])
+    assert path.loc[0.01, "avg_gap_low"] == pytest.approx(1.1, abs=0.4) and path.seeds.tolist() == [
+        3,
+        3,
+        3,
+    ]
     assert soft_records.path(soft_records.alike(rows), "constant").avg_gap[0.1] == 7
 
 
@@ -95,7 +123,10 @@ def test_tuned_rows_are_those_with_the_chosen_values(rows):
 
 
 def test_pairs_are_tested_by_seed_and_corrected_together(rows):
-    groups = {name: soft_records.by_seed(part) for name, part in soft_records.tuned_rows(rows, TUNED).items()}
+    groups = {
+        name: soft_records.by_seed(part)
+        for name, part in soft_records.tuned_rows(rows, TUNED).items()
+    }
     tests = soft_records.pairs(groups)
     assert len(tests) == 6 and tests["RL", "SalUn"][0].difference == pytest.approx(5.0)
     assert all(p >= test.p for test, p in tests.values()) and tests["RL", "SalUn"][1] == 1.0
@@ -103,13 +134,18 @@ def test_pairs_are_tested_by_seed_and_corrected_together(rows):
     assert "RL minus SalUn-soft" in text and "+8.00 to +8.00" in text and "3 of 3" in text
 
 
-@pytest.mark.parametrize(("name", "tier", "seeds", "runs"), [("ablation-soft", "cpu", 8, 23), ("ablation-soft-paper", "paper", 10, None)])
+@pytest.mark.parametrize(
+    ("name", "tier", "seeds", "runs"),
+    [("ablation-soft", "cpu", 8, 23), ("ablation-soft-paper", "paper", 10, None)],
+)
 def test_the_grids_are_checked_and_hold_enough_seeds(name, tier, seeds, runs):
     found = read(ROOT / "benchmark" / "grids" / f"{name}.yaml").runs
     specs = {r.name: sweep_of(check_parameters(TEMPLATE, r.parameters)) for r in found}
     assert {r.tier for r in found} == {tier} and {r.parameters["study"] for r in found} == {"soft"}
     assert {r.parameters["seed"] for r in found} == set(range(1, seeds + 1))
-    counts = pd.Series([(s.scenario_name, s.seed) for each in specs.values() for s in each]).value_counts()
+    counts = pd.Series(
+        [(s.scenario_name, s.seed) for each in specs.values() for s in each]
+    ).value_counts()
     assert len({s.id for each in specs.values() for s in each}) == counts.sum()
     assert runs is None or set(counts) == {runs}
 
@@ -125,13 +161,19 @@ def test_the_grid_uses_the_values_that_tuning_chose():
         mine = [s for s in specs if s.scenario_name == where]
         salun = chosen["salun"]["params"]
         alike = [s for s in mine if {k: s.params[k] for k in salun} == salun]
-        assert len(alike) == 8 * 20 and {s.method for s in alike} == {"rl", "salun", "salun-soft", "salun-annealed"}
+        assert len(alike) == 8 * 20 and {s.method for s in alike} == {
+            "rl",
+            "salun",
+            "salun-soft",
+            "salun-annealed",
+        }
         for method in ("rl", "salun-soft", "salun-annealed"):
             want = chosen[method]["params"]
             assert sum(s.method == method and s.params == want for s in mine) == 8, method
 
 
-# -- pictures ---------------------------------------------------------------------------------------------------------------------
+# -- pictures
+# ---------------------------------------------------------------------------------------------------------------------
 
 
 def heights(axis) -> list[float]:
@@ -139,60 +181,103 @@ def heights(axis) -> list[float]:
 
 
 def test_histograms_hold_every_weight_and_count_the_unmoved_apart():
-    moved = {"a": {"w": torch.tensor([0.0, 0.0, 1e-3, 0.5])}, "b": {"w": torch.tensor([1e-12, 1e-3, 1e-3, 0.1])}}
+    moved = {
+        "a": {"w": torch.tensor([0.0, 0.0, 1e-3, 0.5])},
+        "b": {"w": torch.tensor([1e-12, 1e-3, 1e-3, 0.1])},
+    }
     figure, alt = soft_plots.move_histograms(moved)
     for axis, still in zip(figure.axes, (50.0, 0.0), strict=True):
         assert sum(heights(axis)) == pytest.approx(100) and heights(axis)[-1] == still
-    assert [axis.get_title() for axis in figure.axes] == ["a: 50.0 % moved", "b: 100.0 % moved"] and "a 50 %" in alt
+    assert [axis.get_title() for axis in figure.axes] == [
+        "a: 50.0 % moved",
+        "b: 100.0 % moved",
+    ] and "a 50 %" in alt
 
 
 def test_lines_over_steps_are_the_trace():
     rows = pd.DataFrame({"step": [0, 1, 2], "moved": [0.0, 0.5, 0.25], "distance": [0.0, 1.0, 3.0]})
     figure, alt = soft_plots.moved_over_steps({"one": rows})
     left, right = figure.axes
-    assert left.lines[0].get_ydata().tolist() == [0, 50, 25] and right.lines[0].get_ydata().tolist() == [0, 1, 3] and "one 25.0 %" in alt
+    assert (
+        left.lines[0].get_ydata().tolist() == [0, 50, 25]
+        and right.lines[0].get_ydata().tolist() == [0, 1, 3]
+        and "one 25.0 %" in alt
+    )
 
 
 def test_nothing_moved_is_drawn_at_the_bottom_of_a_logarithmic_axis():
     shares = {"moved": [0.9, 0.4, 0.05, 0.0], "heavy": [0.1, 0.05, 0.01, 0.0]}
-    rows = pd.DataFrame({"beta": [0.01, 0.1] * 2, "schedule": ["linear"] * 2 + ["constant"] * 2, **shares})
+    rows = pd.DataFrame(
+        {"beta": [0.01, 0.1] * 2, "schedule": ["linear"] * 2 + ["constant"] * 2, **shares}
+    )
     figure, alt = soft_plots.moved_by_penalty(rows)
     lines = {line.get_label(): line.get_ydata() for line in figure.axes[0].lines}
-    assert lines["linear"].tolist() == [90, 40] and lines["constant"].tolist() == pytest.approx([5, 1e-3])
+    assert lines["linear"].tolist() == [90, 40] and lines["constant"].tolist() == pytest.approx(
+        [5, 1e-3]
+    )
     assert figure.axes[0].get_ylim()[0] < 1e-3 and "constant 0 %" in alt
 
 
 def test_layers_show_their_shares():
     table = pd.DataFrame({"hard, half": {"conv.weight": 0.25, "fc.bias": 1.0}})
     figure, alt = soft_plots.moved_by_layer(table, {"conv.weight": 1000, "fc.bias": 10})
-    assert [text.get_text() for text in figure.axes[0].texts] == ["25", "100"] and "least in conv.weight, 25 %" in alt
+    assert [text.get_text() for text in figure.axes[0].texts] == [
+        "25",
+        "100",
+    ] and "least in conv.weight, 25 %" in alt
     assert figure.axes[0].get_yticklabels()[0].get_text() == "conv.weight  (1,000)"
 
 
 def test_the_path_is_drawn_with_rl_apart_and_the_masks_across(rows):
     alike = soft_records.alike(rows)
     table, levels = soft_records.path(alike), soft_records.by_density(alike)
-    figure, alt = soft_plots.penalty_path(table, {"hard": levels.loc[("SalUn", 0.5)]}, title="random-10")
+    figure, alt = soft_plots.penalty_path(
+        table, {"hard": levels.loc[("SalUn", 0.5)]}, title="random-10"
+    )
     for axis, column in zip(figure.axes, ("gap_ua", "gap_ra", "gap_ta", "gap_mia"), strict=True):
         lines = {line.get_label(): line for line in axis.lines}
         assert lines["SalUn-soft"].get_xdata().tolist() == [0.01, 0.1]
         assert np.allclose(lines["SalUn-soft"].get_ydata(), table[column].iloc[1:])
-        assert lines["RL, β = 0"].get_xdata()[0] < 0.01 and lines["RL, β = 0"].get_ydata()[0] == table[column].iloc[0]
+        assert (
+            lines["RL, β = 0"].get_xdata()[0] < 0.01
+            and lines["RL, β = 0"].get_ydata()[0] == table[column].iloc[0]
+        )
         assert lines["hard"].get_ydata()[0] == levels.loc[("SalUn", 0.5), column]
     assert "random-10" in alt and "UA +6.0 to +3.0" in alt
 
 
 def test_densities_are_drawn_in_per_cent(rows):
-    figure, alt = soft_plots.densities({"random-10": soft_records.by_density(soft_records.alike(rows))})
+    figure, alt = soft_plots.densities(
+        {"random-10": soft_records.by_density(soft_records.alike(rows))}
+    )
     lines = {line.get_label(): line for line in figure.axes[0].lines}
-    assert lines["SalUn"].get_ydata().tolist() == [4, 4, 6] and lines["SalUn-annealed"].get_ydata().tolist() == [3, 3, 6]
-    assert np.allclose(lines["SalUn"].get_xdata(), [10, 50, 100], rtol=0.05) and "panels: random-10" in alt
+    assert lines["SalUn"].get_ydata().tolist() == [4, 4, 6] and lines[
+        "SalUn-annealed"
+    ].get_ydata().tolist() == [3, 3, 6]
+    assert (
+        np.allclose(lines["SalUn"].get_xdata(), [10, 50, 100], rtol=0.05)
+        and "panels: random-10" in alt
+    )
 
 
 def test_published_gaps_are_marked_apart_and_may_be_missing():
-    index = pd.MultiIndex.from_tuples([("random-10", "SalUn-soft"), ("random-10", "SalUn-annealed")])
-    table = pd.DataFrame({"measured": [3.0, 1.0], "low": [2.0, 0.5], "high": [4.0, 1.5], "published": [6.61, np.nan]}, index=index)
+    index = pd.MultiIndex.from_tuples(
+        [("random-10", "SalUn-soft"), ("random-10", "SalUn-annealed")]
+    )
+    table = pd.DataFrame(
+        {
+            "measured": [3.0, 1.0],
+            "low": [2.0, 0.5],
+            "high": [4.0, 1.5],
+            "published": [6.61, np.nan],
+        },
+        index=index,
+    )
     figure, alt = soft_plots.gaps_beside_published(table)
     lines = {line.get_label(): list(line.get_xdata()) for line in figure.axes[0].lines}
-    assert lines["measured here"] == [3.0, 1.0] and lines["published"][0] == 6.61 and np.isnan(lines["published"][1])
+    assert (
+        lines["measured here"] == [3.0, 1.0]
+        and lines["published"][0] == 6.61
+        and np.isnan(lines["published"][1])
+    )
     assert "SalUn-soft: +3.0" in alt

@@ -1,4 +1,6 @@
-"""What is left inside an unlearned classifier: layers, relearning, rounded weights, and the record of all of it."""
+"""What is left inside an unlearned classifier: layers, relearning, rounded weights, and the record
+of all of it.
+"""
 
 from __future__ import annotations
 
@@ -18,18 +20,35 @@ from salun_utils.traces.quantise import codes_changed, quantised, rounded_parame
 from salun_utils.traces.relearn import relearn
 
 ROOT = Path(__file__).parents[1]
-SMALL = {"dataset": "digits", "width": 0.25, "train_epochs": 6, "train_batch_size": 128, "forget_fraction": 0.2, "forget_class": 3}
+SMALL = {
+    "dataset": "digits",
+    "width": 0.25,
+    "train_epochs": 6,
+    "train_batch_size": 128,
+    "forget_fraction": 0.2,
+    "forget_class": 3,
+}
 METHODS = {"rl": {"epochs": 1, "lr": 0.02}, "salun": {"epochs": 1, "lr": 0.02}}
 
 
 @pytest.fixture(scope="module", params=["class", "random"])
 def record(request, tmp_path_factory) -> Record:
     spec = RunSpec(**SMALL, scenario=request.param, method="original")
-    plan = study.Plan(spec, METHODS, watched=20, compared=60, counts=(1, 4), steps=(0, 1, 3), benign=70, bits=(8, 3))
+    plan = study.Plan(
+        spec,
+        METHODS,
+        watched=20,
+        compared=60,
+        counts=(1, 4),
+        steps=(0, 1, 3),
+        benign=70,
+        bits=(8, 3),
+    )
     return study.run(plan, prepare(spec, cache=Cache(tmp_path_factory.mktemp("cache"))))
 
 
-# -- inside ---------------------------------------------------------------------------------------------------------------------
+# -- inside
+# ---------------------------------------------------------------------------------------------------------------------
 
 
 def test_the_last_layer_is_what_the_classifier_reads(tiny_model, digits_split):
@@ -40,8 +59,14 @@ def test_the_last_layer_is_what_the_classifier_reads(tiny_model, digits_split):
     assert list(found) == inside.stages(tiny_model) and list(found)[-1] == inside.LAST
     logits = su.metrics.predict_logits(tiny_model, pictures)
     assert torch.allclose(tiny_model.fc(found[inside.LAST]), logits, atol=1e-5)
-    assert tiny_model.training and all(torch.equal(before[n], v) for n, v in tiny_model.state_dict().items())
-    assert not any(m._forward_hooks or m._forward_pre_hooks for m in tiny_model.modules() if m is not tiny_model)
+    assert tiny_model.training and all(
+        torch.equal(before[n], v) for n, v in tiny_model.state_dict().items()
+    )
+    assert not any(
+        m._forward_hooks or m._forward_pre_hooks
+        for m in tiny_model.modules()
+        if m is not tiny_model
+    )
     with pytest.raises(InputError, match="no layer 'nowhere'"):
         inside.activations(tiny_model, pictures, ["nowhere"])
 
@@ -49,10 +74,16 @@ def test_the_last_layer_is_what_the_classifier_reads(tiny_model, digits_split):
 @pytest.mark.parametrize("arch", ["resnet18", "vgg16_bn", "swin_t", "vit_tiny", "mixer_s"])
 def test_every_family_of_networks_can_be_read(arch, digits_split):
     model = su.models.create(arch, num_classes=10, channels=1, image_size=32, width=0.25)
-    pictures = su.data.images.Images(torch.randint(0, 256, (6, 1, 32, 32), dtype=torch.uint8), torch.arange(6))
+    pictures = su.data.images.Images(
+        torch.randint(0, 256, (6, 1, 32, 32), dtype=torch.uint8), torch.arange(6)
+    )
     found = inside.activations(model, pictures)
     assert len(found) >= 2 and all(v.shape[0] == 6 and v.ndim == 2 for v in found.values())
-    assert torch.allclose(inside.last_linear(model)(found[inside.LAST]), su.metrics.predict_logits(model, pictures), atol=1e-4)
+    assert torch.allclose(
+        inside.last_linear(model)(found[inside.LAST]),
+        su.metrics.predict_logits(model, pictures),
+        atol=1e-4,
+    )
 
 
 def test_alignment_is_one_for_the_same_network_and_lower_for_another(tiny_model, digits_split):
@@ -62,21 +93,30 @@ def test_alignment_is_one_for_the_same_network_and_lower_for_another(tiny_model,
     assert inside.alignment(mine, its)[inside.LAST] < 0.95
 
 
-def test_probes_find_a_class_that_the_network_knows_and_no_members_where_there_are_none(tiny_model, digits, digits_split):
+def test_probes_find_a_class_that_the_network_knows_and_no_members_where_there_are_none(
+    tiny_model, digits, digits_split
+):
     assert inside.class_probe(tiny_model, digits.test, 3)["class"] > 80
     order = torch.randperm(len(digits_split.test), generator=torch.Generator().manual_seed(0))
-    one, two = (digits_split.test.subset(rows) for rows in order.chunk(2))  # both sides are pictures that it never saw
+    # both sides are pictures that it never saw
+    one, two = (digits_split.test.subset(rows) for rows in order.chunk(2))
     assert 35 < inside.membership_probe(tiny_model, one, two, seed=0) < 65
     half = inside.halves(torch.tensor([0, 0, 0, 1, 1]))
     assert half.tolist() == [True, False, True, True, False]
 
 
-# -- relearning -----------------------------------------------------------------------------------------------------------------
+# -- relearning
+# -----------------------------------------------------------------------------------------------------------------
 
 
-def test_relearning_leaves_the_model_and_the_running_statistics(tiny_model, digits_split, monkeypatch):
+def test_relearning_leaves_the_model_and_the_running_statistics(
+    tiny_model, digits_split, monkeypatch
+):
     before, seen = copy.deepcopy(tiny_model.state_dict()), []
-    monkeypatch.setattr("salun_utils.traces.relearn.fit", lambda model, *a, **k: (seen.append(model), su.training.fit(model, *a, **k))[1])
+    monkeypatch.setattr(
+        "salun_utils.traces.relearn.fit",
+        lambda model, *a, **k: (seen.append(model), su.training.fit(model, *a, **k))[1],
+    )
     pictures = digits_split.forget.subset(range(4))
     looks = relearn(tiny_model, pictures, {"test": digits_split.test}, steps=(0, 2, 5), lr=0.01)
     assert [look["step"] for look in looks] == [0, 2, 5]
@@ -97,7 +137,9 @@ def test_relearning_takes_the_steps_it_says(tiny_model, digits_split):
         optimizer.zero_grad()
         torch.nn.functional.cross_entropy(plain(x), y).backward()
         optimizer.step()
-    expected = su.metrics.accuracy(su.metrics.predict_logits(plain, digits_split.test), digits_split.test.labels)
+    expected = su.metrics.accuracy(
+        su.metrics.predict_logits(plain, digits_split.test), digits_split.test.labels
+    )
     looks = relearn(tiny_model, few, {"test": digits_split.test}, steps=(3,), lr=0.01)
     assert looks == [{"step": 3, "test": pytest.approx(expected, abs=0.5)}]
 
@@ -108,7 +150,8 @@ def test_steps_ascend(steps, tiny_model, digits_split):
         relearn(tiny_model, digits_split.forget, {}, steps=steps, lr=0.1)
 
 
-# -- rounding -------------------------------------------------------------------------------------------------------------------
+# -- rounding
+# -------------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("bits", [2, 4, 8])
@@ -146,7 +189,8 @@ def test_a_channel_of_zeros_stays_zero(tiny_model):
     assert (quantised(tiny_model).fc.weight[0] == 0).all()
 
 
-# -- the study ------------------------------------------------------------------------------------------------------------------
+# -- the study
+# ------------------------------------------------------------------------------------------------------------------
 
 
 def test_a_record_holds_every_network_beside_retrain(record):
@@ -155,12 +199,20 @@ def test_a_record_holds_every_network_beside_retrain(record):
     assert all(v == 1 for layers in found["retrain"]["cka"].values() for v in layers.values())
     assert found["original"]["scores"]["ua"] < found["retrain"]["scores"]["ua"]
     for name, network in found.items():
-        assert {k: len(v) for k, v in network["margins"].items()} == {"forget": 20, "retain": 10, "test": 10}, name
+        assert {k: len(v) for k, v in network["margins"].items()} == {
+            "forget": 20,
+            "retain": 10,
+            "test": 10,
+        }, name
         assert set(network["relearn"]) == {"1", "4", "benign"}
         assert [look["step"] for look in network["relearn"]["4"]] == [0, 1, 3]
         assert network["rounded"]["8"]["lesson"] == 4
     assert found["original"]["rounded"]["8"]["codes_changed"] == 0
-    assert 0 < found["salun"]["rounded"]["8"]["codes_changed"] <= found["rl"]["rounded"]["8"]["codes_changed"]
+    assert (
+        0
+        < found["salun"]["rounded"]["8"]["codes_changed"]
+        <= found["rl"]["rounded"]["8"]["codes_changed"]
+    )
     assert found["retrain again"]["margins"] != found["retrain"]["margins"]
     assert Record.model_validate_json(record.model_dump_json()) == record
 
@@ -171,7 +223,9 @@ def test_what_is_followed_fits_the_scenario(record):
         assert set(look) == {"step", "forget", "test", "test_forgotten"}
         assert set(record.measurements["networks"]["rl"]["probe"]) == {"class", "others"}
     else:
-        assert set(look) == {"step", "forget", "test"} and set(record.measurements["networks"]["rl"]["probe"]) == {"member"}
+        assert set(look) == {"step", "forget", "test"} and set(
+            record.measurements["networks"]["rl"]["probe"]
+        ) == {"member"}
 
 
 @pytest.mark.parametrize(
@@ -191,5 +245,7 @@ def test_a_plan_is_checked_before_anything_is_computed(changes, message):
 
 def test_its_records_are_known_by_the_code_of_every_method():
     template = ROOT / "notebooks" / "00_traces.ipynb"
-    digest = lambda *names: code_of(template, {"methods": json.dumps({name: {} for name in names})})["fingerprint"]  # noqa: E731
+    digest = lambda *names: code_of(
+        template, {"methods": json.dumps({name: {} for name in names})}
+    )["fingerprint"]  # noqa: E731
     assert digest("rl") != digest("rl", "scrub") == digest("scrub", "rl")

@@ -1,4 +1,6 @@
-"""`fit`: the same bytes from the same seed, interrupted or not; schedules, weights, clipping; bad settings refused."""
+"""`fit`: the same bytes from the same seed, interrupted or not; schedules, weights, clipping; bad
+settings refused.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,11 @@ def trained(digits, few, **options):
 
 
 def bits(model):
-    return {n: t.detach().clone().contiguous().view(torch.uint8) for n, t in model.state_dict().items() if t.ndim}
+    return {
+        n: t.detach().clone().contiguous().view(torch.uint8)
+        for n, t in model.state_dict().items()
+        if t.ndim
+    }
 
 
 def same(a, b):
@@ -37,12 +43,15 @@ def same(a, b):
     return all(torch.equal(a[n], b[n]) for n in a)
 
 
-# -- the same bytes ------------------------------------------------------------------------------------------------------
+# -- the same bytes
+# ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
 def test_the_same_seed_gives_the_same_bytes_and_another_seed_others(digits, few, precision):
-    one, again, other = (trained(digits, few, seed=s, augment="crop", precision=precision) for s in (1, 1, 2))
+    one, again, other = (
+        trained(digits, few, seed=s, augment="crop", precision=precision) for s in (1, 1, 2)
+    )
     assert same(one, again)
     assert not same(one, other)
 
@@ -72,7 +81,8 @@ class Interrupted(Exception):
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-@pytest.mark.parametrize("at", [3, 5, 7, 10, 14], ids=lambda step: f"step{step}")  # five steps an epoch: amid and at the border
+# five steps an epoch: amid and at the border
+@pytest.mark.parametrize("at", [3, 5, 7, 10, 14], ids=lambda step: f"step{step}")
 def test_an_interrupted_training_goes_on_to_the_same_bytes(digits, few, tmp_path, optimizer, at):
     def dropping():
         model = digit_net(digits)
@@ -81,7 +91,15 @@ def test_an_interrupted_training_goes_on_to_the_same_bytes(digits, few, tmp_path
 
     mask = SaliencyMask.random(dict(dropping().named_parameters()), 0.6, 0)
     options = dict(
-        epochs=3, lr=0.02, seed=4, batch_size=64, optimizer=optimizer, schedule="one-cycle", augment="crop", mask=mask, precision="float32"
+        epochs=3,
+        lr=0.02,
+        seed=4,
+        batch_size=64,
+        optimizer=optimizer,
+        schedule="one-cycle",
+        augment="crop",
+        mask=mask,
+        precision="float32",
     )
     whole = dropping()
     straight = fit(whole, few, **options)
@@ -96,7 +114,9 @@ def test_an_interrupted_training_goes_on_to_the_same_bytes(digits, few, tmp_path
     assert path.is_file() == (at > 5)
     steps = []
     resumed = dropping()
-    history = fit(resumed, few, **options, checkpoint=path, after_step=lambda step, rate: steps.append(step))
+    history = fit(
+        resumed, few, **options, checkpoint=path, after_step=lambda step, rate: steps.append(step)
+    )
     assert steps == list(range(5 * ((at - 1) // 5) + 1, 16)), "finished epochs are not repeated"
     assert same(resumed, whole)
     assert (history.losses, history.steps) == (straight.losses, 15)
@@ -113,10 +133,24 @@ def test_a_finished_checkpoint_gives_the_result_without_a_step(digits, few, tmp_
     assert same(one, trained(digits, few, checkpoint=path, after_step=never))
 
 
-@pytest.mark.parametrize("change", [{"lr": 0.06}, {"seed": 1}, {"epochs": 3}, {"schedule": "steps"}, {"optimizer": "adam"}, {"mask": 0.5}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"lr": 0.06},
+        {"seed": 1},
+        {"epochs": 3},
+        {"schedule": "steps"},
+        {"optimizer": "adam"},
+        {"mask": 0.5},
+    ],
+)
 def test_a_checkpoint_of_other_settings_is_refused(digits, few, tmp_path, change):
     if "mask" in change:
-        change = {"mask": SaliencyMask.random(dict(digit_net(digits).named_parameters()), change["mask"], 0)}
+        change = {
+            "mask": SaliencyMask.random(
+                dict(digit_net(digits).named_parameters()), change["mask"], 0
+            )
+        }
     trained(digits, few, epochs=2, checkpoint=tmp_path / "fit.pt")
     with pytest.raises(InputError, match="other settings"):
         trained(digits, few, **{"epochs": 2, "checkpoint": tmp_path / "fit.pt"} | change)
@@ -136,7 +170,8 @@ def test_a_damaged_checkpoint_is_refused(digits, few, tmp_path, content):
         trained(digits, few, epochs=1, checkpoint=path)
 
 
-# -- schedules, loss, hooks into the loop --------------------------------------------------------------------------------
+# -- schedules, loss, hooks into the loop
+# --------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -145,7 +180,10 @@ def test_a_damaged_checkpoint_is_refused(digits, few, tmp_path, content):
         ("constant", {0: 1, 0.3: 1, 0.999: 1}),
         ("cosine", {0: 1, 0.5: 0.5, 1: 0, 0.25: 0.5 + 0.5 * math.sqrt(0.5)}),
         ("one-cycle", {0: 0.04, 0.15: 0.52, 0.3: 1, 0.65: 0.5, 1: 0}),
-        ("steps", {0: 1, 90.9 / 182: 1, 91 / 182: 0.1, 135.9 / 182: 0.1, 136.5 / 182: 0.01, 1: 0.01}),
+        (
+            "steps",
+            {0: 1, 90.9 / 182: 1, 91 / 182: 0.1, 135.9 / 182: 0.1, 136.5 / 182: 0.01, 1: 0.01},
+        ),
     ],
 )
 def test_the_values_of_the_schedules(name, want):
@@ -156,16 +194,34 @@ def test_the_values_of_the_schedules(name, want):
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_each_step_is_taken_at_the_rate_of_the_schedule(digits, few, schedule):
     rates = []
-    trained(digits, few, epochs=2, lr=0.2, schedule=schedule, after_step=lambda step, rate: rates.append((step, rate)))
+    trained(
+        digits,
+        few,
+        epochs=2,
+        lr=0.2,
+        schedule=schedule,
+        after_step=lambda step, rate: rates.append((step, rate)),
+    )
     assert [step for step, _ in rates] == list(range(1, 11))
-    assert [rate for _, rate in rates] == pytest.approx([0.2 * SCHEDULES[schedule](i / 10) for i in range(10)])
+    assert [rate for _, rate in rates] == pytest.approx(
+        [0.2 * SCHEDULES[schedule](i / 10) for i in range(10)]
+    )
 
 
 def test_one_step_of_sgd_by_hand(digits, few):
     """w - lr * (gradient + weight decay * w), the gradient that of the mean loss over the batch."""
     model = digit_net(digits)
     twin = copy.deepcopy(model)
-    fit(model, few, epochs=1, lr=0.1, schedule="constant", batch_size=300, weight_decay=0.01, precision="float32")
+    fit(
+        model,
+        few,
+        epochs=1,
+        lr=0.1,
+        schedule="constant",
+        batch_size=300,
+        weight_decay=0.01,
+        precision="float32",
+    )
     order = torch.randperm(300, generator=generator(0, "batches"))
     twin.train()
     nn.functional.cross_entropy(twin(few.pixels[order].float() / 255), few.labels[order]).backward()
@@ -175,24 +231,38 @@ def test_one_step_of_sgd_by_hand(digits, few):
 
 def test_the_loss_weighs_each_picture():
     model = nn.Linear(3, 4)
-    x, y, w = torch.rand(5, 3), torch.tensor([0, 1, 2, 3, 0]), torch.tensor([1.0, 0.0, -2.0, 0.5, 1.0])
-    single = torch.stack([nn.functional.cross_entropy(model(x[i : i + 1]), y[i : i + 1]) for i in range(5)])
+    x, y, w = (
+        torch.rand(5, 3),
+        torch.tensor([0, 1, 2, 3, 0]),
+        torch.tensor([1.0, 0.0, -2.0, 0.5, 1.0]),
+    )
+    single = torch.stack(
+        [nn.functional.cross_entropy(model(x[i : i + 1]), y[i : i + 1]) for i in range(5)]
+    )
     torch.testing.assert_close(cross_entropy(model, (x, y, w)), (w * single).sum() / 5)
     torch.testing.assert_close(cross_entropy(model, (x, y)), single.mean())
 
 
 def test_weights_of_the_pictures_reach_the_training(digits, few):
-    """Weight 1 everywhere is no weight; weight 0 everywhere leaves nothing but decay; a negative weight ascends the loss."""
+    """Weight 1 everywhere is no weight; weight 0 everywhere leaves nothing but decay; a negative
+    weight ascends the loss.
+    """
     plain, ones = trained(digits, few), trained(digits, few.with_weights(1.0))
     for (n, p), q in zip(plain.named_parameters(), ones.parameters()):
         torch.testing.assert_close(p, q, rtol=1e-4, atol=1e-5, msg=n)
     still = trained(digits, few.with_weights(0.0), weight_decay=0.0)
-    assert all(torch.equal(p, q) for p, q in zip(still.parameters(), digit_net(digits).parameters()))
+    assert all(
+        torch.equal(p, q) for p, q in zip(still.parameters(), digit_net(digits).parameters())
+    )
 
     def loss(model):
         return nn.functional.cross_entropy(model(few.pixels.float() / 255), few.labels).item()
 
-    assert loss(trained(digits, few, lr=0.01)) < loss(digit_net(digits)) < loss(trained(digits, few.with_weights(-1.0), lr=0.01))
+    assert (
+        loss(trained(digits, few, lr=0.01))
+        < loss(digit_net(digits))
+        < loss(trained(digits, few.with_weights(-1.0), lr=0.01))
+    )
 
 
 def test_the_loss_of_an_epoch_is_the_mean_over_its_pictures(digits, few):
@@ -217,7 +287,16 @@ def test_clipping_bounds_the_norm_of_all_gradients_together(digits, few):
 
     for limit in (None, 0.1):
         model = digit_net(digits)
-        fit(model, few, epochs=1, lr=1e-6, batch_size=300, max_grad_norm=limit, after_step=note, precision="float32")
+        fit(
+            model,
+            few,
+            epochs=1,
+            lr=1e-6,
+            batch_size=300,
+            max_grad_norm=limit,
+            after_step=note,
+            precision="float32",
+        )
     assert norms[0] > 0.2
     assert norms[1] == pytest.approx(0.1, rel=1e-3)
 
@@ -228,7 +307,9 @@ def test_before_step_may_edit_the_gradients(digits, few):
             p.grad.zero_()
 
     model = trained(digits, few, before_step=wipe, weight_decay=0.0)
-    assert all(torch.equal(p, q) for p, q in zip(model.parameters(), digit_net(digits).parameters()))
+    assert all(
+        torch.equal(p, q) for p, q in zip(model.parameters(), digit_net(digits).parameters())
+    )
 
 
 def test_data_may_change_with_the_epoch(digits, few):
@@ -244,7 +325,11 @@ def test_data_may_change_with_the_epoch(digits, few):
 
 
 def test_an_optimizer_of_ones_own(digits, few):
-    own = trained(digits, few, optimizer=lambda params: torch.optim.SGD(params, lr=9.0, momentum=0.9, weight_decay=5e-4))
+    own = trained(
+        digits,
+        few,
+        optimizer=lambda params: torch.optim.SGD(params, lr=9.0, momentum=0.9, weight_decay=5e-4),
+    )
     assert same(own, trained(digits, few))  # its rate is the schedule's
 
 
@@ -262,8 +347,11 @@ def test_a_model_is_left_in_evaluation_mode_and_knows_how_it_was_trained(digits,
     model = trained(digits, few, epochs=1, lr=0.03, schedule="steps")
     assert not any(m.training for m in model.modules())
     assert {k: model.fitted_with[k] for k in ("epochs", "lr", "schedule", "batch_size")} == {
-        "epochs": 1, "lr": 0.03, "schedule": "steps", "batch_size": 64,
-    }  # fmt: skip
+        "epochs": 1,
+        "lr": 0.03,
+        "schedule": "steps",
+        "batch_size": 64,
+    }
     fit(model, few, epochs=2, lr=0.01)
     assert model.fitted_with["epochs"] == 1, "what is noted is how the original came about"
 
@@ -273,12 +361,18 @@ def test_it_learns(digits, digits_split, tiny_model):
     assert (tiny_model(x).argmax(1) == y).float().mean() > 0.9
 
 
-# -- what can go wrong ---------------------------------------------------------------------------------------------------
+# -- what can go wrong
+# ---------------------------------------------------------------------------------------------------
 
 
 def test_a_loss_that_is_not_finite_stops_the_training(digits, few, tmp_path):
     with pytest.raises(TrainingDivergedError, match="epoch 1 of 2"):
-        trained(digits, few, loss=lambda model, batch: cross_entropy(model, batch) * float("nan"), checkpoint=tmp_path / "fit.pt")
+        trained(
+            digits,
+            few,
+            loss=lambda model, batch: cross_entropy(model, batch) * float("nan"),
+            checkpoint=tmp_path / "fit.pt",
+        )
     assert not list(tmp_path.iterdir()), "nothing is saved"
     with pytest.raises(TrainingDivergedError, match="the loss became"):
         trained(digits, few, lr=1e30, schedule="constant", epochs=3)
@@ -309,7 +403,9 @@ def test_a_loss_that_is_not_finite_stops_the_training(digits, few, tmp_path):
         ("max_grad_norm", float("nan"), "max_grad_norm must be"),
     ],
 )
-def test_settings_out_of_range_are_refused_before_anything_changes(digits, few, setting, value, message):
+def test_settings_out_of_range_are_refused_before_anything_changes(
+    digits, few, setting, value, message
+):
     model = digit_net(digits)
     with pytest.raises(InputError, match=message) as caught:
         fit(model, few, **{"epochs": 1, "lr": 0.1} | {setting: value})
@@ -327,5 +423,3 @@ def test_a_mask_of_another_model_is_refused(digits, few):
     mask = SaliencyMask.from_bools({"fc.weight": torch.ones(10, 64, dtype=torch.bool)})
     with pytest.raises(InputError, match="the mask doesn't fit the model"):
         trained(digits, few, mask=mask)
-
-

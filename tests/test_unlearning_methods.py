@@ -49,7 +49,9 @@ def same(a: dict, b: dict) -> bool:
 
 
 def mean_loss(model: nn.Module, images: Images) -> float:
-    return nn.functional.cross_entropy(su.metrics.predict_logits(model, images), images.labels).item()
+    return nn.functional.cross_entropy(
+        su.metrics.predict_logits(model, images), images.labels
+    ).item()
 
 
 def job_of(model: nn.Module, split, mask: SaliencyMask | None = None, **settings) -> Job:
@@ -62,12 +64,16 @@ def split(digits):
     whole = su.data.random_split(digits, fraction=0.1, seed=0)
     rows = torch.cat([whole.forget.index[:72], whole.retain.index[:200]]).sort().values
     part = digits.train.subset(rows)
-    data = su.data.from_tensors(train=(part.pixels, part.labels), test=(digits.test.pixels, digits.test.labels))
+    data = su.data.from_tensors(
+        train=(part.pixels, part.labels), test=(digits.test.pixels, digits.test.labels)
+    )
     return su.data.random_split(data, fraction=0.3, seed=0)
 
 
 class Own(nn.Module):
-    """A network of the user's own: no recipe, no normalisation layer, a head that is not the last module."""
+    """A network of the user's own: no recipe, no normalisation layer, a head that is not the last
+    module.
+    """
 
     def __init__(self):
         super().__init__()
@@ -103,7 +109,8 @@ def regression():
         return OneLayer()
 
 
-# -- the contract -------------------------------------------------------------------------------------------------------------
+# -- the contract
+# -------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -113,7 +120,9 @@ def test_input_stays_output_fits_and_nothing_is_nan(name, tiny_model, split):
     assert same(before, state(tiny_model)) and modes == [m.training for m in tiny_model.modules()]
     assert all(p.grad is None for p in tiny_model.parameters())
     assert result.model is not tiny_model and not result.model.training
-    assert {n: t.shape for n, t in result.model.state_dict().items()} == {n: t.shape for n, t in before.items()}
+    assert {n: t.shape for n, t in result.model.state_dict().items()} == {
+        n: t.shape for n, t in before.items()
+    }
     logits = su.metrics.predict_logits(result.model, split.test)
     assert logits.shape == (len(split.test), 10) and logits.isfinite().all()
     assert same(before, state(result.model)) == (name == "original")
@@ -122,7 +131,9 @@ def test_input_stays_output_fits_and_nothing_is_nan(name, tiny_model, split):
 @pytest.mark.parametrize("name", MASKED)
 def test_held_weights_are_exact_and_free_ones_move(name, tiny_model, split):
     loud = {"fisher": {"alpha": 1e-9}, "iu": {"alpha": 1e4}, "ssd": {"alpha": 1.0}}.get(name, {})
-    result = unlearn(name, tiny_model, split, mask="random", keep=0.3, seed=2, **quick(name, **loud))
+    result = unlearn(
+        name, tiny_model, split, mask="random", keep=0.3, seed=2, **quick(name, **loud)
+    )
     moved = 0
     for (n, old), new in zip(tiny_model.named_parameters(), result.model.parameters()):
         free = result.mask[n]
@@ -134,28 +145,50 @@ def test_held_weights_are_exact_and_free_ones_move(name, tiny_model, split):
 @pytest.mark.parametrize("name", MASKED)
 def test_statistics_of_wholly_held_layers_stay(name, tiny_model, split):
     bools = {n: torch.full(p.shape, n.startswith("fc")) for n, p in tiny_model.named_parameters()}
-    result = unlearn(name, tiny_model, split, mask=SaliencyMask.from_bools(bools), seed=2, **quick(name))
+    result = unlearn(
+        name, tiny_model, split, mask=SaliencyMask.from_bools(bools), seed=2, **quick(name)
+    )
     before, after = state(tiny_model), state(result.model)
     assert all(torch.equal(before[n], after[n]) for n in before if not n.startswith("fc"))
 
 
 @pytest.mark.parametrize("name", CHANGING)
 def test_same_seed_same_bytes(name, tiny_model, split):
-    first, again = (state(unlearn(name, tiny_model, split, seed=3, **quick(name)).model) for _ in range(2))
+    first, again = (
+        state(unlearn(name, tiny_model, split, seed=3, **quick(name)).model) for _ in range(2)
+    )
     assert same(first, again)
 
 
-@pytest.mark.parametrize("name", ["rl", "salun-soft", "salun-annealed", "neggrad+", "scrub", "sfr-on", "fisher", "be", "iu", "ssd"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "rl",
+        "salun-soft",
+        "salun-annealed",
+        "neggrad+",
+        "scrub",
+        "sfr-on",
+        "fisher",
+        "be",
+        "iu",
+        "ssd",
+    ],
+)
 def test_another_seed_gives_another_result(name, tiny_model, split):
     loud = {"iu": {"alpha": 1e4}, "ssd": {"alpha": 1.0}}.get(name, {})
-    first, other = (state(unlearn(name, tiny_model, split, seed=s, **quick(name, **loud)).model) for s in (3, 4))
+    first, other = (
+        state(unlearn(name, tiny_model, split, seed=s, **quick(name, **loud)).model) for s in (3, 4)
+    )
     assert not same(first, other)
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_model_of_the_users_own(name, own, split):
     before, rule = state(own), "saliency" if METHODS[name].takes_mask else None
-    result, again = (unlearn(name, own, split, mask=rule, keep=0.3, seed=1, **quick(name)) for _ in range(2))
+    result, again = (
+        unlearn(name, own, split, mask=rule, keep=0.3, seed=1, **quick(name)) for _ in range(2)
+    )
     assert same(before, state(own)) and isinstance(result.model, Own)
     assert su.metrics.predict_logits(result.model, split.test).isfinite().all()
     assert same(state(result.model), state(again.model))
@@ -176,7 +209,9 @@ def test_declared_search_spaces_hold_defaults(name):
     assert method.search or name == "retrain"
     for parameter, space in method.search.items():
         if isinstance(space, Range):
-            assert space.low <= method.defaults[parameter] <= space.high and (space.low > 0 or not space.log)
+            assert space.low <= method.defaults[parameter] <= space.high and (
+                space.low > 0 or not space.log
+            )
         else:
             assert method.defaults[parameter] in space
 
@@ -196,21 +231,36 @@ def test_a_closed_form_that_overflows_raises(name, tiny_model, split):
 @pytest.mark.parametrize(
     ("name", "bad"),
     [
-        ("iu", {"damping": 0}), ("iu", {"samples": 0}), ("iu", {"alpha": float("nan")}), ("bs", {"bound": 2}), ("l1-sparse", {"gamma": -1}),
-        ("l1-sparse", {"epochs": "ten"}), ("salun-soft", {"beta": -0.1}), ("salun-soft", {"epochs": 0}), ("fisher", {"samples": 1.5}),
-        ("salun-soft", {"schedule": "falling"}), ("salun-annealed", {"final_keep": 1.1}), ("salun-annealed", {"every": 0}),
+        ("iu", {"damping": 0}),
+        ("iu", {"samples": 0}),
+        ("iu", {"alpha": float("nan")}),
+        ("bs", {"bound": 2}),
+        ("l1-sparse", {"gamma": -1}),
+        ("l1-sparse", {"epochs": "ten"}),
+        ("salun-soft", {"beta": -0.1}),
+        ("salun-soft", {"epochs": 0}),
+        ("fisher", {"samples": 1.5}),
+        ("salun-soft", {"schedule": "falling"}),
+        ("salun-annealed", {"final_keep": 1.1}),
+        ("salun-annealed", {"every": 0}),
         ("salun-annealed", {"epochs": 0}),
-        ("neggrad+", {"beta": 1.5}), ("scrub", {"max_epochs": -1}), ("scrub", {"temperature": 0}), ("ssd", {"dampening": -1}),
-        ("sfr-on", {"every": 0}), ("sfr-on", {"gamma": "one"}), ("be", {"epochs": 0}),
+        ("neggrad+", {"beta": 1.5}),
+        ("scrub", {"max_epochs": -1}),
+        ("scrub", {"temperature": 0}),
+        ("ssd", {"dampening": -1}),
+        ("sfr-on", {"every": 0}),
+        ("sfr-on", {"gamma": "one"}),
+        ("be", {"epochs": 0}),
     ],
-)  # fmt: skip
+)
 def test_bad_values_are_refused_in_one_line(name, bad, tiny_model, split):
     with pytest.raises(InputError) as error:
         unlearn(name, tiny_model, split, **{**quick(name), **bad})
     assert next(iter(bad)) in str(error.value) and "\n" not in str(error.value)
 
 
-# -- what each method does ----------------------------------------------------------------------------------------------------
+# -- what each method does
+# ----------------------------------------------------------------------------------------------------
 
 
 def logistic_gradients(model: OneLayer, images: Images) -> torch.Tensor:
@@ -248,9 +298,15 @@ def test_iu_takes_the_newton_step_of_a_logistic_regression(damping, regression, 
 def test_iu_in_blocks_is_the_same(regression, split, monkeypatch):
     (v,) = gradient_sum(regression, split.forget, 64)
     whole = inverse_fisher_times(regression, split.retain, [v], damping=0.1)[0]
-    monkeypatch.setattr("salun_utils.unlearning.iu.CPU_BYTES", 100 * 640 * 4)  # room for 100 gradients: 50 a block
+    # room for 100 gradients: 50 a block
+    monkeypatch.setattr("salun_utils.unlearning.iu.CPU_BYTES", 100 * 640 * 4)
     assert len(split.retain) > 100
-    torch.testing.assert_close(inverse_fisher_times(regression, split.retain, [v], damping=0.1)[0], whole, rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(
+        inverse_fisher_times(regression, split.retain, [v], damping=0.1)[0],
+        whole,
+        rtol=1e-4,
+        atol=1e-5,
+    )
 
 
 def test_be_moves_the_boundary_and_removes_the_shadow_class(tiny_model, split):
@@ -271,8 +327,16 @@ def test_be_trains_towards_a_class_that_is_not_there(tiny_model, split, monkeypa
 
     monkeypatch.setattr(Job, "fit", spy)
     unlearn("be", tiny_model, split, mask="random", keep=0.2, **quick("be"))
-    assert (seen["labels"] == 10).all() and len(seen["labels"]) == len(split.forget) and seen["classes"] == 11
-    assert seen["mask"]["fc.weight"][10].all() and seen["mask"]["fc.bias"][10] and seen["mask"].shapes["fc.weight"] == (11, 64)
+    assert (
+        (seen["labels"] == 10).all()
+        and len(seen["labels"]) == len(split.forget)
+        and seen["classes"] == 11
+    )
+    assert (
+        seen["mask"]["fc.weight"][10].all()
+        and seen["mask"]["fc.bias"][10]
+        and seen["mask"].shapes["fc.weight"] == (11, 64)
+    )
 
 
 def test_be_needs_a_linear_head(split):
@@ -285,9 +349,12 @@ def test_bs_takes_the_nearest_wrong_class():
     model = nn.Sequential(nn.Flatten(), nn.Linear(3, 3, bias=False))
     with torch.no_grad():
         model[1].weight.copy_(20 * torch.eye(3))
-    x = torch.tensor([[150, 140, 20], [150, 20, 140], [250, 60, 80], [20, 150, 160]], dtype=torch.uint8).reshape(4, 1, 1, 3)
+    x = torch.tensor(
+        [[150, 140, 20], [150, 20, 140], [250, 60, 80], [20, 150, 160]], dtype=torch.uint8
+    ).reshape(4, 1, 1, 3)
     images = Images(x, torch.tensor([0, 0, 0, 1]))
-    # Class k scores its pixel: 26/255 down for the true class and as much up for the others. The third picture's true class still
+    # Class k scores its pixel: 26/255 down for the true class and as much up for the others. The
+    # third picture's true class still
     # leads by far after the step, and the runner-up is taken; the fourth is mistaken already.
     assert nearest_wrong_labels(model, images, bound=0.1).tolist() == [1, 2, 2, 2]
 
@@ -303,21 +370,39 @@ def test_bs_labels_come_from_the_frozen_original(tiny_model, split, monkeypatch)
 
 def test_l1_sparse_without_a_penalty_is_fine_tuning(tiny_model, split):
     plain = unlearn("ft", tiny_model, split, epochs=2, **PLAIN).model
-    without, strong = (unlearn("l1-sparse", tiny_model, split, epochs=2, gamma=g, **PLAIN).model for g in (0, 3e-3))
+    without, strong = (
+        unlearn("l1-sparse", tiny_model, split, epochs=2, gamma=g, **PLAIN).model for g in (0, 3e-3)
+    )
     for a, b in zip(without.parameters(), plain.parameters()):
         torch.testing.assert_close(a, b)
-    assert sum(p.abs().sum() for p in strong.parameters()) < sum(p.abs().sum() for p in without.parameters())
+    assert sum(p.abs().sum() for p in strong.parameters()) < sum(
+        p.abs().sum() for p in without.parameters()
+    )
 
 
 def test_l1_penalty_falls_in_a_straight_line():
-    """On black pictures without bias the loss has no gradient, so that each weight shrinks by lr * gamma * (1 + ... + 1/T)."""
+    """On black pictures without bias the loss has no gradient, so that each weight shrinks by lr *
+    gamma * (1 + ... + 1/T).
+    """
     black = torch.zeros(80, 1, 8, 8, dtype=torch.uint8)
     labels = torch.arange(80) % 10
-    data = su.data.from_tensors(train=(black, labels), test=(black, labels), classes=[str(i) for i in range(10)])
+    data = su.data.from_tensors(
+        train=(black, labels), test=(black, labels), classes=[str(i) for i in range(10)]
+    )
     cut = su.data.random_split(data, fraction=0.5, seed=0)
     model = OneLayer()
     steps = 3 * math.ceil(len(cut.retain) / 16)
-    result = unlearn("l1-sparse", model, cut, epochs=3, lr=0.1, gamma=1e-3, momentum=0.0, weight_decay=0.0, batch_size=16)
+    result = unlearn(
+        "l1-sparse",
+        model,
+        cut,
+        epochs=3,
+        lr=0.1,
+        gamma=1e-3,
+        momentum=0.0,
+        weight_decay=0.0,
+        batch_size=16,
+    )
     shrunk = 0.1 * 1e-3 * (steps + 1) / 2
     old, new = model.layer.weight.detach(), result.model.layer.weight.detach()
     big = old.abs() > 2 * shrunk
@@ -326,7 +411,9 @@ def test_l1_penalty_falls_in_a_straight_line():
 
 def test_soft_threshold_by_hand():
     values, anchor = torch.tensor([1.5, 0.5, 1.05, 0.95, 1.0]), torch.ones(5)
-    torch.testing.assert_close(soft_threshold(values, anchor, 0.1), torch.tensor([1.4, 0.6, 1.0, 1.0, 1.0]))
+    torch.testing.assert_close(
+        soft_threshold(values, anchor, 0.1), torch.tensor([1.4, 0.6, 1.0, 1.0, 1.0])
+    )
     assert torch.equal(soft_threshold(values, anchor, 0.1)[2:], anchor[2:])
 
 
@@ -340,7 +427,9 @@ def test_salun_soft_holds_more_weights_under_a_larger_penalty(tiny_model, split)
 
 
 def test_salun_soft_without_a_penalty_is_rl(tiny_model, split):
-    soft = unlearn("salun-soft", tiny_model, split, epochs=2, lr=0.01, seed=5, beta=0, **PLAIN).model
+    soft = unlearn(
+        "salun-soft", tiny_model, split, epochs=2, lr=0.01, seed=5, beta=0, **PLAIN
+    ).model
     rl = unlearn("rl", tiny_model, split, epochs=2, lr=0.01, seed=5, **PLAIN).model
     for a, b in zip(soft.parameters(), rl.parameters()):
         torch.testing.assert_close(a, b)
@@ -350,7 +439,9 @@ def flat(model: nn.Module) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in model.parameters()])
 
 
-def soft_by_hand(model: nn.Module, split, *, epochs: int, lr: float, beta: float, factor, seed: int = 0) -> nn.Module:
+def soft_by_hand(
+    model: nn.Module, split, *, epochs: int, lr: float, beta: float, factor, seed: int = 0
+) -> nn.Module:
     """SalUn-soft as it was before it took a schedule: RL with the proximal step written out."""
     from salun_utils.unlearning.rl import fit_random_labels
 
@@ -362,7 +453,11 @@ def soft_by_hand(model: nn.Module, split, *, epochs: int, lr: float, beta: float
     def pull(step: int, rate: float) -> None:
         limit = rate * beta * factor(step, steps)
         for p, original in anchored:
-            p.copy_(torch.where((p - original).abs() <= limit, original, p - limit * (p - original).sign()))
+            p.copy_(
+                torch.where(
+                    (p - original).abs() <= limit, original, p - limit * (p - original).sign()
+                )
+            )
 
     fit_random_labels(job, epochs=epochs, lr=lr, alpha=1.0, after_step=pull)
     return job.model
@@ -370,9 +465,14 @@ def soft_by_hand(model: nn.Module, split, *, epochs: int, lr: float, beta: float
 
 def test_the_default_schedule_of_salun_soft_is_the_falling_line_bit_for_bit(tiny_model, split):
     settings = {"epochs": 2, "lr": 0.02, "beta": 0.03}
-    by_hand = soft_by_hand(tiny_model, split, factor=lambda step, steps: 1 - (step - 1) / steps, **settings)
+    by_hand = soft_by_hand(
+        tiny_model, split, factor=lambda step, steps: 1 - (step - 1) / steps, **settings
+    )
     for given in ({}, {"schedule": "linear"}):
-        assert torch.equal(flat(unlearn("salun-soft", tiny_model, split, **settings, **given, **PLAIN).model), flat(by_hand))
+        assert torch.equal(
+            flat(unlearn("salun-soft", tiny_model, split, **settings, **given, **PLAIN).model),
+            flat(by_hand),
+        )
 
 
 def test_schedules_of_the_penalty_by_hand(tiny_model, split):
@@ -380,7 +480,9 @@ def test_schedules_of_the_penalty_by_hand(tiny_model, split):
     for name, factor in factors.items():
         settings = {"epochs": 2, "lr": 0.02, "beta": 0.03}
         ours = unlearn("salun-soft", tiny_model, split, schedule=name, **settings, **PLAIN).model
-        assert torch.equal(flat(ours), flat(soft_by_hand(tiny_model, split, factor=factor, **settings))), name
+        assert torch.equal(
+            flat(ours), flat(soft_by_hand(tiny_model, split, factor=factor, **settings))
+        ), name
     total = {name: sum(factor(t, 40) for t in range(1, 41)) for name, factor in SCHEDULES.items()}
     assert total["linear"] == pytest.approx(20.5) == total["rising"] and total["constant"] == 40
 
@@ -388,7 +490,9 @@ def test_schedules_of_the_penalty_by_hand(tiny_model, split):
 def test_salun_annealed_leaves_exactly_its_share(tiny_model, split):
     old = flat(tiny_model)
     for share in (0.5, 0.1, 0.0):
-        new = flat(unlearn("salun-annealed", tiny_model, split, epochs=2, final_keep=share, **PLAIN).model)
+        new = flat(
+            unlearn("salun-annealed", tiny_model, split, epochs=2, final_keep=share, **PLAIN).model
+        )
         assert int((new != old).sum()) == int(share * len(old))
 
 
@@ -396,12 +500,17 @@ def test_salun_annealed_with_all_weights_is_rl_bit_for_bit(tiny_model, split):
     settings = {"epochs": 2, "lr": 0.02, "seed": 5, **PLAIN}
     annealed = unlearn("salun-annealed", tiny_model, split, final_keep=1, **settings).model
     assert same(state(annealed), state(unlearn("rl", tiny_model, split, **settings).model))
-    assert not same(state(annealed), state(unlearn("salun-annealed", tiny_model, split, final_keep=0.99, **settings).model))
+    assert not same(
+        state(annealed),
+        state(unlearn("salun-annealed", tiny_model, split, final_keep=0.99, **settings).model),
+    )
 
 
 def test_the_annealed_share_falls_from_all_to_the_last_one():
     shares = [share_kept(step, 40, 0.2) for step in range(41)]
-    assert shares[0] == 1 and shares[-1] == 0.2 and all(a > b for a, b in itertools.pairwise(shares))
+    assert (
+        shares[0] == 1 and shares[-1] == 0.2 and all(a > b for a, b in itertools.pairwise(shares))
+    )
     assert shares[20] == pytest.approx(0.2 + 0.8 / 8)
 
 
@@ -435,31 +544,56 @@ def test_the_annealed_mask_only_shrinks_and_ends_on_time(tiny_model, split, monk
     monkeypatch.setattr(Shrinking, "drop", watched)
     n = len(flat(tiny_model))
     steps = 2 * math.ceil((len(split.forget) + len(split.retain)) / 50)
-    unlearn("salun-annealed", tiny_model, split, epochs=2, final_keep=0.2, every=3, **{**PLAIN, "batch_size": 50})
+    unlearn(
+        "salun-annealed",
+        tiny_model,
+        split,
+        epochs=2,
+        final_keep=0.2,
+        every=3,
+        **{**PLAIN, "batch_size": 50},
+    )
     assert steps == 10 and sizes == [int(share_kept(t, steps, 0.2) * n) for t in (3, 6, 9, 10)]
 
 
 def test_fisher_noise_has_the_stated_size(own, split):
-    """n = (theta_u - theta_o) (F / alpha)^(1/4) is standard normal: larger noise where the retained pictures depend less."""
+    """n = (theta_u - theta_o) (F / alpha)^(1/4) is standard normal: larger noise where the retained
+    pictures depend less.
+    """
     result = unlearn("fisher", own, split, alpha=1e-9, samples=150, seed=0)
     job = job_of(own, split)
     from salun_utils.unlearning.fisher import _with_drawn_labels
 
-    information = fisher_diagonal(own, _with_drawn_labels(job, draw(split.retain, 150, job.draws("samples"))))
+    information = fisher_diagonal(
+        own, _with_drawn_labels(job, draw(split.retain, 150, job.draws("samples")))
+    )
     ratios = torch.cat(
-        [((new - old).detach() * ((information[n] + FLOOR) / 1e-9) ** 0.25).flatten()
-         for (n, old), new in zip(own.named_parameters(), result.model.parameters())]
-    )  # fmt: skip
-    assert len(ratios) > 2000 and abs(ratios.mean()) < 0.1 and ratios.std() == pytest.approx(1, abs=0.05)
+        [
+            ((new - old).detach() * ((information[n] + FLOOR) / 1e-9) ** 0.25).flatten()
+            for (n, old), new in zip(own.named_parameters(), result.model.parameters())
+        ]
+    )
+    assert (
+        len(ratios) > 2000
+        and abs(ratios.mean()) < 0.1
+        and ratios.std() == pytest.approx(1, abs=0.05)
+    )
 
 
 def test_neggrad_plus_raises_the_forget_loss_and_less_so_with_beta(tiny_model, split):
-    losses = [mean_loss(unlearn("neggrad+", tiny_model, split, epochs=3, beta=b, **PLAIN).model, split.forget) for b in (0.6, 0.95, 1.0)]
+    losses = [
+        mean_loss(
+            unlearn("neggrad+", tiny_model, split, epochs=3, beta=b, **PLAIN).model, split.forget
+        )
+        for b in (0.6, 0.95, 1.0)
+    ]
     assert losses[0] > losses[1] > losses[2]
 
 
 def test_scrub_raises_the_forget_loss_and_repairs_the_rest(tiny_model, digits):
-    """Forgetting a class: after the passes that disobey, passes over the other classes bring those back and not the forgotten one."""
+    """Forgetting a class: after the passes that disobey, passes over the other classes bring those
+    back and not the forgotten one.
+    """
     cut = su.data.class_split(digits, label=3, seed=0)
     settings = {**PLAIN, "lr": 0.005, "batch_size": 32}
     mended = unlearn("scrub", tiny_model, cut, epochs=3, max_epochs=2, **settings).model
@@ -470,11 +604,19 @@ def test_scrub_raises_the_forget_loss_and_repairs_the_rest(tiny_model, digits):
 
 def test_scrub_alternates_the_two_passes(tiny_model, split, monkeypatch):
     seen = {}
-    monkeypatch.setattr(Job, "fit", lambda job, data, **options: seen.update(parts=[data(i) for i in range(options["epochs"])]))
+    monkeypatch.setattr(
+        Job,
+        "fit",
+        lambda job, data, **options: seen.update(parts=[data(i) for i in range(options["epochs"])]),
+    )
     unlearn("scrub", tiny_model, split, epochs=3, max_epochs=2)
     assert [(len(p), p.weights[0].item()) for p in seen["parts"]] == [
-        (len(split.forget), -1), (len(split.retain), 1), (len(split.forget), -1), (len(split.retain), 1), (len(split.retain), 1)
-    ]  # fmt: skip
+        (len(split.forget), -1),
+        (len(split.retain), 1),
+        (len(split.forget), -1),
+        (len(split.retain), 1),
+        (len(split.retain), 1),
+    ]
 
 
 def test_distillation_by_hand():
@@ -487,17 +629,24 @@ def test_distillation_by_hand():
 
 def test_ssd_dampens_exactly_the_chosen_weights(regression, split):
     result = unlearn("ssd", regression, split, alpha=1.2, dampening=0.5, samples=10_000)
-    forget, everything = (fisher_diagonal(regression, part)["layer.weight"] for part in (split.forget, split.train))
+    forget, everything = (
+        fisher_diagonal(regression, part)["layer.weight"] for part in (split.forget, split.train)
+    )
     chosen = forget > 1.2 * everything
     old, new = regression.layer.weight.detach(), result.model.layer.weight.detach()
     assert 0 < chosen.sum() < chosen.numel()
     assert torch.equal(new[~chosen], old[~chosen])
-    torch.testing.assert_close(new[chosen], (old * 0.5 * everything / forget)[chosen], rtol=1e-4, atol=1e-8)
+    torch.testing.assert_close(
+        new[chosen], (old * 0.5 * everything / forget)[chosen], rtol=1e-4, atol=1e-8
+    )
     assert (new.abs() <= old.abs()).all() and ((new == 0) | (new.sign() == old.sign())).all()
 
 
 def test_sfr_on_weighs_forgotten_pictures_less():
-    logits, labels = torch.tensor([[0.0, 2.0], [3.0, 0.0]], requires_grad=True), torch.tensor([0, 0])
+    logits, labels = (
+        torch.tensor([[0.0, 2.0], [3.0, 0.0]], requires_grad=True),
+        torch.tensor([0, 0]),
+    )
     losses = [math.log1p(math.exp(2)), math.log1p(math.exp(-3))]
     weights = [v**-0.5 for v in losses]
     expected = sum(w * v for w, v in zip(weights, losses)) / sum(weights)
@@ -507,31 +656,48 @@ def test_sfr_on_weighs_forgotten_pictures_less():
 
 def test_sfr_on_interleaves_one_forget_batch_before_every_fifth(split):
     stream = Interleaved(split.forget, split.retain, 5, torch.Generator().manual_seed(0))
-    signs = [int(w[0]) for _, _, w in stream.batches(16, generator=torch.Generator().manual_seed(0))]
+    signs = [
+        int(w[0]) for _, _, w in stream.batches(16, generator=torch.Generator().manual_seed(0))
+    ]
     kept = math.ceil(len(split.retain) / 16)
-    assert signs == [s for i in range(kept) for s in ([-1, 1] if i % 5 == 0 else [1])] and len(signs) == stream.steps(16)
+    assert signs == [s for i in range(kept) for s in ([-1, 1] if i % 5 == 0 else [1])] and len(
+        signs
+    ) == stream.steps(16)
 
 
 def test_sfr_on_ascends_on_salient_weights_only(tiny_model, split, monkeypatch):
-    """With the retained steps taken out, what moves is what the ratio of the two Fisher diagonals chose."""
+    """With the retained steps taken out, what moves is what the ratio of the two Fisher diagonals
+    chose.
+    """
     original = Interleaved.batches
 
     def forget_only(self, size, **options):
         return (batch for batch in original(self, size, **options) if batch[2][0] < 0)
 
     monkeypatch.setattr(Interleaved, "batches", forget_only)
-    result = unlearn("sfr-on", tiny_model, split, **{**PLAIN, "epochs": 3, "samples": 24, "weight_decay": 0.0, "batch_size": 16})
+    result = unlearn(
+        "sfr-on",
+        tiny_model,
+        split,
+        **{**PLAIN, "epochs": 3, "samples": 24, "weight_decay": 0.0, "batch_size": 16},
+    )
     salient = fisher_ratio_mask(job_of(tiny_model, split), 1.0, 24)
-    assert 0 < sum(int(s.sum()) for s in salient.values()) < sum(s.numel() for s in salient.values())
+    assert (
+        0 < sum(int(s.sum()) for s in salient.values()) < sum(s.numel() for s in salient.values())
+    )
     for (n, old), new in zip(tiny_model.named_parameters(), result.model.parameters()):
         assert torch.equal(old[~salient[n]], new[~salient[n]]), n
     assert mean_loss(result.model, split.forget) > mean_loss(tiny_model, split.forget)
 
 
-def test_retraining_draws_new_weights_and_never_sees_the_forget_set(tiny_model, split, digits, monkeypatch):
+def test_retraining_draws_new_weights_and_never_sees_the_forget_set(
+    tiny_model, split, digits, monkeypatch
+):
     seen = []
     fit = Job.fit
-    monkeypatch.setattr(Job, "fit", lambda job, data, **options: (seen.append(data), fit(job, data, **options))[1])
+    monkeypatch.setattr(
+        Job, "fit", lambda job, data, **options: (seen.append(data), fit(job, data, **options))[1]
+    )
     result = unlearn("retrain", digit_net(digits), split, epochs=1, **RECIPE["retrain"], **PLAIN)
     assert set(seen[0].index.tolist()).isdisjoint(split.forget.index.tolist())
     assert result.mask is None

@@ -8,11 +8,18 @@ MENDED = {
     # Entries of a bibliography have a role of their own, which may not stand in an ARIA list.
     '<div role="list" class="citation-list">': '<div class="citation-list">',
     # The arrow that unfolds a part of the table of contents is a picture without words.
-    '<summary><span class="toctree-toggle"': '<summary aria-label="Show or hide the pages of this part"><span class="toctree-toggle"',
-    # A picture may scroll sideways on a narrow screen (book.css), so it must be reachable by keyboard.
-    '<div class="cell_output docutils container">\n<img': '<div class="cell_output docutils container" tabindex="0">\n<img',
+    '<summary><span class="toctree-toggle"': (
+        '<summary aria-label="Show or hide the pages of this part"><span class="toctree-toggle"'
+    ),
+    # A picture may scroll sideways on a narrow screen (book.css), so it must be reachable by
+    # keyboard.
+    '<div class="cell_output docutils container">\n<img': (
+        '<div class="cell_output docutils container" tabindex="0">\n<img'
+    ),
     # So may a table.
-    '<div class="pst-scrollable-table-container">': '<div class="pst-scrollable-table-container" tabindex="0">',
+    '<div class="pst-scrollable-table-container">': (
+        '<div class="pst-scrollable-table-container" tabindex="0">'
+    ),
 }
 
 

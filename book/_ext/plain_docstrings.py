@@ -1,7 +1,8 @@
 """Sphinx extension: docstrings may write mathematics as plain text.
 
-``|x|`` and ``a * b`` mean themselves in a docstring; reStructuredText would take the first for a substitution and the second for
-emphasis. Everything outside of literals is escaped; lists that start with a star stay lists.
+``|x|`` and ``a * b`` mean themselves in a docstring; reStructuredText would take the first for a
+substitution and the second for emphasis. Everything outside of literals is escaped; lists that
+start with a star stay lists.
 """
 
 from __future__ import annotations

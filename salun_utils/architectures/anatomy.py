@@ -1,4 +1,6 @@
-"""Where in a network the salient weights sit: its parameters by kind of layer and by depth, and how many of each a mask keeps."""
+"""Where in a network the salient weights sit: its parameters by kind of layer and by depth, and how
+many of each a mask keeps.
+"""
 
 from __future__ import annotations
 
@@ -14,19 +16,34 @@ from ..errors import InputError
 from ..saliency import SaliencyMask
 
 # Each layer is of the first kind that fits; the order is that of tables and pictures.
-KINDS = ("stem", "convolution", "1×1 convolution", "depthwise convolution", "squeeze and excitation", "queries and keys",
-         "values", "attention output", "MLP over patches", "MLP over channels", "downsampling", "positions and scales", "normalisation",
-         "classifier")  # fmt: skip
+KINDS = (
+    "stem",
+    "convolution",
+    "1×1 convolution",
+    "depthwise convolution",
+    "squeeze and excitation",
+    "queries and keys",
+    "values",
+    "attention output",
+    "MLP over patches",
+    "MLP over channels",
+    "downsampling",
+    "positions and scales",
+    "normalisation",
+    "classifier",
+)
 NORMALISATION = (nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
 
 
 def kinds(model: nn.Module) -> dict[str, str]:
     """The kind, one of `KINDS`, of each trainable parameter, weights and biases alike.
 
-    The first convolution is the stem (in a transformer it cuts the picture into patches), the last linear layer the classifier.
-    "downsampling" is what stands between stages or beside a block: shortcuts of a ResNet, the merging of patches. "positions and scales"
-    are parameters that belong to no layer: position embeddings, class token, tables of relative positions, layer scales. A matrix that
-    makes queries, keys and values at once counts as "queries and keys"; `anatomy` takes it apart.
+    The first convolution is the stem (in a transformer it cuts the picture into patches), the last
+    linear layer the classifier. "downsampling" is what stands between stages or beside a block:
+    shortcuts of a ResNet, the merging of patches. "positions and scales" are parameters that belong
+    to no layer: position embeddings, class token, tables of relative positions, layer scales. A
+    matrix that makes queries, keys and values at once counts as "queries and keys"; `anatomy` takes
+    it apart.
 
     Raises
     ------
@@ -39,7 +56,9 @@ def kinds(model: nn.Module) -> dict[str, str]:
     for name, parameter in model.named_parameters():
         if parameter.requires_grad:
             layer = model.get_submodule(name.rpartition(".")[0])
-            found[name] = "stem" if layer is first else "classifier" if layer is last else _kind(name, layer)
+            found[name] = (
+                "stem" if layer is first else "classifier" if layer is last else _kind(name, layer)
+            )
     return found
 
 
@@ -51,7 +70,11 @@ def _kind(name: str, layer: nn.Module) -> str:
         return "positions and scales"
     if "mlp_tokens" in path:
         return "MLP over patches"
-    for part, kind in (("downsample", "downsampling"), ("se", "squeeze and excitation"), ("qkv", "queries and keys")):
+    for part, kind in (
+        ("downsample", "downsampling"),
+        ("se", "squeeze and excitation"),
+        ("qkv", "queries and keys"),
+    ):
         if part in path:
             return kind
     if any(part.startswith("mlp") for part in path):
@@ -59,15 +82,24 @@ def _kind(name: str, layer: nn.Module) -> str:
     if "attn" in path:
         return "attention output"
     if isinstance(layer, nn.Conv2d):
-        return "depthwise convolution" if layer.groups > 1 else "1×1 convolution" if layer.kernel_size == (1, 1) else "convolution"
-    raise InputError(f"{name}: where a {type(layer).__name__} belongs in a network is not known here")
+        return (
+            "depthwise convolution"
+            if layer.groups > 1
+            else "1×1 convolution"
+            if layer.kernel_size == (1, 1)
+            else "convolution"
+        )
+    raise InputError(
+        f"{name}: where a {type(layer).__name__} belongs in a network is not known here"
+    )
 
 
 def depths(model: nn.Module) -> dict[str, float]:
-    """How deep in the network each trainable parameter sits: 0 in its first layer, 1 in its last, equal steps between.
+    """How deep in the network each trainable parameter sits: 0 in its first layer, 1 in its last,
+    equal steps between.
 
-    Layers are counted in the order in which they are registered, which in the networks of this book is the order of computation (a
-    shortcut comes after the block that it goes around).
+    Layers are counted in the order in which they are registered, which in the networks of this book
+    is the order of computation (a shortcut comes after the block that it goes around).
     """
     names = [name for name, p in model.named_parameters() if p.requires_grad]
     layers = list(dict.fromkeys(name.rpartition(".")[0] for name in names))
@@ -76,9 +108,11 @@ def depths(model: nn.Module) -> dict[str, float]:
 
 
 def anatomy(model: nn.Module, mask: SaliencyMask) -> pd.DataFrame:
-    """One row a parameter: its name, kind, depth (0 to 1), number of weights, how many the mask keeps, and the share of them (0 to 1).
+    """One row a parameter: its name, kind, depth (0 to 1), number of weights, how many the mask
+    keeps, and the share of them (0 to 1).
 
-    A matrix that makes queries, keys and values at once is two rows: its first two thirds, and the values, "[values]" after the name.
+    A matrix that makes queries, keys and values at once is two rows: its first two thirds, and the
+    values, "[values]" after the name.
 
     Raises
     ------
@@ -91,28 +125,43 @@ def anatomy(model: nn.Module, mask: SaliencyMask) -> pd.DataFrame:
         parts = [(name, kind[name], kept)]
         if kind[name] == "queries and keys":
             border = 2 * len(kept) // 3
-            parts = [(name, kind[name], kept[:border]), (f"{name} [values]", "values", kept[border:])]
-        rows += [(title, what, depth[name], part.numel(), int(part.sum())) for title, what, part in parts]
+            parts = [
+                (name, kind[name], kept[:border]),
+                (f"{name} [values]", "values", kept[border:]),
+            ]
+        rows += [
+            (title, what, depth[name], part.numel(), int(part.sum())) for title, what, part in parts
+        ]
     table = pd.DataFrame(rows, columns=["parameter", "kind", "depth", "weights", "kept"])
     return table.assign(share=table.kept / table.weights)
 
 
 def by_kind(table: pd.DataFrame) -> pd.DataFrame:
-    """Rows of `anatomy` added up: for each kind that the network has, weights, kept, share (kept of them) and part (of all weights)."""
-    rows = table.groupby("kind")[["weights", "kept"]].sum().reindex([k for k in KINDS if k in set(table.kind)])
+    """Rows of `anatomy` added up: for each kind that the network has, weights, kept, share (kept of
+    them) and part (of all weights).
+    """
+    rows = (
+        table.groupby("kind")[["weights", "kept"]]
+        .sum()
+        .reindex([k for k in KINDS if k in set(table.kind)])
+    )
     return rows.assign(share=rows.kept / rows.weights, part=rows.weights / rows.weights.sum())
 
 
 def by_depth(table: pd.DataFrame, parts: int = 10) -> pd.Series:
-    """The share that is kept in each of `parts` equal numbers of weights, from the first layer to the last; its mean is the mask's density.
+    """The share that is kept in each of `parts` equal numbers of weights, from the first layer to
+    the last; its mean is the mask's density.
 
-    A parameter that lies across a border counts on both sides, in proportion, as if its kept weights were spread evenly in it.
+    A parameter that lies across a border counts on both sides, in proportion, as if its kept
+    weights were spread evenly in it.
     """
     table = table.sort_values("depth", kind="stable")
     ends, kept = table.weights.cumsum().to_numpy(), table.kept.cumsum().to_numpy()
     total = int(ends[-1])
     at = [_interpolated(total * i / parts, ends, kept) for i in range(parts + 1)]
-    return pd.Series([(b - a) * parts / total for a, b in itertools.pairwise(at)], index=range(1, parts + 1))
+    return pd.Series(
+        [(b - a) * parts / total for a, b in itertools.pairwise(at)], index=range(1, parts + 1)
+    )
 
 
 def _interpolated(place: float, ends, kept) -> float:
@@ -125,19 +174,22 @@ def _interpolated(place: float, ends, kept) -> float:
 
 
 def unevenness(table: pd.DataFrame) -> float:
-    """How unevenly a mask is spread over the layers: the standard deviation of the share kept, each weight counting once; 0 to 0.5.
+    """How unevenly a mask is spread over the layers: the standard deviation of the share kept, each
+    weight counting once; 0 to 0.5.
 
-    0 where every parameter has the same share; at a density of one half 0.5 where each is kept whole or not at all.
+    0 where every parameter has the same share; at a density of one half 0.5 where each is kept
+    whole or not at all.
     """
     density = table.kept.sum() / table.weights.sum()
     return math.sqrt((table.weights * (table.share - density) ** 2).sum() / table.weights.sum())
 
 
 def idle(scores: Mapping[str, Tensor], below: float = 1e-5) -> dict[str, int]:
-    """How many weights of each parameter have next to no gradient: a score of at most `below` times the median of all scores.
+    """How many weights of each parameter have next to no gradient: a score of at most `below` times
+    the median of all scores.
 
-    Such weights have no effect on any picture of the set, up to rounding: a bias that the next layer takes out again, or what stands
-    before a unit that is never active.
+    Such weights have no effect on any picture of the set, up to rounding: a bias that the next
+    layer takes out again, or what stands before a unit that is never active.
     """
     limit = below * float(torch.cat([s.flatten() for s in scores.values()]).median())
     return {name: int((s <= limit).sum()) for name, s in scores.items()}

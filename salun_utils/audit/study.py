@@ -17,18 +17,23 @@ NAME = "u-lira"  # what such records are filed under, where others have their me
 
 
 def run(plan: Plan, *, cache: Cache | None = None, progress: bool = False) -> Record:
-    """Make (or take from the cache) every shadow model, attack each, and return the record (not yet written)."""
+    """Make (or take from the cache) every shadow model, attack each, and return the record (not yet
+    written).
+    """
     made = Shadows(plan, cache=cache, progress=progress)
     return as_record(plan, made, measured(made, list(made)))
 
 
 def measured(made: Shadows, answers: list[Answers]) -> dict[str, Any]:
-    """Attacks on targets and on watched pictures, before unlearning and after it, and what the models score and cost.
+    """Attacks on targets and on watched pictures, before unlearning and after it, and what the
+    models score and cost.
 
     Returns
     -------
-    "attacks" : list of dicts with "pictures" ("targets" or "watched"), "when" ("before" or "after"), "attack" and what
-        `attack.over_models` returns. "paper" : for "before" and "after" what `attack.paper_attack` returns.
+    "attacks" : list of dicts with "pictures" ("targets" or "watched"), "when" ("before" or
+        "after"), "attack" and what
+        `attack.over_models` returns. "paper" : for "before" and "after" what `attack.paper_attack`
+            returns.
     "models" : the facts of every model, see `Answers`, as lists.
     """
     member, targets, seed = made.member.numpy(), made.plan.targets, made.plan.spec.seed
@@ -40,7 +45,12 @@ def measured(made: Shadows, answers: list[Answers]) -> dict[str, Any]:
         for name, part in parts.items():
             scores = attack.attack_scores(logits[:, part], made.labels[part], member[:, part])
             found += [
-                {"pictures": name, "when": when, "attack": kind, **attack.over_models(values, member[:, part], seed=seed)}
+                {
+                    "pictures": name,
+                    "when": when,
+                    "attack": kind,
+                    **attack.over_models(values, member[:, part], seed=seed),
+                }
                 for kind, values in scores.items()
             ]
     models = {name: [a.facts[name] for a in answers] for name in answers[0].facts}
@@ -48,14 +58,29 @@ def measured(made: Shadows, answers: list[Answers]) -> dict[str, Any]:
 
 
 def as_record(plan: Plan, made: Shadows, found: dict[str, Any]) -> Record:
-    """The record of one audit. Its `scores` and `gap` are empty: it is no row of a comparison by UA, RA, TA and MIA."""
+    """The record of one audit. Its `scores` and `gap` are empty: it is no row of a comparison by
+    UA, RA, TA and MIA.
+    """
     spec = plan.spec
     own = {k: v for k, v in asdict(plan).items() if k != "spec"}
     mean = lambda name: float(np.mean(found["models"][name]))  # noqa: E731
     return Record(
-        id=f"{NAME}_{spec.id}_{plan.models}", tier=spec.tier, seeds=spec.seeds,
-        spec=spec.effective | own | {"dataset": made.data.name, "method": NAME, "audited": spec.method},
-        seconds=mean("unlearn_seconds"), cpu_seconds=mean("unlearn_cpu_seconds"), original_seconds=mean("train_seconds"),
-        data=made.facts, measurements=rounded(found), device=provenance.device_facts(made.device),
-        packages=provenance.package_versions(), code={"commit": provenance.commit()},
-    )  # fmt: skip
+        id=f"{NAME}_{spec.id}_{plan.models}",
+        tier=spec.tier,
+        seeds=spec.seeds,
+        spec=spec.effective
+        | own
+        | {
+            "dataset": made.data.name,
+            "method": NAME,
+            "audited": spec.method,
+        },
+        seconds=mean("unlearn_seconds"),
+        cpu_seconds=mean("unlearn_cpu_seconds"),
+        original_seconds=mean("train_seconds"),
+        data=made.facts,
+        measurements=rounded(found),
+        device=provenance.device_facts(made.device),
+        packages=provenance.package_versions(),
+        code={"commit": provenance.commit()},
+    )

@@ -17,9 +17,19 @@ from tqdm import tqdm
 
 from ..errors import InputError
 
-Chunk = list[tuple[str, Path | bytes]]  # (how an error names the picture, where it is or what it is)
+# (how an error names the picture, where it is or what it is)
+Chunk = list[tuple[str, Path | bytes]]
 Result = TypeVar("Result")
-DAMAGED = (OSError, ValueError, SyntaxError, EOFError, KeyError, IndexError, struct.error, Image.DecompressionBombError)
+DAMAGED = (
+    OSError,
+    ValueError,
+    SyntaxError,
+    EOFError,
+    KeyError,
+    IndexError,
+    struct.error,
+    Image.DecompressionBombError,
+)
 GREY_MODES = ("1", "L", "I", "F")
 DEFAULT_SIZE = 64
 
@@ -58,17 +68,28 @@ def decode(chunks: Iterable[Chunk], total: int, form: Form) -> Iterator[np.ndarr
     ------
     InputError : a picture cannot be decoded; names it.
     """
-    return _in_order(lambda chunk: np.stack([_decode_one(name, source, form) for name, source in chunk]), chunks, total, "decoding")
+    return _in_order(
+        lambda chunk: np.stack([_decode_one(name, source, form) for name, source in chunk]),
+        chunks,
+        total,
+        "decoding",
+    )
 
 
 def workers() -> int:
     """Threads to decode in: the cores this process may use, at most 16."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = (
+        len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    )
     return min(16, cores)
 
 
-def _in_order(function: Callable[[Chunk], Result], chunks: Iterable[Chunk], total: int, what: str) -> Iterator[Result]:
-    """Apply `function` to the chunks in threads, a few ahead of the reader, so that memory stays small."""
+def _in_order(
+    function: Callable[[Chunk], Result], chunks: Iterable[Chunk], total: int, what: str
+) -> Iterator[Result]:
+    """Apply `function` to the chunks in threads, a few ahead of the reader, so that memory stays
+    small.
+    """
     pending: deque = deque()
     bar = tqdm(total=total, desc=what, unit=" pictures", delay=2, mininterval=2, leave=False)
     with ThreadPoolExecutor(workers()) as pool, bar:
@@ -110,7 +131,8 @@ def _decode_one(name: str, source: Path | bytes, form: Form) -> np.ndarray:
     try:
         with Image.open(_stream(source)) as picture:
             if picture.size != (form.width, form.height):
-                picture.draft(mode, (2 * form.width, 2 * form.height))  # large JPEG files then decode at a fraction of their size
+                # large JPEG files then decode at a fraction of their size
+                picture.draft(mode, (2 * form.width, 2 * form.height))
             picture = _to_mode(picture, mode)
             if picture.size != (form.width, form.height):
                 picture = _resize_and_crop(picture, form)
@@ -121,13 +143,17 @@ def _decode_one(name: str, source: Path | bytes, form: Form) -> np.ndarray:
 
 
 def _to_mode(picture: Image.Image, mode: str) -> Image.Image:
-    """Convert to 8-bit greyscale or colour; 16-bit greyscale is scaled, which Pillow's own conversion would clip."""
+    """Convert to 8-bit greyscale or colour; 16-bit greyscale is scaled, which Pillow's own
+    conversion would clip.
+    """
     if picture.mode == mode:
         picture.load()
         return picture
     if picture.mode.startswith("I"):
         deep = np.asarray(picture).astype(np.int64)
-        picture = Image.fromarray((deep >> 8 if deep.max() > 255 else deep).clip(0, 255).astype(np.uint8))
+        picture = Image.fromarray(
+            (deep >> 8 if deep.max() > 255 else deep).clip(0, 255).astype(np.uint8)
+        )
     if picture.mode == "P" and "transparency" in picture.info:
         picture = picture.convert("RGBA")
     return picture.convert(mode)
@@ -136,7 +162,10 @@ def _to_mode(picture: Image.Image, mode: str) -> Image.Image:
 def _resize_and_crop(picture: Image.Image, form: Form) -> Image.Image:
     """Bring the shorter side to the form (antialiased bilinear) and cut the centre out."""
     scale = max(form.width / picture.width, form.height / picture.height)
-    width, height = max(form.width, round(picture.width * scale)), max(form.height, round(picture.height * scale))
+    width, height = (
+        max(form.width, round(picture.width * scale)),
+        max(form.height, round(picture.height * scale)),
+    )
     left, top = (width - form.width) // 2, (height - form.height) // 2
     resized = picture.resize((width, height), Image.Resampling.BILINEAR)
     return resized.crop((left, top, left + form.width, top + form.height))
@@ -147,5 +176,9 @@ def _stream(source: Path | bytes) -> Path | io.BytesIO:
 
 
 def _unreadable(name: str, error: Exception) -> InputError:
-    reason = "not a picture in a known format" if "cannot identify" in str(error) else str(error) or type(error).__name__
+    reason = (
+        "not a picture in a known format"
+        if "cannot identify" in str(error)
+        else str(error) or type(error).__name__
+    )
     return InputError(f"damaged picture {name}: {reason}")

@@ -1,4 +1,6 @@
-"""The two data sets that need no download: `fashion-mini`, which comes with the package, and scikit-learn's `digits`."""
+"""The two data sets that need no download: `fashion-mini`, which comes with the package, and
+scikit-learn's `digits`.
+"""
 
 from __future__ import annotations
 
@@ -16,13 +18,26 @@ from .statistics import KNOWN, fixed_test_rows, mean_std
 
 FASHION_MINI = Path(__file__).parent / "fashion_mini" / "fashion_mini.npz"
 FASHION_MINI_SHA256 = "fac3c8f76415724c97ed904b95e8097b660a77a60f9a320979b6dfdb455b6089"
-FASHION_CLASSES = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
+FASHION_CLASSES = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
 
 
 def fashion_mini() -> Dataset:
-    """10,000 training and 2,000 test pictures (1, 28, 28) of Fashion-MNIST, as many of each of the ten classes.
+    """10,000 training and 2,000 test pictures (1, 28, 28) of Fashion-MNIST, as many of each of the
+    ten classes.
 
-    They are the first 1,000 and 200 of each class in the official files; ``benchmark/make_fashion_mini.py`` rebuilds the file.
+    They are the first 1,000 and 200 of each class in the official files;
+    ``benchmark/make_fashion_mini.py`` rebuilds the file.
 
     Raises
     ------
@@ -31,17 +46,34 @@ def fashion_mini() -> Dataset:
     try:
         content = FASHION_MINI.read_bytes()
     except OSError as error:
-        raise InputError(f"{FASHION_MINI} is missing from the installation: install salun-utils again") from error
+        raise InputError(
+            f"{FASHION_MINI} is missing from the installation: install salun-utils again"
+        ) from error
     if hashlib.sha256(content).hexdigest() != FASHION_MINI_SHA256:
-        raise InputError(f"{FASHION_MINI} is damaged (its checksum differs): install salun-utils again")
+        raise InputError(
+            f"{FASHION_MINI} is damaged (its checksum differs): install salun-utils again"
+        )
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
-        train, test = (_images(arrays[f"{part}_pixels"], arrays[f"{part}_labels"]) for part in ("train", "test"))
+        train, test = (
+            _images(arrays[f"{part}_pixels"], arrays[f"{part}_labels"])
+            for part in ("train", "test")
+        )
     mean, std = KNOWN["fashion-mini"]
-    return Dataset("fashion-mini", train, test, list(FASHION_CLASSES), mean, std, "Fashion-MNIST, first 1,000 + 200 of each class")
+    return Dataset(
+        "fashion-mini",
+        train,
+        test,
+        list(FASHION_CLASSES),
+        mean,
+        std,
+        "Fashion-MNIST, first 1,000 + 200 of each class",
+    )
 
 
 def digits() -> Dataset:
-    """scikit-learn's 1,797 handwritten digits (1, 8, 8), values 0–16 stretched to 0–255; a fixed fifth of each class is the test set."""
+    """scikit-learn's 1,797 handwritten digits (1, 8, 8), values 0–16 stretched to 0–255; a fixed
+    fifth of each class is the test set.
+    """
     from sklearn.datasets import load_digits
 
     source = load_digits()
@@ -51,7 +83,15 @@ def digits() -> Dataset:
     whole = _images(pixels, source.target)
     train, test = (Images(whole.pixels[rows], labels[rows]) for rows in (~in_test, in_test))
     mean, std = mean_std(train.pixels)
-    return Dataset("digits", train, test, [str(i) for i in range(10)], mean, std, "scikit-learn digits, fixed 80/20 split")
+    return Dataset(
+        "digits",
+        train,
+        test,
+        [str(i) for i in range(10)],
+        mean,
+        std,
+        "scikit-learn digits, fixed 80/20 split",
+    )
 
 
 def _images(pixels: np.ndarray, labels: np.ndarray) -> Images:

@@ -23,21 +23,37 @@ class Images:
 
     Parameters
     ----------
-    pixels : uint8 tensor (N, C, H, W). May be ``torch.from_numpy`` of a memory map, which then stays on disk.
+    pixels : uint8 tensor (N, C, H, W). May be ``torch.from_numpy`` of a memory map, which then
+        stays on disk.
     labels : int64 tensor (n,), one class index for every picture of the view.
     index : int64 tensor (n,) of positions in `pixels`; None means all of them in order.
-    weights : float tensor (n,), the weight of each picture in the loss, or None for 1 everywhere. Negative
-        weights ascend the loss.
+    weights : float tensor (n,), the weight of each picture in the loss, or None for 1 everywhere.
+        Negative weights ascend the loss.
     """
 
-    def __init__(self, pixels: Tensor, labels: Tensor, *, index: Tensor | None = None, weights: Tensor | None = None):
+    def __init__(
+        self,
+        pixels: Tensor,
+        labels: Tensor,
+        *,
+        index: Tensor | None = None,
+        weights: Tensor | None = None,
+    ):
         if pixels.dtype != torch.uint8 or pixels.ndim != 4:
-            raise InputError(f"pixels must be a uint8 tensor (N, C, H, W), not {pixels.dtype} of shape {tuple(pixels.shape)}")
+            raise InputError(
+                f"pixels must be a uint8 tensor (N, C, H, W), not {pixels.dtype} of shape"
+                f" {tuple(pixels.shape)}"
+            )
         count = len(pixels) if index is None else len(index)
         if labels.shape != (count,):
-            raise InputError(f"{count} pictures need as many labels, not labels of shape {tuple(labels.shape)}")
+            raise InputError(
+                f"{count} pictures need as many labels, not labels of shape {tuple(labels.shape)}"
+            )
         if weights is not None and weights.shape != (count,):
-            raise InputError(f"{count} pictures need as many weights, not weights of shape {tuple(weights.shape)}")
+            raise InputError(
+                f"{count} pictures need as many weights, not weights of shape"
+                f" {tuple(weights.shape)}"
+            )
         self._base = pixels
         self._index = index
         self.labels = labels.long()
@@ -74,7 +90,10 @@ class Images:
         indices = torch.as_tensor(indices, device=self.labels.device)
         if indices.dtype == torch.bool:
             if indices.shape != (len(self),):
-                raise InputError(f"a mask over {len(self)} pictures needs as many values, not the shape {tuple(indices.shape)}")
+                raise InputError(
+                    f"a mask over {len(self)} pictures needs as many values, not the shape"
+                    f" {tuple(indices.shape)}"
+                )
             indices = indices.nonzero().flatten()
         indices = indices.long()
         weights = None if self.weights is None else self.weights[indices]
@@ -82,15 +101,21 @@ class Images:
 
     def with_labels(self, labels: Tensor) -> Images:
         """The same pictures under other labels (n,)."""
-        return Images(self._base, labels.to(self.labels.device), index=self._index, weights=self.weights)
+        return Images(
+            self._base, labels.to(self.labels.device), index=self._index, weights=self.weights
+        )
 
     def with_weights(self, weights: Tensor | float) -> Images:
         """The same pictures with a loss weight each: a float tensor (n,) or one number for all."""
-        weights = torch.as_tensor(weights, dtype=torch.float32, device=self.labels.device).expand(len(self))
+        weights = torch.as_tensor(weights, dtype=torch.float32, device=self.labels.device).expand(
+            len(self)
+        )
         return Images(self._base, self.labels, index=self._index, weights=weights)
 
     def to(self, device: str | torch.device) -> Images:
-        """This view on `device`. Pixels are copied once; a memory-mapped set is left on disk and its batches travel."""
+        """This view on `device`. Pixels are copied once; a memory-mapped set is left on disk and
+        its batches travel.
+        """
         device = torch.device(device)
         here = device.type == self.device.type and device.index in (None, self.device.index)
         if here or is_memory_mapped(self._base):
@@ -102,7 +127,9 @@ class Images:
         """The same view over `base`, a copy of all pixels it was cut from (on another device)."""
         if base is self._base:
             return self
-        index, weights = (None if t is None else t.to(base.device) for t in (self._index, self.weights))
+        index, weights = (
+            None if t is None else t.to(base.device) for t in (self._index, self.weights)
+        )
         return Images(base, self.labels.to(base.device), index=index, weights=weights)
 
     def base_on(self, device: str | torch.device) -> Tensor:
@@ -118,13 +145,21 @@ class Images:
         labels = torch.cat([p.labels for p in parts])
         weights = None
         if any(p.weights is not None for p in parts):
-            weights = torch.cat([p.with_weights(1.0 if p.weights is None else p.weights).weights for p in parts])
+            weights = torch.cat(
+                [p.with_weights(1.0 if p.weights is None else p.weights).weights for p in parts]
+            )
         if all(p._base is parts[0]._base for p in parts):
-            return Images(parts[0]._base, labels, index=torch.cat([p.index for p in parts]), weights=weights)
+            return Images(
+                parts[0]._base, labels, index=torch.cat([p.index for p in parts]), weights=weights
+            )
         return Images(torch.cat([p.pixels for p in parts]), labels, weights=weights)
 
     def batches(
-        self, size: int, *, generator: torch.Generator | None = None, augment: str | bool | None = None
+        self,
+        size: int,
+        *,
+        generator: torch.Generator | None = None,
+        augment: str | bool | None = None,
     ) -> Iterator[tuple[Tensor, ...]]:
         """Yield (x, y), or (x, y, w) where weights are set; the last batch may be short.
 
@@ -132,11 +167,13 @@ class Images:
         ----------
         size : pictures in a batch, at least 1.
         generator : shuffles and augments; without one the order is that of the set.
-        augment : None, "crop" (random crop after zero padding), "crop-flip" (and a horizontal flip); True means "crop-flip".
+        augment : None, "crop" (random crop after zero padding), "crop-flip" (and a horizontal
+            flip); True means "crop-flip".
 
         Yields
         ------
-        x : float32 (B, C, H, W) in [0, 1], channels last in memory; y : int64 (B,); w : float32 (B,).
+        x : float32 (B, C, H, W) in [0, 1], channels last in memory; y : int64 (B,); w : float32
+            (B,).
         """
         if size < 1:
             raise InputError(f"a batch holds at least 1 picture, not {size}")
@@ -145,7 +182,11 @@ class Images:
             raise InputError("augmentation draws at random: pass a generator")
         if not len(self):  # an empty tensor splits into one empty batch, whose mean loss is NaN
             return
-        order = torch.arange(len(self)) if generator is None else torch.randperm(len(self), generator=generator)
+        order = (
+            torch.arange(len(self))
+            if generator is None
+            else torch.randperm(len(self), generator=generator)
+        )
         order = order.to(self.labels.device)
         for rows in order.split(size):
             picked = rows if self._index is None else self._index[rows]
@@ -159,9 +200,15 @@ class Images:
 
 def check_augment(augment: str | bool | None) -> str | None:
     """Return a member of `AUGMENTATIONS`; True means "crop-flip" and False means None."""
-    augment = {True: "crop-flip", False: None}.get(augment, augment) if isinstance(augment, bool) else augment
+    augment = (
+        {True: "crop-flip", False: None}.get(augment, augment)
+        if isinstance(augment, bool)
+        else augment
+    )
     if augment not in AUGMENTATIONS:
-        raise InputError(f"augment must be one of {', '.join(map(str, AUGMENTATIONS))}, not {augment!r}")
+        raise InputError(
+            f"augment must be one of {', '.join(map(str, AUGMENTATIONS))}, not {augment!r}"
+        )
     return augment
 
 
@@ -171,7 +218,8 @@ def is_memory_mapped(pixels: Tensor) -> bool:
 
 
 def crop_and_flip(x: Tensor, generator: torch.Generator, *, flip: bool) -> Tensor:
-    """Random crop after zero padding and, if asked, a horizontal flip of half of the pictures, for a whole batch at once.
+    """Random crop after zero padding and, if asked, a horizontal flip of half of the pictures, for
+    a whole batch at once.
 
     Parameters
     ----------
@@ -187,7 +235,9 @@ def crop_and_flip(x: Tensor, generator: torch.Generator, *, flip: bool) -> Tenso
         left = torch.where(mirrored, left.flip(1), left)
     padded = torch.nn.functional.pad(x, (pad, pad, pad, pad))
     rows = torch.arange(count, device=x.device)[:, None, None]
-    picked = padded.permute(0, 2, 3, 1)[rows, top.to(x.device)[:, :, None], left.to(x.device)[:, None, :]]
+    picked = padded.permute(0, 2, 3, 1)[
+        rows, top.to(x.device)[:, :, None], left.to(x.device)[:, None, :]
+    ]
     return picked.permute(0, 3, 1, 2)
 
 
@@ -198,7 +248,8 @@ class Dataset:
     Attributes
     ----------
     name : how it was asked for. train, test : `Images`. classes : one name for each class index.
-    mean, std : per channel, of pictures in [0, 1]; a model's first layer subtracts and divides by them.
+    mean, std : per channel, of pictures in [0, 1]; a model's first layer subtracts and divides by
+        them.
     note : which copy of the data this is; shown wherever a number appears.
     """
 
@@ -225,7 +276,9 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 (hex) over the pixels and labels of both parts: two data sets with one fingerprint are the same."""
+        """SHA-256 (hex) over the pixels and labels of both parts: two data sets with one
+        fingerprint are the same.
+        """
         digest = hashlib.sha256()
         for part in (self.train, self.test):
             digest.update(repr((len(part), part.shape)).encode())
@@ -237,7 +290,9 @@ class Dataset:
     def to(self, device: str | torch.device) -> Dataset:
         """The same data with the pixels on `device`."""
         train, test = (part.over(part.base_on(device)) for part in (self.train, self.test))
-        moved = Dataset(self.name, train, test, self.classes, self.mean, self.std, self.note, self._extra)
+        moved = Dataset(
+            self.name, train, test, self.classes, self.mean, self.std, self.note, self._extra
+        )
         if "fingerprint" in self.__dict__:
             moved.__dict__["fingerprint"] = self.fingerprint
         return moved

@@ -1,4 +1,6 @@
-"""What a folder of pictures holds before anything is decoded, and the rules every such folder is held to."""
+"""What a folder of pictures holds before anything is decoded, and the rules every such folder is
+held to.
+"""
 
 from __future__ import annotations
 
@@ -43,13 +45,17 @@ class Listing:
 
 
 def part_of(name: str) -> str | None:
-    """ "train", "test" or "val" for a file or folder name such as ``train-00000-of-00002`` or ``Validation``, else None."""
+    """ "train", "test" or "val" for a file or folder name such as ``train-00000-of-00002`` or
+    ``Validation``, else None.
+    """
     word = re.match(r"[a-z]+", name.lower())
     return PARTS.get(word.group()) if word else None
 
 
 def facts(path: Path, root: Path) -> tuple[str, int, int]:
-    """(name relative to `root`, bytes, modification time): what tells one version of a file from another."""
+    """(name relative to `root`, bytes, modification time): what tells one version of a file from
+    another.
+    """
     status = path.stat()
     return path.relative_to(root).as_posix(), status.st_size, status.st_mtime_ns
 
@@ -59,11 +65,18 @@ def check_classes(where: Path, classes: Sequence[str], labels: Tensor) -> None:
     present = labels.unique().tolist()
     if len(present) < 2:
         only = f" ({classes[present[0]]})" if present else ""
-        raise InputError(f"{where} has pictures of one class only{only}; unlearning needs two or more")
+        raise InputError(
+            f"{where} has pictures of one class only{only}; unlearning needs two or more"
+        )
 
 
 def check_fixed_split(where: Path, classes: Sequence[str], labels: Tensor) -> None:
-    """Raise `InputError` where a class has too few pictures to give one to the test set and keep one."""
+    """Raise `InputError` where a class has too few pictures to give one to the test set and keep
+    one.
+    """
     for label, count in enumerate(torch.bincount(labels, minlength=len(classes)).tolist()):
         if count == 1:
-            raise InputError(f"class {classes[label]} in {where} has one picture; without a test folder each needs two or more")
+            raise InputError(
+                f"class {classes[label]} in {where} has one picture; without a test folder each"
+                " needs two or more"
+            )

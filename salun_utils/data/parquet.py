@@ -1,4 +1,6 @@
-"""List a folder of Parquet files in the Hugging Face image layout: an image column of encoded bytes and a label column."""
+"""List a folder of Parquet files in the Hugging Face image layout: an image column of encoded bytes
+and a label column.
+"""
 
 from __future__ import annotations
 
@@ -35,21 +37,32 @@ class Columns:
 
 def files(root: Path) -> list[Path]:
     """The Parquet files at `root` and up to two folders below, sorted."""
-    found = {path for depth in ("*", "*/*", "*/*/*") for path in root.glob(f"{depth}.parquet") if path.is_file()}
-    return sorted(path for path in found if not any(p.startswith(".") for p in path.relative_to(root).parts))
+    found = {
+        path
+        for depth in ("*", "*/*", "*/*/*")
+        for path in root.glob(f"{depth}.parquet")
+        if path.is_file()
+    }
+    return sorted(
+        path for path in found if not any(p.startswith(".") for p in path.relative_to(root).parts)
+    )
 
 
 def listing(root: Path) -> Listing:
-    """List the Parquet files at `root`; one without train, test or val in its name or folder makes a flat set with a fixed split.
+    """List the Parquet files at `root`; one without train, test or val in its name or folder makes
+    a flat set with a fixed split.
 
     Raises
     ------
-    InputError : a truncated file, a missing shard, no image or label column, a label out of range, one class only, no test part.
+    InputError : a truncated file, a missing shard, no image or label column, a label out of range,
+        one class only, no test part.
     """
     parts = _parts(root)
     train_columns = _columns(parts["train"][0])
     test_columns = _columns(parts["test"][0]) if parts["test"] else train_columns
-    values = [_labels(path, _columns(path).label) for name in ("train", "test") for path in parts[name]]
+    values = [
+        _labels(path, _columns(path).label) for name in ("train", "test") for path in parts[name]
+    ]
     count = sum(len(v) for v in values[: len(parts["train"])])
     classes, values = _as_integers(values, train_columns.classes)
     _check_range(parts["train"] + parts["test"], values, classes)
@@ -65,7 +78,9 @@ def listing(root: Path) -> Listing:
         return Listing(classes, labels[~held], labels[held], known, chunks, FIXED_SPLIT)
     if count == len(labels):
         raise InputError(f"{parts['test'][0]} has no rows")
-    chunks = partial(_chunks, parts["train"] + parts["test"], [torch.ones(len(labels), dtype=torch.bool)])
+    chunks = partial(
+        _chunks, parts["train"] + parts["test"], [torch.ones(len(labels), dtype=torch.bool)]
+    )
     note = "validation part as test set" if _part(parts["test"][0], root) == "val" else ""
     return Listing(classes, labels[:count], labels[count:], known, chunks, note)
 
@@ -80,10 +95,15 @@ def _parts(root: Path) -> dict[str, list[Path]]:
     if set(found) == {None}:
         return {"train": found[None], "test": []}
     if "train" not in found:
-        raise InputError(f"{root} has no training files; name them train.parquet or train-00000-of-00002.parquet")
+        raise InputError(
+            f"{root} has no training files; name them train.parquet or train-00000-of-00002.parquet"
+        )
     test = found.get("test") or found.get("val")
     if not test:
-        raise InputError(f"{root} has training files, none for test; add test.parquet, or name them without 'train' for a {FIXED_SPLIT}")
+        raise InputError(
+            f"{root} has training files, none for test; add test.parquet, or name them without"
+            f" 'train' for a {FIXED_SPLIT}"
+        )
     return {"train": found["train"], "test": test}
 
 
@@ -98,28 +118,47 @@ def _check_shards(path: Path) -> None:
     for number in range(int(numbered[3]) if numbered else 0):
         other = path.with_name(f"{numbered[1]}-{number:05d}-of-{numbered[3]}.parquet")
         if not other.is_file():
-            raise InputError(f"{other} is missing: {path.name} says there are {int(numbered[3])} files")
+            raise InputError(
+                f"{other} is missing: {path.name} says there are {int(numbered[3])} files"
+            )
 
 
 def _columns(path: Path) -> Columns:
     """Choose the image and label columns: as the metadata types them, then by name."""
     schema = _open(path).schema_arrow
     features = _features(schema)
-    typed = {kind: [n for n, f in features.items() if isinstance(f, dict) and f.get("_type") == kind] for kind in ("Image", "ClassLabel")}
+    typed = {
+        kind: [n for n, f in features.items() if isinstance(f, dict) and f.get("_type") == kind]
+        for kind in ("Image", "ClassLabel")
+    }
     pictures = [f.name for f in schema if _holds_bytes(f.type)]
     numbers = [f.name for f in schema if pa.types.is_integer(f.type) or pa.types.is_string(f.type)]
     image = _choose(typed["Image"] or pictures, IMAGE_NAMES)
-    label = _choose([n for n in typed["ClassLabel"] if n in schema.names] or [n for n in numbers if n in LABEL_NAMES], LABEL_NAMES)
-    if image is None or label is None or image not in schema.names or not _holds_bytes(schema.field(image).type):
+    label = _choose(
+        [n for n in typed["ClassLabel"] if n in schema.names]
+        or [n for n in numbers if n in LABEL_NAMES],
+        LABEL_NAMES,
+    )
+    if (
+        image is None
+        or label is None
+        or image not in schema.names
+        or not _holds_bytes(schema.field(image).type)
+    ):
         lacking = "image column (encoded bytes)" if label is not None else "label column"
-        raise InputError(f"{path} has no {lacking}; its columns: {', '.join(f'{f.name} ({str(f.type)[:40]})' for f in schema)}")
+        raise InputError(
+            f"{path} has no {lacking}; its columns:"
+            f" {', '.join(f'{f.name} ({str(f.type)[:40]})' for f in schema)}"
+        )
     names = features.get(label, {}).get("names") if isinstance(features.get(label), dict) else None
     return Columns(image, label, [str(n) for n in names] if names else None)
 
 
 def _features(schema: pa.Schema) -> dict:
     try:
-        features = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"]["features"]
+        features = json.loads((schema.metadata or {}).get(b"huggingface", b"{}"))["info"][
+            "features"
+        ]
     except (ValueError, KeyError, TypeError):
         return {}
     return features if isinstance(features, dict) else {}
@@ -163,16 +202,23 @@ def _check_range(paths: list[Path], values: list[Tensor], classes: list[str]) ->
         if len(wrong):
             row = int(wrong[0])
             unlabelled = " (the part is published without labels)" if int(labels[row]) == -1 else ""
-            raise InputError(f"{path} row {row}: label {int(labels[row])} is out of range 0 to {len(classes) - 1}{unlabelled}")
+            raise InputError(
+                f"{path} row {row}: label {int(labels[row])} is out of range 0 to"
+                f" {len(classes) - 1}{unlabelled}"
+            )
 
 
 def _chunks(paths: list[Path], wanted: list[Tensor]) -> Iterator[Chunk]:
-    """The pictures of the rows that each mask of `wanted` marks (over all files together), mask by mask."""
+    """The pictures of the rows that each mask of `wanted` marks (over all files together), mask by
+    mask.
+    """
     for mask in wanted:
         start, rest = 0, []
         for path in paths:
             for rows in _rows(path):
-                rest += [row for row, take in zip(rows, mask[start : start + len(rows)].tolist()) if take]
+                rest += [
+                    row for row, take in zip(rows, mask[start : start + len(rows)].tolist()) if take
+                ]
                 start += len(rows)
                 if len(rest) >= CHUNK:
                     yield rest
@@ -187,7 +233,10 @@ def _rows(path: Path) -> Iterator[Chunk]:
     try:
         for batch in _open(path).iter_batches(batch_size=CHUNK, columns=[column]):
             values = batch.column(0).to_pylist()
-            yield [(f"{path} row {row + i}", _encoded(value, path, row + i)) for i, value in enumerate(values)]
+            yield [
+                (f"{path} row {row + i}", _encoded(value, path, row + i))
+                for i, value in enumerate(values)
+            ]
             row += len(values)
     except BROKEN as error:
         raise _broken(path, error) from error
@@ -211,4 +260,6 @@ def _open(path: Path) -> pq.ParquetFile:
 
 
 def _broken(path: Path, error: Exception) -> InputError:
-    return InputError(f"{path} is not a whole Parquet file (damaged or truncated): {str(error)[:120]}")
+    return InputError(
+        f"{path} is not a whole Parquet file (damaged or truncated): {str(error)[:120]}"
+    )

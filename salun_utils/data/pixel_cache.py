@@ -1,4 +1,6 @@
-"""Decoded pictures on disk: one array a set, written whole or not at all, verified by checksum when read."""
+"""Decoded pictures on disk: one array a set, written whole or not at all, verified by checksum when
+read.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +35,10 @@ def fetch(
     Parameters
     ----------
     name : of the entry, with everything it depends on in it (see `key`).
-    train_count : how many of the pictures, from the first, are for training; mean and std are theirs.
-    build : gives the shape (N, C, H, W) and the uint8 arrays that make it up in order; called where needed only.
+    train_count : how many of the pictures, from the first, are for training; mean and std are
+        theirs.
+    build : gives the shape (N, C, H, W) and the uint8 arrays that make it up in order; called where
+        needed only.
 
     Returns
     -------
@@ -57,13 +61,21 @@ def fetch(
                     _write(path, train_count, *build())
                     found = _read(path)
     except OSError as error:
-        raise InputError(f"cannot write decoded pictures to {path.parent}: {error.strerror or error}; set SALUN_CACHE") from error
+        raise InputError(
+            f"cannot write decoded pictures to {path.parent}: {error.strerror or error}; set"
+            " SALUN_CACHE"
+        ) from error
     if found is None:
-        raise InputError(f"decoded pictures in {path.parent} change while they are read: is the disk sound? set SALUN_CACHE to another")
+        raise InputError(
+            f"decoded pictures in {path.parent} change while they are read: is the disk sound? set"
+            " SALUN_CACHE to another"
+        )
     return found
 
 
-def _read(path: Path, *, quiet: bool = False) -> tuple[np.ndarray, tuple[float, ...], tuple[float, ...]] | None:
+def _read(
+    path: Path, *, quiet: bool = False
+) -> tuple[np.ndarray, tuple[float, ...], tuple[float, ...]] | None:
     """What is cached, or None where nothing is or it is damaged."""
     about = path.with_suffix(".json")
     if not about.is_file():
@@ -71,16 +83,24 @@ def _read(path: Path, *, quiet: bool = False) -> tuple[np.ndarray, tuple[float, 
     try:
         facts = json.loads(about.read_text())
         if sha256(path) == facts["sha256"]:
-            return np.load(path, mmap_mode="c", allow_pickle=False), tuple(facts["mean"]), tuple(facts["std"])
+            return (
+                np.load(path, mmap_mode="c", allow_pickle=False),
+                tuple(facts["mean"]),
+                tuple(facts["std"]),
+            )
         reason = "its checksum differs"
     except (OSError, ValueError, KeyError, TypeError) as error:
         reason = str(error)
     if not quiet:
-        warnings.warn(f"the cached pictures {path} are damaged ({reason}): decoding them again", stacklevel=5)
+        warnings.warn(
+            f"the cached pictures {path} are damaged ({reason}): decoding them again", stacklevel=5
+        )
     return None
 
 
-def _write(path: Path, train_count: int, shape: tuple[int, ...], arrays: Iterator[np.ndarray]) -> None:
+def _write(
+    path: Path, train_count: int, shape: tuple[int, ...], arrays: Iterator[np.ndarray]
+) -> None:
     """Write the array, then the facts about it: without these the array does not count."""
     with atomic(path) as partial, open(partial, "wb") as stream:
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
@@ -92,6 +112,13 @@ def _write(path: Path, train_count: int, shape: tuple[int, ...], arrays: Iterato
         pixels = np.load(partial, mmap_mode="c")
         mean, std = mean_std(torch.from_numpy(pixels[:train_count]))
         del pixels
-    facts = {"version": VERSION, "shape": shape, "train": train_count, "sha256": digest, "mean": mean, "std": std}
+    facts = {
+        "version": VERSION,
+        "shape": shape,
+        "train": train_count,
+        "sha256": digest,
+        "mean": mean,
+        "std": std,
+    }
     with atomic(path.with_suffix(".json")) as partial:
         partial.write_text(json.dumps(facts, indent=1))

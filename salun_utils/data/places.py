@@ -13,19 +13,25 @@ DEFAULT_BUDGET = 4 * 2**30
 
 
 def data_folder() -> Path:
-    """Downloaded data sets: ``$SALUN_DATA``, else ``data`` in the platform's cache folder. Not created here."""
+    """Downloaded data sets: ``$SALUN_DATA``, else ``data`` in the platform's cache folder. Not
+    created here.
+    """
     return _from_environment("SALUN_DATA", "data")
 
 
 def cache_folder() -> Path:
-    """Decoded pictures, trained models and masks: ``$SALUN_CACHE``, else ``cache`` in the platform's cache folder. Not created here."""
+    """Decoded pictures, trained models and masks: ``$SALUN_CACHE``, else ``cache`` in the
+    platform's cache folder. Not created here.
+    """
     return _from_environment("SALUN_CACHE", "cache")
 
 
 def memory_budget() -> int:
-    """Bytes of pictures that a data set read from a folder may hold in memory; a larger one stays memory-mapped.
+    """Bytes of pictures that a data set read from a folder may hold in memory; a larger one stays
+    memory-mapped.
 
-    ``$SALUN_MEMORY_BUDGET`` (a whole number of bytes), else a quarter of the memory of the machine or the container.
+    ``$SALUN_MEMORY_BUDGET`` (a whole number of bytes), else a quarter of the memory of the machine
+    or the container.
     """
     given = os.environ.get("SALUN_MEMORY_BUDGET", "")
     if given:
@@ -37,7 +43,11 @@ def memory_budget() -> int:
 
 def _from_environment(variable: str, name: str) -> Path:
     given = os.environ.get(variable, "")
-    return Path(given).expanduser() if given else Path(platformdirs.user_cache_dir("salun", appauthor=False)) / name
+    return (
+        Path(given).expanduser()
+        if given
+        else Path(platformdirs.user_cache_dir("salun", appauthor=False)) / name
+    )
 
 
 def _machine_memory() -> int:

@@ -1,14 +1,17 @@
-"""What is to be forgotten, by name: at random, a class, a list, or chosen by how a reference model sees each picture.
+"""What is to be forgotten, by name: at random, a class, a list, or chosen by how a reference model
+sees each picture.
 
-Difficulty of forgetting depends on what is forgotten (Zhao et al., What Makes Unlearning Hard and What to Do About It, 2024). The
-memorisation of a picture proper (Feldman, 2020) needs hundreds of trainings; what is used here is a proxy from one reference
-model, trained on the same pictures:
+Difficulty of forgetting depends on what is forgotten (Zhao et al., What Makes Unlearning Hard and
+What to Do About It, 2024). The memorisation of a picture proper (Feldman, 2020) needs hundreds of
+trainings; what is used here is a proxy from one reference model, trained on the same pictures:
 
-- "memorised-most", "-medium", "-least": by the margin, the logit of the true class minus the highest other one. A picture that a
-  model knows only by heart ends with a small margin. Over several snapshots of one training the mean margin is the area under the
-  margin (Pleiss et al., 2020).
-- "worst-case": by entanglement, the closeness of a picture's representation (what the last linear layer reads) to the mean of
-  all: pictures whose representation is shared by the rest are hard to forget without touching the rest.
+- "memorised-most", "-medium", "-least": by the margin, the logit of the true class minus the
+  highest other one. A picture that a model knows only by heart ends with a small margin. Over
+  several snapshots of one training the mean margin is the area under the margin (Pleiss et al.,
+  2020).
+- "worst-case": by entanglement, the closeness of a picture's representation (what the last linear
+  layer reads) to the mean of all: pictures whose representation is shared by the rest are hard to
+  forget without touching the rest.
 """
 
 from __future__ import annotations
@@ -21,7 +24,15 @@ from torch import Tensor, nn
 from ..errors import InputError, unknown
 from ..seeds import check_seed
 from .images import Dataset, Images
-from .splits import ForgetSplit, check_fraction, check_label, class_split, held_out, random_split, subset_split
+from .splits import (
+    ForgetSplit,
+    check_fraction,
+    check_label,
+    class_split,
+    held_out,
+    random_split,
+    subset_split,
+)
 
 SCORED = ("memorised-most", "memorised-medium", "memorised-least", "worst-case")
 SCENARIOS = ("random", "class", "indices", *SCORED)
@@ -41,15 +52,18 @@ def make_split(
 
     Parameters
     ----------
-    scenario : one of `SCENARIOS`. seed : of the split; it draws the validation pictures, and for "random" those to forget.
+    scenario : one of `SCENARIOS`. seed : of the split; it draws the validation pictures, and for
+        "random" those to forget.
     forget_fraction : share of the trained-on pictures, for all but "class" and "indices".
     forget_class : index or name, for "class". indices : positions in ``data.train``, for "indices".
-    scores : float (N,), one a picture of ``data.train``, from `scenario_scores`; needed by `SCORED`. The most memorised (or most
-        entangled) have the highest. Equal scores are taken in the order of the data set.
+    scores : float (N,), one a picture of ``data.train``, from `scenario_scores`; needed by
+        `SCORED`. The most memorised (or most entangled) have the highest. Equal scores are taken in
+        the order of the data set.
 
     Raises
     ------
-    InputError : an unknown name, a setting out of range, scores that are missing, not finite or of another length.
+    InputError : an unknown name, a setting out of range, scores that are missing, not finite or of
+        another length.
     """
     if scenario == "random":
         return random_split(data, fraction=forget_fraction, seed=seed)
@@ -64,34 +78,53 @@ def make_split(
     return _by_score(data, scenario, check_seed(seed), check_fraction(forget_fraction), scores)
 
 
-def _by_score(data: Dataset, scenario: str, seed: int, fraction: float, scores: Tensor | None) -> ForgetSplit:
+def _by_score(
+    data: Dataset, scenario: str, seed: int, fraction: float, scores: Tensor | None
+) -> ForgetSplit:
     if scores is None:
-        raise InputError(f"scenario {scenario!r} needs scores of the training pictures: see scenario_scores")
+        raise InputError(
+            f"scenario {scenario!r} needs scores of the training pictures: see scenario_scores"
+        )
     scores = torch.as_tensor(scores).detach().cpu().double()
     if scores.shape != (len(data.train),) or not scores.isfinite().all():
-        raise InputError(f"scores must be {len(data.train)} finite numbers, one a training picture, not a tensor of {tuple(scores.shape)}")
+        raise InputError(
+            f"scores must be {len(data.train)} finite numbers, one a training picture, not a tensor"
+            f" of {tuple(scores.shape)}"
+        )
     pool = (~held_out(data.train.labels.cpu(), seed)).nonzero().flatten()
     count = round(fraction * len(pool))
     if not 0 < count < len(pool):
-        raise InputError(f"forget_fraction {fraction} of {len(pool)} pictures leaves nothing to forget or to retain")
+        raise InputError(
+            f"forget_fraction {fraction} of {len(pool)} pictures leaves nothing to forget or to"
+            " retain"
+        )
     ranked = pool[scores[pool].argsort(descending=True, stable=True)]
-    start = {"memorised-medium": (len(pool) - count) // 2, "memorised-least": len(pool) - count}.get(scenario, 0)
-    return subset_split(data, ranked[start : start + count], seed=seed, name=f"{scenario}-{fraction * 100:g}")
+    start = {
+        "memorised-medium": (len(pool) - count) // 2,
+        "memorised-least": len(pool) - count,
+    }.get(scenario, 0)
+    return subset_split(
+        data, ranked[start : start + count], seed=seed, name=f"{scenario}-{fraction * 100:g}"
+    )
 
 
-def scenario_scores(model: nn.Module | Iterable[nn.Module], data: Dataset, scenario: str, *, batch_size: int = 1024) -> Tensor:
+def scenario_scores(
+    model: nn.Module | Iterable[nn.Module], data: Dataset, scenario: str, *, batch_size: int = 1024
+) -> Tensor:
     """How strongly each training picture belongs to the scenario, as a reference model sees it.
 
     Parameters
     ----------
-    model : a classifier trained on the pictures that the split will train on (the original model of any random split with the
-        same seed is), or several snapshots of it, over which the mean is taken. Left as found.
+    model : a classifier trained on the pictures that the split will train on (the original model of
+        any random split with the same seed is), or several snapshots of it, over which the mean is
+        taken. Left as found.
     scenario : one of `SCORED`.
 
     Returns
     -------
-    float32 (N,) on the CPU: minus the margin for the memorised ones, minus the distance of the representation from the mean of
-    all for "worst-case". Pictures held out for validation get a score too; `make_split` never chooses them.
+    float32 (N,) on the CPU: minus the margin for the memorised ones, minus the distance of the
+    representation from the mean of all for "worst-case". Pictures held out for validation get a
+    score too; `make_split` never chooses them.
     """
     if scenario not in SCORED:
         raise unknown("scored scenario", scenario, SCORED)
@@ -103,29 +136,45 @@ def scenario_scores(model: nn.Module | Iterable[nn.Module], data: Dataset, scena
 
 
 def margins(model: nn.Module, images: Images, batch_size: int = 1024) -> Tensor:
-    """float32 (n,): the logit of the true class minus the highest other one; negative where the model errs."""
+    """float32 (n,): the logit of the true class minus the highest other one; negative where the
+    model errs.
+    """
     logits, _ = _answers(model, images, batch_size)
     labels = images.labels.cpu()[:, None]
-    return (logits.gather(1, labels) - logits.scatter(1, labels, -torch.inf).max(1, keepdim=True).values).squeeze(1)
+    return (
+        logits.gather(1, labels) - logits.scatter(1, labels, -torch.inf).max(1, keepdim=True).values
+    ).squeeze(1)
 
 
 def entanglement(model: nn.Module, images: Images, batch_size: int = 1024) -> Tensor:
-    """float32 (n,): minus the Euclidean distance of each picture's representation from the mean representation."""
+    """float32 (n,): minus the Euclidean distance of each picture's representation from the mean
+    representation.
+    """
     _, features = _answers(model, images, batch_size)
     return -(features - features.mean(0)).norm(dim=1)
 
 
 @torch.no_grad()
 def _answers(model: nn.Module, images: Images, batch_size: int) -> tuple[Tensor, Tensor]:
-    """Logits (n, K) and what the last linear layer reads (n, F), or the logits again where there is no such layer."""
+    """Logits (n, K) and what the last linear layer reads (n, F), or the logits again where there is
+    no such layer.
+    """
     device = next(model.parameters()).device
     modes = {module: module.training for module in model.modules()}
     heads = [m for m in model.modules() if isinstance(m, nn.Linear)]
     read: list[Tensor] = []
-    hook = heads[-1].register_forward_pre_hook(lambda _, given: read.append(given[0].flatten(1).float().cpu())) if heads else None
+    hook = (
+        heads[-1].register_forward_pre_hook(
+            lambda _, given: read.append(given[0].flatten(1).float().cpu())
+        )
+        if heads
+        else None
+    )
     try:
         model.eval()
-        logits = torch.cat([model(x.to(device)).float().cpu() for x, *_ in images.batches(batch_size)])
+        logits = torch.cat(
+            [model(x.to(device)).float().cpu() for x, *_ in images.batches(batch_size)]
+        )
     finally:
         if hook is not None:
             hook.remove()

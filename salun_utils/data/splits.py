@@ -25,7 +25,8 @@ class ForgetSplit:
     Attributes
     ----------
     forget, retain : together exactly the pictures the original model is trained on (`train`).
-    validation : 10 % of each training class, never trained on; tuning looks at it, the report does not.
+    validation : 10 % of each training class, never trained on; tuning looks at it, the report does
+        not.
     test : the test set, for class-wise forgetting without the class.
     test_forgotten : the test pictures of the forgotten class, else None.
     forget_label : the class, else None.
@@ -48,7 +49,9 @@ class ForgetSplit:
 
     @cached_property
     def train(self) -> Images:
-        """forget + retain in the order of the data set, whatever is to be forgotten: one original model serves all."""
+        """forget + retain in the order of the data set, whatever is to be forgotten: one original
+        model serves all.
+        """
         joined = Images.concat([self.forget, self.retain])
         return joined.subset(joined.index.argsort(stable=True))
 
@@ -59,10 +62,16 @@ class ForgetSplit:
             return self
         move = lambda part, whole: None if part is None else part.over(whole.base_on(device))  # noqa: E731
         return ForgetSplit(
-            forget=move(self.forget, data.train), retain=move(self.retain, data.train),
-            validation=move(self.validation, data.train), test=move(self.test, data.test), data=data, name=self.name,
-            seed=self.seed, test_forgotten=move(self.test_forgotten, data.test), forget_label=self.forget_label,
-        )  # fmt: skip
+            forget=move(self.forget, data.train),
+            retain=move(self.retain, data.train),
+            validation=move(self.validation, data.train),
+            test=move(self.test, data.test),
+            data=data,
+            name=self.name,
+            seed=self.seed,
+            test_forgotten=move(self.test_forgotten, data.test),
+            forget_label=self.forget_label,
+        )
 
 
 def held_out(labels: Tensor, seed: int, share: float = VALIDATION_SHARE) -> Tensor:
@@ -78,18 +87,29 @@ def held_out(labels: Tensor, seed: int, share: float = VALIDATION_SHARE) -> Tens
 
 def check_fraction(fraction: object) -> float:
     """Return a share strictly between 0 and 1, else raise `InputError`."""
-    if isinstance(fraction, bool) or not isinstance(fraction, Real) or not math.isfinite(fraction) or not 0 < fraction < 1:
+    if (
+        isinstance(fraction, bool)
+        or not isinstance(fraction, Real)
+        or not math.isfinite(fraction)
+        or not 0 < fraction < 1
+    ):
         raise InputError(f"forget_fraction must be a number above 0 and below 1, not {fraction!r}")
     return float(fraction)
 
 
 def check_label(label: object, classes: Sequence[str]) -> int:
-    """Return a class index; a class name in any case is accepted. Raise `InputError` for one that is not there."""
+    """Return a class index; a class name in any case is accepted. Raise `InputError` for one that
+    is not there.
+    """
     if isinstance(label, str) and label.lower() in (names := [c.lower() for c in classes]):
         return names.index(label.lower())
     if isinstance(label, bool) or not isinstance(label, Integral) or not 0 <= label < len(classes):
-        listed = ", ".join(f"{i} {name}" for i, name in enumerate(classes[:20])) + (", …" if len(classes) > 20 else "")
-        raise InputError(f"there is no class {label!r}; allowed: 0 to {len(classes) - 1} ({listed})")
+        listed = ", ".join(f"{i} {name}" for i, name in enumerate(classes[:20])) + (
+            ", …" if len(classes) > 20 else ""
+        )
+        raise InputError(
+            f"there is no class {label!r}; allowed: 0 to {len(classes) - 1} ({listed})"
+        )
     return int(label)
 
 
@@ -105,37 +125,57 @@ def random_split(data: Dataset, *, fraction: float, seed: int) -> ForgetSplit:
     pool = _trainable(data, seed)
     count = round(fraction * len(pool))
     if not 0 < count < len(pool):
-        raise InputError(f"forget_fraction {fraction} of {len(pool)} pictures leaves nothing to forget or to retain")
+        raise InputError(
+            f"forget_fraction {fraction} of {len(pool)} pictures leaves nothing to forget or to"
+            " retain"
+        )
     chosen = pool[torch.randperm(len(pool), generator=generator(seed, "forget"))[:count]]
     return _split(data, chosen, seed, f"random-{fraction * 100:g}")
 
 
 def class_split(data: Dataset, *, label: int | str, seed: int) -> ForgetSplit:
-    """Forget every training picture of one class; `test` leaves the class out, `test_forgotten` holds it."""
+    """Forget every training picture of one class; `test` leaves the class out, `test_forgotten`
+    holds it.
+    """
     label, seed = check_label(label, data.classes), check_seed(seed)
     pool = _trainable(data, seed)
     chosen = pool[data.train.labels.cpu()[pool] == label]
     if not len(chosen) or len(chosen) == len(pool):
-        raise InputError(f"class {label} holds {len(chosen)} of {len(pool)} training pictures: nothing to forget or to retain")
+        raise InputError(
+            f"class {label} holds {len(chosen)} of {len(pool)} training pictures: nothing to forget"
+            " or to retain"
+        )
     return _split(data, chosen, seed, f"class-{label}", label)
 
 
-def subset_split(data: Dataset, indices: Sequence[int] | Tensor, *, seed: int, name: str = "") -> ForgetSplit:
+def subset_split(
+    data: Dataset, indices: Sequence[int] | Tensor, *, seed: int, name: str = ""
+) -> ForgetSplit:
     """Forget the training pictures at `indices` (positions in ``data.train``).
 
-    They are taken out of the validation part where the seed put them there, so that every one of them is trained on.
+    They are taken out of the validation part where the seed put them there, so that every one of
+    them is trained on.
     """
     seed = check_seed(seed)
     try:
         chosen = torch.as_tensor(indices)
     except (TypeError, ValueError, RuntimeError) as error:
-        raise InputError(f"indices must be a non-empty list of whole numbers, not {str(indices)[:60]!r}") from error
+        raise InputError(
+            f"indices must be a non-empty list of whole numbers, not {str(indices)[:60]!r}"
+        ) from error
     total = len(data.train)
-    if chosen.ndim != 1 or not len(chosen) or chosen.is_floating_point() or chosen.dtype == torch.bool:
+    if (
+        chosen.ndim != 1
+        or not len(chosen)
+        or chosen.is_floating_point()
+        or chosen.dtype == torch.bool
+    ):
         raise InputError("indices must be a non-empty list of whole numbers")
     chosen = chosen.long().cpu()
     if chosen.min() < 0 or chosen.max() >= total:
-        raise InputError(f"indices must lie in 0 to {total - 1}, not {int(chosen.min())} to {int(chosen.max())}")
+        raise InputError(
+            f"indices must lie in 0 to {total - 1}, not {int(chosen.min())} to {int(chosen.max())}"
+        )
     if len(chosen.unique()) != len(chosen):
         raise InputError("indices hold some position twice")
     return _split(data, chosen.sort().values, seed, name or f"indices-{len(chosen)}")
@@ -146,7 +186,9 @@ def _trainable(data: Dataset, seed: int) -> Tensor:
     return (~held_out(data.train.labels.cpu(), seed)).nonzero().flatten()
 
 
-def _split(data: Dataset, chosen: Tensor, seed: int, name: str, label: int | None = None) -> ForgetSplit:
+def _split(
+    data: Dataset, chosen: Tensor, seed: int, name: str, label: int | None = None
+) -> ForgetSplit:
     labels = data.train.labels.cpu()
     forget = torch.zeros(len(labels), dtype=torch.bool)
     forget[chosen] = True
@@ -156,9 +198,21 @@ def _split(data: Dataset, chosen: Tensor, seed: int, name: str, label: int | Non
     if label is not None:
         validation &= labels != label
         is_label = data.test.labels.cpu() == label
-        test, test_forgotten = (data.test.subset(part.nonzero().flatten()) for part in (~is_label, is_label))
+        test, test_forgotten = (
+            data.test.subset(part.nonzero().flatten()) for part in (~is_label, is_label)
+        )
     if not retain.any():
         raise InputError("nothing is left to retain")
-    parts = {k: data.train.subset(v.nonzero().flatten()) for k, v in
-             {"forget": forget, "retain": retain, "validation": validation}.items()}  # fmt: skip
-    return ForgetSplit(**parts, test=test, data=data, name=name, seed=seed, test_forgotten=test_forgotten, forget_label=label)
+    parts = {
+        k: data.train.subset(v.nonzero().flatten())
+        for k, v in {"forget": forget, "retain": retain, "validation": validation}.items()
+    }
+    return ForgetSplit(
+        **parts,
+        test=test,
+        data=data,
+        name=name,
+        seed=seed,
+        test_forgotten=test_forgotten,
+        forget_label=label,
+    )

@@ -1,4 +1,6 @@
-"""Per-channel mean and deviation of pictures, and the fixed draw that makes a test set where none came along."""
+"""Per-channel mean and deviation of pictures, and the fixed draw that makes a test set where none
+came along.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,8 @@ CHUNK_BYTES = 2**24
 
 
 def mean_std(pixels: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel over all pictures and positions, of pixels in [0, 1].
+    """Mean and standard deviation of each channel over all pictures and positions, of pixels in [0,
+    1].
 
     Parameters
     ----------
@@ -28,7 +31,8 @@ def mean_std(pixels: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
 
     Returns
     -------
-    mean, std : C floats each. From exact counts of the 256 values, so the chunk size makes no difference; the smallest std is 1/255.
+    mean, std : C floats each. From exact counts of the 256 values, so the chunk size makes no
+        difference; the smallest std is 1/255.
     """
     channels = pixels.shape[1]
     counts = torch.zeros(channels, 256, dtype=torch.int64, device=pixels.device)
@@ -48,7 +52,8 @@ def fixed_test_rows(labels: Tensor, share: float = 0.2) -> Tensor:
     Parameters
     ----------
     labels : int64 (N,).
-    share : of each class, rounded; a class of two or more pictures gives at least one and keeps at least one.
+    share : of each class, rounded; a class of two or more pictures gives at least one and keeps at
+        least one.
 
     Returns
     -------

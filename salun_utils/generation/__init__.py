@@ -1,6 +1,7 @@
 """Image generation and how to make it forget: diffusion, text-to-image, GANs and VAEs.
 
-Heavy libraries (diffusers, transformers) are imported when a model is first used. To add a kind of model, add its line below.
+Heavy libraries (diffusers, transformers) are imported when a model is first used. To add a kind of
+model, add its line below.
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from . import shipped
 from .erasers import table as _pipeline_erasers  # noqa: F401  (fills ERASERS)
 from .registry import ERASERS, Eraser
 
-# kind of a saved model (the "kind" of its config.json or card) -> "module:function" that loads its folder
+# kind of a saved model (the "kind" of its config.json or card) -> "module:function" that loads its
+# folder
 LOADERS = {
     "ddpm": "ddpm:DDPM.load",
     "gan": "gan:GAN.load",
@@ -24,15 +26,28 @@ LOADERS = {
     "pipeline": "pipelines:load",
 }
 JUDGES = {"fashion-mnist": "judge-fashion"}
-__all__ = ["ERASERS", "JUDGES", "LOADERS", "Eraser", "erase", "judge", "kind_named", "kind_of", "load", "shipped"]
+__all__ = [
+    "ERASERS",
+    "JUDGES",
+    "LOADERS",
+    "Eraser",
+    "erase",
+    "judge",
+    "kind_named",
+    "kind_of",
+    "load",
+    "shipped",
+]
 
 
 def load(name: str | Path):
-    """A generator: a shipped name, a folder that `save` wrote, or a text-to-image pipeline (a Hub id or a diffusers folder).
+    """A generator: a shipped name, a folder that `save` wrote, or a text-to-image pipeline (a Hub
+    id or a diffusers folder).
 
     Raises
     ------
-    InputError : nothing of that name, or its files are missing, damaged or of another architecture. Nothing is ever put in its place.
+    InputError : nothing of that name, or its files are missing, damaged or of another architecture.
+        Nothing is ever put in its place.
     """
     if str(name) in shipped.names():
         return _resolve(LOADERS[shipped.card(str(name))["kind"]])(shipped.folder(str(name)))
@@ -42,12 +57,16 @@ def load(name: str | Path):
         if kind in LOADERS:
             return _resolve(LOADERS[kind])(folder)
     if not folder.exists() and "/" not in str(name):
-        raise unknown("generator", str(name), [*shipped.names(), "a folder", "a Hub id such as owner/name"])
+        raise unknown(
+            "generator", str(name), [*shipped.names(), "a folder", "a Hub id such as owner/name"]
+        )
     return _resolve(LOADERS["pipeline"])(str(name))
 
 
 def judge(name: str = "fashion-mnist"):
-    """The judge of a data set, or of a folder: callable on uint8 pictures, with `.accuracy`, `.features` and `.probabilities`."""
+    """The judge of a data set, or of a folder: callable on uint8 pictures, with `.accuracy`,
+    `.features` and `.probabilities`.
+    """
     if Path(name).is_dir():
         return _resolve(LOADERS["judge"])(Path(name))
     if name not in JUDGES:
@@ -67,7 +86,8 @@ def erase(name: str, model, *, concept: str | int, seed: int = 0, **params):
 
     Returns
     -------
-    an object with `.model`, `.seconds`, `.mask` (None for methods without one), `.params` and `.losses`.
+    an object with `.model`, `.seconds`, `.mask` (None for methods without one), `.params` and
+    `.losses`.
     """
     if name not in ERASERS:
         raise unknown("eraser", name, ERASERS)
@@ -85,15 +105,24 @@ def kind_of(model) -> str:
         return kind
     if hasattr(model, "unet") and hasattr(model, "text_encoder"):
         return "pipeline"
-    raise InputError(f"a {type(model).__name__} is not a generator: expected a DDPM, a GAN, a VAE or a text-to-image pipeline")
+    raise InputError(
+        f"a {type(model).__name__} is not a generator: expected a DDPM, a GAN, a VAE or a"
+        " text-to-image pipeline"
+    )
 
 
 def kind_named(name: str | Path) -> str:
-    """The kind of a generator that isn't loaded: by its card, its `config.json`, else by how its name begins (``out/ddpm-mine``)."""
+    """The kind of a generator that isn't loaded: by its card, its `config.json`, else by how its
+    name begins (``out/ddpm-mine``).
+    """
     if str(name) in shipped.names():
         return shipped.card(str(name))["kind"]
     path = Path(name).expanduser() / "config.json"
-    found = json.loads(path.read_text()).get("kind") if path.is_file() else Path(name).name.split("-")[0]
+    found = (
+        json.loads(path.read_text()).get("kind")
+        if path.is_file()
+        else Path(name).name.split("-")[0]
+    )
     return found if found in LOADERS else "pipeline"
 
 

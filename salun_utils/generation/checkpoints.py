@@ -1,4 +1,6 @@
-"""Training that can be stopped and goes on to the same bytes: batches computed from the step alone, and checkpoints tied to their run."""
+"""Training that can be stopped and goes on to the same bytes: batches computed from the step alone,
+and checkpoints tied to their run.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,8 @@ def run(
 
     Parameters
     ----------
-    step : takes one step of training and returns its losses. Whatever it draws must depend on the number of the step alone.
+    step : takes one step of training and returns its losses. Whatever it draws must depend on the
+        number of the step alone.
     parts, identity, device : see `save` and `resume`.
     checkpoint : a file written every `every` steps and resumed from when it is there.
     stop : end after this step (an interruption on purpose); the checkpoint is written.
@@ -40,7 +43,8 @@ def run(
 
     Returns
     -------
-    {"losses": [(step, mean loss…)…], "seconds": those of all interrupted parts together, "steps": …}.
+    {"losses": [(step, mean loss…)…], "seconds": those of all interrupted parts together, "steps":
+    …}.
     """
     state = {"step": 0, "losses": [], "seconds": 0.0}
     if checkpoint is not None and Path(checkpoint).is_file():
@@ -56,11 +60,17 @@ def run(
             if checkpoint is not None:
                 spent = state["seconds"] + time.perf_counter() - begun
                 save(checkpoint, parts, {**state, "step": k + 1, "seconds": spent}, identity)
-    return {"losses": state["losses"], "seconds": state["seconds"] + time.perf_counter() - begun, "steps": total}
+    return {
+        "losses": state["losses"],
+        "seconds": state["seconds"] + time.perf_counter() - begun,
+        "steps": total,
+    }
 
 
 def batch_of_step(n: int, size: int, step: int, seed: int) -> Tensor:
-    """Indices (size,) of step k in an endless run of shuffled epochs over n pictures, computed from (seed, k) alone."""
+    """Indices (size,) of step k in an endless run of shuffled epochs over n pictures, computed from
+    (seed, k) alone.
+    """
     start = step * size
     wanted = torch.arange(start, start + size)
     epochs = wanted // n
@@ -77,27 +87,43 @@ def _order(n: int, epoch: int, seed: int) -> Tensor:
     return torch.randperm(n, generator=generator(seed, f"epoch {epoch}"))
 
 
-def save(path: str | Path, parts: Mapping[str, Any], state: Mapping[str, Any], identity: Mapping[str, Any]) -> None:
+def save(
+    path: str | Path,
+    parts: Mapping[str, Any],
+    state: Mapping[str, Any],
+    identity: Mapping[str, Any],
+) -> None:
     """Write a checkpoint whole or not at all.
 
     Parameters
     ----------
     parts : name -> whatever has a `state_dict`: networks, averages, optimizers.
-    state : plain values such as the step; its "losses" are tuples. identity : what tells this run from another.
+    state : plain values such as the step; its "losses" are tuples. identity : what tells this run
+        from another.
     """
     content = {name: part.state_dict() for name, part in parts.items()}
-    content |= {"state": {**state, "losses": [list(row) for row in state["losses"]]}, "identity": dict(identity)}
+    content |= {
+        "state": {**state, "losses": [list(row) for row in state["losses"]]},
+        "identity": dict(identity),
+    }
     with atomic(path) as partial:
         torch.save(content, partial)
 
 
-def resume(path: str | Path, parts: Mapping[str, Any], identity: Mapping[str, Any], device: torch.device) -> dict:
-    """Put a checkpoint back into `parts` and return its state; `InputError` when it is of a run with another identity."""
+def resume(
+    path: str | Path, parts: Mapping[str, Any], identity: Mapping[str, Any], device: torch.device
+) -> dict:
+    """Put a checkpoint back into `parts` and return its state; `InputError` when it is of a run
+    with another identity.
+    """
     content = torch.load(path, map_location=device, weights_only=True)
     if content["identity"] != identity:
         there, here = content["identity"], identity
         differs = next(k for k in {**there, **here} if there.get(k) != here.get(k))
-        raise InputError(f"{path} is of another run: its {differs} is {there.get(differs)!r}, not {here.get(differs)!r}")
+        raise InputError(
+            f"{path} is of another run: its {differs} is {there.get(differs)!r}, not"
+            f" {here.get(differs)!r}"
+        )
     for name, part in parts.items():
         part.load_state_dict(content[name])
     return {**content["state"], "losses": [tuple(row) for row in content["state"]["losses"]]}

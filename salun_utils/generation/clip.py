@@ -15,7 +15,8 @@ BASE = "openai/clip-vit-base-patch16"
 
 
 class ClipScore:
-    """100 x cosine between picture and prompt in the space of a CLIP model (Hessel et al., 2021, before their cut at 0).
+    """100 x cosine between picture and prompt in the space of a CLIP model (Hessel et al., 2021,
+    before their cut at 0).
 
     Parameters
     ----------
@@ -30,14 +31,22 @@ class ClipScore:
         from transformers import CLIPModel, CLIPProcessor
 
         try:
-            self._clip, self._processor = CLIPModel.from_pretrained(model).to(device).eval(), CLIPProcessor.from_pretrained(model)
+            self._clip, self._processor = (
+                CLIPModel.from_pretrained(model).to(device).eval(),
+                CLIPProcessor.from_pretrained(model),
+            )
         except Exception as error:  # the Hub and the library raise many kinds; all of them mean that it can't be read
-            raise InputError(f"CLIP model {str(model)!r} can't be read: {type(error).__name__}: {str(error)[:150]}") from error
+            raise InputError(
+                f"CLIP model {str(model)!r} can't be read: {type(error).__name__}:"
+                f" {str(error)[:150]}"
+            ) from error
         self.name = str(model)
 
     @torch.no_grad()
     def __call__(self, pixels: Tensor, prompts: Sequence[str], *, batch_size: int = 64) -> Tensor:
-        """Scores, float32 (N,), of uint8 pictures (N, 3, H, W) at one prompt each; a long prompt is cut at the model's limit."""
+        """Scores, float32 (N,), of uint8 pictures (N, 3, H, W) at one prompt each; a long prompt is
+        cut at the model's limit.
+        """
         check_uint8(pixels)
         if len(pixels) != len(prompts):
             raise InputError(f"{len(pixels)} pictures need as many prompts, not {len(prompts)}")
@@ -45,8 +54,17 @@ class ClipScore:
         for start in range(0, len(pixels), batch_size):
             part = slice(start, start + batch_size)
             inputs = self._processor(
-                text=list(prompts[part]), images=list(pixels[part]), return_tensors="pt", padding=True, truncation=True
+                text=list(prompts[part]),
+                images=list(pixels[part]),
+                return_tensors="pt",
+                padding=True,
+                truncation=True,
             )
             out = self._clip(**inputs.to(self._clip.device))
-            scores.append(100 * torch.nn.functional.cosine_similarity(out.image_embeds, out.text_embeds).float().cpu())
+            scores.append(
+                100
+                * torch.nn.functional.cosine_similarity(out.image_embeds, out.text_embeds)
+                .float()
+                .cpu()
+            )
         return torch.cat(scores)

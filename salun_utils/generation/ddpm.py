@@ -1,7 +1,9 @@
-"""A class-conditional diffusion model: diffusers' U-Net and schedulers behind one `nn.Module` that samples uint8 pictures.
+"""A class-conditional diffusion model: diffusers' U-Net and schedulers behind one `nn.Module` that
+samples uint8 pictures.
 
-The reverse process, the noise schedule and classifier-free guidance follow Ho et al. (2020), Ho and Salimans (2022) and, for the guidance
-weight `w`, the SalUn paper: ε = (1 + w) ε(x_t | c) - w ε(x_t | no class). diffusers calls 1 + w the guidance scale.
+The reverse process, the noise schedule and classifier-free guidance follow Ho et al. (2020), Ho and
+Salimans (2022) and, for the guidance weight `w`, the SalUn paper: ε = (1 + w) ε(x_t | c) - w ε(x_t
+| no class). diffusers calls 1 + w the guidance scale.
 """
 
 from __future__ import annotations
@@ -18,7 +20,15 @@ from torch import Tensor, nn
 
 from ..errors import InputError, unknown
 from ..seeds import generator
-from .files import checked_labels, class_label, from_dict, load_weights, read_config, save_model, seeded_weights
+from .files import (
+    checked_labels,
+    class_label,
+    from_dict,
+    load_weights,
+    read_config,
+    save_model,
+    seeded_weights,
+)
 
 SCHEDULERS = ("dpm", "ddim")
 
@@ -32,7 +42,8 @@ class DDPMConfig:
     classes : names, in label order.
     image : (channels, height, width) of the pictures that go in and come out.
     size : side in pixels that pictures are padded to before they enter the network.
-    unshuffle : pixels of each `unshuffle` x `unshuffle` square become channels, which makes the network's grid that much smaller.
+    unshuffle : pixels of each `unshuffle` x `unshuffle` square become channels, which makes the
+        network's grid that much smaller.
     widths, layers : channels of each level of the U-Net, and residual blocks a level.
     attention : the levels that have self-attention; the middle block always has it.
     groups : groups of each GroupNorm.
@@ -63,7 +74,8 @@ class DDPMConfig:
 def build_unet(config: DDPMConfig) -> UNet2DModel:
     """The U-Net of a configuration, its weights drawn from the global random state.
 
-    The plain attention processor is set because the fused backward pass with small heads is slower on CPUs.
+    The plain attention processor is set because the fused backward pass with small heads is slower
+    on CPUs.
     """
     levels = range(len(config.widths))
     channels = config.image[0] * config.unshuffle**2
@@ -73,8 +85,12 @@ def build_unet(config: DDPMConfig) -> UNet2DModel:
         out_channels=channels,
         layers_per_block=config.layers,
         block_out_channels=config.widths,
-        down_block_types=tuple("AttnDownBlock2D" if i in config.attention else "DownBlock2D" for i in levels),
-        up_block_types=tuple("AttnUpBlock2D" if i in config.attention else "UpBlock2D" for i in reversed(levels)),
+        down_block_types=tuple(
+            "AttnDownBlock2D" if i in config.attention else "DownBlock2D" for i in levels
+        ),
+        up_block_types=tuple(
+            "AttnUpBlock2D" if i in config.attention else "UpBlock2D" for i in reversed(levels)
+        ),
         attention_head_dim=config.head,
         norm_num_groups=config.groups,
         dropout=config.dropout,
@@ -91,7 +107,8 @@ class DDPM(nn.Module):
 
     Parameters
     ----------
-    config : the network's description; `salun_utils.generation.ddpm_training.PRESETS` holds ready ones.
+    config : the network's description; `salun_utils.generation.ddpm_training.PRESETS` holds ready
+        ones.
     seed : draws the initial weights.
     """
 
@@ -116,11 +133,15 @@ class DDPM(nn.Module):
         return self.alpha_bar.device
 
     def label(self, concept: str | int) -> int:
-        """The label of a class given by name (in any case) or by number; `InputError` when the model doesn't know it."""
+        """The label of a class given by name (in any case) or by number; `InputError` when the
+        model doesn't know it.
+        """
         return class_label(concept, self.classes)
 
     def encode(self, x: Tensor) -> Tensor:
-        """Pictures (B, C, H, W) in [0, 1] to the network's grid (B, C u², S/u, S/u) in [-1, 1], u = `unshuffle`."""
+        """Pictures (B, C, H, W) in [0, 1] to the network's grid (B, C u², S/u, S/u) in [-1, 1], u =
+        `unshuffle`.
+        """
         _, height, width = self.config.image
         down, right = self.config.size - height, self.config.size - width
         x = F.pad(x, (right // 2, right - right // 2, down // 2, down - down // 2))
@@ -147,7 +168,9 @@ class DDPM(nn.Module):
         return a.sqrt() * noise - (1 - a).sqrt() * z
 
     def forward(self, z_t: Tensor, t: Tensor, labels: Tensor) -> Tensor:
-        """The network's prediction (same shape as z_t) for steps t (B,) and labels (B,); label `config.null` means no class."""
+        """The network's prediction (same shape as z_t) for steps t (B,) and labels (B,); label
+        `config.null` means no class.
+        """
         return self.unet(z_t, t, class_labels=labels, return_dict=False)[0]
 
     @torch.no_grad()
@@ -169,7 +192,8 @@ class DDPM(nn.Module):
         labels : class indices (N,), N at least 1.
         guidance : w of the paper, at least 0; 0 samples the plain conditional model.
         steps : evaluations of the network a picture (twice that many with guidance).
-        seed : draws the starting noise; both schedulers are deterministic after it, so that two models can be compared from one noise.
+        seed : draws the starting noise; both schedulers are deterministic after it, so that two
+            models can be compared from one noise.
         scheduler : ``"dpm"`` (DPM-Solver++ 2M) or ``"ddim"`` (η = 0).
         noise : starting noise (N, C u², S/u, S/u) instead of the seed's.
 
@@ -208,7 +232,9 @@ class DDPM(nn.Module):
         for t in scheduler.timesteps:
             step = t.expand(len(z)) if torch.is_tensor(t) else torch.full((len(z),), t)
             if guidance:
-                both = self(torch.cat([z, z]), torch.cat([step, step]), torch.cat([labels, null])).float()
+                both = self(
+                    torch.cat([z, z]), torch.cat([step, step]), torch.cat([labels, null])
+                ).float()
                 conditional, free = both.chunk(2)
                 out = (1 + guidance) * conditional - guidance * free
             else:
@@ -217,11 +243,17 @@ class DDPM(nn.Module):
         return self.decode(z).cpu()
 
     def scheduler(self, name: str = "dpm") -> DPMSolverMultistepScheduler | DDIMScheduler:
-        """A fresh sampler. Clipping the predicted picture is off: together with guidance it bloats objects."""
+        """A fresh sampler. Clipping the predicted picture is off: together with guidance it bloats
+        objects.
+        """
         settings = self._schedule_settings()
         if name == "ddim":
-            return DDIMScheduler(**settings, clip_sample=False, set_alpha_to_one=True, timestep_spacing="trailing")
-        return DPMSolverMultistepScheduler(**settings, algorithm_type="dpmsolver++", solver_order=2, timestep_spacing="trailing")
+            return DDIMScheduler(
+                **settings, clip_sample=False, set_alpha_to_one=True, timestep_spacing="trailing"
+            )
+        return DPMSolverMultistepScheduler(
+            **settings, algorithm_type="dpmsolver++", solver_order=2, timestep_spacing="trailing"
+        )
 
     def _schedule_settings(self) -> dict:
         return {
@@ -231,12 +263,16 @@ class DDPM(nn.Module):
         }
 
     def save(self, folder: str | Path, *, half: bool = False) -> Path:
-        """Write `weights.safetensors` and `config.json` into a folder, which is made; `half` stores 16-bit floats."""
+        """Write `weights.safetensors` and `config.json` into a folder, which is made; `half` stores
+        16-bit floats.
+        """
         return save_model(folder, self.unet, {"kind": "ddpm", **asdict(self.config)}, half=half)
 
     @classmethod
     def load(cls, folder: str | Path) -> DDPM:
-        """Read what `save` wrote, in float32 on the CPU. A missing, damaged or foreign file is an `InputError`."""
+        """Read what `save` wrote, in float32 on the CPU. A missing, damaged or foreign file is an
+        `InputError`.
+        """
         folder = Path(folder)
         config = read_config(folder, "ddpm")
         model = cls(from_dict(DDPMConfig, config))
@@ -245,7 +281,9 @@ class DDPM(nn.Module):
 
 
 def check_sampling(guidance: float, steps: int, scheduler: str = "dpm") -> None:
-    """Raise `InputError` for a negative guidance, fewer than one step, or a scheduler that isn't known."""
+    """Raise `InputError` for a negative guidance, fewer than one step, or a scheduler that isn't
+    known.
+    """
     if not guidance >= 0:
         raise InputError(f"guidance must be at least 0, not {guidance}")
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:

@@ -1,7 +1,8 @@
-"""Training the conditional DDPM: label dropout for classifier-free guidance, an exponential average of the weights, resumable.
+"""Training the conditional DDPM: label dropout for classifier-free guidance, an exponential average
+of the weights, resumable.
 
-Every draw of step k comes from a stream named after (seed, k): a run that was interrupted and resumed gives the same bytes as one that
-wasn't.
+Every draw of step k comes from a stream named after (seed, k): a run that was interrupted and
+resumed gives the same bytes as one that wasn't.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ STL10 = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "sh
 
 @dataclass(frozen=True)
 class TrainConfig:
-    """How a network is trained. `steps` of `batch` pictures; the rate warms up, then stays or falls along a cosine to 5 %."""
+    """How a network is trained. `steps` of `batch` pictures; the rate warms up, then stays or falls
+    along a cosine to 5 %.
+    """
 
     steps: int = 2600
     batch: int = 64
@@ -42,18 +45,44 @@ class TrainConfig:
     flip: bool = False
 
 
-# CIFAR-10 and STL-10: network, dropout, label dropout and schedule of the SalUn paper; steps, rate, batch and EMA of Ho et al. (2020),
+# CIFAR-10 and STL-10: network, dropout, label dropout and schedule of the SalUn paper; steps, rate,
+# batch and EMA of Ho et al. (2020),
 # since the paper's own training length was not found.
 _PAPER = DDPMConfig(
-    name="ddpm-cifar10", classes=CIFAR10, image=(3, 32, 32), size=32, unshuffle=1, widths=(128, 256, 256, 256), layers=2,
-    attention=(1,), groups=32, head=64, dropout=0.1, beta_schedule="linear", prediction="epsilon",
-)  # fmt: skip
-_PAPER_TRAINING = TrainConfig(steps=800_000, batch=128, lr=2e-4, weight_decay=0.0, warmup=5000, decay=False, ema=0.9999, flip=True)
+    name="ddpm-cifar10",
+    classes=CIFAR10,
+    image=(3, 32, 32),
+    size=32,
+    unshuffle=1,
+    widths=(128, 256, 256, 256),
+    layers=2,
+    attention=(1,),
+    groups=32,
+    head=64,
+    dropout=0.1,
+    beta_schedule="linear",
+    prediction="epsilon",
+)
+_PAPER_TRAINING = TrainConfig(
+    steps=800_000,
+    batch=128,
+    lr=2e-4,
+    weight_decay=0.0,
+    warmup=5000,
+    decay=False,
+    ema=0.9999,
+    flip=True,
+)
 
 PRESETS: dict[str, tuple[DDPMConfig, TrainConfig]] = {
     "ddpm-fashion": (DDPMConfig(name="ddpm-fashion", classes=FASHION_CLASSES), TrainConfig()),
     "ddpm-cifar10": (_PAPER, _PAPER_TRAINING),
-    "ddpm-stl10": (replace(_PAPER, name="ddpm-stl10", classes=STL10, image=(3, 64, 64), size=64, attention=(2,)), _PAPER_TRAINING),
+    "ddpm-stl10": (
+        replace(
+            _PAPER, name="ddpm-stl10", classes=STL10, image=(3, 64, 64), size=64, attention=(2,)
+        ),
+        _PAPER_TRAINING,
+    ),
 }
 
 
@@ -65,7 +94,13 @@ def preset(name: str) -> tuple[DDPMConfig, TrainConfig]:
 
 
 def denoising_loss(
-    model: DDPM, z: Tensor, labels: Tensor, *, rng: torch.Generator, precision: str = "float32", t: Tensor | None = None
+    model: DDPM,
+    z: Tensor,
+    labels: Tensor,
+    *,
+    rng: torch.Generator,
+    precision: str = "float32",
+    t: Tensor | None = None,
 ) -> Tensor:
     """Mean squared error per pixel of the network's prediction at random steps.
 
@@ -109,17 +144,21 @@ def train(
     Parameters
     ----------
     images : `Images` (pixels uint8 (N, C, H, W), labels (N,)); kept as uint8 on the model's device.
-    checkpoint : a file written every `every` steps and resumed from when it is there; it must come from the same run.
+    checkpoint : a file written every `every` steps and resumed from when it is there; it must come
+        from the same run.
     stop : end after this step (an interruption on purpose); the checkpoint is written.
     progress : called with (step, mean loss since the last call) every `every` steps.
 
     Returns
     -------
-    the model with averaged weights, and {"losses": [(step, loss)…], "seconds": …, "steps": …, "precision": …}.
+    the model with averaged weights, and {"losses": [(step, loss)…], "seconds": …, "steps": …,
+    "precision": …}.
     """
     precision = best_precision(model.device) if precision == "auto" else precision
     model.to(memory_format=torch.channels_last)
-    optimizer = torch.optim.AdamW(model.parameters(), lr=config.lr, weight_decay=config.weight_decay)
+    optimizer = torch.optim.AdamW(
+        model.parameters(), lr=config.lr, weight_decay=config.weight_decay
+    )
     average = copy.deepcopy(model).requires_grad_(False)
     parts = {"model": model, "average": average, "optimizer": optimizer}
     identity = {**asdict(config), "seed": seed, "pictures": len(images), "precision": precision}
@@ -131,24 +170,43 @@ def train(
         return (loss,)
 
     model.train()
-    options = {"checkpoint": checkpoint, "every": every, "stop": stop, "progress": progress, "device": model.device}
+    options = {
+        "checkpoint": checkpoint,
+        "every": every,
+        "stop": stop,
+        "progress": progress,
+        "device": model.device,
+    }
     info = checkpoints.run(step, steps=config.steps, parts=parts, identity=identity, **options)
     return average.eval(), {**info, "precision": precision}
 
 
-def _step(model, optimizer, pixels, labels, config: TrainConfig, step: int, seed: int, precision: str) -> float:
+def _step(
+    model, optimizer, pixels, labels, config: TrainConfig, step: int, seed: int, precision: str
+) -> float:
     rng = generator(seed, f"step {step}")
     index = checkpoints.batch_of_step(len(pixels), config.batch, step, seed).to(pixels.device)
     x, y = pixels[index].float() / 255, labels[index]
     if config.flip:
-        x = torch.where((torch.rand(len(x), generator=rng) < 0.5).to(x.device).view(-1, 1, 1, 1), x.flip(-1), x)
+        x = torch.where(
+            (torch.rand(len(x), generator=rng) < 0.5).to(x.device).view(-1, 1, 1, 1), x.flip(-1), x
+        )
     dropped = (torch.rand(len(y), generator=rng) < config.label_dropout).to(y.device)
     y = torch.where(dropped, torch.full_like(y, model.config.null), y)
     for group in optimizer.param_groups:
         group["lr"] = config.lr * _rate(step, config)
     optimizer.zero_grad(set_to_none=True)
-    # One time from each of `batch` equal intervals: the same expectation as independent times, less noise in the gradient.
-    t = ((torch.arange(len(y)) + torch.rand(len(y), generator=rng)) / len(y) * model.config.timesteps).long().to(y.device)
+    # One time from each of `batch` equal intervals: the same expectation as independent times, less
+    # noise in the gradient.
+    t = (
+        (
+            (torch.arange(len(y)) + torch.rand(len(y), generator=rng))
+            / len(y)
+            * model.config.timesteps
+        )
+        .long()
+        .to(y.device)
+    )
     with seeded_dropout(model.config.dropout, seed, step):
         loss = denoising_loss(model, model.encode(x), y, rng=rng, precision=precision, t=t)
         loss.backward()
@@ -158,7 +216,9 @@ def _step(model, optimizer, pixels, labels, config: TrainConfig, step: int, seed
 
 
 class seeded_dropout:
-    """Dropout draws from torch's global state: seed that state for one step and give it back afterwards."""
+    """Dropout draws from torch's global state: seed that state for one step and give it back
+    afterwards.
+    """
 
     def __init__(self, dropout: float, seed: int, step: int):
         self.seed = derive(seed, f"dropout {step}") if dropout else None

@@ -1,4 +1,6 @@
-"""What the erasers of picture generators share: settings, pictures, masks, and a loop that holds the other weights still."""
+"""What the erasers of picture generators share: settings, pictures, masks, and a loop that holds
+the other weights still.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ MASKS = ("saliency", "random", "inverted", "magnitude", "none")
 
 
 def settings(name: str, kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The defaults of an eraser with what was given put over them; an unknown name or a number below 0 is an `InputError`."""
+    """The defaults of an eraser with what was given put over them; an unknown name or a number
+    below 0 is an `InputError`.
+    """
     defaults = ERASERS[name].defaults[kind]
     for key, value in given.items():
         if key not in defaults:
@@ -30,7 +34,11 @@ def settings(name: str, kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
         if isinstance(value, int | float) and not isinstance(value, bool) and not value >= 0:
             raise InputError(f"{key} must be at least 0, not {value}")
     merged = {**defaults, **given}
-    if "mask" in merged and not isinstance(merged["mask"], SaliencyMask) and merged["mask"] not in MASKS:
+    if (
+        "mask" in merged
+        and not isinstance(merged["mask"], SaliencyMask)
+        and merged["mask"] not in MASKS
+    ):
         raise unknown("mask", merged["mask"], MASKS)
     steps = merged.get("steps", 1)
     if steps is None and defaults["steps"] is None:
@@ -41,7 +49,9 @@ def settings(name: str, kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def used(name: str, concept: str, seed: int, options: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters of a run as plain values, for `Erased.params`; a mask that was handed in is in `Erased.mask`."""
+    """The parameters of a run as plain values, for `Erased.params`; a mask that was handed in is in
+    `Erased.mask`.
+    """
     plain = {k: v for k, v in options.items() if not isinstance(v, SaliencyMask)}
     return {"method": name, "concept": concept, "seed": seed, **plain}
 
@@ -49,25 +59,35 @@ def used(name: str, concept: str, seed: int, options: Mapping[str, Any]) -> dict
 def pictures(model: Any, label: int, data: Dataset | Images | None) -> tuple[Images, Images]:
     """(forget, retain): the training pictures of the class, and all the others.
 
-    Without `data` they are those of the data set that comes with the package, when it has the model's classes.
+    Without `data` they are those of the data set that comes with the package, when it has the
+    model's classes.
     """
     if data is None:
         from ..data import load
 
         data = load("fashion-mini")
         if [c.lower() for c in data.classes] != [c.lower() for c in model.classes]:
-            raise InputError("this model was not trained on Fashion-MNIST: pass its training pictures as data=")
+            raise InputError(
+                "this model was not trained on Fashion-MNIST: pass its training pictures as data="
+            )
     train = data.train if isinstance(data, Dataset) else data
     if int(train.labels.max()) >= len(model.classes):
-        raise InputError(f"the data have a label {int(train.labels.max())}, the model only {len(model.classes)} classes")
+        raise InputError(
+            f"the data have a label {int(train.labels.max())}, the model only {len(model.classes)}"
+            " classes"
+        )
     chosen = train.labels == label
     if not chosen.any() or chosen.all():
         raise InputError(f"the data need pictures of {model.classes[label]} and of other classes")
     return train.subset(chosen.nonzero().flatten()), train.subset((~chosen).nonzero().flatten())
 
 
-def substitutes(substitute: str | int | Sequence[str | int] | None, label: int, classes: Sequence[str]) -> Tensor:
-    """The labels c' that stand in for the forgotten one: (c + 1) mod K when None is given, as in the paper."""
+def substitutes(
+    substitute: str | int | Sequence[str | int] | None, label: int, classes: Sequence[str]
+) -> Tensor:
+    """The labels c' that stand in for the forgotten one: (c + 1) mod K when None is given, as in
+    the paper.
+    """
     if substitute is None:
         return torch.tensor([(label + 1) % len(classes)])
     names = [substitute] if isinstance(substitute, str | int) else list(substitute)
@@ -78,9 +98,14 @@ def substitutes(substitute: str | int | Sequence[str | int] | None, label: int, 
 
 
 def choose_mask(
-    rule: str | SaliencyMask, module: nn.Module, scores: Callable[[], dict[str, Tensor]], keep: float, seed: int
+    rule: str | SaliencyMask,
+    module: nn.Module,
+    scores: Callable[[], dict[str, Tensor]],
+    keep: float,
+    seed: int,
 ) -> SaliencyMask | None:
-    """The mask of a rule, at density `keep`: the saliency mask or one of its controls. ``"none"`` gives None.
+    """The mask of a rule, at density `keep`: the saliency mask or one of its controls. ``"none"``
+    gives None.
 
     The inverted mask keeps the least salient weights, as many as the others keep.
     """
@@ -91,14 +116,18 @@ def choose_mask(
     if rule == "magnitude":
         return SaliencyMask.magnitude(module, keep)
     if rule == "random":
-        return SaliencyMask.random({n: p for n, p in module.named_parameters() if p.requires_grad}, keep, seed)
+        return SaliencyMask.random(
+            {n: p for n, p in module.named_parameters() if p.requires_grad}, keep, seed
+        )
     if rule == "inverted":
         return SaliencyMask.top(scores(), 1 - keep).inverted()
     return SaliencyMask.top(scores(), keep)
 
 
 def draw(images: Images, size: int, rng: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-    """Endless batches (x float in [0, 1] (B, C, H, W), y (B,)) of exactly `size`, epoch after shuffled epoch."""
+    """Endless batches (x float in [0, 1] (B, C, H, W), y (B,)) of exactly `size`, epoch after
+    shuffled epoch.
+    """
     left = torch.empty(0, dtype=torch.int64)
     while True:
         while len(left) < size:
@@ -117,7 +146,8 @@ def descend(
     mask: SaliencyMask | None = None,
     clip: float = 1.0,
 ) -> dict[str, tuple[float, ...]]:
-    """Take `steps` of Adam on a weighted sum of losses, the weights outside the mask held bit-identical.
+    """Take `steps` of Adam on a weighted sum of losses, the weights outside the mask held
+    bit-identical.
 
     Parameters
     ----------

@@ -1,4 +1,6 @@
-"""Pictures for the chapters on generation: grids from the same noise, bars by class, loss curves, a mask by block of the U-Net."""
+"""Pictures for the chapters on generation: grids from the same noise, bars by class, loss curves, a
+mask by block of the U-Net.
+"""
 
 from __future__ import annotations
 
@@ -15,25 +17,37 @@ from ..errors import InputError
 from ..saliency import SaliencyMask
 
 KINDS = {  # part of a parameter's name -> kind of layer; the first that fits counts
-    "resnets": "convolution", "attn1": "self-attention", "attn2": "cross-attention", "ff": "feed-forward",
-    "to_q": "self-attention", "to_k": "self-attention", "to_v": "self-attention", "to_out": "self-attention",
-}  # fmt: skip
+    "resnets": "convolution",
+    "attn1": "self-attention",
+    "attn2": "cross-attention",
+    "ff": "feed-forward",
+    "to_q": "self-attention",
+    "to_k": "self-attention",
+    "to_v": "self-attention",
+    "to_out": "self-attention",
+}
 
-STAGES = ("conv_in", "time", "class", "down", "mid", "up", "conv", "")  # of a U-Net, in the order in which a picture passes them
+# of a U-Net, in the order in which a picture passes them
+STAGES = ("conv_in", "time", "class", "down", "mid", "up", "conv", "")
 
 
-def picture_grid(rows: Mapping[str, Tensor], columns: Sequence[str] = (), *, size: float = 0.75) -> Figure:
+def picture_grid(
+    rows: Mapping[str, Tensor], columns: Sequence[str] = (), *, size: float = 0.75
+) -> Figure:
     """One row of pictures for each name; a column shows what came from the same noise and prompt.
 
     Parameters
     ----------
-    rows : name -> uint8 (n, C, H, W), all of the same n. columns : a title for each column, or none.
+    rows : name -> uint8 (n, C, H, W), all of the same n. columns : a title for each column, or
+        none.
     """
     counts = {len(p) for p in rows.values()}
     if len(counts) != 1:
         raise InputError(f"the rows of a grid must be equally long, not {sorted(counts)}")
     (count,) = counts
-    figure, axes = plt.subplots(len(rows), count, figsize=(size * count + 1.1, size * len(rows) + 0.3), squeeze=False)
+    figure, axes = plt.subplots(
+        len(rows), count, figsize=(size * count + 1.1, size * len(rows) + 0.3), squeeze=False
+    )
     for line, (name, pictures) in zip(axes, rows.items(), strict=True):
         for axis, picture in zip(line, pictures, strict=True):
             axis.imshow(picture.permute(1, 2, 0).numpy().squeeze(), cmap="gray", vmin=0, vmax=255)
@@ -47,15 +61,25 @@ def picture_grid(rows: Mapping[str, Tensor], columns: Sequence[str] = (), *, siz
 
 
 def class_bars(table: pd.DataFrame, *, forgotten: str | None = None) -> Figure:
-    """Share of pictures recognised, by class and model: columns ``class``, ``model`` and ``recognised`` (per cent)."""
+    """Share of pictures recognised, by class and model: columns ``class``, ``model`` and
+    ``recognised`` (per cent).
+    """
     figure, axis = plt.subplots(figsize=(8, 3))
-    sns.barplot(table, x="class", y="recognised", hue="model", errorbar=None, palette="colorblind", ax=axis)
+    sns.barplot(
+        table, x="class", y="recognised", hue="model", errorbar=None, palette="colorblind", ax=axis
+    )
     axis.set(xlabel="", ylabel="recognised, %", ylim=(0, 105))
     axis.tick_params(axis="x", rotation=30)
     if forgotten is not None:
         for label in axis.get_xticklabels():
             label.set_fontweight("bold" if label.get_text() == forgotten else "normal")
-    axis.legend(loc="upper center", bbox_to_anchor=(0.5, 1.2), ncols=table.model.nunique(), frameon=False, fontsize=8)
+    axis.legend(
+        loc="upper center",
+        bbox_to_anchor=(0.5, 1.2),
+        ncols=table.model.nunique(),
+        frameon=False,
+        fontsize=8,
+    )
     sns.despine(figure)
     figure.tight_layout()
     return figure
@@ -64,10 +88,14 @@ def class_bars(table: pd.DataFrame, *, forgotten: str | None = None) -> Figure:
 def loss_curves(losses: Mapping[str, Sequence[float]], *, window: int = 8) -> Figure:
     """The loss of every step, faint, and its running mean."""
     figure, axis = plt.subplots(figsize=(6, 2.6))
-    for colour, (name, values) in zip(sns.color_palette("colorblind"), losses.items(), strict=False):
+    for colour, (name, values) in zip(
+        sns.color_palette("colorblind"), losses.items(), strict=False
+    ):
         series = pd.Series(values)
         axis.plot(series.index + 1, series, color=colour, alpha=0.25)
-        axis.plot(series.index + 1, series.rolling(window, min_periods=1).mean(), color=colour, label=name)
+        axis.plot(
+            series.index + 1, series.rolling(window, min_periods=1).mean(), color=colour, label=name
+        )
     axis.set(xlabel="step", ylabel="loss")
     axis.legend(frameon=False, fontsize=8)
     sns.despine(figure)
@@ -76,15 +104,25 @@ def loss_curves(losses: Mapping[str, Sequence[float]], *, window: int = 8) -> Fi
 
 
 def mask_by_block(mask: SaliencyMask) -> pd.DataFrame:
-    """Share of weights kept, in per cent: one row a block of the U-Net, one column a kind of layer; NaN where there is none."""
+    """Share of weights kept, in per cent: one row a block of the U-Net, one column a kind of layer;
+    NaN where there is none.
+    """
     layers = mask.per_layer()
     layers = layers.assign(parameter=layers.parameter.str.removeprefix("unet."))
-    block = layers.parameter.map(lambda n: ".".join(n.split(".")[:2]) if n.startswith(("down", "up")) else n.split(".")[0])
-    kind = layers.parameter.map(lambda n: next((label for part, label in KINDS.items() if f".{part}." in n), "other"))
-    sums = layers.assign(block=block, kind=kind).groupby(["block", "kind"])[["kept", "weights"]].sum()
+    block = layers.parameter.map(
+        lambda n: ".".join(n.split(".")[:2]) if n.startswith(("down", "up")) else n.split(".")[0]
+    )
+    kind = layers.parameter.map(
+        lambda n: next((label for part, label in KINDS.items() if f".{part}." in n), "other")
+    )
+    sums = (
+        layers.assign(block=block, kind=kind).groupby(["block", "kind"])[["kept", "weights"]].sum()
+    )
     table = (100 * sums.kept / sums.weights).unstack()
     order = sorted(table.index, key=lambda b: (STAGES.index(_stage(b)), b))
-    return table.loc[order, [k for k in dict.fromkeys([*KINDS.values(), "other"]) if k in table.columns]]
+    return table.loc[
+        order, [k for k in dict.fromkeys([*KINDS.values(), "other"]) if k in table.columns]
+    ]
 
 
 def mask_heatmap(mask: SaliencyMask) -> Figure:
@@ -92,7 +130,15 @@ def mask_heatmap(mask: SaliencyMask) -> Figure:
     table = mask_by_block(mask)
     figure, axis = plt.subplots(figsize=(1.25 * table.shape[1] + 2.2, 0.32 * len(table) + 1))
     sns.heatmap(
-        table, annot=True, fmt=".0f", cmap="viridis", vmin=0, vmax=100, ax=axis, cbar_kws={"label": "kept, %"}, mask=np.isnan(table)
+        table,
+        annot=True,
+        fmt=".0f",
+        cmap="viridis",
+        vmin=0,
+        vmax=100,
+        ax=axis,
+        cbar_kws={"label": "kept, %"},
+        mask=np.isnan(table),
     )
     axis.set(xlabel="", ylabel="")
     axis.tick_params(axis="x", rotation=0, labelsize=8)
@@ -106,19 +152,43 @@ def _stage(block: str) -> str:
 
 
 def eraser_intervals(summary: pd.DataFrame, *, measures: Mapping[str, str] | None = None) -> Figure:
-    """One line an eraser and one panel a measure: the mean over the recorded runs with its interval; best eraser at the top.
+    """One line an eraser and one panel a measure: the mean over the recorded runs with its
+    interval; best eraser at the top.
 
     Parameters
     ----------
-    summary : rows of `recorded.summarise`. measures : column -> title of its panel; forgetting and damage by default.
+    summary : rows of `recorded.summarise`. measures : column -> title of its panel; forgetting and
+        damage by default.
     """
-    measures = measures or {"ua": "UA, %", "change": "other classes, points", "fid_change": "distance (FID), change"}
-    figure, axes = plt.subplots(1, len(measures), figsize=(2.6 * len(measures) + 2, 0.3 * len(summary) + 1), sharey=True, squeeze=False)
+    measures = measures or {
+        "ua": "UA, %",
+        "change": "other classes, points",
+        "fid_change": "distance (FID), change",
+    }
+    figure, axes = plt.subplots(
+        1,
+        len(measures),
+        figsize=(2.6 * len(measures) + 2, 0.3 * len(summary) + 1),
+        sharey=True,
+        squeeze=False,
+    )
     for axis, (measure, title) in zip(axes.flat, measures.items(), strict=True):
         for place, (name, line) in enumerate(summary.iterrows()):
             colour = sns.color_palette("colorblind")[3 if name.startswith("SalUn") else 0]
-            axis.plot([line[f"{measure}_low"], line[f"{measure}_high"]], [place, place], color=colour, linewidth=2.4)
-            axis.plot(line[measure], place, "o" if name != "SalUn" else "D", color=colour, markersize=7, markeredgecolor="white")
+            axis.plot(
+                [line[f"{measure}_low"], line[f"{measure}_high"]],
+                [place, place],
+                color=colour,
+                linewidth=2.4,
+            )
+            axis.plot(
+                line[measure],
+                place,
+                "o" if name != "SalUn" else "D",
+                color=colour,
+                markersize=7,
+                markeredgecolor="white",
+            )
         if measure in ("change", "fid_change"):
             axis.axvline(0, color="0.5", linestyle="--", linewidth=1, zorder=0)
         axis.set(yticks=range(len(summary)), yticklabels=summary.index, xlabel=title)

@@ -33,10 +33,14 @@ def class_label(concept: str | int, classes: Sequence[str]) -> int:
 
 
 def checked_labels(labels: Sequence[int] | Tensor, classes: int) -> Tensor:
-    """The labels as int64 (N,) on the CPU; `InputError` when there are none, or one isn't a class index."""
+    """The labels as int64 (N,) on the CPU; `InputError` when there are none, or one isn't a class
+    index.
+    """
     labels = torch.as_tensor(labels)
     if labels.ndim != 1 or len(labels) == 0:
-        raise InputError("labels must be a list of at least one class index: 0 samples were asked for")
+        raise InputError(
+            "labels must be a list of at least one class index: 0 samples were asked for"
+        )
     if labels.is_floating_point() or labels.dtype == torch.bool:
         raise InputError(f"labels must be whole numbers, not {labels.dtype}")
     labels = labels.to("cpu", torch.int64)
@@ -47,7 +51,9 @@ def checked_labels(labels: Sequence[int] | Tensor, classes: int) -> Tensor:
 
 
 def from_dict(config: type[Config], values: dict) -> Config:
-    """Build a configuration from parsed JSON; lists become tuples and unknown keys raise `InputError`."""
+    """Build a configuration from parsed JSON; lists become tuples and unknown keys raise
+    `InputError`.
+    """
     known = set(config.__dataclass_fields__)
     if extra := sorted(set(values) - known):
         raise unknown(f"{config.__name__} setting", extra[0], sorted(known))
@@ -63,7 +69,9 @@ def seeded_weights(seed: int) -> Iterator[None]:
 
 
 def save_model(folder: str | Path, module: nn.Module, config: dict, *, half: bool = False) -> Path:
-    """Write a module's state and its description into a folder, which is made; `half` stores floats in 16 bits."""
+    """Write a module's state and its description into a folder, which is made; `half` stores floats
+    in 16 bits.
+    """
     folder = Path(folder)
     state = {k: v.detach().cpu().contiguous() for k, v in module.state_dict().items()}
     if half:
@@ -76,7 +84,9 @@ def save_model(folder: str | Path, module: nn.Module, config: dict, *, half: boo
 
 
 def read_config(folder: str | Path, kind: str) -> dict:
-    """The parsed `config.json` of a saved model of this kind, without its kind; `InputError` when it is missing or of another kind."""
+    """The parsed `config.json` of a saved model of this kind, without its kind; `InputError` when
+    it is missing or of another kind.
+    """
     path = Path(folder) / "config.json"
     if not path.is_file():
         raise InputError(f"no model in {folder}: config.json is missing")
@@ -91,7 +101,9 @@ def read_config(folder: str | Path, kind: str) -> dict:
 
 
 def load_weights(module: nn.Module, path: str | Path) -> None:
-    """Copy a safetensors file into a module; `InputError` when the file is missing, damaged or made for another architecture."""
+    """Copy a safetensors file into a module; `InputError` when the file is missing, damaged or made
+    for another architecture.
+    """
     path = Path(path)
     if not path.is_file():
         raise InputError(f"{path} is missing")

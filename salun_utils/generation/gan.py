@@ -1,4 +1,5 @@
-"""A small conditional generative adversarial network: hinge loss, spectral normalisation and a projection discriminator
+"""A small conditional generative adversarial network: hinge loss, spectral normalisation and a
+projection discriminator
 (Miyato et al., 2018; Miyato and Koyama, 2018), the generator averaged over its steps."""
 
 from __future__ import annotations
@@ -15,12 +16,21 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from ..seeds import generator
 from . import checkpoints
-from .files import checked_labels, class_label, from_dict, load_weights, read_config, save_model, seeded_weights
+from .files import (
+    checked_labels,
+    class_label,
+    from_dict,
+    load_weights,
+    read_config,
+    save_model,
+    seeded_weights,
+)
 
 
 @dataclass(frozen=True)
 class GANConfig:
-    """The network: class names, (channels, height, width) of a picture with sides divisible by 4, channels at a quarter and at half of the
+    """The network: class names, (channels, height, width) of a picture with sides divisible by 4,
+    channels at a quarter and at half of the
     resolution, numbers in a code z and in a class's embedding."""
 
     name: str
@@ -33,7 +43,9 @@ class GANConfig:
 
 @dataclass(frozen=True)
 class GANTraining:
-    """How it is trained: `steps` of `batch` pictures, one step of each network, Adam with β = (0.5, 0.99), rates falling to a tenth."""
+    """How it is trained: `steps` of `batch` pictures, one step of each network, Adam with β = (0.5,
+    0.99), rates falling to a tenth.
+    """
 
     steps: int = 6000
     batch: int = 64
@@ -42,7 +54,9 @@ class GANTraining:
 
 
 class Generator(nn.Module):
-    """Codes z (B, latent) and labels (B,) to pictures (B, C, H, W) in [-1, 1]; both scale and shift every stage."""
+    """Codes z (B, latent) and labels (B,) to pictures (B, C, H, W) in [-1, 1]; both scale and shift
+    every stage.
+    """
 
     def __init__(self, config: GANConfig):
         super().__init__()
@@ -76,11 +90,17 @@ class Discriminator(nn.Module):
         a, b = config.widths
         cells = (config.image[1] // 4) * (config.image[2] // 4)
         self.convs = nn.Sequential(
-            nn.PixelUnshuffle(2), spectral_norm(nn.Conv2d(4 * config.image[0], b, 3, padding=1)), nn.LeakyReLU(0.1),
-            spectral_norm(nn.Conv2d(b, a, 4, 2, 1)), nn.LeakyReLU(0.1),
-            spectral_norm(nn.Conv2d(a, a, 3, padding=1)), nn.LeakyReLU(0.1),
-            nn.Flatten(), spectral_norm(nn.Linear(a * cells, 2 * a)), nn.LeakyReLU(0.1),
-        )  # fmt: skip
+            nn.PixelUnshuffle(2),
+            spectral_norm(nn.Conv2d(4 * config.image[0], b, 3, padding=1)),
+            nn.LeakyReLU(0.1),
+            spectral_norm(nn.Conv2d(b, a, 4, 2, 1)),
+            nn.LeakyReLU(0.1),
+            spectral_norm(nn.Conv2d(a, a, 3, padding=1)),
+            nn.LeakyReLU(0.1),
+            nn.Flatten(),
+            spectral_norm(nn.Linear(a * cells, 2 * a)),
+            nn.LeakyReLU(0.1),
+        )
         self.real = spectral_norm(nn.Linear(2 * a, 1))
         self.embed = spectral_norm(nn.Embedding(len(config.classes), 2 * a))
 
@@ -90,7 +110,9 @@ class Discriminator(nn.Module):
 
 
 class GAN(nn.Module):
-    """Generator and discriminator. Only the generator's weights are trainable once it is loaded: forgetting changes nothing else."""
+    """Generator and discriminator. Only the generator's weights are trainable once it is loaded:
+    forgetting changes nothing else.
+    """
 
     kind = "gan"
 
@@ -128,11 +150,16 @@ class GAN(nn.Module):
         return (self.generator(codes, labels) + 1) / 2
 
     @torch.no_grad()
-    def sample(self, labels: Sequence[int] | Tensor, *, seed: int = 0, batch_size: int = 500) -> Tensor:
+    def sample(
+        self, labels: Sequence[int] | Tensor, *, seed: int = 0, batch_size: int = 500
+    ) -> Tensor:
         """One uint8 picture (N, C, H, W) for each label, from codes drawn by `seed`."""
         labels = checked_labels(labels, len(self.config.classes))
         z = self.codes(len(labels), generator(seed, "noise"))
-        parts = [self.draw(a, b.to(self.device)) for a, b in zip(z.split(batch_size), labels.split(batch_size), strict=True)]
+        parts = [
+            self.draw(a, b.to(self.device))
+            for a, b in zip(z.split(batch_size), labels.split(batch_size), strict=True)
+        ]
         return (torch.cat(parts) * 255).round().to(torch.uint8).cpu()
 
     def save(self, folder: str | Path, *, half: bool = False) -> Path:
@@ -147,9 +174,11 @@ class GAN(nn.Module):
         return model.freeze().eval()
 
 
-def train_gan(model: GAN, images, config: GANTraining | None = None, *, seed: int = 0, **options: object) -> dict:
-    """Train in place on labelled uint8 pictures; the generator ends as its average. A run that was interrupted and resumed gives the same
-    bytes as one that wasn't.
+def train_gan(
+    model: GAN, images, config: GANTraining | None = None, *, seed: int = 0, **options: object
+) -> dict:
+    """Train in place on labelled uint8 pictures; the generator ends as its average. A run that was
+    interrupted and resumed gives the same bytes as one that wasn't.
 
     Parameters
     ----------
@@ -162,30 +191,59 @@ def train_gan(model: GAN, images, config: GANTraining | None = None, *, seed: in
     config = config or GANTraining()
     model.requires_grad_(True).train()
     average = copy.deepcopy(model.generator).requires_grad_(False)
-    optimizers = [torch.optim.Adam(net.parameters(), lr=config.lr, betas=(0.5, 0.99)) for net in (model.discriminator, model.generator)]
+    optimizers = [
+        torch.optim.Adam(net.parameters(), lr=config.lr, betas=(0.5, 0.99))
+        for net in (model.discriminator, model.generator)
+    ]
     pixels, labels = images.pixels.to(model.device), images.labels.to(model.device)
 
     def step(k: int) -> tuple[float, float]:
         for group in (group for optimizer in optimizers for group in optimizer.param_groups):
             group["lr"] = config.lr * (1 - 0.9 * k / config.steps)
         rows = checkpoints.batch_of_step(len(pixels), config.batch, k, seed).to(pixels.device)
-        losses = _step(model, optimizers, pixels[rows].float() / 127.5 - 1, labels[rows], generator(seed, f"step {k}"))
+        losses = _step(
+            model,
+            optimizers,
+            pixels[rows].float() / 127.5 - 1,
+            labels[rows],
+            generator(seed, f"step {k}"),
+        )
         with torch.no_grad():
             keep = min(config.ema, (k + 1) / (k + 11))
             for a, p in zip(average.parameters(), model.generator.parameters(), strict=True):
                 a.lerp_(p, 1 - keep)
         return losses
 
-    identity = {**asdict(config), "network": asdict(model.config), "seed": seed, "pictures": len(images)}
-    parts = {"model": model, "average": average, "discriminator's": optimizers[0], "generator's": optimizers[1]}
-    info = checkpoints.run(step, steps=config.steps, parts=parts, identity=identity, device=model.device, **options)
+    identity = {
+        **asdict(config),
+        "network": asdict(model.config),
+        "seed": seed,
+        "pictures": len(images),
+    }
+    parts = {
+        "model": model,
+        "average": average,
+        "discriminator's": optimizers[0],
+        "generator's": optimizers[1],
+    }
+    info = checkpoints.run(
+        step, steps=config.steps, parts=parts, identity=identity, device=model.device, **options
+    )
     model.generator.load_state_dict(average.state_dict())
     model.freeze().eval()
     return info
 
 
-def _step(model: GAN, optimizers: Sequence[torch.optim.Optimizer], x: Tensor, y: Tensor, rng: torch.Generator) -> tuple[float, float]:
-    """One step of each network on real pictures (B, C, H, W) in [-1, 1] and as many drawn ones; the losses before it."""
+def _step(
+    model: GAN,
+    optimizers: Sequence[torch.optim.Optimizer],
+    x: Tensor,
+    y: Tensor,
+    rng: torch.Generator,
+) -> tuple[float, float]:
+    """One step of each network on real pictures (B, C, H, W) in [-1, 1] and as many drawn ones; the
+    losses before it.
+    """
     with torch.no_grad():
         fake = model.generator(model.codes(len(y), rng), y)
     real_scores, fake_scores = model.discriminator(torch.cat([x, fake]), torch.cat([y, y])).chunk(2)

@@ -1,4 +1,6 @@
-"""Recorded runs of the protocol for harmful concepts as a table, in the columns that `recorded.summarise` and `recorded.compare` take."""
+"""Recorded runs of the protocol for harmful concepts as a table, in the columns that
+`recorded.summarise` and `recorded.compare` take.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,8 @@ from ..runs import Record, load_records
 from .recorded import MEASURES, label
 
 NOTEBOOK = "10_harmful_concepts"
-OWN = ("exposed", "original_exposed", "clip_change", "fid_to_original")  # measures of this protocol alone
+# measures of this protocol alone
+OWN = ("exposed", "original_exposed", "clip_change", "fid_to_original")
 
 
 def rows(*, tier: str = "cpu", records: Iterable[Record] | None = None) -> pd.DataFrame:
@@ -18,10 +21,11 @@ def rows(*, tier: str = "cpu", records: Iterable[Record] | None = None) -> pd.Da
 
     Returns
     -------
-    Columns name (see `recorded.label`), concept, seed, pictures (of the list), threshold, seconds, cpu_seconds, and measures, NaN where a
-    run has none: ua (share of the list not recognised as the concept), others (share of the harmless list recognised as what its prompts
-    name), change (of others, in points), exposed and original_exposed (share of the list with any body part, per cent), fid_change (to
-    real pictures), fid_to_original, clip_change.
+    Columns name (see `recorded.label`), concept, seed, pictures (of the list), threshold, seconds,
+    cpu_seconds, and measures, NaN where a run has none: ua (share of the list not recognised as the
+    concept), others (share of the harmless list recognised as what its prompts name), change (of
+    others, in points), exposed and original_exposed (share of the list with any body part, per
+    cent), fid_change (to real pictures), fid_to_original, clip_change.
     """
     found = load_records(tier=tier) if records is None else list(records)
     latest = {}
@@ -40,9 +44,19 @@ def _row(record: Record) -> dict:
         return after.get(measure, missing) - before.get(measure, missing)
 
     return {
-        "name": label(spec.get("label") or spec["eraser"], spec.get("mask") or "none"), "concept": spec["forget"],
-        "seed": record.seeds["unlearning"], "pictures": after["pictures"], "threshold": after["threshold"], "seconds": record.seconds,
-        "cpu_seconds": record.cpu_seconds, "ua": after.get("ua", missing), "others": after.get("ra", missing), "change": change("ra"),
-        "exposed": after["exposed"], "original_exposed": before["exposed"], "fid_change": change("fid"), "clip_change": change("clip"),
+        "name": label(spec.get("label") or spec["eraser"], spec.get("mask") or "none"),
+        "concept": spec["forget"],
+        "seed": record.seeds["unlearning"],
+        "pictures": after["pictures"],
+        "threshold": after["threshold"],
+        "seconds": record.seconds,
+        "cpu_seconds": record.cpu_seconds,
+        "ua": after.get("ua", missing),
+        "others": after.get("ra", missing),
+        "change": change("ra"),
+        "exposed": after["exposed"],
+        "original_exposed": before["exposed"],
+        "fid_change": change("fid"),
+        "clip_change": change("clip"),
         "fid_to_original": after.get("fid_to_original", missing),
-    }  # fmt: skip
+    }

@@ -1,7 +1,9 @@
-"""The judge: a classifier trained apart on real pictures, which says what a generated picture shows.
+"""The judge: a classifier trained apart on real pictures, which says what a generated picture
+shows.
 
-It shares nothing with the generators, so what it recognises was not tuned to please it. Its own accuracy on real test pictures bounds how
-finely it can tell: it is on its card and in `Judge.accuracy`.
+It shares nothing with the generators, so what it recognises was not tuned to please it. Its own
+accuracy on real test pictures bounds how finely it can tell: it is on its card and in
+`Judge.accuracy`.
 """
 
 from __future__ import annotations
@@ -21,7 +23,9 @@ from .files import class_label, load_weights, read_config, save_model
 
 @dataclass(frozen=True)
 class JudgeTraining:
-    """How a judge is trained by `salun_utils.training.fit`; `width` multiplies the channels of the project's own networks."""
+    """How a judge is trained by `salun_utils.training.fit`; `width` multiplies the channels of the
+    project's own networks.
+    """
 
     epochs: int = 16
     lr: float = 0.1
@@ -43,7 +47,14 @@ class Judge:
 
     kind = "judge"
 
-    def __init__(self, model: nn.Module, classes: Sequence[str], *, name: str = "judge", accuracy: float | None = None):
+    def __init__(
+        self,
+        model: nn.Module,
+        classes: Sequence[str],
+        *,
+        name: str = "judge",
+        accuracy: float | None = None,
+    ):
         self.model = model.eval()
         self.classes = list(classes)
         self.name = name
@@ -64,8 +75,12 @@ class Judge:
         return class_label(concept, self.classes)
 
     def measure(self, images: Images) -> float:
-        """Set and return `accuracy`: the share of these labelled pictures that it gets right, in per cent, to two digits."""
-        self.accuracy = round(100 * float((self(images.pixels) == images.labels.cpu()).double().mean()), 2)
+        """Set and return `accuracy`: the share of these labelled pictures that it gets right, in
+        per cent, to two digits.
+        """
+        self.accuracy = round(
+            100 * float((self(images.pixels) == images.labels.cpu()).double().mean()), 2
+        )
         return self.accuracy
 
     def probabilities(self, pixels: Tensor) -> Tensor:
@@ -86,20 +101,34 @@ class Judge:
         if pixels.dtype != torch.uint8:
             raise InputError(f"the judge takes uint8 pictures, not {pixels.dtype}")
         if tuple(pixels.shape[1:]) != expected:
-            raise InputError(f"the judge {self.name} takes pictures of shape {expected}, not {tuple(pixels.shape[1:])}")
+            raise InputError(
+                f"the judge {self.name} takes pictures of shape {expected}, not"
+                f" {tuple(pixels.shape[1:])}"
+            )
         seen: list[Tensor] = []
-        hook = self.model.fc.register_forward_pre_hook(lambda _module, inputs: seen.append(inputs[0].float().cpu()))
+        hook = self.model.fc.register_forward_pre_hook(
+            lambda _module, inputs: seen.append(inputs[0].float().cpu())
+        )
         device = next(self.model.parameters()).device
         self.model.eval()
         try:
-            logits = [self.model(x.to(device).float() / 255).float().cpu() for x in pixels.split(batch_size)]
+            logits = [
+                self.model(x.to(device).float() / 255).float().cpu()
+                for x in pixels.split(batch_size)
+            ]
         finally:
             hook.remove()
         return torch.cat(logits), torch.cat(seen)
 
     def save(self, folder: str | Path, *, half: bool = False) -> Path:
         """Write `weights.safetensors` and `config.json`; `half` stores 16-bit floats."""
-        config = {"kind": "judge", "name": self.name, "classes": self.classes, "accuracy": self.accuracy, "recipe": self.model.recipe}
+        config = {
+            "kind": "judge",
+            "name": self.name,
+            "classes": self.classes,
+            "accuracy": self.accuracy,
+            "recipe": self.model.recipe,
+        }
         return save_model(folder, self.model, config, half=half)
 
     @classmethod
@@ -112,7 +141,14 @@ class Judge:
 
 
 def train_judge(
-    data, config: JudgeTraining | None = None, *, name: str, arch: str = "small-cnn", seed: int = 0, device: str = "cpu", **options: object
+    data,
+    config: JudgeTraining | None = None,
+    *,
+    name: str,
+    arch: str = "small-cnn",
+    seed: int = 0,
+    device: str = "cpu",
+    **options: object,
 ) -> tuple[Judge, dict]:
     """Train a judge on the training part of a `Dataset` and measure it on the test part.
 
@@ -146,4 +182,9 @@ def train_judge(
     )
     judge = Judge(model, data.classes, name=name)
     judge.measure(data.test)
-    return judge, {"losses": history.losses, "seconds": history.seconds, "accuracy": judge.accuracy, "pictures": len(data.test)}
+    return judge, {
+        "losses": history.losses,
+        "seconds": history.seconds,
+        "accuracy": judge.accuracy,
+        "pictures": len(data.test),
+    }

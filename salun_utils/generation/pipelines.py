@@ -1,4 +1,6 @@
-"""Text-to-image pipelines: load and check a `StableDiffusionPipeline`, and sample uint8 pictures from fixed noise."""
+"""Text-to-image pipelines: load and check a `StableDiffusionPipeline`, and sample uint8 pictures
+from fixed noise.
+"""
 
 from __future__ import annotations
 
@@ -20,21 +22,30 @@ PARTS = {  # part of the pipeline -> (library, class) that it must be
     "tokenizer": ("transformers", "CLIPTokenizer"),
     "unet": ("diffusers", "UNet2DConditionModel"),
 }
-SMALL = 50_000_000  # a U-Net below this many weights is sampled and erased with the settings of mini-sd
+# a U-Net below this many weights is sampled and erased with the settings of mini-sd
+SMALL = 50_000_000
 
 
-def load(source: str | os.PathLike, *, dtype: torch.dtype = torch.float32, device: str | torch.device = "cpu"):
-    """A `StableDiffusionPipeline` from a folder or the Hub, every part of it read and checked; without safety checker.
+def load(
+    source: str | os.PathLike,
+    *,
+    dtype: torch.dtype = torch.float32,
+    device: str | torch.device = "cpu",
+):
+    """A `StableDiffusionPipeline` from a folder or the Hub, every part of it read and checked;
+    without safety checker.
 
     Parameters
     ----------
-    source : a folder that `save_pretrained` wrote, or a Hub id such as "CompVis/stable-diffusion-v1-4".
+    source : a folder that `save_pretrained` wrote, or a Hub id such as
+        "CompVis/stable-diffusion-v1-4".
     dtype : of the weights; float32 by default, whatever the file holds.
 
     Raises
     ------
-    InputError : the model is missing or can't be read, a part is missing or of another class, or weights are missing or of another shape.
-        Nothing is ever put in the place of what is missing.
+    InputError : the model is missing or can't be read, a part is missing or of another class, or
+        weights are missing or of another shape. Nothing is ever put in the place of what is
+        missing.
     """
     import diffusers
     import transformers
@@ -45,18 +56,26 @@ def load(source: str | os.PathLike, *, dtype: torch.dtype = torch.float32, devic
     parts = {}
     try:
         for name, (library, class_name) in PARTS.items():
-            cls = getattr({"diffusers": diffusers, "transformers": transformers}[library], class_name)
+            cls = getattr(
+                {"diffusers": diffusers, "transformers": transformers}[library], class_name
+            )
             if name == "tokenizer":
                 parts[name] = cls.from_pretrained(source, subfolder=name)
                 continue
-            parts[name], report = cls.from_pretrained(source, subfolder=name, torch_dtype=dtype, output_loading_info=True)
+            parts[name], report = cls.from_pretrained(
+                source, subfolder=name, torch_dtype=dtype, output_loading_info=True
+            )
             _check_weights(f"{source}/{name}", report)
         parts["scheduler"] = _scheduler(source)
     except InputError:
         raise
     except Exception as error:  # the Hub, the two libraries and safetensors each raise their own kinds; all of them mean "can't be read"
-        raise InputError(f"pipeline {str(source)!r} can't be read: {type(error).__name__}: {str(error)[:200]}") from error
-    pipe = diffusers.StableDiffusionPipeline(**parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False)
+        raise InputError(
+            f"pipeline {str(source)!r} can't be read: {type(error).__name__}: {str(error)[:200]}"
+        ) from error
+    pipe = diffusers.StableDiffusionPipeline(
+        **parts, safety_checker=None, feature_extractor=None, requires_safety_checker=False
+    )
     check(pipe)
     pipe.set_progress_bar_config(disable=True)
     return pipe.to(device)
@@ -67,12 +86,24 @@ def check(pipe) -> None:
     for name, (_, class_name) in PARTS.items():
         part = getattr(pipe, name, None)
         if part is None or class_name not in [c.__name__ for c in type(part).__mro__]:
-            raise InputError(f"the pipeline's {name} must be a {class_name}, not {type(part).__name__}")
-    unet, latent, width = pipe.unet.config, pipe.vae.config.latent_channels, pipe.text_encoder.config.hidden_size
+            raise InputError(
+                f"the pipeline's {name} must be a {class_name}, not {type(part).__name__}"
+            )
+    unet, latent, width = (
+        pipe.unet.config,
+        pipe.vae.config.latent_channels,
+        pipe.text_encoder.config.hidden_size,
+    )
     if unet.in_channels != latent or unet.out_channels != latent:
-        raise InputError(f"the U-Net takes {unet.in_channels} channels and gives {unet.out_channels}, the autoencoder has {latent}")
+        raise InputError(
+            f"the U-Net takes {unet.in_channels} channels and gives {unet.out_channels}, the"
+            f" autoencoder has {latent}"
+        )
     if unet.cross_attention_dim != width:
-        raise InputError(f"the U-Net reads text of width {unet.cross_attention_dim}, the text model gives {width}")
+        raise InputError(
+            f"the U-Net reads text of width {unet.cross_attention_dim}, the text model gives"
+            f" {width}"
+        )
 
 
 def is_small(pipe) -> bool:
@@ -89,15 +120,28 @@ def prompt_for(name: str, template: str = "a photo of a {}") -> str:
 def encode(pipe, prompts: Sequence[str]) -> Tensor:
     """Text embeddings (N, L, D) of prompts; longer ones are cut at the tokenizer's limit."""
     tokenizer = pipe.tokenizer
-    tokens = tokenizer(list(prompts), padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt")
+    tokens = tokenizer(
+        list(prompts),
+        padding="max_length",
+        max_length=tokenizer.model_max_length,
+        truncation=True,
+        return_tensors="pt",
+    )
     return pipe.text_encoder(tokens.input_ids.to(pipe.device))[0]
 
 
 def fixed_noise(pipe, count: int, *, seed: int) -> Tensor:
-    """Start noise (count, C, h, w), float32 on the CPU: the same for every device; a longer draw begins with a shorter one."""
+    """Start noise (count, C, h, w), float32 on the CPU: the same for every device; a longer draw
+    begins with a shorter one.
+    """
     side = pipe.unet.config.sample_size
     draws = generator(seed, "start noise")
-    return torch.stack([torch.randn(pipe.unet.config.in_channels, side, side, generator=draws) for _ in range(count)])
+    return torch.stack(
+        [
+            torch.randn(pipe.unet.config.in_channels, side, side, generator=draws)
+            for _ in range(count)
+        ]
+    )
 
 
 def sample(
@@ -115,8 +159,8 @@ def sample(
     Parameters
     ----------
     prompts : one per picture; or text embeddings (N, L, D), as `encode` gives.
-    guidance : classifier-free guidance scale, at least 0; up to 1 there is none, as in diffusers. By default 3 for mini-sd, 7.5 for
-        Stable Diffusion (paper).
+    guidance : classifier-free guidance scale, at least 0; up to 1 there is none, as in diffusers.
+        By default 3 for mini-sd, 7.5 for Stable Diffusion (paper).
     steps : by default 25 for mini-sd and 100 for Stable Diffusion (paper).
     noise : (N, C, h, w) start noise; drawn from `seed` by default.
     """
@@ -133,21 +177,36 @@ def sample(
     pictures = []
     for text, start in zip(embeddings.split(batch_size), noise.split(batch_size), strict=True):
         out = pipe(
-            prompt_embeds=text, negative_prompt_embeds=empty.expand_as(text), latents=start.to(pipe.device, text.dtype),
-            guidance_scale=guidance, num_inference_steps=steps, output_type="pt",
-        )  # fmt: skip
+            prompt_embeds=text,
+            negative_prompt_embeds=empty.expand_as(text),
+            latents=start.to(pipe.device, text.dtype),
+            guidance_scale=guidance,
+            num_inference_steps=steps,
+            output_type="pt",
+        )
         pictures.append(unit_to_uint8(out.images))
     return torch.cat(pictures)
 
 
 def sample_classes(
-    pipe, classes: Sequence[str], *, per_class: int, seed: int = 0, template: str = "a photo of a {}", **options
+    pipe,
+    classes: Sequence[str],
+    *,
+    per_class: int,
+    seed: int = 0,
+    template: str = "a photo of a {}",
+    **options,
 ) -> tuple[Tensor, Tensor]:
-    """`per_class` pictures of each class from the same noises: (pixels uint8 (K * per_class, 3, H, W), labels (K * per_class,))."""
+    """`per_class` pictures of each class from the same noises: (pixels uint8 (K * per_class, 3, H,
+    W), labels (K * per_class,)).
+    """
     check_sampling(per_class, 1, 1)
     labels = torch.arange(len(classes)).repeat_interleave(per_class)
     noise = fixed_noise(pipe, per_class, seed=seed).repeat(len(classes), 1, 1, 1)
-    return sample(pipe, [prompt_for(classes[i], template) for i in labels], noise=noise, **options), labels
+    return (
+        sample(pipe, [prompt_for(classes[i], template) for i in labels], noise=noise, **options),
+        labels,
+    )
 
 
 def check_sampling(count: int, guidance: float, steps: int) -> None:
@@ -161,7 +220,9 @@ def check_sampling(count: int, guidance: float, steps: int) -> None:
 
 
 def unit_to_uint8(x: Tensor) -> Tensor:
-    """Floats in [0, 1] to uint8, rounded; a plain cast would cut, and one of [-1, 1] floats would wrap."""
+    """Floats in [0, 1] to uint8, rounded; a plain cast would cut, and one of [-1, 1] floats would
+    wrap.
+    """
     return (x.float().clamp(0, 1) * 255).round().to(torch.uint8).cpu()
 
 
@@ -171,15 +232,21 @@ def signed_to_uint8(x: Tensor) -> Tensor:
 
 
 def for_judge(pixels: Tensor, shape: Sequence[int] = (1, 28, 28)) -> Tensor:
-    """RGB pictures (N, 3, H, W) as a classifier of (C, h, w) ones takes them: averaged to grey, a margin cut off, else resized."""
+    """RGB pictures (N, 3, H, W) as a classifier of (C, h, w) ones takes them: averaged to grey, a
+    margin cut off, else resized.
+    """
     channels, height, width = shape
     if channels == 1 and pixels.shape[1] == 3:
         pixels = pixels.float().mean(1, keepdim=True).round().to(torch.uint8)
     if pixels.shape[1] != channels:
-        raise InputError(f"pictures of shape {tuple(pixels.shape[1:])} can't be made {tuple(shape)}")
+        raise InputError(
+            f"pictures of shape {tuple(pixels.shape[1:])} can't be made {tuple(shape)}"
+        )
     top, left = (pixels.shape[2] - height) // 2, (pixels.shape[3] - width) // 2
     if min(top, left) < 0 or max(top, left) > height // 8:  # more than a margin: another resolution
-        resized = torch.nn.functional.interpolate(pixels.float(), (height, width), mode="bicubic", antialias=True)
+        resized = torch.nn.functional.interpolate(
+            pixels.float(), (height, width), mode="bicubic", antialias=True
+        )
         return resized.round().clamp(0, 255).to(torch.uint8)
     return pixels[:, :, top : top + height, left : left + width]
 
@@ -193,18 +260,28 @@ def _encode_each_once(pipe, prompts: Sequence[str]) -> Tensor:
 
 
 def _check_index(source: str | os.PathLike) -> None:
-    """For a local folder: the index is there, and names a Stable Diffusion pipeline with all its parts, each with its folder."""
+    """For a local folder: the index is there, and names a Stable Diffusion pipeline with all its
+    parts, each with its folder.
+    """
     folder = Path(source).expanduser()
     if not folder.is_dir():
-        if folder.exists() or str(source).count("/") != 1 or str(source).startswith((".", "/", "~")):
+        if (
+            folder.exists()
+            or str(source).count("/") != 1
+            or str(source).startswith((".", "/", "~"))
+        ):
             raise InputError(f"there is no pipeline folder {str(source)!r}")
         return
     try:
         index = json.loads((folder / "model_index.json").read_text())
     except (OSError, ValueError):
-        raise InputError(f"{folder} is no pipeline folder: it has no readable model_index.json") from None
+        raise InputError(
+            f"{folder} is no pipeline folder: it has no readable model_index.json"
+        ) from None
     if index.get("_class_name") != "StableDiffusionPipeline":
-        raise InputError(f"{folder} holds a {index.get('_class_name')}, not a StableDiffusionPipeline")
+        raise InputError(
+            f"{folder} holds a {index.get('_class_name')}, not a StableDiffusionPipeline"
+        )
     for name, (_, class_name) in PARTS.items():
         if not (folder / name).is_dir():
             raise InputError(f"the pipeline folder {folder} lacks its part {name!r}")
@@ -220,19 +297,34 @@ def _check_weights(where: str, report: dict) -> None:
     for kind in ("missing_keys", "mismatched_keys", "error_msgs"):
         names: Iterable = [n for n in report.get(kind) or [] if "position_ids" not in str(n)]
         if names := sorted(map(str, names)):
-            raise InputError(f"{where} doesn't fit its configuration: {kind.replace('_', ' ')}: {names[0]} ({len(names)} in all)")
+            raise InputError(
+                f"{where} doesn't fit its configuration: {kind.replace('_', ' ')}: {names[0]}"
+                f" ({len(names)} in all)"
+            )
 
 
 def _scheduler(source: str | os.PathLike):
-    """DDIM for the paper's sampling, whatever the saved scheduler: its configuration is shared by all of them."""
+    """DDIM for the paper's sampling, whatever the saved scheduler: its configuration is shared by
+    all of them.
+    """
     from diffusers import DDIMScheduler
 
     config = dict(DDIMScheduler.load_config(source, subfolder="scheduler"))
     return DDIMScheduler.from_config(config | {"clip_sample": False, "steps_offset": 1})
 
 
-def recognise(pipe, judge, *, forgotten: str | int | None = None, per_class: int = 50, seed: int = 0, **options):
-    """Draw `per_class` pictures of each of the judge's classes, from the same noises, and judge them: a `scores.Recognition`."""
+def recognise(
+    pipe,
+    judge,
+    *,
+    forgotten: str | int | None = None,
+    per_class: int = 50,
+    seed: int = 0,
+    **options,
+):
+    """Draw `per_class` pictures of each of the judge's classes, from the same noises, and judge
+    them: a `scores.Recognition`.
+    """
     from .scores import recognition
 
     pixels, labels = sample_classes(pipe, judge.classes, per_class=per_class, seed=seed, **options)

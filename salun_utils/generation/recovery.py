@@ -1,7 +1,9 @@
-"""Is the concept gone, or only its name? Two attacks on an erased pipeline, and none changes its weights. `attack` runs both.
+"""Is the concept gone, or only its name? Two attacks on an erased pipeline, and none changes its
+weights. `attack` runs both.
 
-`invert_text` looks for a new word that makes the pipeline draw the concept again (textual inversion, Gal et al., ICLR 2023).
-`invert_noise` uses no text at all: it runs a picture backwards into noise and draws it again from there (after TINA).
+`invert_text` looks for a new word that makes the pipeline draw the concept again (textual
+inversion, Gal et al., ICLR 2023). `invert_noise` uses no text at all: it runs a picture backwards
+into noise and draws it again from there (after TINA).
 """
 
 from __future__ import annotations
@@ -25,8 +27,10 @@ from .erasers.study import encode_pictures, shuffled_batches
 class Recovered:
     """Share of pictures in which the judge recognises the concept, in per cent.
 
-    word : drawn with the learned word, from `pictures` noises. noise : drawn without text from inverted noises of as many real pictures.
-    real : of those real pictures themselves, before they were inverted. steps : that the word was learned for.
+    word : drawn with the learned word, from `pictures` noises. noise : drawn without text from
+        inverted noises of as many real pictures.
+    real : of those real pictures themselves, before they were inverted. steps : that the word was
+        learned for.
     """
 
     word: float
@@ -37,15 +41,26 @@ class Recovered:
 
 
 def attack(
-    pipe, images: Images, judge, *, concept: str | int, steps: int = 150, count: int = 50, seed: int = 0, template: str = "a photo of a {}",
-    sampling_steps: int | None = None, guidance: float | None = None,
-) -> Recovered:  # fmt: skip
+    pipe,
+    images: Images,
+    judge,
+    *,
+    concept: str | int,
+    steps: int = 150,
+    count: int = 50,
+    seed: int = 0,
+    template: str = "a photo of a {}",
+    sampling_steps: int | None = None,
+    guidance: float | None = None,
+) -> Recovered:
     """Run both attacks with real pictures of the concept, and let a judge say what came back.
 
     Parameters
     ----------
-    images : pictures of the concept, best ones that nobody trained on; the word is learned from all of them, the first `count` are
-        inverted. sampling_steps, guidance : as in `pipelines.sample`; what is drawn without text has no guidance.
+    images : pictures of the concept, best ones that nobody trained on; the word is learned from all
+        of them, the first `count` are
+        inverted. sampling_steps, guidance : as in `pipelines.sample`; what is drawn without text
+            has no guidance.
     """
     label, some = judge.label(concept), images.subset(range(min(count, len(images))))
 
@@ -53,9 +68,13 @@ def attack(
         return round(100 * float((judge(judge.fit(pixels)) == label).double().mean()), 2)
 
     word, _ = invert_text(pipe, images, template=template, steps=steps, seed=seed)
-    by_word = pipelines.sample(pipe, word.expand(count, -1, -1), seed=seed, steps=sampling_steps, guidance=guidance)
+    by_word = pipelines.sample(
+        pipe, word.expand(count, -1, -1), seed=seed, steps=sampling_steps, guidance=guidance
+    )
     noise = invert_noise(pipe, some, steps=sampling_steps or 50)
-    by_noise = pipelines.sample(pipe, [""] * len(some), noise=noise, steps=sampling_steps or 50, guidance=1)
+    by_noise = pipelines.sample(
+        pipe, [""] * len(some), noise=noise, steps=sampling_steps or 50, guidance=1
+    )
     return Recovered(share(by_word), share(by_noise), share(some.pixels.cpu()), count, steps)
 
 
@@ -72,15 +91,18 @@ def invert_text(
 ) -> tuple[Tensor, list[float]]:
     """Learn one new word from pictures of a concept; the pipeline stays as it is.
 
-    Only the word's vector at the entrance of the text model is trained, on the denoising loss of `images`.
+    Only the word's vector at the entrance of the text model is trained, on the denoising loss of
+    `images`.
 
     Parameters
     ----------
-    images : pictures of the concept. start : a word whose first token's vector the search starts from; the mean of all vectors by default.
+    images : pictures of the concept. start : a word whose first token's vector the search starts
+        from; the mean of all vectors by default.
 
     Returns
     -------
-    (embedding, losses) : text embedding (1, L, D) of the prompt with the new word, ready for `pipelines.sample`; the loss of each step.
+    (embedding, losses) : text embedding (1, L, D) of the prompt with the new word, ready for
+        `pipelines.sample`; the loss of each step.
     """
     if not len(images):
         raise InputError("there is no picture to learn the word from")
@@ -88,8 +110,16 @@ def invert_text(
         raise InputError(f"steps must be at least 1 and lr above 0, not {steps} and {lr}")
     tokenizer, text_encoder, scheduler = pipe.tokenizer, pipe.text_encoder, pipe.scheduler
     table = text_encoder.get_input_embeddings().weight.detach()
-    name = next(n for n, p in text_encoder.named_parameters() if p is text_encoder.get_input_embeddings().weight)
-    word = table.mean(0) if not start else table[tokenizer(start, add_special_tokens=False).input_ids[0]]
+    name = next(
+        n
+        for n, p in text_encoder.named_parameters()
+        if p is text_encoder.get_input_embeddings().weight
+    )
+    word = (
+        table.mean(0)
+        if not start
+        else table[tokenizer(start, add_special_tokens=False).input_ids[0]]
+    )
     word = word.clone().requires_grad_(True)
     ids = _ids_with_new_word(tokenizer, template, new=len(table)).to(pipe.device)
 
@@ -107,9 +137,17 @@ def invert_text(
         for _ in range(steps):
             x = latents[next(batches)].to(pipe.device)
             noise = torch.randn(x.shape, generator=draws).to(pipe.device)
-            t = torch.randint(scheduler.config.num_train_timesteps, (len(x),), generator=draws).to(pipe.device)
-            goal = scheduler.get_velocity(x, noise, t) if scheduler.config.prediction_type == "v_prediction" else noise
-            out = pipe.unet(scheduler.add_noise(x, noise, t), t, embed().expand(len(x), -1, -1)).sample
+            t = torch.randint(scheduler.config.num_train_timesteps, (len(x),), generator=draws).to(
+                pipe.device
+            )
+            goal = (
+                scheduler.get_velocity(x, noise, t)
+                if scheduler.config.prediction_type == "v_prediction"
+                else noise
+            )
+            out = pipe.unet(
+                scheduler.add_noise(x, noise, t), t, embed().expand(len(x), -1, -1)
+            ).sample
             value = mse_loss(out, goal)
             optimizer.zero_grad(set_to_none=True)
             value.backward()
@@ -125,9 +163,11 @@ def invert_text(
 def invert_noise(pipe, images: Images, *, steps: int = 50) -> Tensor:
     """Start noise (N, C, h, w) from which the pipeline, given no text, draws these pictures again.
 
-    The deterministic DDIM equation is run backwards without guidance, under the empty prompt. Sample from the result with
-    ``pipelines.sample(pipe, [""] * N, noise=…, guidance=1, steps=steps)``. That a picture comes back shows that its latent is still
-    within the model's reach; compare with a model that never learned the concept before calling it memory.
+    The deterministic DDIM equation is run backwards without guidance, under the empty prompt.
+    Sample from the result with
+    ``pipelines.sample(pipe, [""] * N, noise=…, guidance=1, steps=steps)``. That a picture comes
+    back shows that its latent is still within the model's reach; compare with a model that never
+    learned the concept before calling it memory.
     """
     if steps < 1:
         raise InputError(f"steps must be at least 1, not {steps}")

@@ -1,4 +1,6 @@
-"""Which erasers there are and on what they work. A plain table: nothing heavy is imported until one runs."""
+"""Which erasers there are and on what they work. A plain table: nothing heavy is imported until one
+runs.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ class Eraser:
     summary, paper : what it does in one line, and where it comes from.
     modules : kind of generator (``"ddpm"``, ``"pipeline"``, ``"gan"``, ``"vae"``) -> module with an
         ``erase(name, model, *, concept, seed, **params)``.
-    defaults : kind -> parameter -> value. search : parameter -> (low, high) on a log scale, or a list of choices.
+    defaults : kind -> parameter -> value. search : parameter -> (low, high) on a log scale, or a
+        list of choices.
     """
 
     name: str
@@ -43,7 +46,8 @@ class Eraser:
 
 @dataclass(frozen=True)
 class Erased:
-    """What an eraser returns: the changed copy, the seconds it took, its mask or None, and the parameters used.
+    """What an eraser returns: the changed copy, the seconds it took, its mask or None, and the
+    parameters used.
 
     `losses` is the loss of each step: one sequence, or one for each part of the loss by name.
     """
@@ -60,10 +64,15 @@ ERASERS: dict[str, Eraser] = {}
 
 
 def register(eraser: Eraser) -> Eraser:
-    """Add an eraser to `ERASERS`; one that is there already for other kinds of generator learns the new kinds."""
+    """Add an eraser to `ERASERS`; one that is there already for other kinds of generator learns the
+    new kinds.
+    """
     known = ERASERS.get(eraser.name)
     if known is not None:
-        merged = [{**getattr(known, part), **getattr(eraser, part)} for part in ("modules", "defaults", "search")]
+        merged = [
+            {**getattr(known, part), **getattr(eraser, part)}
+            for part in ("modules", "defaults", "search")
+        ]
         eraser = Eraser(eraser.name, known.summary, known.paper, *merged)
     ERASERS[eraser.name] = eraser
     return eraser

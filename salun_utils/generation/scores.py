@@ -1,7 +1,9 @@
-"""Scores of generated pictures: what a judge recognises, and how far the pictures are from real ones.
+"""Scores of generated pictures: what a judge recognises, and how far the pictures are from real
+ones.
 
-Pictures are uint8 throughout. Distances compare with all real pictures of the classes that were *not* forgotten; the result names the
-features they were taken on and counts the pictures on both sides.
+Pictures are uint8 throughout. Distances compare with all real pictures of the classes that were
+*not* forgotten; the result names the features they were taken on and counts the pictures on both
+sides.
 """
 
 from __future__ import annotations
@@ -33,9 +35,12 @@ class Recognition:
 
     Attributes
     ----------
-    ua : share of the forgotten class's pictures *not* recognised as that class. ua_interval : bootstrap 95 %.
-    retained : class name -> share recognised, for every other class. retained_mean : their mean, with its interval.
-    samples : class name -> number of pictures. judge, judge_accuracy : who judged, and how well on real test pictures.
+    ua : share of the forgotten class's pictures *not* recognised as that class. ua_interval :
+        bootstrap 95 %.
+    retained : class name -> share recognised, for every other class. retained_mean : their mean,
+        with its interval.
+    samples : class name -> number of pictures. judge, judge_accuracy : who judged, and how well on
+        real test pictures.
     """
 
     forgotten: str | None
@@ -53,7 +58,14 @@ class Recognition:
         return asdict(self)
 
 
-def recognition(pixels: Tensor, labels: Tensor, judge: Judge, *, forgotten: str | int | None = None, seed: int = 0) -> Recognition:
+def recognition(
+    pixels: Tensor,
+    labels: Tensor,
+    judge: Judge,
+    *,
+    forgotten: str | int | None = None,
+    seed: int = 0,
+) -> Recognition:
     """Judge one picture a label.
 
     Parameters
@@ -80,7 +92,9 @@ def recognition(pixels: Tensor, labels: Tensor, judge: Judge, *, forgotten: str 
         ua_interval=None if missed is None else bootstrap_interval(missed, seed=seed),
         retained=per_class,
         retained_mean=float(np.mean(list(per_class.values()))),
-        retained_interval=bootstrap_interval(right[labels != gone] if gone is not None else right, seed=seed),
+        retained_interval=bootstrap_interval(
+            right[labels != gone] if gone is not None else right, seed=seed
+        ),
         samples={judge.classes[c]: int((labels == c).sum()) for c in np.unique(labels)},
         judge=judge.name,
         judge_accuracy=judge.accuracy,
@@ -88,14 +102,32 @@ def recognition(pixels: Tensor, labels: Tensor, judge: Judge, *, forgotten: str 
 
 
 def recognise_samples(
-    model, judge: Judge, *, forgotten: str | int | None = None, per_class: int = 50, forgotten_samples: int = 100, seed: int = 0, **sampling
+    model,
+    judge: Judge,
+    *,
+    forgotten: str | int | None = None,
+    per_class: int = 50,
+    forgotten_samples: int = 100,
+    seed: int = 0,
+    **sampling,
 ) -> Recognition:
-    """Sample `per_class` pictures of every class (`forgotten_samples` of the forgotten one) and judge them."""
-    labels = sample_labels(len(model.classes), None if forgotten is None else model.label(forgotten), per_class, forgotten_samples)
-    return recognition(model.sample(labels, seed=seed, **sampling), labels, judge, forgotten=forgotten, seed=seed)
+    """Sample `per_class` pictures of every class (`forgotten_samples` of the forgotten one) and
+    judge them.
+    """
+    labels = sample_labels(
+        len(model.classes),
+        None if forgotten is None else model.label(forgotten),
+        per_class,
+        forgotten_samples,
+    )
+    return recognition(
+        model.sample(labels, seed=seed, **sampling), labels, judge, forgotten=forgotten, seed=seed
+    )
 
 
-def sample_labels(classes: int, forgotten: int | None, per_class: int, forgotten_samples: int) -> Tensor:
+def sample_labels(
+    classes: int, forgotten: int | None, per_class: int, forgotten_samples: int
+) -> Tensor:
     """Labels (N,), class after class."""
     counts = [forgotten_samples if c == forgotten else per_class for c in range(classes)]
     if min(counts) < 1:
@@ -112,14 +144,18 @@ def reference(images: Images, forgotten: int | None = None) -> Tensor:
 
 @dataclass(frozen=True)
 class FeatureSpace:
-    """Where distances are measured: a name for the page, and a function from uint8 pictures to (features (N, F), p (N, K))."""
+    """Where distances are measured: a name for the page, and a function from uint8 pictures to
+    (features (N, F), p (N, K)).
+    """
 
     name: str
     extract: Callable[[Tensor], tuple[Tensor, Tensor]]
 
 
 def judge_features(judge: Judge) -> FeatureSpace:
-    """The inputs of the judge's last layer, of pictures of any size. Not comparable with Inception features, hence the name."""
+    """The inputs of the judge's last layer, of pictures of any size. Not comparable with Inception
+    features, hence the name.
+    """
 
     def extract(pixels: Tensor) -> tuple[Tensor, Tensor]:
         logits, features = judge.outputs(judge.fit(pixels))
@@ -129,16 +165,23 @@ def judge_features(judge: Judge) -> FeatureSpace:
 
 
 def inception_weights() -> Path | None:
-    """The Inception weights of torch-fidelity: ``$SALUN_INCEPTION``, else torch.hub's cache; None where neither has them."""
+    """The Inception weights of torch-fidelity: ``$SALUN_INCEPTION``, else torch.hub's cache; None
+    where neither has them.
+    """
     given = os.environ.get("SALUN_INCEPTION", "")
-    path = Path(given).expanduser() if given else Path(torch.hub.get_dir()) / "checkpoints" / INCEPTION_FILE
+    path = (
+        Path(given).expanduser()
+        if given
+        else Path(torch.hub.get_dir()) / "checkpoints" / INCEPTION_FILE
+    )
     if given and not path.is_file():
         raise InputError(f"SALUN_INCEPTION names {path}, which is not there")
     return path if path.is_file() else None
 
 
 def inception_features(device: str | torch.device = "cpu", batch_size: int = 50) -> FeatureSpace:
-    """The 2048-wide pooled features of Inception-v3 as in FID, by torchmetrics and torch-fidelity. Takes uint8; grey pictures become RGB.
+    """The 2048-wide pooled features of Inception-v3 as in FID, by torchmetrics and torch-fidelity.
+    Takes uint8; grey pictures become RGB.
 
     Raises
     ------
@@ -147,12 +190,15 @@ def inception_features(device: str | torch.device = "cpu", batch_size: int = 50)
     path = inception_weights()
     if path is None:
         raise InputError(
-            f"the Inception weights are not here: put {INCEPTION_FILE} (torch-fidelity's release v0.2.0) into torch.hub's cache "
-            "or name it in SALUN_INCEPTION, or measure on the judge's features"
+            f"the Inception weights are not here: put {INCEPTION_FILE} (torch-fidelity's release"
+            " v0.2.0) into torch.hub's cache or name it in SALUN_INCEPTION, or measure on the"
+            " judge's features"
         )
     from torchmetrics.image.fid import NoTrainInceptionV3
 
-    network = NoTrainInceptionV3("inception-v3-compat", ["2048", "logits_unbiased"], str(path)).to(device)
+    network = NoTrainInceptionV3("inception-v3-compat", ["2048", "logits_unbiased"], str(path)).to(
+        device
+    )
 
     @torch.no_grad()
     def extract(pixels: Tensor) -> tuple[Tensor, Tensor]:
@@ -160,13 +206,17 @@ def inception_features(device: str | torch.device = "cpu", batch_size: int = 50)
         if pixels.shape[1] == 1:
             pixels = pixels.expand(-1, 3, -1, -1)
         out = [network._torch_fidelity_forward(x.to(device)) for x in pixels.split(batch_size)]
-        return torch.cat([f.float().cpu() for f, _ in out]), torch.cat([p.float().softmax(1).cpu() for _, p in out])
+        return torch.cat([f.float().cpu() for f, _ in out]), torch.cat(
+            [p.float().softmax(1).cpu() for _, p in out]
+        )
 
     return FeatureSpace("Inception-v3 (2048)", extract)
 
 
 def feature_space(judge: Judge | None = None, device: str | torch.device = "cpu") -> FeatureSpace:
-    """Inception features where the weights are, else the judge's, whose name says so; `InputError` when neither is to be had."""
+    """Inception features where the weights are, else the judge's, whose name says so; `InputError`
+    when neither is to be had.
+    """
     if judge is None or inception_weights() is not None:
         return inception_features(device)
     return judge_features(judge)
@@ -178,7 +228,8 @@ class Reference:
 
     Attributes
     ----------
-    name : of the feature space. features : (M, F). reach : (M,), the distance of each to its k-th nearest among the others.
+    name : of the feature space. features : (M, F). reach : (M,), the distance of each to its k-th
+        nearest among the others.
     """
 
     name: str
@@ -187,7 +238,9 @@ class Reference:
 
     @classmethod
     def of(cls, pixels: Tensor, space: FeatureSpace, *, neighbours: int = NEIGHBOURS) -> Reference:
-        """Of uint8 pictures (M, C, H, W), more than `neighbours` of them; see `reference` for which."""
+        """Of uint8 pictures (M, C, H, W), more than `neighbours` of them; see `reference` for
+        which.
+        """
         check_uint8(pixels)
         _check_count(len(pixels), neighbours)
         features, _ = space.extract(pixels)
@@ -203,8 +256,10 @@ class Reference:
 class Distances:
     """Generated against real pictures, on the features called `features`.
 
-    fid, kid (mean over subsets) : 0 is best. inception_score : higher is better. precision : share of generated pictures that lie
-    among the real ones; recall : share of real ones that lie among the generated. Counts of both sides are given, since all of
+    fid, kid (mean over subsets) : 0 is best. inception_score : higher is better. precision : share
+        of generated pictures that lie
+    among the real ones; recall : share of real ones that lie among the generated. Counts of both
+        sides are given, since all of
     these depend on them.
     """
 
@@ -225,14 +280,22 @@ class Distances:
 
 
 def distances(
-    generated: Tensor, real: Tensor | Reference, space: FeatureSpace, *, resamples: int = 20, subset_size: int = 500, seed: int = 0
+    generated: Tensor,
+    real: Tensor | Reference,
+    space: FeatureSpace,
+    *,
+    resamples: int = 20,
+    subset_size: int = 500,
+    seed: int = 0,
 ) -> Distances:
     """All distances between two sets of uint8 pictures.
 
     Parameters
     ----------
-    generated : pictures of the classes that are kept. real : all real pictures of those classes, see `reference`; or a `Reference`.
-    resamples : bootstrap draws of the generated side for the interval of the FID; resampling biases it upwards, so its width counts.
+    generated : pictures of the classes that are kept. real : all real pictures of those classes,
+        see `reference`; or a `Reference`.
+    resamples : bootstrap draws of the generated side for the interval of the FID; resampling biases
+        it upwards, so its width counts.
     """
     check_uint8(generated)
     _check_count(len(generated))
@@ -242,34 +305,58 @@ def distances(
     fake, probabilities = space.extract(generated)
     true = ref.features
     rng = generator(seed, "bootstrap of the FID")
-    draws = [ref.gaussian.distance(fake[torch.randint(len(fake), (len(fake),), generator=rng)]) for _ in range(resamples)]
-    kid, deviation = kernel_distance(fake, true, subset_size=min(subset_size, len(fake), len(true)), subsets=50, seed=seed)
+    draws = [
+        ref.gaussian.distance(fake[torch.randint(len(fake), (len(fake),), generator=rng)])
+        for _ in range(resamples)
+    ]
+    kid, deviation = kernel_distance(
+        fake, true, subset_size=min(subset_size, len(fake), len(true)), subsets=50, seed=seed
+    )
     precision, recall = precision_recall(fake, true, reach=ref.reach)
     return Distances(
-        features=space.name, fid=ref.gaussian.distance(fake),
-        fid_interval=Interval(*np.percentile(draws, [2.5, 97.5]).tolist()) if draws else Interval(float("nan"), float("nan")),
-        kid=kid, kid_deviation=deviation, inception_score=inception_score(probabilities), precision=precision, recall=recall,
-        generated=len(fake), real=len(true),
-    )  # fmt: skip
+        features=space.name,
+        fid=ref.gaussian.distance(fake),
+        fid_interval=(
+            Interval(*np.percentile(draws, [2.5, 97.5]).tolist())
+            if draws
+            else Interval(float("nan"), float("nan"))
+        ),
+        kid=kid,
+        kid_deviation=deviation,
+        inception_score=inception_score(probabilities),
+        precision=precision,
+        recall=recall,
+        generated=len(fake),
+        real=len(true),
+    )
 
 
 def check_uint8(pixels: Tensor) -> None:
-    """Raise `InputError` unless these are uint8 pictures (N, C, H, W): casting floats in [-1, 1] would make them all black."""
+    """Raise `InputError` unless these are uint8 pictures (N, C, H, W): casting floats in [-1, 1]
+    would make them all black.
+    """
     if pixels.dtype != torch.uint8 or pixels.ndim != 4:
-        raise InputError(f"pictures must be uint8 (N, C, H, W), not {pixels.dtype} of shape {tuple(pixels.shape)}")
+        raise InputError(
+            f"pictures must be uint8 (N, C, H, W), not {pixels.dtype} of shape"
+            f" {tuple(pixels.shape)}"
+        )
 
 
 def inception_score(probabilities: Tensor) -> float:
-    """exp of the mean KL(p(y|x) || p(y)) of class probabilities (N, K): 1 to K (Salimans et al., 2016), over all pictures at once."""
+    """exp of the mean KL(p(y|x) || p(y)) of class probabilities (N, K): 1 to K (Salimans et al.,
+    2016), over all pictures at once.
+    """
     p = probabilities.double().clamp_min(1e-16)
     return float((p * (p.log() - p.mean(0).log())).sum(1).mean().exp())
 
 
-def precision_recall(generated: Tensor, real: Tensor, *, neighbours: int = NEIGHBOURS, reach: Tensor | None = None) -> tuple[float, float]:
+def precision_recall(
+    generated: Tensor, real: Tensor, *, neighbours: int = NEIGHBOURS, reach: Tensor | None = None
+) -> tuple[float, float]:
     """(precision, recall) of features (N, F) and (M, F), by Kynkäänniemi et al. (2019).
 
-    Precision: share of generated pictures within reach of a real one, which is that one's distance to its k-th nearest real neighbour.
-    Recall: the same with the sides exchanged.
+    Precision: share of generated pictures within reach of a real one, which is that one's distance
+    to its k-th nearest real neighbour. Recall: the same with the sides exchanged.
 
     Parameters
     ----------
@@ -277,22 +364,32 @@ def precision_recall(generated: Tensor, real: Tensor, *, neighbours: int = NEIGH
     """
     _check_count(min(len(generated), len(real)), neighbours)
     reach = _reach(real, neighbours) if reach is None else reach
-    return _covered(generated, real, reach), _covered(real, generated, _reach(generated, neighbours))
+    return _covered(generated, real, reach), _covered(
+        real, generated, _reach(generated, neighbours)
+    )
 
 
 def _check_count(count: int, neighbours: int = NEIGHBOURS) -> None:
     if count <= neighbours:
-        raise InputError(f"distances need more than {neighbours} pictures on each side, not {count}")
+        raise InputError(
+            f"distances need more than {neighbours} pictures on each side, not {count}"
+        )
 
 
 def _reach(points: Tensor, k: int, chunk: int = 1000) -> Tensor:
     """Distance of each point to its k-th nearest among the others."""
     points = points.float()
-    # the smallest distance is that of a point to itself, so the k-th neighbour is the (k + 1)-th smallest
-    return torch.cat([torch.cdist(part, points).kthvalue(k + 1, dim=1).values for part in points.split(chunk)])
+    # the smallest distance is that of a point to itself, so the k-th neighbour is the (k + 1)-th
+    # smallest
+    return torch.cat(
+        [torch.cdist(part, points).kthvalue(k + 1, dim=1).values for part in points.split(chunk)]
+    )
 
 
 def _covered(points: Tensor, manifold: Tensor, reach: Tensor, chunk: int = 1000) -> float:
     """Share of `points` inside the union of balls around `manifold`'s points."""
-    inside = [(torch.cdist(part.float(), manifold.float()) <= reach).any(1) for part in points.split(chunk)]
+    inside = [
+        (torch.cdist(part.float(), manifold.float()) <= reach).any(1)
+        for part in points.split(chunk)
+    ]
     return float(torch.cat(inside).float().mean())

@@ -1,4 +1,6 @@
-"""The weights that come with the package: each a folder with a card, and a checksum of every file on the card."""
+"""The weights that come with the package: each a folder with a card, and a checksum of every file
+on the card.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,18 @@ from ..errors import InputError, unknown
 from ..files import atomic, sha256
 
 ROOT = Path(__file__).parent / "weights"
-REQUIRED = ("name", "kind", "summary", "data", "command", "seeds", "seconds", "scores", "licence", "sha256")
+REQUIRED = (
+    "name",
+    "kind",
+    "summary",
+    "data",
+    "command",
+    "seeds",
+    "seconds",
+    "scores",
+    "licence",
+    "sha256",
+)
 
 
 def names() -> list[str]:
@@ -19,7 +32,9 @@ def names() -> list[str]:
 
 
 def card(name: str) -> dict:
-    """The card of a shipped model: what it is, how it was made, how it scored, and its files' checksums."""
+    """The card of a shipped model: what it is, how it was made, how it scored, and its files'
+    checksums.
+    """
     path = ROOT / str(name) / "card.json"
     if str(name) not in names():
         raise unknown("shipped model", str(name), names())
@@ -30,7 +45,9 @@ def card(name: str) -> dict:
 
 
 def folder(name: str) -> Path:
-    """The folder of a shipped model, once every file in it was found to be the one that its card describes."""
+    """The folder of a shipped model, once every file in it was found to be the one that its card
+    describes.
+    """
     where = ROOT / str(name)
     verify(where, card(name))
     return where
@@ -44,15 +61,27 @@ def verify(where: Path, content: dict) -> None:
             raise InputError(f"{path} is missing; its card lists it")
         if sha256(path) != expected:
             raise InputError(
-                f"{path} is not the file its card describes (SHA-256 differs): restore it or train it anew with: {content['command']}"
+                f"{path} is not the file its card describes (SHA-256 differs): restore it or train"
+                f" it anew with: {content['command']}"
             )
 
 
 def write_card(
-    where: str | Path, *, name: str, kind: str, summary: str, data: str, command: str, seeds: dict, seconds: float, scores: dict,
-    licence: str = "MIT", **more: object,
-) -> dict:  # fmt: skip
-    """Write `card.json` and a readable `README.md` beside the weights in `where`, with the checksum of every other file there.
+    where: str | Path,
+    *,
+    name: str,
+    kind: str,
+    summary: str,
+    data: str,
+    command: str,
+    seeds: dict,
+    seconds: float,
+    scores: dict,
+    licence: str = "MIT",
+    **more: object,
+) -> dict:
+    """Write `card.json` and a readable `README.md` beside the weights in `where`, with the checksum
+    of every other file there.
 
     Parameters
     ----------
@@ -60,12 +89,23 @@ def write_card(
     seeds : role -> seed. seconds : of training. scores : what was measured, sample counts included.
     """
     where = Path(where)
-    files = sorted(p for p in where.rglob("*") if p.is_file() and p.name not in ("card.json", "README.md"))
+    files = sorted(
+        p for p in where.rglob("*") if p.is_file() and p.name not in ("card.json", "README.md")
+    )
     content = {
-        "name": name, "kind": kind, "summary": summary, "data": data, "command": command, "seeds": seeds, "seconds": round(seconds, 1),
-        "scores": scores, "licence": licence, "python": platform.python_version(), **more,
+        "name": name,
+        "kind": kind,
+        "summary": summary,
+        "data": data,
+        "command": command,
+        "seeds": seeds,
+        "seconds": round(seconds, 1),
+        "scores": scores,
+        "licence": licence,
+        "python": platform.python_version(),
+        **more,
         "sha256": {str(p.relative_to(where)): sha256(p) for p in files},
-    }  # fmt: skip
+    }
     with atomic(where / "card.json") as path:
         path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     with atomic(where / "README.md") as path:
@@ -81,5 +121,7 @@ def _readable(content: dict) -> str:
         if isinstance(value, dict):
             value = ", ".join(f"{k}: {v}" for k, v in value.items())
         lines.append(f"- **{key}**: {value}")
-    lines += ["", "SHA-256:", ""] + [f"- `{file}` {digest}" for file, digest in content["sha256"].items()]
+    lines += ["", "SHA-256:", ""] + [
+        f"- `{file}` {digest}" for file, digest in content["sha256"].items()
+    ]
     return "\n".join(lines) + "\n"

@@ -1,7 +1,7 @@
 """Train any of the shipped models anew: ``python -m salun_utils.generation.train ddpm-fashion``.
 
-Each recipe trains, measures and writes the folder with its card; by default into the package, which is what ships. The settings of the
-paper's CIFAR-10 and STL-10 models are here too; they need a GPU.
+Each recipe trains, measures and writes the folder with its card; by default into the package, which
+is what ships. The settings of the paper's CIFAR-10 and STL-10 models are here too; they need a GPU.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ from .scores import Recognition
 
 @dataclass(frozen=True)
 class Job:
-    """One training: where the model goes, the data set's name or folder, where checkpoints go, and the device."""
+    """One training: where the model goes, the data set's name or folder, where checkpoints go, and
+    the device.
+    """
 
     name: str
     folder: Path
@@ -43,16 +45,29 @@ def train_judge(job: Job) -> dict:
     config = JudgeTraining() if grey else JudgeTraining(epochs=30, augment="crop-flip", width=1.0)
     arch = "small-cnn" if grey else "resnet18"
     judge, info = train_judge(
-        data.to(job.device), config, name=job.name, arch=arch, seed=job.seed, device=job.device, checkpoint=job.work / f"{job.name}.pt"
+        data.to(job.device),
+        config,
+        name=job.name,
+        arch=arch,
+        seed=job.seed,
+        device=job.device,
+        checkpoint=job.work / f"{job.name}.pt",
     )
     judge = Judge.load(judge.save(job.folder, half=True))
     judge.measure(data.test)  # of the weights as they ship
     judge.save(job.folder, half=True)
     return {
-        "kind": "judge", "summary": f"{arch} that tells the classes of {data.name} apart; says what generated pictures show.",
-        "data": _described(data), "seconds": info["seconds"], "settings": asdict(config), "losses": info["losses"],
+        "kind": "judge",
+        "summary": (
+            f"{arch} that tells the classes of {data.name} apart; says what generated pictures"
+            " show."
+        ),
+        "data": _described(data),
+        "seconds": info["seconds"],
+        "settings": asdict(config),
+        "losses": info["losses"],
         "scores": {"test accuracy (%)": judge.accuracy, "test pictures": info["pictures"]},
-    }  # fmt: skip
+    }
 
 
 def train_ddpm(job: Job) -> dict:
@@ -63,13 +78,26 @@ def train_ddpm(job: Job) -> dict:
     data = load_data(job.data)
     config, training = preset(job.name)
     model = DDPM(config, seed=job.seed).to(job.device)
-    model, info = train(model, data.train, training, seed=job.seed, checkpoint=job.work / f"{job.name}.pt", progress=_say)
+    model, info = train(
+        model,
+        data.train,
+        training,
+        seed=job.seed,
+        checkpoint=job.work / f"{job.name}.pt",
+        progress=_say,
+    )
     model.save(job.folder, half=True)
     return {
-        "kind": "ddpm", "summary": f"Class-conditional diffusion model of {data.name}, with classifier-free guidance.",
-        "data": _described(data), "seconds": info["seconds"], "settings": asdict(training), "losses": info["losses"],
+        "kind": "ddpm",
+        "summary": (
+            f"Class-conditional diffusion model of {data.name}, with classifier-free guidance."
+        ),
+        "data": _described(data),
+        "seconds": info["seconds"],
+        "settings": asdict(training),
+        "losses": info["losses"],
         "scores": _recognised(job, guidance=2.0, steps=12),
-    }  # fmt: skip
+    }
 
 
 def train_gan(job: Job) -> dict:
@@ -77,13 +105,28 @@ def train_gan(job: Job) -> dict:
     from .gan import GAN, GANConfig, GANTraining, train_gan
 
     data = load_data(job.data)
-    model = GAN(GANConfig(job.name, tuple(data.classes), data.train.shape), seed=job.seed).to(job.device)
-    info = train_gan(model, data.train, GANTraining(), seed=job.seed, checkpoint=job.work / f"{job.name}.pt", every=250, progress=_say)
+    model = GAN(GANConfig(job.name, tuple(data.classes), data.train.shape), seed=job.seed).to(
+        job.device
+    )
+    info = train_gan(
+        model,
+        data.train,
+        GANTraining(),
+        seed=job.seed,
+        checkpoint=job.work / f"{job.name}.pt",
+        every=250,
+        progress=_say,
+    )
     model.save(job.folder, half=True)
     return {
-        "kind": "gan", "summary": f"Small class-conditional GAN of {data.name}, generator and discriminator.", "data": _described(data),
-        "seconds": info["seconds"], "settings": asdict(GANTraining()), "losses": info["losses"], "scores": _recognised(job),
-    }  # fmt: skip
+        "kind": "gan",
+        "summary": f"Small class-conditional GAN of {data.name}, generator and discriminator.",
+        "data": _described(data),
+        "seconds": info["seconds"],
+        "settings": asdict(GANTraining()),
+        "losses": info["losses"],
+        "scores": _recognised(job),
+    }
 
 
 def train_vae(job: Job) -> dict:
@@ -91,43 +134,98 @@ def train_vae(job: Job) -> dict:
     from .vae import VAE, VAEConfig, VAETraining, train_vae
 
     data = load_data(job.data)
-    model = VAE(VAEConfig(job.name, tuple(data.classes), data.train.shape), seed=job.seed).to(job.device)
-    info = train_vae(model, data.train, VAETraining(), seed=job.seed, checkpoint=job.work / f"{job.name}.pt", every=1000, progress=_say)
+    model = VAE(VAEConfig(job.name, tuple(data.classes), data.train.shape), seed=job.seed).to(
+        job.device
+    )
+    info = train_vae(
+        model,
+        data.train,
+        VAETraining(),
+        seed=job.seed,
+        checkpoint=job.work / f"{job.name}.pt",
+        every=1000,
+        progress=_say,
+    )
     model.save(job.folder, half=True)
     return {
-        "kind": "vae", "summary": f"Small class-conditional variational auto-encoder of {data.name}.", "data": _described(data),
-        "seconds": info["seconds"], "settings": asdict(VAETraining()), "losses": info["losses"], "scores": _recognised(job),
-    }  # fmt: skip
+        "kind": "vae",
+        "summary": f"Small class-conditional variational auto-encoder of {data.name}.",
+        "data": _described(data),
+        "seconds": info["seconds"],
+        "settings": asdict(VAETraining()),
+        "losses": info["losses"],
+        "scores": _recognised(job),
+    }
 
 
 def train_mini_sd(job: Job) -> dict:
-    """A whole small text-to-image pipeline on all training pictures, 64 pixels a side where they are larger than 32."""
+    """A whole small text-to-image pipeline on all training pictures, 64 pixels a side where they
+    are larger than 32.
+    """
     from . import mini_sd, pipelines
 
     data, sampling = load_data(job.data), {"guidance": 3.0, "steps": 25}
-    settings = MINI_SD if data.train.shape[0] == 1 else MINI_SD_COLOUR | {"image_size": 32 if data.image_size <= 32 else 64}
-    pipe, info = mini_sd.train(data, job.folder, seed=job.seed, work=job.work / job.name, progress=_say, device=job.device, **settings)
-    weights = sum(p.numel() for part in (pipe.vae, pipe.text_encoder, pipe.unet) for p in part.parameters())
-    referee, drawn = _referee(job), {"recognised (%)": None, "why": f"no judge in {_judge_beside(job)}"}
+    settings = (
+        MINI_SD
+        if data.train.shape[0] == 1
+        else MINI_SD_COLOUR | {"image_size": 32 if data.image_size <= 32 else 64}
+    )
+    pipe, info = mini_sd.train(
+        data,
+        job.folder,
+        seed=job.seed,
+        work=job.work / job.name,
+        progress=_say,
+        device=job.device,
+        **settings,
+    )
+    weights = sum(
+        p.numel() for part in (pipe.vae, pipe.text_encoder, pipe.unet) for p in part.parameters()
+    )
+    referee, drawn = (
+        _referee(job),
+        {
+            "recognised (%)": None,
+            "why": f"no judge in {_judge_beside(job)}",
+        },
+    )
     if referee is not None:
         drawn = _scored(
-            pipelines.recognise(pipelines.load(job.folder), referee, per_class=50, seed=1, **sampling), per_class=50, **sampling
+            pipelines.recognise(
+                pipelines.load(job.folder), referee, per_class=50, seed=1, **sampling
+            ),
+            per_class=50,
+            **sampling,
         )
     return {
         "kind": "pipeline",
-        "summary": f"A complete Stable Diffusion pipeline of {weights / 1e6:.0f} M weights that draws {data.name} from prompts.",
-        "data": _described(data), "seconds": info["seconds"], "settings": settings, "losses": info["losses"], "scores": drawn,
-    }  # fmt: skip
+        "summary": (
+            f"A complete Stable Diffusion pipeline of {weights / 1e6:.0f} M weights that draws"
+            f" {data.name} from prompts."
+        ),
+        "data": _described(data),
+        "seconds": info["seconds"],
+        "settings": settings,
+        "losses": info["losses"],
+        "scores": drawn,
+    }
 
 
-# Of grey pictures of 28 pixels, on two CPU cores; and of colour pictures, on a GPU, which has not been run for this book.
+# Of grey pictures of 28 pixels, on two CPU cores; and of colour pictures, on a GPU, which has not
+# been run for this book.
 MINI_SD = {"vae_steps": 800, "unet_steps": 1600, "batch_size": 64, "pictures": 30_000}
 MINI_SD_COLOUR = {
-    "vae_steps": 20_000, "unet_steps": 100_000, "batch_size": 128, "pictures": 60_000, "widths": (128, 256), "vae_widths": (32, 64, 128),
-}  # fmt: skip
+    "vae_steps": 20_000,
+    "unet_steps": 100_000,
+    "batch_size": 128,
+    "pictures": 60_000,
+    "widths": (128, 256),
+    "vae_widths": (32, 64, 128),
+}
 
 
-# name -> (recipe, data set). STL-10 is read from a folder of 64-pixel pictures by class: name it with --data.
+# name -> (recipe, data set). STL-10 is read from a folder of 64-pixel pictures by class: name it
+# with --data.
 RECIPES: dict[str, tuple[Callable[[Job], dict], str]] = {
     "judge-fashion": (train_judge, "fashion-mnist"),
     "ddpm-fashion": (train_ddpm, "fashion-mnist"),
@@ -145,7 +243,13 @@ RECIPES: dict[str, tuple[Callable[[Job], dict], str]] = {
 
 
 def retrain(
-    name: str, *, folder: Path | None = None, data: str | None = None, work: Path | None = None, seed: int = 0, device: str = "cpu"
+    name: str,
+    *,
+    folder: Path | None = None,
+    data: str | None = None,
+    work: Path | None = None,
+    seed: int = 0,
+    device: str = "cpu",
 ) -> dict:
     """Train one of `RECIPES`, write its weights and card into `folder`, and return the card.
 
@@ -157,13 +261,28 @@ def retrain(
     if name not in RECIPES:
         raise unknown("recipe", name, RECIPES)
     recipe, usual = RECIPES[name]
-    job = Job(name, folder or shipped.ROOT / name, data or usual, work or Path(".cache") / "training", seed, device)
+    job = Job(
+        name,
+        folder or shipped.ROOT / name,
+        data or usual,
+        work or Path(".cache") / "training",
+        seed,
+        device,
+    )
     begun = time.process_time()
     content = recipe(job)
     command = f"python -m salun_utils.generation.train {name}" + (f" --seed {seed}" if seed else "")
     about = {"device": device, "threads": torch.get_num_threads(), "torch": torch.__version__}
-    about["cpu_seconds_with_scoring"] = round(time.process_time() - begun, 1)  # of this call alone, where `seconds` count interrupted ones
-    return shipped.write_card(job.folder, name=name, command=command, seeds={"weights and training": seed}, **content, **about)
+    # of this call alone, where `seconds` count interrupted ones
+    about["cpu_seconds_with_scoring"] = round(time.process_time() - begun, 1)
+    return shipped.write_card(
+        job.folder,
+        name=name,
+        command=command,
+        seeds={"weights and training": seed},
+        **content,
+        **about,
+    )
 
 
 def _described(data) -> str:
@@ -171,7 +290,9 @@ def _described(data) -> str:
 
 
 def _recognised(job: Job, per_class: int = 50, **sampling: object) -> dict:
-    """What a judge recognises of the weights as saved (half precision): the shipped one for Fashion-MNIST, else one trained beside them."""
+    """What a judge recognises of the weights as saved (half precision): the shipped one for
+    Fashion-MNIST, else one trained beside them.
+    """
     from . import load
     from .scores import recognise_samples
 
@@ -183,12 +304,16 @@ def _recognised(job: Job, per_class: int = 50, **sampling: object) -> dict:
 
 
 def _referee(job: Job):
-    """The judge of the data: shipped for Fashion-MNIST, else the one trained beside the weights; None where there is none."""
+    """The judge of the data: shipped for Fashion-MNIST, else the one trained beside the weights;
+    None where there is none.
+    """
     from . import judge
 
     if job.name == "mini-sd" or job.name.endswith("fashion"):
         return judge("fashion-mnist")
-    return judge(str(_judge_beside(job))) if (_judge_beside(job) / "config.json").is_file() else None
+    return (
+        judge(str(_judge_beside(job))) if (_judge_beside(job) / "config.json").is_file() else None
+    )
 
 
 def _judge_beside(job: Job) -> Path:
@@ -197,23 +322,35 @@ def _judge_beside(job: Job) -> Path:
 
 def _scored(found: Recognition, *, per_class: int, **sampling: object) -> dict:
     return {
-        "recognised (%)": round(found.retained_mean, 2), "interval": [round(v, 2) for v in found.retained_interval],
-        "pictures a class": per_class, "sampling seed": 1, "judge": found.judge, "judge accuracy (%)": found.judge_accuracy,
-        "by class": {k: round(v, 1) for k, v in found.retained.items()}, **sampling,
-    }  # fmt: skip
+        "recognised (%)": round(found.retained_mean, 2),
+        "interval": [round(v, 2) for v in found.retained_interval],
+        "pictures a class": per_class,
+        "sampling seed": 1,
+        "judge": found.judge,
+        "judge accuracy (%)": found.judge_accuracy,
+        "by class": {k: round(v, 1) for k, v in found.retained.items()},
+        **sampling,
+    }
 
 
 def _say(step: int, *losses: float) -> None:
-    print(f"{time.strftime('%H:%M:%S')} step {step}: {', '.join(f'{v:.4f}' for v in losses)}", flush=True)
+    print(
+        f"{time.strftime('%H:%M:%S')} step {step}: {', '.join(f'{v:.4f}' for v in losses)}",
+        flush=True,
+    )
 
 
 def main(arguments: list[str] | None = None) -> int:
     """The command line."""
-    parser = argparse.ArgumentParser(prog="python -m salun_utils.generation.train", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m salun_utils.generation.train", description=__doc__
+    )
     parser.add_argument("name", help=f"one of {', '.join(RECIPES)}")
     parser.add_argument("--folder", type=Path, help="where the weights go; the package by default")
     parser.add_argument("--data", help="another name or folder of the same data set")
-    parser.add_argument("--work", type=Path, help="where checkpoints go; .cache/training by default")
+    parser.add_argument(
+        "--work", type=Path, help="where checkpoints go; .cache/training by default"
+    )
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--seed", type=int, default=0)
     given = vars(parser.parse_args(arguments))

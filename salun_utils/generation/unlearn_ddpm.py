@@ -1,6 +1,8 @@
-"""Make a conditional diffusion model forget a class: SalUn, its controls, gradient ascent, Selective Amnesia, and training anew.
+"""Make a conditional diffusion model forget a class: SalUn, its controls, gradient ascent,
+Selective Amnesia, and training anew.
 
-Every method works on a copy; targets and samples come from the original, frozen and in evaluation mode.
+Every method works on a copy; targets and samples come from the original, frozen and in evaluation
+mode.
 """
 
 from __future__ import annotations
@@ -18,11 +20,29 @@ from ..saliency import saliency_scores
 from ..seeds import derive
 from .ddpm import DDPM
 from .ddpm_training import autocast, best_precision, denoising_loss, preset, train
-from .erasing import Stopwatch, choose_mask, descend, draw, pictures, settings, stream, substitutes, used
+from .erasing import (
+    Stopwatch,
+    choose_mask,
+    descend,
+    draw,
+    pictures,
+    settings,
+    stream,
+    substitutes,
+    used,
+)
 from .registry import Erased
 
 
-def erase(name: str, model: DDPM, *, concept: str | int, seed: int = 0, data: Dataset | Images | None = None, **params: object) -> Erased:
+def erase(
+    name: str,
+    model: DDPM,
+    *,
+    concept: str | int,
+    seed: int = 0,
+    data: Dataset | Images | None = None,
+    **params: object,
+) -> Erased:
     """Run one of the DDPM erasers; see `salun_utils.generation.erase`.
 
     Parameters
@@ -35,15 +55,22 @@ def erase(name: str, model: DDPM, *, concept: str | int, seed: int = 0, data: Da
     watch = Stopwatch()
     original = copy.deepcopy(model).eval().requires_grad_(False)
     erased = copy.deepcopy(model).eval().requires_grad_(True)
-    method = {"ga": _ascend, "selective-amnesia": _selective_amnesia, "retrain": _retrain}.get(name, _salun)
+    method = {"ga": _ascend, "selective-amnesia": _selective_amnesia, "retrain": _retrain}.get(
+        name, _salun
+    )
     erased, mask, losses = method(original, erased, forget, retain, label, seed, **options)
-    return Erased(erased.eval(), watch.seconds, mask, used(name, model.classes[label], seed, options), losses)
+    return Erased(
+        erased.eval(), watch.seconds, mask, used(name, model.classes[label], seed, options), losses
+    )
 
 
-def saliency(model: DDPM, forget: Images, *, seed: int = 0, batch_size: int = 100, draws: int = 1) -> dict[str, Tensor]:
+def saliency(
+    model: DDPM, forget: Images, *, seed: int = 0, batch_size: int = 100, draws: int = 1
+) -> dict[str, Tensor]:
     """|gradient| of the mean denoising loss over the forget set, at the model's own labels.
 
-    One gradient is summed over the whole set and never clipped; the model is in evaluation mode (no dropout).
+    One gradient is summed over the whole set and never clipped; the model is in evaluation mode (no
+    dropout).
 
     Parameters
     ----------
@@ -62,14 +89,33 @@ def saliency(model: DDPM, forget: Images, *, seed: int = 0, batch_size: int = 10
 
 
 def _salun(
-    original: DDPM, model: DDPM, forget: Images, retain: Images, label: int, seed: int, *, steps: int, lr: float, alpha: float, batch: int,
-    clip: float, label_dropout: float, substitute, mask: str = "none", keep: float = 1.0,
-):  # fmt: skip
-    """ℓ = E‖ε_θ(x_t | c) - ε_θo(x_t | c')‖² + α · the denoising loss on the other classes, both per-pixel means."""
+    original: DDPM,
+    model: DDPM,
+    forget: Images,
+    retain: Images,
+    label: int,
+    seed: int,
+    *,
+    steps: int,
+    lr: float,
+    alpha: float,
+    batch: int,
+    clip: float,
+    label_dropout: float,
+    substitute,
+    mask: str = "none",
+    keep: float = 1.0,
+):
+    """ℓ = E‖ε_θ(x_t | c) - ε_θo(x_t | c')‖² + α · the denoising loss on the other classes, both
+    per-pixel means.
+    """
     others = substitutes(substitute, label, model.classes)
     mask = choose_mask(mask, model, lambda: saliency(model, forget, seed=seed), keep, seed)
     rng, precision = stream(seed, "noise"), best_precision(model.device)
-    to_forget, to_retain = draw(forget, batch, stream(seed, "forget")), draw(retain, batch, stream(seed, "retain"))
+    to_forget, to_retain = (
+        draw(forget, batch, stream(seed, "forget")),
+        draw(retain, batch, stream(seed, "retain")),
+    )
 
     def losses(_step: int) -> dict[str, tuple[float, Tensor]]:
         (x_f, c), (x_r, y_r) = next(to_forget), next(to_retain)
@@ -84,40 +130,84 @@ def _salun(
                 target = original(z_t[:half], t[:half], c_other).float()
             out = model(z_t, t, torch.cat([c, y_r]))
         retained = (out[half:].float() - model.target(z, noise, t)[half:]).square().mean()
-        return {"forget": (1.0, (out[:half].float() - target).square().mean()), "retain": (alpha, retained)}
+        return {
+            "forget": (1.0, (out[:half].float() - target).square().mean()),
+            "retain": (alpha, retained),
+        }
 
     return model, mask, descend(model, losses, steps=steps, lr=lr, mask=mask, clip=clip)
 
 
 def _ascend(
-    original: DDPM, model: DDPM, forget: Images, retain: Images, label: int, seed: int, *, steps: int, lr: float, alpha: float, batch: int,
-    clip: float, label_dropout: float,
-):  # fmt: skip
+    original: DDPM,
+    model: DDPM,
+    forget: Images,
+    retain: Images,
+    label: int,
+    seed: int,
+    *,
+    steps: int,
+    lr: float,
+    alpha: float,
+    batch: int,
+    clip: float,
+    label_dropout: float,
+):
     """Gradient ascent on the denoising loss of the class; α > 0 adds descent on the others."""
     rng, precision = stream(seed, "noise"), best_precision(model.device)
-    to_forget, to_retain = draw(forget, batch, stream(seed, "forget")), draw(retain, batch, stream(seed, "retain"))
+    to_forget, to_retain = (
+        draw(forget, batch, stream(seed, "forget")),
+        draw(retain, batch, stream(seed, "retain")),
+    )
 
     def losses(_step: int) -> dict[str, tuple[float, Tensor]]:
         x, c = next(to_forget)
-        parts = {"forget": (-1.0, denoising_loss(model, model.encode(x), c, rng=rng, precision=precision))}
+        parts = {
+            "forget": (
+                -1.0,
+                denoising_loss(model, model.encode(x), c, rng=rng, precision=precision),
+            )
+        }
         if alpha:
             x, y = next(to_retain)
             y = drop_labels(y, model.config.null, label_dropout, rng)
-            parts["retain"] = (alpha, denoising_loss(model, model.encode(x), y, rng=rng, precision=precision))
+            parts["retain"] = (
+                alpha,
+                denoising_loss(model, model.encode(x), y, rng=rng, precision=precision),
+            )
         return parts
 
     return model, None, descend(model, losses, steps=steps, lr=lr, clip=clip)
 
 
 def _selective_amnesia(
-    original: DDPM, model: DDPM, forget: Images, retain: Images, label: int, seed: int, *, steps: int, lr: float, batch: int, clip: float,
-    fisher_weight: float, fisher_samples: int, replay: int, replay_weight: float,
-):  # fmt: skip
-    """Heng and Soh (2023): the class's label is taught to give uniform noise; the original's own samples of the other classes are
+    original: DDPM,
+    model: DDPM,
+    forget: Images,
+    retain: Images,
+    label: int,
+    seed: int,
+    *,
+    steps: int,
+    lr: float,
+    batch: int,
+    clip: float,
+    fisher_weight: float,
+    fisher_samples: int,
+    replay: int,
+    replay_weight: float,
+):
+    """Heng and Soh (2023): the class's label is taught to give uniform noise; the original's own
+    samples of the other classes are
     replayed, and each weight is tied to its old value in proportion to its Fisher information."""
     others = torch.tensor([c for c in range(len(model.classes)) if c != label])
     labels = others[torch.arange(replay) % len(others)]
-    replayed = Images(original.sample(labels, guidance=0.0, seed=derive(seed, "erasing: replay")).to(model.device), labels.to(model.device))
+    replayed = Images(
+        original.sample(labels, guidance=0.0, seed=derive(seed, "erasing: replay")).to(
+            model.device
+        ),
+        labels.to(model.device),
+    )
     fisher = fisher_information(model, replayed, samples=fisher_samples, seed=seed)
     anchors = {n: p.detach().clone() for n, p in model.named_parameters()}
     rng, precision = stream(seed, "noise"), best_precision(model.device)
@@ -126,18 +216,36 @@ def _selective_amnesia(
     def losses(_step: int) -> dict[str, tuple[float, Tensor]]:
         x, y = next(to_retain)
         surrogate = torch.rand(x.shape, generator=rng).to(x.device)
-        tie = sum((fisher[n] * (p - anchors[n]).square()).sum() for n, p in model.named_parameters())
+        tie = sum(
+            (fisher[n] * (p - anchors[n]).square()).sum() for n, p in model.named_parameters()
+        )
         return {
-            "forget": (1.0, denoising_loss(model, model.encode(surrogate), torch.full_like(y, label), rng=rng, precision=precision)),
-            "retain": (replay_weight, denoising_loss(model, model.encode(x), y, rng=rng, precision=precision)),
+            "forget": (
+                1.0,
+                denoising_loss(
+                    model,
+                    model.encode(surrogate),
+                    torch.full_like(y, label),
+                    rng=rng,
+                    precision=precision,
+                ),
+            ),
+            "retain": (
+                replay_weight,
+                denoising_loss(model, model.encode(x), y, rng=rng, precision=precision),
+            ),
             "fisher": (fisher_weight, tie),
         }
 
     return model, None, descend(model, losses, steps=steps, lr=lr, clip=clip)
 
 
-def fisher_information(model: DDPM, images: Images, *, samples: int, seed: int = 0) -> dict[str, Tensor]:
-    """Diagonal Fisher information: the mean squared gradient of the denoising loss, one picture at a time."""
+def fisher_information(
+    model: DDPM, images: Images, *, samples: int, seed: int = 0
+) -> dict[str, Tensor]:
+    """Diagonal Fisher information: the mean squared gradient of the denoising loss, one picture at
+    a time.
+    """
     rng = stream(seed, "fisher")
     total = {n: torch.zeros_like(p) for n, p in model.named_parameters()}
     seen = draw(images, 1, stream(seed, "fisher pictures"))
@@ -152,18 +260,34 @@ def fisher_information(model: DDPM, images: Images, *, samples: int, seed: int =
     return total
 
 
-def _retrain(original: DDPM, model: DDPM, forget: Images, retain: Images, label: int, seed: int, *, steps: int | None):
-    """A network that never saw the class, trained with the original's own recipe (`steps` None) or for fewer steps."""
+def _retrain(
+    original: DDPM,
+    model: DDPM,
+    forget: Images,
+    retain: Images,
+    label: int,
+    seed: int,
+    *,
+    steps: int | None,
+):
+    """A network that never saw the class, trained with the original's own recipe (`steps` None) or
+    for fewer steps.
+    """
     try:
         _, recipe = preset(model.config.name)
     except InputError as error:
-        raise InputError(f"no training recipe is known for {model.config.name}: train a DDPM on the other classes yourself") from error
+        raise InputError(
+            f"no training recipe is known for {model.config.name}: train a DDPM on the other"
+            " classes yourself"
+        ) from error
     fresh = DDPM(model.config, seed=seed).to(model.device)
     trained, info = train(fresh, retain, replace(recipe, steps=steps or recipe.steps), seed=seed)
     return trained.requires_grad_(True), None, {"retain": tuple(loss for _, loss in info["losses"])}
 
 
 def drop_labels(labels: Tensor, null: int, share: float, rng: torch.Generator) -> Tensor:
-    """Replace a random share of the labels by "no class", so that the unconditional half of the guidance is retained too."""
+    """Replace a random share of the labels by "no class", so that the unconditional half of the
+    guidance is retained too.
+    """
     dropped = (torch.rand(len(labels), generator=rng) < share).to(labels.device)
     return torch.where(dropped, torch.full_like(labels, null), labels)

@@ -1,7 +1,8 @@
-"""Grids: many runs of one notebook through Snakemake, resumable, by priority, each with a GPU of its own where there are several.
+"""Grids: many runs of one notebook through Snakemake, resumable, by priority, each with a GPU of
+its own where there are several.
 
-A grid file is read and multiplied out by `read`; `run` finds what is missing, hands it to Snakemake, and reports; `job` is what Snakemake
-starts for each run.
+A grid file is read and multiplied out by `read`; `run` finds what is missing, hands it to
+Snakemake, and reports; `job` is what Snakemake starts for each run.
 """
 
 from .driver import Outcome, run

@@ -19,13 +19,24 @@ from ..runs.spec import RunSpec
 from ..runs.tuning import read_tuned, tuned_name
 from ..unlearning import METHODS
 
-GRID_KEYS = ("notebook", "fixed", "product", "blocks", "priority", "minutes_per_run", "tuned", "description")
+GRID_KEYS = (
+    "notebook",
+    "fixed",
+    "product",
+    "blocks",
+    "priority",
+    "minutes_per_run",
+    "tuned",
+    "description",
+)
 BLOCK_KEYS = ("fixed", "product", "priority", "minutes_per_run", "tuned")
 
 
 @dataclass(frozen=True)
 class GridRun:
-    """One run of a grid: its parameters (those that differ from the notebook's), its name, tier, priority and expected minutes."""
+    """One run of a grid: its parameters (those that differ from the notebook's), its name, tier,
+    priority and expected minutes.
+    """
 
     name: str
     tier: str
@@ -43,26 +54,32 @@ class Grid:
     runs: list[GridRun]
 
     def only(self, tier: str | None) -> Grid:
-        """The runs of one tier, or the grid itself for None; `InputError` when it has none of that tier."""
+        """The runs of one tier, or the grid itself for None; `InputError` when it has none of that
+        tier.
+        """
         if tier is None:
             return self
         if tier not in {run.tier for run in self.runs}:
-            raise unknown(f"tier of the grid {self.name}", tier, dict.fromkeys(run.tier for run in self.runs))
+            raise unknown(
+                f"tier of the grid {self.name}", tier, dict.fromkeys(run.tier for run in self.runs)
+            )
         return replace(self, runs=[run for run in self.runs if run.tier == tier])
 
 
 def read(path: str | Path) -> Grid:
     """Read and check a grid.
 
-    The file is YAML. ``notebook`` is a path beside the project's root; ``fixed`` holds parameters for all runs, ``product`` lists to be
-    multiplied out. ``blocks``, a list of further ``fixed``/``product`` pairs laid over those, makes a union of several products, each with
-    its own ``priority`` (higher runs first) and ``minutes_per_run``. ``tuned`` names a folder of chosen values (see `runs.tuning`), of
-    which the file for the run's data, network and scenario is taken, or one such file for all runs: those of a method are filled in
-    where the grid sets none.
+    The file is YAML. ``notebook`` is a path beside the project's root; ``fixed`` holds parameters
+    for all runs, ``product`` lists to be multiplied out. ``blocks``, a list of further
+    ``fixed``/``product`` pairs laid over those, makes a union of several products, each with its
+    own ``priority`` (higher runs first) and ``minutes_per_run``. ``tuned`` names a folder of chosen
+    values (see `runs.tuning`), of which the file for the run's data, network and scenario is taken,
+    or one such file for all runs: those of a method are filled in where the grid sets none.
 
     Raises
     ------
-    InputError : an unknown key or parameter, a value out of range, an empty product, a run named twice.
+    InputError : an unknown key or parameter, a value out of range, an empty product, a run named
+        twice.
     """
     path = Path(path)
     top = _load(path)
@@ -72,7 +89,9 @@ def read(path: str | Path) -> Grid:
     runs: dict[str, GridRun] = {}
     blocks = [{}] if top.get("blocks") is None else top["blocks"]
     if not isinstance(blocks, list) or not blocks:
-        raise InputError(f"{path.name}: blocks must be a list of at least one block, not {blocks!r}")
+        raise InputError(
+            f"{path.name}: blocks must be a list of at least one block, not {blocks!r}"
+        )
     for block in blocks:
         if not isinstance(block, dict):
             raise InputError(f"{path.name}: each block must be a mapping, not {block!r}")
@@ -119,24 +138,44 @@ def _multiply(path: Path, top: dict, block: dict) -> list[dict[str, Any]]:
     product = {**(top.get("product") or {}), **(block.get("product") or {})}
     for name, values in product.items():
         if not isinstance(values, list) or not values:
-            raise InputError(f"{path.name}: product {name!r} must be a list of at least one value, not {values!r}")
+            raise InputError(
+                f"{path.name}: product {name!r} must be a list of at least one value, not"
+                f" {values!r}"
+            )
     if not product and not fixed:
         raise InputError(f"{path.name} holds no runs: give fixed or product")
-    return [{**fixed, **dict(zip(product, values))} for values in itertools.product(*product.values())]
+    return [
+        {**fixed, **dict(zip(product, values))} for values in itertools.product(*product.values())
+    ]
 
 
-def _grid_run(notebook: Path, parameters: dict[str, Any], setting: dict[str, Any], root: Path) -> GridRun:
+def _grid_run(
+    notebook: Path, parameters: dict[str, Any], setting: dict[str, Any], root: Path
+) -> GridRun:
     if setting["tuned"]:
         parameters = _with_tuned(parameters, root / str(setting["tuned"]))
-    parameters = {k: json.dumps(v, sort_keys=True) if isinstance(v, dict) else v for k, v in parameters.items()}
+    parameters = {
+        k: json.dumps(v, sort_keys=True) if isinstance(v, dict) else v
+        for k, v in parameters.items()
+    }
     effective = check_parameters(notebook, parameters)
     minutes, priority = setting["minutes_per_run"], setting["priority"]
     for name, value in (("minutes_per_run", minutes), ("priority", priority)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value)):
+        if value is not None and (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not math.isfinite(value)
+        ):
             raise InputError(f"{name} must be a number, not {value!r}")
     if minutes is not None and minutes <= 0:
         raise InputError(f"minutes_per_run must be above 0, not {minutes!r}")
-    return GridRun(run_name(notebook, effective), str(effective.get("tier", "quick")), parameters, int(priority or 0), float(minutes or 2))
+    return GridRun(
+        run_name(notebook, effective),
+        str(effective.get("tier", "quick")),
+        parameters,
+        int(priority or 0),
+        float(minutes or 2),
+    )
 
 
 def _with_tuned(parameters: dict[str, Any], place: Path) -> dict[str, Any]:
@@ -148,17 +187,36 @@ def _with_tuned(parameters: dict[str, Any], place: Path) -> dict[str, Any]:
     chosen = read_tuned(path).get(name)
     if chosen is None:
         if known[name].search:
-            raise InputError(f"no tuned values for {name} in {path.parent.name}/{path.name}; run {command} first")
+            raise InputError(
+                f"no tuned values for {name} in {path.parent.name}/{path.name}; run {command} first"
+            )
         return parameters
     own = parameters.get("params") or {}
-    return {**parameters, "params": {**chosen["params"], **(json.loads(own) if isinstance(own, str) else own)}}
+    return {
+        **parameters,
+        "params": {**chosen["params"], **(json.loads(own) if isinstance(own, str) else own)},
+    }
 
 
 def _tuned_as(parameters: dict[str, Any]) -> tuple[str, str, Mapping[str, Any], str, str]:
-    """What is tuned (a method or an eraser), its name, the registry, the stem of its file, and the command that writes it."""
+    """What is tuned (a method or an eraser), its name, the registry, the stem of its file, and the
+    command that writes it.
+    """
     if parameters.get("eraser"):
         from ..generation import ERASERS
 
-        return "eraser", str(parameters["eraser"]), ERASERS, Path(str(parameters.get("model", ""))).name, "salun tune -p model …"
-    spec = RunSpec(**{k: v for k, v in parameters.items() if k in ("dataset", "arch", "scenario", "forget_fraction", "forget_class")})
+        return (
+            "eraser",
+            str(parameters["eraser"]),
+            ERASERS,
+            Path(str(parameters.get("model", ""))).name,
+            "salun tune -p model …",
+        )
+    spec = RunSpec(
+        **{
+            k: v
+            for k, v in parameters.items()
+            if k in ("dataset", "arch", "scenario", "forget_fraction", "forget_class")
+        }
+    )
     return "method", str(parameters.get("method", "salun")), METHODS, tuned_name(spec), "salun tune"

@@ -35,7 +35,13 @@ def main(argv: list[str]) -> int:
 
         try:
             started = time.time()
-            run_notebook(pending["notebook"], row["parameters"], out=pending["state"], record_out=row["record"], notebook_out=row["log"])
+            run_notebook(
+                pending["notebook"],
+                row["parameters"],
+                out=pending["state"],
+                record_out=row["record"],
+                notebook_out=row["log"],
+            )
         except Exception as error:  # whatever it was, the others go on and the table names it
             said = " ".join(str(error).split()) or type(error).__name__
             with atomic(Path(pending["records"]) / "failed" / f"{name}.txt") as partial:
@@ -47,9 +53,11 @@ def main(argv: list[str]) -> int:
 
 @contextlib.contextmanager
 def gpu_lease(device: str = "auto") -> Iterator[None]:
-    """Hold one GPU for this run by a lock file of this machine, whatever grid it belongs to, and let the run see that one only.
+    """Hold one GPU for this run by a lock file of this machine, whatever grid it belongs to, and
+    let the run see that one only.
 
-    A run on the CPU or on a GPU named by number takes none; with one GPU or none there is nothing to share out.
+    A run on the CPU or on a GPU named by number takes none; with one GPU or none there is nothing
+    to share out.
     """
     gpus = _gpus() if device in ("auto", "cuda") else []
     if len(gpus) < 2:
@@ -65,13 +73,18 @@ def _gpus() -> list[str]:
     import torch
 
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
-    given = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
+    given = [
+        name.strip()
+        for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+        if name.strip()
+    ]
     return given[:count] if given else [str(index) for index in range(count)]
 
 
 def _free(gpus: list[str]) -> tuple[contextlib.AbstractContextManager, str]:
     """Wait until no other run holds one of the GPUs; what holds it while it is open, and its name."""
-    folder = Path(tempfile.gettempdir()) / f"salun-gpus-{getpass.getuser()}"  # not the grid's: grids and users' machines share folders
+    # not the grid's: grids and users' machines share folders
+    folder = Path(tempfile.gettempdir()) / f"salun-gpus-{getpass.getuser()}"
     folder.mkdir(exist_ok=True)
     while True:
         for gpu in gpus:

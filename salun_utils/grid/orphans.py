@@ -11,7 +11,9 @@ PR_SET_PDEATHSIG = 1  # <sys/prctl.h>
 
 
 def die_with_parent() -> Callable[[], None] | None:
-    """A function that has the system kill the calling process as soon as its parent dies; None where Linux isn't the system."""
+    """A function that has the system kill the calling process as soon as its parent dies; None
+    where Linux isn't the system.
+    """
     if not sys.platform.startswith("linux"):
         return None
     libc = ctypes.CDLL(None, use_errno=True)

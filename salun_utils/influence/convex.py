@@ -1,4 +1,6 @@
-"""Gradient, influence and truth side by side, where all three can be had: in a model with one minimum, solved to the end."""
+"""Gradient, influence and truth side by side, where all three can be had: in a model with one
+minimum, solved to the end.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +25,13 @@ class Convex:
     Attributes
     ----------
     model : at its minimum, float64.
-    predicted, true : change of the mean loss on the targets when one example is left out, for each of S examples (S,).
-    own_predicted, own_true : change of the left-out example's own loss (S,). gradient_norm : |∇ℓ_i| (S,).
+    predicted, true : change of the mean loss on the targets when one example is left out, for each
+        of S examples (S,).
+    own_predicted, own_true : change of the left-out example's own loss (S,). gradient_norm : |∇ℓ_i|
+        (S,).
     forget_gradient : mean gradient over the forget set (P,), whose absolute value is the saliency.
-    forget_predicted, forget_true : change of the weights when the forget set is left out (P,). theta : the weights (P,).
+    forget_predicted, forget_true : change of the weights when the forget set is left out (P,).
+        theta : the weights (P,).
     """
 
     model: nn.Module
@@ -43,12 +48,18 @@ class Convex:
     @property
     def rankings(self) -> dict[str, Tensor]:
         """Three ways to say which weights matter for the forget set, (P,) each."""
-        return {"gradient": self.forget_gradient.abs(), "influence": self.forget_predicted.abs(), "magnitude": self.theta.abs()}
+        return {
+            "gradient": self.forget_gradient.abs(),
+            "influence": self.forget_predicted.abs(),
+            "magnitude": self.theta.abs(),
+        }
 
     def summary(self) -> dict[str, float]:
-        """Rank correlations, and shares of the squared true move that lie in the half of the weights ranked highest (``set_half_*``).
+        """Rank correlations, and shares of the squared true move that lie in the half of the
+        weights ranked highest (``set_half_*``).
 
-        ``one_*`` are over examples that are left out one at a time, ``set_*`` over weights when the forget set is left out.
+        ``one_*`` are over examples that are left out one at a time, ``set_*`` over weights when the
+        forget set is left out.
         """
         moved = self.forget_true.abs()
         found = {
@@ -56,18 +67,31 @@ class Convex:
             "one_own": rank_correlation(self.own_predicted, self.own_true),
             "one_own_by_gradient_norm": rank_correlation(self.gradient_norm, self.own_true),
             "one_test_by_gradient_norm": rank_correlation(self.gradient_norm, self.true.abs()),
-            "set_cosine": float(torch.cosine_similarity(self.forget_predicted, self.forget_true, dim=0)),
+            "set_cosine": float(
+                torch.cosine_similarity(self.forget_predicted, self.forget_true, dim=0)
+            ),
             "set_length": float(self.forget_predicted.norm() / self.forget_true.norm()),
         }
         for name, ranking in self.rankings.items():
             highest = ranking.argsort(descending=True, stable=True)[: len(ranking) // 2]
             found[f"set_by_{name}"] = rank_correlation(ranking, moved)
-            found[f"set_half_by_{name}"] = float(moved[highest].square().sum() / moved.square().sum())
+            found[f"set_half_by_{name}"] = float(
+                moved[highest].square().sum() / moved.square().sum()
+            )
         return found
 
 
-def compare(data: Pair, targets: Pair, forget: Sequence[int], singles: Sequence[int], *, classes: int, l2: float) -> Convex:
-    """Fit the regression, predict by influence functions, and retrain without each single example and without the forget set.
+def compare(
+    data: Pair,
+    targets: Pair,
+    forget: Sequence[int],
+    singles: Sequence[int],
+    *,
+    classes: int,
+    l2: float,
+) -> Convex:
+    """Fit the regression, predict by influence functions, and retrain without each single example
+    and without the forget set.
 
     Parameters
     ----------
@@ -80,7 +104,9 @@ def compare(data: Pair, targets: Pair, forget: Sequence[int], singles: Sequence[
     influence = Influence(model, data, l2=l2)
     own = (x[list(singles)], y[list(singles)])
     one = [[i] for i in singles]
-    truth = leave_out(model, data, one, (torch.cat([targets[0], own[0]]), torch.cat([targets[1], own[1]])), l2=l2)
+    truth = leave_out(
+        model, data, one, (torch.cat([targets[0], own[0]]), torch.cat([targets[1], own[1]])), l2=l2
+    )
     count = len(targets[0])
     (rows,) = check_groups([forget], len(x))
     gone = leave_out(model, data, [forget], targets, l2=l2)
@@ -112,12 +138,16 @@ def pixels(images: Images) -> Pair:
 
 
 def head_inputs(model: nn.Module, images: Images, *, batch_size: int = 1024) -> Tensor:
-    """What the last linear layer of a network reads, float64 (n, F); evaluation mode, un-augmented pictures."""
+    """What the last linear layer of a network reads, float64 (n, F); evaluation mode, un-augmented
+    pictures.
+    """
     heads = [m for m in model.modules() if isinstance(m, nn.Linear)]
     if not heads:
         raise InputError("the network has no linear layer whose inputs could be read")
     read: list[Tensor] = []
-    hook = heads[-1].register_forward_pre_hook(lambda _, given: read.append(given[0].flatten(1).double()))
+    hook = heads[-1].register_forward_pre_hook(
+        lambda _, given: read.append(given[0].flatten(1).double())
+    )
     try:
         predict_logits(model, images, batch_size=batch_size)
     finally:

@@ -1,7 +1,8 @@
 """Weights in deciles of a score, and what happens to the loss when one decile at a time is changed.
 
-Decile 10 holds the highest scores, decile 1 the lowest. Equal scores are split by position, earlier weights counting as higher, so that the
-highest j deciles together are exactly ``SaliencyMask.top(scores, keep=j / 10)``.
+Decile 10 holds the highest scores, decile 1 the lowest. Equal scores are split by position, earlier
+weights counting as higher, so that the highest j deciles together are exactly
+``SaliencyMask.top(scores, keep=j / 10)``.
 """
 
 from __future__ import annotations
@@ -51,16 +52,21 @@ class Partition:
 
     def sizes(self) -> list[int]:
         """How many weights each part holds, from part 1 on."""
-        counts = sum(torch.bincount(number.flatten().long(), minlength=self.count + 1) for number in self.number.values())
+        counts = sum(
+            torch.bincount(number.flatten().long(), minlength=self.count + 1)
+            for number in self.number.values()
+        )
         return counts[1:].tolist()
 
 
 def partition(scores: Named, count: int = 10) -> Partition:
-    """Cut all weights together into `count` parts of equal size by their score (sizes differ by one at most).
+    """Cut all weights together into `count` parts of equal size by their score (sizes differ by one
+    at most).
 
     Parameters
     ----------
-    scores : named tensors, all >= 0 and without NaN, such as `saliency_scores` gives. count : 2 to 255.
+    scores : named tensors, all >= 0 and without NaN, such as `saliency_scores` gives. count : 2 to
+        255.
     """
     if isinstance(count, bool) or not isinstance(count, int) or not 2 <= count <= 255:
         raise InputError(f"the number of parts must be a whole number from 2 to 255, not {count!r}")
@@ -71,20 +77,25 @@ def partition(scores: Named, count: int = 10) -> Partition:
     for rank, (start, end) in enumerate(itertools.pairwise(ends)):
         numbers[order[start:end]] = count - rank
     rows = torch.from_numpy(numbers).split([s.numel() for s in scores.values()])
-    return Partition({name: row.view(s.shape) for row, (name, s) in zip(rows, scores.items(), strict=True)}, count)
+    return Partition(
+        {name: row.view(s.shape) for row, (name, s) in zip(rows, scores.items(), strict=True)},
+        count,
+    )
 
 
-# -- changing one part ------------------------------------------------------------------------------------------------------------
+# -- changing one part
+# ------------------------------------------------------------------------------------------------------------
 
 
 @contextmanager
 def replaced(model: nn.Module, chosen: Named, values: Named) -> Iterator[nn.Module]:
-    """While open, the weights of `model` where `chosen` is True have the values given; afterwards all are as before, bit for bit.
+    """While open, the weights of `model` where `chosen` is True have the values given; afterwards
+    all are as before, bit for bit.
 
     Parameters
     ----------
-    chosen : bool, by name. values : tensors of the same shapes; parameters that are not named keep their weights. Running statistics
-        belong to no part and stay as they are.
+    chosen : bool, by name. values : tensors of the same shapes; parameters that are not named keep
+        their weights. Running statistics belong to no part and stay as they are.
     """
     parameters = dict(model.named_parameters())
     before = {name: parameters[name].detach().clone() for name in chosen}
@@ -111,7 +122,8 @@ def zeros(model: nn.Module) -> dict[str, Tensor]:
 
 
 def noisy(model: nn.Module, *, scale: float = 1.0, seed: int = 0) -> dict[str, Tensor]:
-    """Every weight plus normal noise; its deviation is `scale` times that of the weights in the same parameter tensor.
+    """Every weight plus normal noise; its deviation is `scale` times that of the weights in the
+    same parameter tensor.
 
     A tensor of one weight has no deviation and gets no noise. The draws don't depend on the device.
     """
@@ -123,26 +135,34 @@ def noisy(model: nn.Module, *, scale: float = 1.0, seed: int = 0) -> dict[str, T
 
 
 def mean_loss(model: nn.Module, images: Images) -> float:
-    """Mean cross-entropy on un-augmented pictures, in nats; logits in float32, their loss in float64."""
+    """Mean cross-entropy on un-augmented pictures, in nats; logits in float32, their loss in
+    float64.
+    """
     logits = predict_logits(model, images).double()
     return float(nn.functional.cross_entropy(logits, images.labels.cpu()))
 
 
 def effects(
-    model: nn.Module, parts: Partition, values: Named, judged: Mapping[str, Images], *, length: float | None = None
+    model: nn.Module,
+    parts: Partition,
+    values: Named,
+    judged: Mapping[str, Images],
+    *,
+    length: float | None = None,
 ) -> list[dict[str, float]]:
     """Give each part alone other values, and measure how the mean loss changes.
 
     Parameters
     ----------
-    model : left as found. values : as for `replaced`. judged : name -> pictures whose loss is measured.
-    length : move every part by that Euclidean distance towards its values (or beyond them), so that no part is moved further than
-        another; a part that `values` doesn't move stays.
+    model : left as found. values : as for `replaced`. judged : name -> pictures whose loss is
+        measured.
+    length : move every part by that Euclidean distance towards its values (or beyond them), so that
+        no part is moved further than another; a part that `values` doesn't move stays.
 
     Returns
     -------
-    One row a part, from part 1 on: its number as "part", the change of each mean loss under the name of its pictures, and "distance",
-    the Euclidean distance that the weights were moved.
+    One row a part, from part 1 on: its number as "part", the change of each mean loss under the
+    name of its pictures, and "distance", the Euclidean distance that the weights were moved.
     """
     before = {name: mean_loss(model, images) for name, images in judged.items()}
     parameters, rows = weights_of(model), []
@@ -150,31 +170,44 @@ def effects(
         chosen = parts.part(k)
         given, moved = values, distance(parameters, values, chosen)
         if length is not None and moved > 0:
-            given = {name: p + (values[name].to(p) - p) * (length / moved) for name, p in parameters.items()}
+            given = {
+                name: p + (values[name].to(p) - p) * (length / moved)
+                for name, p in parameters.items()
+            }
             moved = length
         with replaced(model, chosen, given):
-            changes = {name: mean_loss(model, images) - before[name] for name, images in judged.items()}
+            changes = {
+                name: mean_loss(model, images) - before[name] for name, images in judged.items()
+            }
         rows.append({"part": k, **changes, "distance": moved})
     return rows
 
 
 def distance(a: Named, b: Named, chosen: Named) -> float:
     """Euclidean distance of two sets of weights, counted over those that are chosen."""
-    squares = (((a[n] - b[n].to(a[n])).double().square() * where.to(a[n].device)).sum() for n, where in chosen.items())
+    squares = (
+        ((a[n] - b[n].to(a[n])).double().square() * where.to(a[n].device)).sum()
+        for n, where in chosen.items()
+    )
     return math.sqrt(sum(float(s) for s in squares))
 
 
-# -- rank correlation -------------------------------------------------------------------------------------------------------------
+# -- rank correlation
+# -------------------------------------------------------------------------------------------------------------
 
 
 def rank_correlation(a: object, b: object) -> float:
-    """Spearman's ρ of two equally long rows of numbers, or of two sets of named tensors weight by weight; ties share their mean rank.
+    """Spearman's ρ of two equally long rows of numbers, or of two sets of named tensors weight by
+    weight; ties share their mean rank.
 
     NaN where one side is constant: it has no order.
     """
     x, y = (_row(values) for values in (a, b))
     if len(x) != len(y) or len(x) < 2:
-        raise InputError(f"a rank correlation needs two rows of equal length, at least 2, not {len(x)} and {len(y)}")
+        raise InputError(
+            f"a rank correlation needs two rows of equal length, at least 2, not {len(x)} and"
+            f" {len(y)}"
+        )
     if (x == x[0]).all() or (y == y[0]).all():
         return math.nan
     return float(stats.spearmanr(x, y).statistic)
@@ -184,4 +217,6 @@ def _row(values: object) -> np.ndarray:
     """float64 (n,) of numbers, of a tensor, or of named tensors one after the other."""
     if isinstance(values, Mapping):
         return np.concatenate([_row(t) for t in values.values()])
-    return np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values, dtype=np.float64).ravel()
+    return np.asarray(
+        values.detach().cpu() if isinstance(values, Tensor) else values, dtype=np.float64
+    ).ravel()

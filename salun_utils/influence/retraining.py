@@ -1,4 +1,6 @@
-"""True leave-one-out and leave-group-out retraining, to the minimum: what influence functions predict."""
+"""True leave-one-out and leave-group-out retraining, to the minimum: what influence functions
+predict.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError
-from .functions import Loss, NotConvergedError, Pair, check_groups, check_pair, check_weight, cross_entropy
+from .functions import (
+    Loss,
+    NotConvergedError,
+    Pair,
+    check_groups,
+    check_pair,
+    check_weight,
+    cross_entropy,
+)
 
 ROUNDS = 20  # L-BFGS starts over that often, with its memory emptied, before it gives up
 STEPS_A_ROUND = 500
@@ -19,16 +29,26 @@ NO_CHANGE = 1e-17  # of the loss: none that float64 could show
 
 
 def minimise(
-    model: nn.Module, data: Pair, *, l2: float = 0.0, loss: Loss = cross_entropy, weights: Tensor | None = None, tolerance: float = 1e-8
+    model: nn.Module,
+    data: Pair,
+    *,
+    l2: float = 0.0,
+    loss: Loss = cross_entropy,
+    weights: Tensor | None = None,
+    tolerance: float = 1e-8,
 ) -> nn.Module:
-    """A copy of `model` at a minimum of L(θ) = (1/n) Σ_i w_i ℓ(z_i, θ) + (λ/2) |θ|², found by L-BFGS from where `model` is.
+    """A copy of `model` at a minimum of L(θ) = (1/n) Σ_i w_i ℓ(z_i, θ) + (λ/2) |θ|², found by
+    L-BFGS from where `model` is.
 
-    The minimum is the only one when L is convex and λ above 0 (logistic or ridge regression); a network ends in one near its start.
+    The minimum is the only one when L is convex and λ above 0 (logistic or ridge regression); a
+    network ends in one near its start.
 
     Parameters
     ----------
-    model : parameters in float64; used in evaluation mode. data : all n examples. l2 : λ, on all trainable parameters.
-    weights : w (n,), 1 each unless given; 0 leaves an example out. tolerance : the largest entry of ∇L that is left.
+    model : parameters in float64; used in evaluation mode. data : all n examples. l2 : λ, on all
+        trainable parameters.
+    weights : w (n,), 1 each unless given; 0 leaves an example out. tolerance : the largest entry of
+        ∇L that is left.
 
     Raises
     ------
@@ -40,7 +60,11 @@ def minimise(
     if not parameters or any(p.dtype != torch.float64 for p in parameters):
         raise InputError("the minimum is sought in float64: call model.double() first")
     check_weight("l2", l2)
-    kept = torch.ones(len(x), dtype=torch.float64, device=x.device) if weights is None else weights.to(x.device, torch.float64)
+    kept = (
+        torch.ones(len(x), dtype=torch.float64, device=x.device)
+        if weights is None
+        else weights.to(x.device, torch.float64)
+    )
     if kept.shape != (len(x),):
         raise InputError(f"{len(x)} examples need as many weights, not {tuple(kept.shape)}")
     rows = kept.nonzero().flatten()
@@ -49,14 +73,23 @@ def minimise(
     def objective() -> Tensor:
         for p in parameters:
             p.grad = None
-        value = (kept * loss(found(x), y)).sum() + l2 / 2 * sum(p.square().sum() for p in parameters)
+        value = (kept * loss(found(x), y)).sum() + l2 / 2 * sum(
+            p.square().sum() for p in parameters
+        )
         value.backward()
         return value
 
     for part in range(2 * ROUNDS):
-        line_search, steps, change = (None, POLISH, 0.0) if part % 2 else ("strong_wolfe", STEPS_A_ROUND, NO_CHANGE)
+        line_search, steps, change = (
+            (None, POLISH, 0.0) if part % 2 else ("strong_wolfe", STEPS_A_ROUND, NO_CHANGE)
+        )
         torch.optim.LBFGS(
-            parameters, max_iter=steps, history_size=30, tolerance_grad=tolerance, tolerance_change=change, line_search_fn=line_search
+            parameters,
+            max_iter=steps,
+            history_size=30,
+            tolerance_grad=tolerance,
+            tolerance_change=change,
+            line_search_fn=line_search,
         ).step(objective)
         objective()
         left = max(float(p.grad.abs().max()) for p in parameters)
@@ -73,7 +106,8 @@ class LeftOut:
 
     Attributes
     ----------
-    weights : θ_{-S} - θ, one row a group (G, P). losses : ℓ(z, θ_{-S}) - ℓ(z, θ), one column a target z (G, T).
+    weights : θ_{-S} - θ, one row a group (G, P). losses : ℓ(z, θ_{-S}) - ℓ(z, θ), one column a
+        target z (G, T).
     """
 
     weights: Tensor
@@ -81,12 +115,19 @@ class LeftOut:
 
 
 def leave_out(
-    model: nn.Module, data: Pair, groups: Sequence[Sequence[int]], targets: Pair, *, l2: float = 0.0, loss: Loss = cross_entropy,
+    model: nn.Module,
+    data: Pair,
+    groups: Sequence[Sequence[int]],
+    targets: Pair,
+    *,
+    l2: float = 0.0,
+    loss: Loss = cross_entropy,
     tolerance: float = 1e-8,
-) -> LeftOut:  # fmt: skip
+) -> LeftOut:
     """Retrain without each group in turn, and compare weights and losses with those of `model`.
 
-    Each retraining starts from `model`, which `minimise` gave. Where L is convex the start makes no difference.
+    Each retraining starts from `model`, which `minimise` gave. Where L is convex the start makes no
+    difference.
 
     Parameters
     ----------

@@ -24,7 +24,9 @@ def studies(records: Iterable[Record]) -> dict[str, list[Record]]:
 def decile_rows(runs: dict[str, list[Record]]) -> pd.DataFrame:
     """Every decile of every run: scenario, seed, and the columns of `study.deciles_of`."""
     parts = [
-        pd.DataFrame(run.measurements["deciles"]["rows"]).assign(scenario=scenario, seed=run.row()["seed"])
+        pd.DataFrame(run.measurements["deciles"]["rows"]).assign(
+            scenario=scenario, seed=run.row()["seed"]
+        )
         for scenario, of in runs.items()
         for run in of
     ]
@@ -32,13 +34,17 @@ def decile_rows(runs: dict[str, list[Record]]) -> pd.DataFrame:
 
 
 def decile_figures(rows: pd.DataFrame) -> pd.DataFrame:
-    """What the ten deciles of one ordering, changed in one way, come to; one row a scenario, scoring, change and seed.
+    """What the ten deciles of one ordering, changed in one way, come to; one row a scenario,
+    scoring, change and seed.
 
     Returns
     -------
-    rank_forget, rank_retain : rank correlation of the decile with the size of the change of the mean loss on D_f and on D_r.
-    rank_selective : that with the size on D_f minus the size on D_r. top, upper : share of the sizes on D_f, summed over the deciles, that
-    the highest decile and the highest five carry. selective_top : size on D_f minus size on D_r in the highest decile, in nats.
+    rank_forget, rank_retain : rank correlation of the decile with the size of the change of the
+        mean loss on D_f and on D_r.
+    rank_selective : that with the size on D_f minus the size on D_r. top, upper : share of the
+        sizes on D_f, summed over the deciles, that
+    the highest decile and the highest five carry. selective_top : size on D_f minus size on D_r in
+        the highest decile, in nats.
     """
     found = []
     for key, part in rows.groupby(["scenario", "scoring", "change", "seed"], sort=False):
@@ -47,16 +53,21 @@ def decile_figures(rows: pd.DataFrame) -> pd.DataFrame:
         found.append(
             dict(zip(("scenario", "scoring", "change", "seed"), key, strict=True))
             | {
-                "rank_forget": rank_correlation(part.part, forget), "rank_retain": rank_correlation(part.part, retain),
-                "rank_selective": rank_correlation(part.part, forget - retain), "top": forget[-1] / forget.sum(),
-                "upper": forget[len(forget) // 2 :].sum() / forget.sum(), "selective_top": forget[-1] - retain[-1],
+                "rank_forget": rank_correlation(part.part, forget),
+                "rank_retain": rank_correlation(part.part, retain),
+                "rank_selective": rank_correlation(part.part, forget - retain),
+                "top": forget[-1] / forget.sum(),
+                "upper": forget[len(forget) // 2 :].sum() / forget.sum(),
+                "selective_top": forget[-1] - retain[-1],
             }
-        )  # fmt: skip
+        )
     return pd.DataFrame(found)
 
 
 def measured(runs: dict[str, list[Record]], *path: str) -> pd.DataFrame:
-    """The figures under one branch of the measurements, such as ("head",) or ("masks", "once"); one row a scenario and seed."""
+    """The figures under one branch of the measurements, such as ("head",) or ("masks", "once"); one
+    row a scenario and seed.
+    """
     rows = []
     for scenario, of in runs.items():
         for run in of:
@@ -68,7 +79,9 @@ def measured(runs: dict[str, list[Record]], *path: str) -> pd.DataFrame:
 
 
 def drift_rows(runs: dict[str, list[Record]]) -> pd.DataFrame:
-    """Overlap of the mask with the one at the start: scenario, seed, epoch, jaccard_50, jaccard_10, rank."""
+    """Overlap of the mask with the one at the start: scenario, seed, epoch, jaccard_50, jaccard_10,
+    rank.
+    """
     rows = [
         {"scenario": scenario, "seed": run.row()["seed"], **row}
         for scenario, of in runs.items()

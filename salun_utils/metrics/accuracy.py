@@ -15,7 +15,9 @@ from ..errors import InputError
 
 @contextmanager
 def evaluation_mode(model: nn.Module) -> Iterator[nn.Module]:
-    """`model` in evaluation mode and without gradients or autocast; each module gets its own training flag back."""
+    """`model` in evaluation mode and without gradients or autocast; each module gets its own
+    training flag back.
+    """
     flags = {module: module.training for module in model.modules()}
     parameter = next(model.parameters(), None)
     device = "cpu" if parameter is None else parameter.device.type
@@ -33,7 +35,8 @@ def predict_logits(model: nn.Module, images: Images, *, batch_size: int = 1024) 
 
     Parameters
     ----------
-    model : takes float images (B, C, H, W) in [0, 1]. It is left as found, training flags of each module included.
+    model : takes float images (B, C, H, W) in [0, 1]. It is left as found, training flags of each
+        module included.
     batch_size : pictures at once. It changes the speed and, by rounding only, the last digits.
 
     Returns
@@ -48,7 +51,10 @@ def predict_logits(model: nn.Module, images: Images, *, batch_size: int = 1024) 
         raise InputError("there are no pictures to predict: the set is empty")
     parameter = next(model.parameters(), torch.zeros(()))
     with evaluation_mode(model):
-        parts = [model(batch[0].to(parameter.device, parameter.dtype)).float().cpu() for batch in images.batches(batch_size)]
+        parts = [
+            model(batch[0].to(parameter.device, parameter.dtype)).float().cpu()
+            for batch in images.batches(batch_size)
+        ]
     return torch.cat(parts)
 
 
@@ -57,7 +63,8 @@ def accuracy(logits: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> float:
 
     Parameters
     ----------
-    logits : (N, K), logits or probabilities; of equal entries the first counts. labels : (N,) class indices.
+    logits : (N, K), logits or probabilities; of equal entries the first counts. labels : (N,) class
+        indices.
     """
     logits, labels = check_logits(logits, labels)
     return 100 * float((logits.argmax(1) == labels).double().mean())
@@ -67,11 +74,17 @@ def check_logits(logits: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> tu
     """Both as CPU tensors, (N, K) and int64 (N,), or `InputError` where they do not fit together."""
     logits, labels = torch.as_tensor(logits).detach().cpu(), torch.as_tensor(labels).detach().cpu()
     if logits.ndim != 2 or labels.ndim != 1 or len(logits) != len(labels):
-        raise InputError(f"need scores (N, K) and labels (N,), not shapes {tuple(logits.shape)} and {tuple(labels.shape)}")
+        raise InputError(
+            f"need scores (N, K) and labels (N,), not shapes {tuple(logits.shape)} and"
+            f" {tuple(labels.shape)}"
+        )
     if not len(labels):
         raise InputError("there is nothing to score: the set is empty")
     if labels.is_floating_point() or labels.dtype == torch.bool:
         raise InputError(f"labels must be whole numbers, not {labels.dtype}")
     if labels.min() < 0 or labels.max() >= logits.shape[1]:
-        raise InputError(f"labels must lie in 0 to {logits.shape[1] - 1}, not {int(labels.min())} to {int(labels.max())}")
+        raise InputError(
+            f"labels must lie in 0 to {logits.shape[1] - 1}, not {int(labels.min())} to"
+            f" {int(labels.max())}"
+        )
     return logits, labels.long()

@@ -1,4 +1,6 @@
-"""How far apart two models or two sets of pictures are, when looked at through features or through many trained copies."""
+"""How far apart two models or two sets of pictures are, when looked at through features or through
+many trained copies.
+"""
 
 from __future__ import annotations
 
@@ -18,53 +20,77 @@ Array = Tensor | np.ndarray
 def linear_cka(a: Array, b: Array) -> float:
     """Linear centred kernel alignment of two representations of the same N inputs, in [0, 1].
 
-    |BᵀA|² / (|AᵀA| |BᵀB|) with centred columns and Frobenius norms. 1 means equal up to rotation, shift and one common scale.
+    |BᵀA|² / (|AᵀA| |BᵀB|) with centred columns and Frobenius norms. 1 means equal up to rotation,
+    shift and one common scale.
 
     Parameters
     ----------
-    a : (N, P). b : (N, Q). More inputs than features are needed: with few inputs even unrelated features look alike.
+    a : (N, P). b : (N, Q). More inputs than features are needed: with few inputs even unrelated
+        features look alike.
 
-    Source: Kornblith et al., "Similarity of Neural Network Representations Revisited", ICML 2019, eq. 7 and section 3.
+    Source: Kornblith et al., "Similarity of Neural Network Representations Revisited", ICML 2019,
+    eq. 7 and section 3.
     """
     a, b = _matrix("a", a), _matrix("b", b)
     if len(a) != len(b):
-        raise InputError(f"both representations must be of the same inputs, not of {len(a)} and {len(b)}")
-    if (a == a[0]).all() or (b == b[0]).all():  # asked before centring, which leaves rounding of a constant such as 0.1
-        raise InputError("a representation that is the same for every input has no alignment with anything")
+        raise InputError(
+            f"both representations must be of the same inputs, not of {len(a)} and {len(b)}"
+        )
+    # asked before centring, which leaves rounding of a constant such as 0.1
+    if (a == a[0]).all() or (b == b[0]).all():
+        raise InputError(
+            "a representation that is the same for every input has no alignment with anything"
+        )
     a, b = a - a.mean(0), b - b.mean(0)
-    if len(a) < a.shape[1] + b.shape[1]:  # the same three norms from the N x N products, which are then the smaller ones
+    # the same three norms from the N x N products, which are then the smaller ones
+    if len(a) < a.shape[1] + b.shape[1]:
         gram_a, gram_b = a @ a.T, b @ b.T
         return float((gram_a * gram_b).sum() / (np.linalg.norm(gram_a) * np.linalg.norm(gram_b)))
     return float(np.linalg.norm(b.T @ a) ** 2 / (np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b)))
 
 
 def klom(
-    margins: Array, oracle_margins: Array, *, estimator: str = "histogram", bins: int = 20, clip: float = 100.0, floor: float = 1e-5
+    margins: Array,
+    oracle_margins: Array,
+    *,
+    estimator: str = "histogram",
+    bins: int = 20,
+    clip: float = 100.0,
+    floor: float = 1e-5,
 ) -> np.ndarray:
-    """KLoM: per example, KL(unlearned || oracle) between the distributions of its margin over many models, in nats. 0 is perfect.
+    """KLoM: per example, KL(unlearned || oracle) between the distributions of its margin over many
+    models, in nats. 0 is perfect.
 
     Parameters
     ----------
     margins : (M, N) `likelihood.margin` of N examples under M unlearned models (different seeds).
     oracle_margins : (R, N) under R models retrained without the forget set.
-    estimator : "histogram", as published: margins are clipped to ±`clip`, both sides share `bins` bins of equal width over their joint
-        range, and an oracle bin that is empty where the other is not counts as `floor`, so the largest value is -log(floor) = 11.5.
-        "normal" fits a normal distribution to each side, which needs far fewer models; its standard deviation is at least 1e-3.
+    estimator : "histogram", as published: margins are clipped to ±`clip`, both sides share `bins`
+        bins of equal width over their joint range, and an oracle bin that is empty where the other
+        is not counts as `floor`, so the largest value is -log(floor) = 11.5. "normal" fits a normal
+        distribution to each side, which needs far fewer models; its standard deviation is at least
+        1e-3.
 
     Returns
     -------
-    float64 (N,); the page reports its mean over the forget, retained and validation pictures, and the 95th percentile.
+    float64 (N,); the page reports its mean over the forget, retained and validation pictures, and
+    the 95th percentile.
 
     Notes
     -----
-    The histogram is biased upwards with few models: two halves of the same ensemble are the figure to compare with. The published
-    code loses the largest of all margins, which lies on the edge of its last bin; here it counts.
+    The histogram is biased upwards with few models: two halves of the same ensemble are the figure
+    to compare with. The published code loses the largest of all margins, which lies on the edge of
+    its last bin; here it counts.
 
-    Source: Georgiev et al., "Attribute-to-Delete: Machine Unlearning via Datamodel Matching", arXiv 2410.23232, appendix E.1.
+    Source: Georgiev et al., "Attribute-to-Delete: Machine Unlearning via Datamodel Matching", arXiv
+    2410.23232, appendix E.1.
     """
     ours, oracle = _matrix("margins", margins), _matrix("oracle_margins", oracle_margins)
     if ours.shape[1] != oracle.shape[1]:
-        raise InputError(f"both sides need the margins of the same examples, not of {ours.shape[1]} and {oracle.shape[1]}")
+        raise InputError(
+            f"both sides need the margins of the same examples, not of {ours.shape[1]} and"
+            f" {oracle.shape[1]}"
+        )
     if estimator == "normal":
         return _normal_kl(ours, oracle)
     if estimator != "histogram":
@@ -92,35 +118,50 @@ def _normal_kl(ours: np.ndarray, oracle: np.ndarray) -> np.ndarray:
 
 
 def frechet_distance(features_a: Array, features_b: Array) -> float:
-    """Squared Fréchet distance between normal distributions fitted to two sets of features: |μ_a - μ_b|² + tr(Σ_a + Σ_b - 2 (Σ_a Σ_b)^½).
+    """Squared Fréchet distance between normal distributions fitted to two sets of features: |μ_a -
+    μ_b|² + tr(Σ_a + Σ_b - 2 (Σ_a Σ_b)^½).
 
     With Inception features of generated and real pictures it is the FID.
 
     Parameters
     ----------
-    features_a : (N, D). features_b : (M, D). At least 2 rows each; with fewer rows than D the value is biased upwards.
+    features_a : (N, D). features_b : (M, D). At least 2 rows each; with fewer rows than D the value
+        is biased upwards.
 
     Notes
     -----
-    tr (Σ_a Σ_b)^½ is the sum of the singular values of A B, where A and B are the symmetric square roots. That is symmetric
-    in a and b, and stays real and accurate for singular covariances, where the matrix square root of Σ_a Σ_b breaks down.
+    tr (Σ_a Σ_b)^½ is the sum of the singular values of A B, where A and B are the symmetric square
+    roots. That is symmetric in a and b, and stays real and accurate for singular covariances, where
+    the matrix square root of Σ_a Σ_b breaks down.
     """
     a, b = _matrix("features_a", features_a), _matrix("features_b", features_b)
     if a.shape[1] != b.shape[1]:
-        raise InputError(f"both sets need the same number of features, not {a.shape[1]} and {b.shape[1]}")
+        raise InputError(
+            f"both sets need the same number of features, not {a.shape[1]} and {b.shape[1]}"
+        )
     if min(len(a), len(b)) < 2:
         raise InputError("a covariance needs at least 2 rows of features on each side")
-    return frechet_from_moments(a.mean(0), np.cov(a, rowvar=False), b.mean(0), np.cov(b, rowvar=False))
+    return frechet_from_moments(
+        a.mean(0), np.cov(a, rowvar=False), b.mean(0), np.cov(b, rowvar=False)
+    )
 
 
-def frechet_from_moments(mean_a: np.ndarray, cov_a: np.ndarray, mean_b: np.ndarray, cov_b: np.ndarray) -> float:
-    """`frechet_distance` from means (D,) and covariances (D, D), for reference sets whose moments are stored."""
-    mean_a, mean_b = np.atleast_1d(mean_a).astype(np.float64), np.atleast_1d(mean_b).astype(np.float64)
+def frechet_from_moments(
+    mean_a: np.ndarray, cov_a: np.ndarray, mean_b: np.ndarray, cov_b: np.ndarray
+) -> float:
+    """`frechet_distance` from means (D,) and covariances (D, D), for reference sets whose moments
+    are stored.
+    """
+    mean_a, mean_b = (
+        np.atleast_1d(mean_a).astype(np.float64),
+        np.atleast_1d(mean_b).astype(np.float64),
+    )
     cov_a, cov_b = np.atleast_2d(cov_a).astype(np.float64), np.atleast_2d(cov_b).astype(np.float64)
     cross = linalg.svdvals(_root(cov_a) @ _root(cov_b)).sum()
     distance = ((mean_a - mean_b) ** 2).sum() + np.trace(cov_a) + np.trace(cov_b) - 2 * cross
     scale = np.trace(cov_a) + np.trace(cov_b)
-    return float(distance) if distance > 1e-10 * scale else 0.0  # what is left of equal sets is rounding
+    # what is left of equal sets is rounding
+    return float(distance) if distance > 1e-10 * scale else 0.0
 
 
 @dataclass(frozen=True)
@@ -148,14 +189,20 @@ class Gaussian:
     def distance(self, features: Array) -> float:
         """`frechet_distance` of features (N, D) to this one.
 
-        With centred rows X, tr (Σ_a Σ_b)^½ is the sum of the singular values of X Σ_b^½ / √(N - 1): a matrix of N rows, not D.
+        With centred rows X, tr (Σ_a Σ_b)^½ is the sum of the singular values of X Σ_b^½ / √(N - 1):
+        a matrix of N rows, not D.
         """
         x = _matrix("features", features)
         if x.shape[1] != len(self.mean) or len(x) < 2:
             raise InputError(f"need at least 2 rows of {len(self.mean)} features, not {x.shape}")
         centred = (x - x.mean(0)) / np.sqrt(len(x) - 1)
         own = float((centred**2).sum())
-        value = float(((x.mean(0) - self.mean) ** 2).sum()) + own + self.trace - 2 * linalg.svdvals(centred @ self.root).sum()
+        value = (
+            float(((x.mean(0) - self.mean) ** 2).sum())
+            + own
+            + self.trace
+            - 2 * linalg.svdvals(centred @ self.root).sum()
+        )
         return value if value > 1e-10 * (own + self.trace) else 0.0
 
 
@@ -166,20 +213,28 @@ def _root(covariance: np.ndarray) -> np.ndarray:
 
 
 def kernel_distance(
-    features_a: Array, features_b: Array, *, subset_size: int = 1000, subsets: int = 100, seed: int = 0
+    features_a: Array,
+    features_b: Array,
+    *,
+    subset_size: int = 1000,
+    subsets: int = 100,
+    seed: int = 0,
 ) -> tuple[float, float]:
-    """Kernel inception distance (KID): unbiased squared MMD under the kernel (x · y / D + 1)³, for few pictures better than Fréchet's.
+    """Kernel inception distance (KID): unbiased squared MMD under the kernel (x · y / D + 1)³, for
+    few pictures better than Fréchet's.
 
     Returns
     -------
-    Mean and standard deviation over `subsets` draws of `subset_size` rows (at most as many as there are) from each side. May be
-    slightly negative for equal distributions, since it is unbiased.
+    Mean and standard deviation over `subsets` draws of `subset_size` rows (at most as many as there
+    are) from each side. May be slightly negative for equal distributions, since it is unbiased.
 
     Source: Bińkowski et al., "Demystifying MMD GANs", ICLR 2018.
     """
     a, b = _matrix("features_a", features_a), _matrix("features_b", features_b)
     if a.shape[1] != b.shape[1]:
-        raise InputError(f"both sets need the same number of features, not {a.shape[1]} and {b.shape[1]}")
+        raise InputError(
+            f"both sets need the same number of features, not {a.shape[1]} and {b.shape[1]}"
+        )
     size = min(subset_size, len(a), len(b))
     if size < 2 or subsets < 1:
         raise InputError("the kernel distance needs at least 2 rows on each side and 1 subset")
@@ -193,29 +248,45 @@ def kernel_distance(
 
 def _squared_mmd(a: np.ndarray, b: np.ndarray) -> float:
     n, d = a.shape
-    within = sum(k.sum() - np.trace(k) for k in ((a @ a.T / d + 1) ** 3, (b @ b.T / d + 1) ** 3)) / (n * (n - 1))
+    within = sum(
+        k.sum() - np.trace(k) for k in ((a @ a.T / d + 1) ** 3, (b @ b.T / d + 1) ** 3)
+    ) / (n * (n - 1))
     return float(within - 2 * ((a @ b.T / d + 1) ** 3).mean())
 
 
 def linear_probe(
-    features_train: Array, labels_train: Array, features_test: Array, labels_test: Array, *, C: float = 1.0, max_iter: int = 500
+    features_train: Array,
+    labels_train: Array,
+    features_test: Array,
+    labels_test: Array,
+    *,
+    C: float = 1.0,
+    max_iter: int = 500,
 ) -> float:
-    """Accuracy in percent, on the test features, of a logistic regression fitted to the training features.
+    """Accuracy in percent, on the test features, of a logistic regression fitted to the training
+    features.
 
-    High on forgotten classes means that the representation still tells them apart, whatever the last layer says.
+    High on forgotten classes means that the representation still tells them apart, whatever the
+    last layer says.
 
     Parameters
     ----------
-    features_train : (N, D), features_test : (M, D); both are standardised by the training features. labels : whole numbers (N,), (M,).
+    features_train : (N, D), features_test : (M, D); both are standardised by the training features.
+        labels : whole numbers (N,), (M,).
     C : inverse strength of the ridge penalty.
     """
     from sklearn.linear_model import LogisticRegression
 
     train, test = _matrix("features_train", features_train), _matrix("features_test", features_test)
-    y, y_test = (np.asarray(labels.cpu() if isinstance(labels, Tensor) else labels) for labels in (labels_train, labels_test))
+    y, y_test = (
+        np.asarray(labels.cpu() if isinstance(labels, Tensor) else labels)
+        for labels in (labels_train, labels_test)
+    )
     if train.shape[1] != test.shape[1] or len(y) != len(train) or len(y_test) != len(test):
         shapes = f"{train.shape}, {y.shape}, {test.shape}, {y_test.shape}"
-        raise InputError(f"need features (N, D), labels (N,), features (M, D), labels (M,), not {shapes}")
+        raise InputError(
+            f"need features (N, D), labels (N,), features (M, D), labels (M,), not {shapes}"
+        )
     if len(np.unique(y)) < 2:
         raise InputError("a probe needs at least 2 classes in its training labels")
     mean, spread = train.mean(0), train.std(0)
@@ -226,9 +297,14 @@ def linear_probe(
 
 def _matrix(name: str, values: Array) -> np.ndarray:
     """float64 (N, D), finite, not empty."""
-    array = np.asarray(values.detach().cpu() if isinstance(values, torch.Tensor) else values, dtype=np.float64)
+    array = np.asarray(
+        values.detach().cpu() if isinstance(values, torch.Tensor) else values, dtype=np.float64
+    )
     if array.ndim != 2 or not array.size:
-        raise InputError(f"{name} must be a matrix with at least one row and one column, not of shape {array.shape}")
+        raise InputError(
+            f"{name} must be a matrix with at least one row and one column, not of shape"
+            f" {array.shape}"
+        )
     if not np.isfinite(array).all():
         raise InputError(f"{name} holds NaN or infinity")
     return array

@@ -1,7 +1,9 @@
-"""Likelihood-ratio audits with shadow models (LiRA, U-LiRA), and the curves that judge any membership score.
+"""Likelihood-ratio audits with shadow models (LiRA, U-LiRA), and the curves that judge any
+membership score.
 
-A population attack asks one question of all pictures. A likelihood-ratio attack asks of each picture how a model answers it after
-having been trained on it (and having unlearned it), and how after never having seen it, and compares the two with the model at hand.
+A population attack asks one question of all pictures. A likelihood-ratio attack asks of each
+picture how a model answers it after having been trained on it (and having unlearned it), and how
+after never having seen it, and compares the two with the model at hand.
 """
 
 from __future__ import annotations
@@ -22,11 +24,14 @@ from .significance import Interval
 
 Array = Tensor | np.ndarray
 VARIANCES = ("auto", "per-example", "pooled")
-ENOUGH = 32  # shadow scores a side from which LiRA's authors find a variance per example the better choice (64 models in all)
+# shadow scores a side from which LiRA's authors find a variance per example the better choice (64
+# models in all)
+ENOUGH = 32
 
 
 def margin(logits: Array, labels: Array) -> Tensor:
-    """Logit-scaled confidence log(p_y / (1 - p_y)) = z_y - log Σ_{i≠y} exp(z_i); float64 (N,), close to normal over models.
+    """Logit-scaled confidence log(p_y / (1 - p_y)) = z_y - log Σ_{i≠y} exp(z_i); float64 (N,),
+    close to normal over models.
 
     Parameters
     ----------
@@ -41,27 +46,36 @@ def margin(logits: Array, labels: Array) -> Tensor:
 
 
 def likelihood_ratio(
-    scores_in: Array | None, scores_out: Array, observed: Array, *, variance: str = "auto", floor: float = 1e-3
+    scores_in: Array | None,
+    scores_out: Array,
+    observed: Array,
+    *,
+    variance: str = "auto",
+    floor: float = 1e-3,
 ) -> np.ndarray:
-    """Per example, log of the likelihood of `observed` under "in" over that under "out", each a normal distribution over models.
+    """Per example, log of the likelihood of `observed` under "in" over that under "out", each a
+    normal distribution over models.
 
     Parameters
     ----------
-    scores_in : (S, N) scores, such as `margin`, of S shadow models that were trained on the example and, in U-LiRA, made to unlearn it.
-        NaN marks a model that was not. None gives the attack without such models: the number of standard deviations that `observed`
-        lies above the mean of "out".
+    scores_in : (S, N) scores, such as `margin`, of S shadow models that were trained on the example
+        and, in U-LiRA, made to unlearn it. NaN marks a model that was not. None gives the attack
+        without such models: the number of standard deviations that `observed` lies above the mean
+        of "out".
     scores_out : (S', N), the same of models that never saw the example; NaN where they did.
     observed : (N,) scores under the model that is audited, or (M, N) under M of them.
-    variance : "per-example", "pooled" (one variance a side, the mean of those of all examples), or "auto": per example where each
-        has 32 scores or more on that side, else pooled, since few scores give a useless variance.
+    variance : "per-example", "pooled" (one variance a side, the mean of those of all examples), or
+        "auto": per example where each has 32 scores or more on that side, else pooled, since few
+        scores give a useless variance.
     floor : smallest standard deviation, so that equal scores do not give an infinite ratio.
 
     Returns
     -------
     float64, of the shape of `observed`. Above 0 speaks for "in".
 
-    Source: Carlini et al., "Membership Inference Attacks From First Principles", 2022; Hayes et al., "Inexact Unlearning Needs More
-    Careful Evaluations to Avoid a False Sense of Privacy", arXiv 2403.01218 (U-LiRA).
+    Source: Carlini et al., "Membership Inference Attacks From First Principles", 2022; Hayes et
+    al., "Inexact Unlearning Needs More Careful Evaluations to Avoid a False Sense of Privacy",
+    arXiv 2403.01218 (U-LiRA).
     """
     if variance not in VARIANCES:
         raise unknown("variance", variance, VARIANCES)
@@ -77,18 +91,25 @@ def likelihood_ratio(
     return stats.norm.logpdf(seen, mean_in, std_in) - stats.norm.logpdf(seen, mean_out, std_out)
 
 
-def _normal(name: str, scores: Array, count: int, variance: str, floor: float) -> tuple[np.ndarray, np.ndarray]:
+def _normal(
+    name: str, scores: Array, count: int, variance: str, floor: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation (N,) over the models that have a score."""
     scores = _numpy(name, scores)
     if scores.ndim != 2 or scores.shape[1] != count:
-        raise InputError(f"{name} must have shape (S, {count}) as observed asks, not {scores.shape}")
+        raise InputError(
+            f"{name} must have shape (S, {count}) as observed asks, not {scores.shape}"
+        )
     if np.isinf(scores).any():
         raise InputError(f"{name} holds infinite scores")
     have = (~np.isnan(scores)).sum(0)
     pooled = variance == "pooled" or (variance == "auto" and have.min() < ENOUGH)
     if have.min() < 1 or (have.min() < 2 and not pooled) or have.max() < 2:
         need = "1 for each example and 2 for some" if pooled else "2 for each example"
-        raise InputError(f"{name} has too few shadow scores: {int(have.min())} for some example, at least {need} are needed")
+        raise InputError(
+            f"{name} has too few shadow scores: {int(have.min())} for some example, at least {need}"
+            " are needed"
+        )
     mean = np.nanmean(scores, 0)
     squares = np.nansum((scores - mean) ** 2, 0)
     spread = np.full(count, squares.sum() / (have - 1).sum()) if pooled else squares / (have - 1)
@@ -96,7 +117,9 @@ def _normal(name: str, scores: Array, count: int, variance: str, floor: float) -
 
 
 class Roc(NamedTuple):
-    """A curve from (0, 0) to (1, 1): float64 (T,) each; a score at or above the threshold is called a member."""
+    """A curve from (0, 0) to (1, 1): float64 (T,) each; a score at or above the threshold is called
+    a member.
+    """
 
     fpr: np.ndarray
     tpr: np.ndarray
@@ -105,7 +128,9 @@ class Roc(NamedTuple):
 
 @dataclass(frozen=True)
 class Audit:
-    """AUC and, by false-positive rate, the true-positive rate, each with its bootstrap interval at `level`."""
+    """AUC and, by false-positive rate, the true-positive rate, each with its bootstrap interval at
+    `level`.
+    """
 
     auc: float
     auc_interval: Interval
@@ -117,7 +142,8 @@ class Audit:
 
 
 def roc(scores: Array, is_member: Array) -> Roc:
-    """All trade-offs of a score: true- against false-positive rate, one point for each distinct score.
+    """All trade-offs of a score: true- against false-positive rate, one point for each distinct
+    score.
 
     Parameters
     ----------
@@ -129,13 +155,16 @@ def roc(scores: Array, is_member: Array) -> Roc:
 
 
 def auc(scores: Array, is_member: Array) -> float:
-    """Area under the curve: the chance that a member scores above a non-member, a tie counting half. 0.5 is guessing."""
+    """Area under the curve: the chance that a member scores above a non-member, a tie counting
+    half. 0.5 is guessing.
+    """
     curve = roc(scores, is_member)
     return float(_area(curve.tpr, curve.fpr))
 
 
 def tpr_at_fpr(scores: Array, is_member: Array, fpr: float) -> float:
-    """Largest true-positive rate at a threshold whose false-positive rate is at most `fpr`, without interpolation.
+    """Largest true-positive rate at a threshold whose false-positive rate is at most `fpr`, without
+    interpolation.
 
     Below 1 / (number of non-members) that means: without one false positive.
     """
@@ -144,18 +173,26 @@ def tpr_at_fpr(scores: Array, is_member: Array, fpr: float) -> float:
 
 
 def audit(
-    scores: Array, is_member: Array, *, groups: Array | None = None, fprs: tuple[float, ...] = (0.001, 0.01), level: float = 0.95,
-    resamples: int = 1000, seed: int = 0,
-) -> Audit:  # fmt: skip
+    scores: Array,
+    is_member: Array,
+    *,
+    groups: Array | None = None,
+    fprs: tuple[float, ...] = (0.001, 0.01),
+    level: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Audit:
     """AUC and TPR at low FPR with percentile bootstrap intervals.
 
     Parameters
     ----------
     scores : (N,), high for members. is_member : bool (N,).
-    groups : (N,) whole numbers, such as the model that a score comes from, or (N, 2), such as its model and its picture. Then whole
-        groups are drawn anew, since the scores of one model, or of one picture under several models, are not independent; of two
-        kinds the counts are multiplied (the pigeonhole bootstrap, rather too wide than too narrow: Owen, "The pigeonhole bootstrap",
-        Annals of Applied Statistics, 2007). By default members and non-members are drawn one by one.
+    groups : (N,) whole numbers, such as the model that a score comes from, or (N, 2), such as its
+        model and its picture. Then whole groups are drawn anew, since the scores of one model, or
+        of one picture under several models, are not independent; of two kinds the counts are
+        multiplied (the pigeonhole bootstrap, rather too wide than too narrow: Owen, "The pigeonhole
+        bootstrap", Annals of Applied Statistics, 2007). By default members and non-members are
+        drawn one by one.
     """
     scores, member = _labelled(scores, is_member)
     draw = _one_by_one(member) if groups is None else _by_group(groups, member)
@@ -168,34 +205,52 @@ def audit(
         areas.append(_area(tpr, fpr))
         for wanted, found in rates.items():
             found.append(_tpr_at(tpr, fpr, wanted))
-    ends = lambda parts: Interval(*np.quantile(np.concatenate(parts), [(1 - level) / 2, (1 + level) / 2]).tolist())  # noqa: E731
+    ends = lambda parts: Interval(
+        *np.quantile(np.concatenate(parts), [(1 - level) / 2, (1 + level) / 2]).tolist()
+    )  # noqa: E731
     return Audit(
-        auc=auc(scores, member), auc_interval=ends(areas), tpr={f: tpr_at_fpr(scores, member, f) for f in fprs},
-        tpr_interval={f: ends(rates[f]) for f in fprs}, members=int(member.sum()), nonmembers=int((~member).sum()), level=level,
-    )  # fmt: skip
+        auc=auc(scores, member),
+        auc_interval=ends(areas),
+        tpr={f: tpr_at_fpr(scores, member, f) for f in fprs},
+        tpr_interval={f: ends(rates[f]) for f in fprs},
+        members=int(member.sum()),
+        nonmembers=int((~member).sum()),
+        level=level,
+    )
 
 
 def _one_by_one(member: np.ndarray) -> Callable[[np.random.Generator, int], np.ndarray]:
-    """How often each score is drawn in each of several resamples (R, N): members and non-members for themselves."""
+    """How often each score is drawn in each of several resamples (R, N): members and non-members
+    for themselves.
+    """
 
     def draw(draws: np.random.Generator, count: int) -> np.ndarray:
         weights = np.zeros((count, len(member)))
         for kind in (member, ~member):
-            weights[:, kind] = draws.multinomial(kind.sum(), np.full(kind.sum(), 1 / kind.sum()), size=count)
+            weights[:, kind] = draws.multinomial(
+                kind.sum(), np.full(kind.sum(), 1 / kind.sum()), size=count
+            )
         return weights
 
     return draw
 
 
-def _by_group(groups: Array, member: np.ndarray) -> Callable[[np.random.Generator, int], np.ndarray]:
+def _by_group(
+    groups: Array, member: np.ndarray
+) -> Callable[[np.random.Generator, int], np.ndarray]:
     """The same with whole groups drawn; every group must hold members and non-members."""
     columns = _numpy("groups", groups)
     columns = columns[:, None] if columns.ndim == 1 else columns
     if columns.ndim != 2 or len(columns) != len(member):
-        raise InputError(f"groups must have one row a score, {len(member)}, not shape {columns.shape}")
+        raise InputError(
+            f"groups must have one row a score, {len(member)}, not shape {columns.shape}"
+        )
     places = [np.unique(column, return_inverse=True)[1] for column in columns.T]
     for place in places:
-        if len(np.unique(place[member])) <= place.max() or len(np.unique(place[~member])) <= place.max():
+        if (
+            len(np.unique(place[member])) <= place.max()
+            or len(np.unique(place[~member])) <= place.max()
+        ):
             raise InputError("every group needs at least one member and one non-member")
 
     def draw(draws: np.random.Generator, count: int) -> np.ndarray:
@@ -208,10 +263,15 @@ def _by_group(groups: Array, member: np.ndarray) -> Callable[[np.random.Generato
     return draw
 
 
-def _curve(scores: np.ndarray, positive: np.ndarray, negative: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """TPR and FPR (R, T) for R weightings (R, N) of the same scores, and the thresholds (T,), highest first."""
+def _curve(
+    scores: np.ndarray, positive: np.ndarray, negative: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """TPR and FPR (R, T) for R weightings (R, N) of the same scores, and the thresholds (T,),
+    highest first.
+    """
     order = np.argsort(-scores, kind="stable")
-    last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)  # equal scores pass a threshold together
+    # equal scores pass a threshold together
+    last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
     rates = []
     for weights in (positive, negative):
         passed = np.cumsum(weights[:, order], axis=1)[:, last]
@@ -232,7 +292,9 @@ def _tpr_at(tpr: np.ndarray, fpr: np.ndarray, limit: float) -> np.ndarray:
 def _labelled(scores: Array, is_member: Array) -> tuple[np.ndarray, np.ndarray]:
     scores, member = _numpy("scores", scores), _numpy("is_member", is_member).astype(bool)
     if scores.ndim != 1 or scores.shape != member.shape:
-        raise InputError(f"need scores (N,) and is_member (N,), not shapes {scores.shape} and {member.shape}")
+        raise InputError(
+            f"need scores (N,) and is_member (N,), not shapes {scores.shape} and {member.shape}"
+        )
     if np.isnan(scores).any():
         raise InputError("scores hold NaN")
     if member.all() or not member.any():
@@ -242,6 +304,8 @@ def _labelled(scores: Array, is_member: Array) -> tuple[np.ndarray, np.ndarray]:
 
 def _numpy(name: str, values: Array) -> np.ndarray:
     try:
-        return np.asarray(values.detach().cpu() if isinstance(values, torch.Tensor) else values, dtype=np.float64)
+        return np.asarray(
+            values.detach().cpu() if isinstance(values, torch.Tensor) else values, dtype=np.float64
+        )
     except (TypeError, ValueError) as problem:
         raise InputError(f"{name} must be numbers in a rectangular array: {problem}") from None

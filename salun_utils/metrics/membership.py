@@ -1,8 +1,9 @@
 """The paper's membership attack: does the model treat a picture as one it was trained on?
 
-A support vector machine learns to tell pictures that were trained on (members, from the retained set) from pictures that never
-were (non-members, from the test set) by one feature of the model's answer, and is then asked about the forget set. The share it
-calls "non-member" is the score MIA; the model retrained without the forget set says what that share ought to be.
+A support vector machine learns to tell pictures that were trained on (members, from the retained
+set) from pictures that never were (non-members, from the test set) by one feature of the model's
+answer, and is then asked about the forget set. The share it calls "non-member" is the score MIA;
+the model retrained without the forget set says what that share ought to be.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from .accuracy import check_logits
 from .svm import fit_rbf_svm
 
 VARIANTS = ("correctness", "confidence", "entropy", "m_entropy", "prob")
-SMALLEST = 1e-30  # stands for a probability of 0 inside a logarithm, as in the code of Song and Mittal
+# stands for a probability of 0 inside a logarithm, as in the code of Song and Mittal
+SMALLEST = 1e-30
 
 
 def entropy(p: Tensor | np.ndarray) -> Tensor:
@@ -29,23 +31,28 @@ def entropy(p: Tensor | np.ndarray) -> Tensor:
 
 
 def modified_entropy(p: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> Tensor:
-    """-(1 - p_y) log p_y - Σ_{i≠y} p_i log(1 - p_i) for probabilities p (N, K) and labels y (N,), in nats; float64 (N,).
+    """-(1 - p_y) log p_y - Σ_{i≠y} p_i log(1 - p_i) for probabilities p (N, K) and labels y (N,),
+    in nats; float64 (N,).
 
-    Low where the model is sure and right, high where it is sure and wrong. Within a logarithm 0 counts as 1e-30, so that the
-    largest value is finite (about 138).
+    Low where the model is sure and right, high where it is sure and wrong. Within a logarithm 0
+    counts as 1e-30, so that the largest value is finite (about 138).
 
-    Source: Song and Mittal, "Systematic Evaluation of Privacy Risks of Machine Learning Models", USENIX Security 2021, eq. 9.
+    Source: Song and Mittal, "Systematic Evaluation of Privacy Risks of Machine Learning Models",
+    USENIX Security 2021, eq. 9.
     """
     p = _probabilities(p)
     p, labels = check_logits(p, labels)
     rows = torch.arange(len(p))
     terms = p * (1 - p).clamp_min(SMALLEST).log()
     own = p[rows, labels]
-    terms[rows, labels] = (1 - own) * own.clamp_min(SMALLEST).log()  # one entry of each row, not a column
+    # one entry of each row, not a column
+    terms[rows, labels] = (1 - own) * own.clamp_min(SMALLEST).log()
     return -terms.sum(1)
 
 
-def membership_features(logits: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> dict[str, Tensor]:
+def membership_features(
+    logits: Tensor | np.ndarray, labels: Tensor | np.ndarray
+) -> dict[str, Tensor]:
     """What each of the five variants of the attack looks at.
 
     Parameters
@@ -54,8 +61,9 @@ def membership_features(logits: Tensor | np.ndarray, labels: Tensor | np.ndarray
 
     Returns
     -------
-    float64 tensors: "correctness" (N,) 1 where the answer is right and else 0; "confidence" (N,) probability of the true class;
-    "entropy" (N,); "m_entropy" (N,), the modified entropy; "prob" (N, K), all probabilities.
+    float64 tensors: "correctness" (N,) 1 where the answer is right and else 0; "confidence" (N,)
+    probability of the true class; "entropy" (N,); "m_entropy" (N,), the modified entropy; "prob"
+    (N, K), all probabilities.
     """
     logits, labels = check_logits(logits, labels)
     p = logits.double().softmax(1)
@@ -79,53 +87,81 @@ def membership_attack(
     solver: str = "auto",
     seed: int = 0,
 ) -> float:
-    """Fit the attack on members against non-members and return the share of `target`, in [0, 1], that it calls non-member.
+    """Fit the attack on members against non-members and return the share of `target`, in [0, 1],
+    that it calls non-member.
 
     Parameters
     ----------
-    member, nonmember, target : features (N,) or (N, F), NumPy or torch; the numbers of rows may differ.
+    member, nonmember, target : features (N,) or (N, F), NumPy or torch; the numbers of rows may
+        differ.
     C : price of a point on the wrong side; 3 in the paper's code.
     gamma : the kernel is exp(-gamma |x - x'|²); "auto" is 1 / F, as in the paper's code.
-    balance : draw as many rows of the larger side as the smaller side has, so that the attack has no prior opinion.
-    solver : "low-rank" (seconds at 20,000 points), "pairwise" (scikit-learn's `SVC`, exact and slow), or "auto": the first
-        where it reaches its tolerance, else the second. See `metrics.svm`.
+    balance : draw as many rows of the larger side as the smaller side has, so that the attack has
+        no prior opinion.
+    solver : "low-rank" (seconds at 20,000 points), "pairwise" (scikit-learn's `SVC`, exact and
+        slow), or "auto": the first where it reaches its tolerance, else the second. See
+        `metrics.svm`.
     seed : of the draw made by `balance`.
 
     Notes
     -----
-    Where the features say nothing (all equal), no decision is possible and every point is called a member: the result is 0.
+    Where the features say nothing (all equal), no decision is possible and every point is called a
+    member: the result is 0.
     """
-    member, nonmember, target = (_features(*pair) for pair in (("member", member), ("nonmember", nonmember), ("target", target)))
+    member, nonmember, target = (
+        _features(*pair)
+        for pair in (("member", member), ("nonmember", nonmember), ("target", target))
+    )
     if not member.shape[1] == nonmember.shape[1] == target.shape[1]:
         widths = ", ".join(str(part.shape[1]) for part in (member, nonmember, target))
-        raise InputError(f"member, nonmember and target must have the same number of features, not {widths}")
-    C, gamma = _positive("C", C), 1 / member.shape[1] if gamma == "auto" else _positive("gamma", gamma)
+        raise InputError(
+            f"member, nonmember and target must have the same number of features, not {widths}"
+        )
+    C, gamma = (
+        _positive("C", C),
+        (1 / member.shape[1] if gamma == "auto" else _positive("gamma", gamma)),
+    )
     if balance:
         draws = generator(seed, "membership")
         count = min(len(member), len(nonmember))
         member, nonmember = (_draw(part, count, draws) for part in (member, nonmember))
     points = np.concatenate([member, nonmember])
-    machine = fit_rbf_svm(points, np.arange(len(points)) < len(member), C=C, gamma=gamma, solver=solver)
+    machine = fit_rbf_svm(
+        points, np.arange(len(points)) < len(member), C=C, gamma=gamma, solver=solver
+    )
     return 1 - float(machine.predict(target).mean())
 
 
 def _draw(rows: np.ndarray, count: int, draws: torch.Generator) -> np.ndarray:
-    return rows if len(rows) == count else rows[torch.randperm(len(rows), generator=draws)[:count].numpy()]
+    return (
+        rows
+        if len(rows) == count
+        else rows[torch.randperm(len(rows), generator=draws)[:count].numpy()]
+    )
 
 
 def _features(name: str, values: Tensor | np.ndarray) -> np.ndarray:
     """float64 (N, F), checked."""
-    values = np.asarray(values.detach().cpu() if isinstance(values, Tensor) else values, dtype=np.float64)
+    values = np.asarray(
+        values.detach().cpu() if isinstance(values, Tensor) else values, dtype=np.float64
+    )
     values = values[:, None] if values.ndim == 1 else values
     if values.ndim != 2 or not values.size:
-        raise InputError(f"{name} must hold features (N,) or (N, F) with N and F at least 1, not shape {values.shape}")
+        raise InputError(
+            f"{name} must hold features (N,) or (N, F) with N and F at least 1, not shape"
+            f" {values.shape}"
+        )
     if not np.isfinite(values).all():
         raise InputError(f"{name} holds NaN or infinite features")
     return values
 
 
 def _positive(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, Real) or not 0 < float(value) < float("inf"):
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, Real)
+        or not 0 < float(value) < float("inf")
+    ):
         raise InputError(f"{name} must be a number above 0, not {value!r}")
     return float(value)
 
@@ -136,5 +172,8 @@ def _probabilities(p: Tensor | np.ndarray) -> Tensor:
     if p.ndim != 2:
         raise InputError(f"probabilities must have shape (N, K), not {tuple(p.shape)}")
     if p.numel() and not (p.min() >= 0 and p.max() <= 1 and (p.sum(1) - 1).abs().max() < 1e-2):
-        raise InputError("each row of probabilities must lie in 0 to 1 and sum to 1: pass the softmax, not the logits")
+        raise InputError(
+            "each row of probabilities must lie in 0 to 1 and sum to 1: pass the softmax, not the"
+            " logits"
+        )
     return p

@@ -1,4 +1,6 @@
-"""How many seeds does it take? Power of the paired t-test, and how well a few seeds know their own spread."""
+"""How many seeds does it take? Power of the paired t-test, and how well a few seeds know their own
+spread.
+"""
 
 from __future__ import annotations
 
@@ -15,26 +17,35 @@ MOST = 10_000  # beyond this many seeds the answer is "no number that anybody wi
 
 
 def power(difference: float, spread: float, n: int, *, alpha: float = 0.05) -> float:
-    """Chance that a two-sided paired t-test on n pairs finds a true mean difference, by the noncentral t distribution.
+    """Chance that a two-sided paired t-test on n pairs finds a true mean difference, by the
+    noncentral t distribution.
 
     Parameters
     ----------
-    difference : true mean of the paired differences. spread : their standard deviation, above 0. n : pairs, at least 2.
+    difference : true mean of the paired differences. spread : their standard deviation, above 0. n
+        : pairs, at least 2.
     """
     if not spread > 0 or n < 2 or not 0 < alpha < 1:
-        raise InputError(f"power needs a spread above 0, n of at least 2 and alpha in 0 to 1, not {spread!r}, {n!r}, {alpha!r}")
+        raise InputError(
+            f"power needs a spread above 0, n of at least 2 and alpha in 0 to 1, not {spread!r},"
+            f" {n!r}, {alpha!r}"
+        )
     return _power(abs(difference) / spread, n, alpha)
 
 
 @cache
 def _power(effect: float, n: int, alpha: float) -> float:
     edge, shift = stats.t.ppf(1 - alpha / 2, n - 1), effect * math.sqrt(n)
-    below = stats.nct.cdf(-edge, n - 1, shift)  # the wrong sign: as good as never, and NaN where it is too small to compute
+    # the wrong sign: as good as never, and NaN where it is too small to compute
+    below = stats.nct.cdf(-edge, n - 1, shift)
     return float(stats.nct.sf(edge, n - 1, shift) + (0.0 if np.isnan(below) else below))
 
 
-def seeds_needed(difference: float, spread: float, *, alpha: float = 0.05, wanted: float = 0.8) -> float:
-    """The fewest seeds with which a paired t-test finds `difference` with a chance of at least `wanted`.
+def seeds_needed(
+    difference: float, spread: float, *, alpha: float = 0.05, wanted: float = 0.8
+) -> float:
+    """The fewest seeds with which a paired t-test finds `difference` with a chance of at least
+    `wanted`.
 
     Parameters
     ----------
@@ -42,10 +53,19 @@ def seeds_needed(difference: float, spread: float, *, alpha: float = 0.05, wante
 
     Returns
     -------
-    A whole number of at least 2; infinity for no difference, or when more than 10,000 would be needed.
+    A whole number of at least 2; infinity for no difference, or when more than 10,000 would be
+    needed.
     """
-    if spread < 0 or not math.isfinite(difference) or not math.isfinite(spread) or not alpha < wanted < 1:
-        raise InputError(f"seeds_needed can't answer for difference {difference!r}, spread {spread!r}, wanted {wanted!r}")
+    if (
+        spread < 0
+        or not math.isfinite(difference)
+        or not math.isfinite(spread)
+        or not alpha < wanted < 1
+    ):
+        raise InputError(
+            f"seeds_needed can't answer for difference {difference!r}, spread {spread!r}, wanted"
+            f" {wanted!r}"
+        )
     if difference == 0:
         return math.inf
     if spread == 0:
@@ -57,24 +77,38 @@ def seeds_needed(difference: float, spread: float, *, alpha: float = 0.05, wante
             return math.inf
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if power(difference, spread, middle, alpha=alpha) >= wanted else (middle, high)
+        low, high = (
+            (low, middle)
+            if power(difference, spread, middle, alpha=alpha) >= wanted
+            else (middle, high)
+        )
     return high if high <= MOST else math.inf
 
 
-def smallest_difference(n: int, spread: float, *, alpha: float = 0.05, wanted: float = 0.8) -> float:
-    """The smallest mean difference that a paired t-test on n seeds finds with a chance of at least `wanted`, in the unit of `spread`."""
+def smallest_difference(
+    n: int, spread: float, *, alpha: float = 0.05, wanted: float = 0.8
+) -> float:
+    """The smallest mean difference that a paired t-test on n seeds finds with a chance of at least
+    `wanted`, in the unit of `spread`.
+    """
     low, high = 0.0, spread
     while power(high, spread, n, alpha=alpha) < wanted:
         low, high = high, 2 * high
     for _ in range(40):
         middle = (low + high) / 2
-        low, high = (low, middle) if power(middle, spread, n, alpha=alpha) >= wanted else (middle, high)
+        low, high = (
+            (low, middle) if power(middle, spread, n, alpha=alpha) >= wanted else (middle, high)
+        )
     return high
 
 
 def spread_interval(spread: float, n: int, *, level: float = 0.95) -> Interval:
-    """Interval of a standard deviation that was estimated from n normal values, by the chi-squared distribution; NaN for n = 1."""
+    """Interval of a standard deviation that was estimated from n normal values, by the chi-squared
+    distribution; NaN for n = 1.
+    """
     if n < 2:
         return Interval(math.nan, math.nan)
     low, high = stats.chi2.ppf([(1 + level) / 2, (1 - level) / 2], n - 1)
-    return Interval(float(spread * math.sqrt((n - 1) / low)), float(spread * math.sqrt((n - 1) / high)))
+    return Interval(
+        float(spread * math.sqrt((n - 1) / low)), float(spread * math.sqrt((n - 1) / high))
+    )

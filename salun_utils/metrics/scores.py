@@ -1,4 +1,6 @@
-"""The five measures of the paper: `evaluate` returns `Scores`, and `Scores.gap` compares them with Retrain's."""
+"""The five measures of the paper: `evaluate` returns `Scores`, and `Scores.gap` compares them with
+Retrain's.
+"""
 
 from __future__ import annotations
 
@@ -21,14 +23,17 @@ class _Frozen(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def to_dict(self) -> dict:
-        """Plain numbers, strings and dictionaries, ready for JSON; the class reads it back by `model_validate`."""
+        """Plain numbers, strings and dictionaries, ready for JSON; the class reads it back by
+        `model_validate`.
+        """
         return self.model_dump(mode="json")
 
 
 class Gap(_Frozen):
     """Signed differences, this model minus the reference, in percentage points.
 
-    A negative `ua` has forgotten less than Retrain; a positive `ua` or `mia` with a negative `ra` or `ta` points to over-forgetting.
+    A negative `ua` has forgotten less than Retrain; a positive `ua` or `mia` with a negative `ra`
+    or `ta` points to over-forgetting.
     """
 
     ua: float
@@ -47,12 +52,14 @@ class Scores(_Frozen):
 
     Attributes
     ----------
-    ua : unlearning accuracy, 100 - accuracy on the forget set. ra, ta : accuracy on the retained and on the test set.
-    mia : share of the forget set that the confidence attack calls "non-member". None of them is better the higher it is:
-        the best value is the one Retrain has.
+    ua : unlearning accuracy, 100 - accuracy on the forget set. ra, ta : accuracy on the retained
+        and on the test set.
+    mia : share of the forget set that the confidence attack calls "non-member". None of them is
+        better the higher it is: the best value is the one Retrain has.
     mia_variants : the same share for each of the five features.
     test_forgotten : class-wise only, accuracy on the test pictures of the forgotten class.
-    protocol : "disjoint" or "paper", see `evaluate`. counts : how many pictures each figure rests on.
+    protocol : "disjoint" or "paper", see `evaluate`. counts : how many pictures each figure rests
+        on.
     """
 
     ua: float = Field(ge=0, le=100)
@@ -65,61 +72,108 @@ class Scores(_Frozen):
     counts: dict[str, int]
 
     def gap(self, reference: Scores) -> Gap:
-        """Signed differences to `reference`, which is Retrain on the same split, measured by the same protocol."""
+        """Signed differences to `reference`, which is Retrain on the same split, measured by the
+        same protocol.
+        """
         if self.protocol != reference.protocol:
-            raise InputError(f"a score of protocol {self.protocol!r} cannot be compared with one of {reference.protocol!r}")
-        return Gap(**{name: getattr(self, name) - getattr(reference, name) for name in ("ua", "ra", "ta", "mia")})
+            raise InputError(
+                f"a score of protocol {self.protocol!r} cannot be compared with one of"
+                f" {reference.protocol!r}"
+            )
+        return Gap(
+            **{
+                name: getattr(self, name) - getattr(reference, name)
+                for name in ("ua", "ra", "ta", "mia")
+            }
+        )
 
 
-def evaluate(model: nn.Module, split: ForgetSplit, *, protocol: str = "disjoint", seed: int = 0, batch_size: int = 1024) -> Scores:
+def evaluate(
+    model: nn.Module,
+    split: ForgetSplit,
+    *,
+    protocol: str = "disjoint",
+    seed: int = 0,
+    batch_size: int = 1024,
+) -> Scores:
     """Measure UA, RA, TA and MIA of a model on un-augmented pictures. The model is left as found.
 
     Parameters
     ----------
-    protocol : "disjoint" cuts the test set into two halves, by class and the same way each time: one is shown to the attack, the other
-        gives TA. "paper" uses the whole test set for both, as published, so that the attack has seen the pictures that TA is of.
+    protocol : "disjoint" cuts the test set into two halves, by class and the same way each time:
+        one is shown to the attack, the other gives TA. "paper" uses the whole test set for both, as
+        published, so that the attack has seen the pictures that TA is of.
     seed : draws the members out of the retained set, as many as there are non-members.
     batch_size : pictures at once; it changes the speed only.
 
     Raises
     ------
     InputError : for an unknown protocol or an empty part of the split.
-    TrainingDivergedError : when the model answers NaN or infinity, which is never turned into a score.
+    TrainingDivergedError : when the model answers NaN or infinity, which is never turned into a
+        score.
 
     Notes
     -----
-    To tune without looking at the test set: ``evaluate(model, dataclasses.replace(split, test=split.validation))``.
+    To tune without looking at the test set: ``evaluate(model, dataclasses.replace(split,
+    test=split.validation))``.
     """
     check_protocol(protocol)
     for name in ("forget", "retain", "test"):
         if not len(getattr(split, name)):
             raise InputError(f"split {split.name!r} has no {name} pictures, so it cannot be scored")
-    forget, retain, test = (_answers(model, part, batch_size) for part in (split.forget, split.retain, split.test))
-    attack, judged = halves_by_class(test[1]) if protocol == "disjoint" else (torch.arange(len(test[1])),) * 2
+    forget, retain, test = (
+        _answers(model, part, batch_size) for part in (split.forget, split.retain, split.test)
+    )
+    attack, judged = (
+        halves_by_class(test[1]) if protocol == "disjoint" else (torch.arange(len(test[1])),) * 2
+    )
     shares, drawn = membership_shares(retain, _rows(test, attack), forget, seed=seed)
-    counts = {"forget": len(forget[1]), "retain": len(retain[1]), "test": len(judged), "members": drawn, "nonmembers": drawn}
-    gone = split.test_forgotten if split.test_forgotten is not None and len(split.test_forgotten) else None
+    counts = {
+        "forget": len(forget[1]),
+        "retain": len(retain[1]),
+        "test": len(judged),
+        "members": drawn,
+        "nonmembers": drawn,
+    }
+    gone = (
+        split.test_forgotten
+        if split.test_forgotten is not None and len(split.test_forgotten)
+        else None
+    )
     return Scores(
-        ua=100 - accuracy(*forget), ra=accuracy(*retain), ta=accuracy(*_rows(test, judged)), mia=shares["confidence"], mia_variants=shares,
-        test_forgotten=None if gone is None else accuracy(*_answers(model, gone, batch_size)), protocol=protocol, counts=counts,
-    )  # fmt: skip
+        ua=100 - accuracy(*forget),
+        ra=accuracy(*retain),
+        ta=accuracy(*_rows(test, judged)),
+        mia=shares["confidence"],
+        mia_variants=shares,
+        test_forgotten=None if gone is None else accuracy(*_answers(model, gone, batch_size)),
+        protocol=protocol,
+        counts=counts,
+    )
 
 
 def membership_shares(
-    retain: tuple[Tensor, Tensor], nonmember: tuple[Tensor, Tensor], target: tuple[Tensor, Tensor], *, seed: int = 0
+    retain: tuple[Tensor, Tensor],
+    nonmember: tuple[Tensor, Tensor],
+    target: tuple[Tensor, Tensor],
+    *,
+    seed: int = 0,
 ) -> tuple[dict[str, float], int]:
     """All five variants of the attack. Each argument is (logits (N, K), labels (N,)).
 
     Returns
     -------
-    The share of `target` called non-member, in percent, by variant; and how many members and non-members each was fitted on. The
-    larger of the two sides is thinned out to the smaller, and every variant sees the same rows.
+    The share of `target` called non-member, in percent, by variant; and how many members and
+    non-members each was fitted on. The larger of the two sides is thinned out to the smaller, and
+    every variant sees the same rows.
     """
     count = min(len(retain[1]), len(nonmember[1]))
     member = _rows(retain, _choose(len(retain[1]), count, seed, "members"))
     nonmember = _rows(nonmember, _choose(len(nonmember[1]), count, seed, "nonmembers"))
     seen, unseen, asked = (membership_features(*part) for part in (member, nonmember, target))
-    return {name: 100 * membership_attack(seen[name], unseen[name], asked[name]) for name in seen}, count
+    return {
+        name: 100 * membership_attack(seen[name], unseen[name], asked[name]) for name in seen
+    }, count
 
 
 def check_protocol(protocol: str) -> str:
@@ -130,13 +184,16 @@ def check_protocol(protocol: str) -> str:
 
 
 def halves_by_class(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Cut positions 0 … N - 1 into two disjoint halves, (for the attack, for TA), each with half of every class.
+    """Cut positions 0 … N - 1 into two disjoint halves, (for the attack, for TA), each with half of
+    every class.
 
-    Deterministic, so that every model of a split is judged on the same pictures. Where a class has an odd number, the halves take the
-    odd picture in turn, and their sizes differ by one at most.
+    Deterministic, so that every model of a split is judged on the same pictures. Where a class has
+    an odd number, the halves take the odd picture in turn, and their sizes differ by one at most.
     """
     if len(labels) < 2:
-        raise InputError(f"the test set must have at least 2 pictures to be cut in halves, not {len(labels)}")
+        raise InputError(
+            f"the test set must have at least 2 pictures to be cut in halves, not {len(labels)}"
+        )
     labels = labels.cpu()
     order = torch.randperm(len(labels), generator=generator(0, "test halves"))
     order = order[labels[order].sort(stable=True).indices]  # by class, shuffled within it
@@ -146,7 +203,9 @@ def halves_by_class(labels: Tensor) -> tuple[Tensor, Tensor]:
 def _answers(model: nn.Module, images: Images, batch_size: int) -> tuple[Tensor, Tensor]:
     logits = predict_logits(model, images, batch_size=batch_size)
     if bad := int((~logits.isfinite()).any(1).sum()):
-        raise TrainingDivergedError(f"the model answers NaN or infinity on {bad} of {len(logits)} pictures")
+        raise TrainingDivergedError(
+            f"the model answers NaN or infinity on {bad} of {len(logits)} pictures"
+        )
     return logits, images.labels.cpu()
 
 

@@ -32,9 +32,12 @@ class PairedTest:
 
     Attributes
     ----------
-    n : pairs. difference : mean of a - b. interval : its bootstrap interval at `level`. wins : pairs with a above b.
-    p : two-sided paired permutation test; `exact` tells whether all 2**n sign patterns were counted or a sample of them.
-    p_wilcoxon : two-sided signed-rank test. effect : mean difference over its standard deviation (Cohen's d_z), NaN for one pair.
+    n : pairs. difference : mean of a - b. interval : its bootstrap interval at `level`. wins :
+        pairs with a above b.
+    p : two-sided paired permutation test; `exact` tells whether all 2**n sign patterns were counted
+        or a sample of them.
+    p_wilcoxon : two-sided signed-rank test. effect : mean difference over its standard deviation
+        (Cohen's d_z), NaN for one pair.
     smallest_p : the smallest p that n pairs can give at all, 2 / 2**n.
     """
 
@@ -52,9 +55,11 @@ class PairedTest:
 
 @dataclass(frozen=True)
 class Verdict:
-    """The answer to "A beats B": "yes", "no" (B beats A), "undecided", or "too few" (no outcome could have decided it).
+    """The answer to "A beats B": "yes", "no" (B beats A), "undecided", or "too few" (no outcome
+    could have decided it).
 
-    `p` is the one compared with `alpha`: that of `test`, or the corrected one where the verdict belongs to a family.
+    `p` is the one compared with `alpha`: that of `test`, or the corrected one where the verdict
+    belongs to a family.
     """
 
     a: str
@@ -74,12 +79,14 @@ def bootstrap_interval(
     seed: int = 0,
     statistic: Callable[..., np.ndarray] = np.mean,
 ) -> Interval:
-    """Percentile bootstrap interval of a statistic of `values` (n,), the mean unless told otherwise.
+    """Percentile bootstrap interval of a statistic of `values` (n,), the mean unless told
+    otherwise.
 
     Parameters
     ----------
-    level : nominal coverage. With few values the real one is lower: for the mean of normal values a 95 % interval covers about
-        74 % at n = 3, 83 % at n = 5 and 89 % at n = 10 (4,000 simulated samples each).
+    level : nominal coverage. With few values the real one is lower: for the mean of normal values a
+        95 % interval covers about 74 % at n = 3, 83 % at n = 5 and 89 % at n = 10 (4,000 simulated
+        samples each).
     statistic : takes an array and `axis`, as `numpy.mean` does.
 
     Returns
@@ -95,34 +102,48 @@ def bootstrap_interval(
     draws = np.random.default_rng(derive(seed, "bootstrap"))
     rows = max(1, CHUNK // len(values))
     found = [
-        statistic(values[draws.integers(0, len(values), (min(rows, resamples - start), len(values)))], axis=1)
+        statistic(
+            values[draws.integers(0, len(values), (min(rows, resamples - start), len(values)))],
+            axis=1,
+        )
         for start in range(0, resamples, rows)
     ]
     low, high = np.quantile(np.concatenate(found), [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high))
 
 
-def paired_test(a: Values, b: Values, *, level: float = 0.95, resamples: int = 10_000, seed: int = 0) -> PairedTest:
+def paired_test(
+    a: Values, b: Values, *, level: float = 0.95, resamples: int = 10_000, seed: int = 0
+) -> PairedTest:
     """Compare two methods measured on the same seeds.
 
     Parameters
     ----------
-    a, b : n numbers each, pair by pair; or mappings from seed to number, which are paired by the seeds that both hold.
+    a, b : n numbers each, pair by pair; or mappings from seed to number, which are paired by the
+        seeds that both hold.
     resamples : bootstrap resamples, and sign patterns drawn where n is above 16.
 
     Notes
     -----
-    The permutation test asks how often the mean difference would be at least as large if the sign of each pair were a coin flip. With n
-    pairs its p is a multiple of 2 / 2**n: three pairs can never go below 0.25, six are the fewest that reach 0.05.
+    The permutation test asks how often the mean difference would be at least as large if the sign
+    of each pair were a coin flip. With n pairs its p is a multiple of 2 / 2**n: three pairs can
+    never go below 0.25, six are the fewest that reach 0.05.
     """
     a, b = _pairs(a, b)
     differences = a - b
     n, mean = len(differences), float(differences.mean())
     return PairedTest(
-        n=n, difference=mean, interval=bootstrap_interval(differences, level=level, resamples=resamples, seed=seed),
-        p=_permutation_p(differences, resamples, seed), p_wilcoxon=float(stats.wilcoxon(differences).pvalue) if differences.any() else 1.0,
-        effect=_effect(differences), wins=int((differences > 0).sum()), exact=n <= EXACT_PAIRS, smallest_p=2.0 ** (1 - n), level=level,
-    )  # fmt: skip
+        n=n,
+        difference=mean,
+        interval=bootstrap_interval(differences, level=level, resamples=resamples, seed=seed),
+        p=_permutation_p(differences, resamples, seed),
+        p_wilcoxon=float(stats.wilcoxon(differences).pvalue) if differences.any() else 1.0,
+        effect=_effect(differences),
+        wins=int((differences > 0).sum()),
+        exact=n <= EXACT_PAIRS,
+        smallest_p=2.0 ** (1 - n),
+        level=level,
+    )
 
 
 def significance(
@@ -147,13 +168,21 @@ def significance(
     if better not in ("lower", "higher"):
         raise unknown("direction", better, ("lower", "higher"))
     _check_share("alpha", alpha)
-    return _judge(paired_test(a, b, level=level, resamples=resamples, seed=seed), names, better, alpha)
+    return _judge(
+        paired_test(a, b, level=level, resamples=resamples, seed=seed), names, better, alpha
+    )
 
 
 def compare_with(
-    values: Mapping[str, Values], against: str, *, better: str = "lower", alpha: float = 0.05, seed: int = 0
+    values: Mapping[str, Values],
+    against: str,
+    *,
+    better: str = "lower",
+    alpha: float = 0.05,
+    seed: int = 0,
 ) -> dict[str, Verdict]:
-    """Does `against` beat each of the others? One verdict for each, p corrected by Holm for their number.
+    """Does `against` beat each of the others? One verdict for each, p corrected by Holm for their
+    number.
 
     Parameters
     ----------
@@ -162,61 +191,94 @@ def compare_with(
     if against not in values:
         raise unknown("name", against, values)
     single = {
-        name: significance(values[against], other, names=(against, name), better=better, alpha=alpha, seed=seed)
+        name: significance(
+            values[against], other, names=(against, name), better=better, alpha=alpha, seed=seed
+        )
         for name, other in values.items()
         if name != against
     }
     corrected = holm({name: verdict.p for name, verdict in single.items()})
     return {
-        name: _judge(verdict.test, (against, name), better, alpha, p=corrected[name], family=len(single))
+        name: _judge(
+            verdict.test, (against, name), better, alpha, p=corrected[name], family=len(single)
+        )
         for name, verdict in single.items()
     }
 
 
 def holm(p: Mapping[str, float] | Sequence[float]) -> dict[str, float] | list[float]:
-    """Holm's correction for a family of tests: the k-th smallest of m values of p times m - k + 1, never below one before it, at most 1.
+    """Holm's correction for a family of tests: the k-th smallest of m values of p times m - k + 1,
+    never below one before it, at most 1.
 
-    Takes and returns a mapping or a sequence. Comparing the result with alpha keeps the chance of any false claim below alpha.
+    Takes and returns a mapping or a sequence. Comparing the result with alpha keeps the chance of
+    any false claim below alpha.
     """
     names, raw = (list(p), list(p.values())) if isinstance(p, Mapping) else (None, list(p))
     array = np.asarray(raw, dtype=np.float64)
     if not ((array >= 0) & (array <= 1)).all():
         raise InputError("values of p must lie in 0 to 1")
     order = array.argsort(kind="stable")
-    scaled = np.maximum.accumulate(array[order] * np.arange(len(array), 0, -1)).clip(max=1) if len(array) else array
+    scaled = (
+        np.maximum.accumulate(array[order] * np.arange(len(array), 0, -1)).clip(max=1)
+        if len(array)
+        else array
+    )
     corrected = np.empty_like(array)
     corrected[order] = scaled
     return dict(zip(names, corrected.tolist())) if names is not None else corrected.tolist()
 
 
-def _judge(test: PairedTest, names: tuple[str, str], better: str, alpha: float, *, p: float | None = None, family: int = 1) -> Verdict:
+def _judge(
+    test: PairedTest,
+    names: tuple[str, str],
+    better: str,
+    alpha: float,
+    *,
+    p: float | None = None,
+    family: int = 1,
+) -> Verdict:
     a, b = names
     p = test.p if p is None else p
     favoured = test.difference < 0 if better == "lower" else test.difference > 0
     pairs = f"{test.n} pair" if test.n == 1 else f"{test.n} pairs"
-    figures = f"difference {test.difference:+.3g}, {test.level:.0%} interval {test.interval.low:+.3g} to {test.interval.high:+.3g}"
+    figures = (
+        f"difference {test.difference:+.3g}, {test.level:.0%} interval {test.interval.low:+.3g} to"
+        f" {test.interval.high:+.3g}"
+    )
     corrected = f" after Holm's correction for {family} comparisons" if family > 1 else ""
     tail = f"({figures}; p = {p:.2g}{corrected}; {pairs})"
     if test.smallest_p * family >= alpha and p >= alpha:
         floor = min(1.0, test.smallest_p * family)
-        text = f"{pairs} cannot show that {a} beats {b}: the smallest p they can give is {floor:.2g}{corrected} {tail}"
+        text = (
+            f"{pairs} cannot show that {a} beats {b}: the smallest p they can give is"
+            f" {floor:.2g}{corrected} {tail}"
+        )
         return Verdict(a, b, "too few", text, p, alpha, test)
     if p >= alpha:
-        return Verdict(a, b, "undecided", f"no evidence that {a} and {b} differ {tail}", p, alpha, test)
+        return Verdict(
+            a, b, "undecided", f"no evidence that {a} and {b} differ {tail}", p, alpha, test
+        )
     winner, loser = (a, b) if favoured else (b, a)
-    return Verdict(a, b, "yes" if favoured else "no", f"{winner} beats {loser} {tail}", p, alpha, test)
+    return Verdict(
+        a, b, "yes" if favoured else "no", f"{winner} beats {loser} {tail}", p, alpha, test
+    )
 
 
 def _effect(differences: np.ndarray) -> float:
     if len(differences) == 1 or not differences.any():
         return float("nan") if differences.any() else 0.0
     spread = differences.std(ddof=1)
-    return float(differences.mean() / spread) if spread > 0 else float(np.copysign(np.inf, differences.mean()))
+    return (
+        float(differences.mean() / spread)
+        if spread > 0
+        else float(np.copysign(np.inf, differences.mean()))
+    )
 
 
 def _permutation_p(differences: np.ndarray, resamples: int, seed: int) -> float:
     n, observed = len(differences), abs(differences.sum())
-    edge = observed - 1e-9 * np.abs(differences).sum()  # equal sums must count as equal after rounding
+    # equal sums must count as equal after rounding
+    edge = observed - 1e-9 * np.abs(differences).sum()
     if n <= EXACT_PAIRS:
         sums = np.zeros(1)
         for value in differences[1:]:  # the sign of the first is free: the test is two-sided
@@ -239,19 +301,27 @@ def _pairs(a: Values, b: Values) -> tuple[np.ndarray, np.ndarray]:
     if isinstance(a, Mapping):
         common = [key for key in a if key in b]
         if not common:
-            raise InputError(f"a and b have no seed in common: {sorted(map(str, a))} and {sorted(map(str, b))}")
+            raise InputError(
+                f"a and b have no seed in common: {sorted(map(str, a))} and {sorted(map(str, b))}"
+            )
         a, b = [a[key] for key in common], [b[key] for key in common]
     a, b = _numbers("a", a), _numbers("b", b)
     if len(a) != len(b):
-        raise InputError(f"a paired test needs as many values on both sides, not {len(a)} and {len(b)}")
+        raise InputError(
+            f"a paired test needs as many values on both sides, not {len(a)} and {len(b)}"
+        )
     return a, b
 
 
 def _numbers(name: str, values: Values) -> np.ndarray:
     """float64 (n,), n at least 1, all finite."""
-    array = np.asarray(list(values.values()) if isinstance(values, Mapping) else values, dtype=np.float64)
+    array = np.asarray(
+        list(values.values()) if isinstance(values, Mapping) else values, dtype=np.float64
+    )
     if array.ndim != 1 or not len(array):
-        raise InputError(f"{name} must be a sequence of at least one number, not of shape {array.shape}")
+        raise InputError(
+            f"{name} must be a sequence of at least one number, not of shape {array.shape}"
+        )
     if not np.isfinite(array).all():
         raise InputError(f"{name} holds NaN or infinity: a failed run has no place in a comparison")
     return array

@@ -1,4 +1,6 @@
-"""Image classifiers by name. Every one takes float images in [0, 1]; normalisation is its first layer."""
+"""Image classifiers by name. Every one takes float images in [0, 1]; normalisation is its first
+layer.
+"""
 
 from __future__ import annotations
 
@@ -54,22 +56,30 @@ def create(
     Parameters
     ----------
     arch : one of `NAMES`, or any name timm knows.
-    num_classes, channels, image_size : what it tells apart, and the pictures (channels, size, size) it takes.
+    num_classes, channels, image_size : what it tells apart, and the pictures (channels, size, size)
+        it takes.
     mean, std : per channel, of pictures in [0, 1]; 0.5 each when not given.
     seed : of the initial weights.
     width : multiplies the number of channels of the project's own networks.
 
     Returns
     -------
-    nn.Module from float images (B, C, H, W) in [0, 1] to logits (B, num_classes). ``model.recipe`` holds these arguments,
-    so that retraining can start from the same network.
+    nn.Module from float images (B, C, H, W) in [0, 1] to logits (B, num_classes). ``model.recipe``
+    holds these arguments, so that retraining can start from the same network.
     """
-    for name, value, lowest in (("num_classes", num_classes, 2), ("channels", channels, 1), ("image_size", image_size, 1)):
+    for name, value, lowest in (
+        ("num_classes", num_classes, 2),
+        ("channels", channels, 1),
+        ("image_size", image_size, 1),
+    ):
         if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
             raise InputError(f"{name} must be a whole number, at least {lowest}, not {value!r}")
     mean, std = (tuple(v) if v is not None else (0.5,) * channels for v in (mean, std))
     if len(mean) != channels or len(std) != channels:
-        raise InputError(f"mean and std need {channels} numbers each, one a channel, not {len(mean)} and {len(std)}")
+        raise InputError(
+            f"mean and std need {channels} numbers each, one a channel, not {len(mean)} and"
+            f" {len(std)}"
+        )
     if not all(v > 0 for v in std):
         raise InputError(f"std must be above 0 in every channel, not {std}")
     if not width > 0:
@@ -83,7 +93,14 @@ def create(
     model.normalize = Normalize(mean, std)
     model.register_forward_pre_hook(normalise_input)
     model.recipe = dict(
-        arch=arch, num_classes=num_classes, channels=channels, image_size=image_size, mean=mean, std=std, seed=seed, width=width
+        arch=arch,
+        num_classes=num_classes,
+        channels=channels,
+        image_size=image_size,
+        mean=mean,
+        std=std,
+        seed=seed,
+        width=width,
     )
     return model.eval()
 

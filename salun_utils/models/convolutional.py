@@ -9,7 +9,9 @@ from torch import Tensor, nn
 
 
 class Chain(nn.Module):
-    """Named layers applied one after the other (`nn.Sequential` would run the normalisation again as its last layer)."""
+    """Named layers applied one after the other (`nn.Sequential` would run the normalisation again
+    as its last layer).
+    """
 
     def __init__(self, layers: Sequence[tuple[str, nn.Module]]):
         super().__init__()
@@ -24,13 +26,24 @@ class Chain(nn.Module):
 
 
 def small_cnn(num_classes: int, channels: int, image_size: int, width: float) -> nn.Module:
-    """Four convolutions with batch normalisation, three of them of stride 2, 0.4 M weights: for CPUs, from 8 pixels upward."""
+    """Four convolutions with batch normalisation, three of them of stride 2, 0.4 M weights: for
+    CPUs, from 8 pixels upward.
+    """
     w = [max(8, round(width * c)) for c in (32, 64, 128, 256)]
     layers: list[tuple[str, nn.Module]] = []
-    for i, (a, b, kernel, stride) in enumerate(zip([channels, *w], w, (5, 3, 3, 3), (2, 2, 2, 1)), start=1):
+    for i, (a, b, kernel, stride) in enumerate(
+        zip([channels, *w], w, (5, 3, 3, 3), (2, 2, 2, 1)), start=1
+    ):
         conv = nn.Conv2d(a, b, kernel, stride, kernel // 2, bias=False)
         layers += [(f"conv{i}", conv), (f"bn{i}", nn.BatchNorm2d(b)), (f"relu{i}", nn.ReLU())]
-    return Chain([*layers, ("avgpool", nn.AdaptiveAvgPool2d(1)), ("flatten", nn.Flatten()), ("fc", nn.Linear(w[-1], num_classes))])
+    return Chain(
+        [
+            *layers,
+            ("avgpool", nn.AdaptiveAvgPool2d(1)),
+            ("flatten", nn.Flatten()),
+            ("fc", nn.Linear(w[-1], num_classes)),
+        ]
+    )
 
 
 class BasicBlock(nn.Module):
@@ -81,10 +94,18 @@ def _shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:
 class ResNet(nn.Module):
     """ResNet with a 3x3 stem and no early pooling, as is usual on images of 28 to 64 pixels.
 
-    Parameter names are torchvision's: ``conv1.weight``, ``layer1.0.conv1.weight``, …, ``fc.weight``.
+    Parameter names are torchvision's: ``conv1.weight``, ``layer1.0.conv1.weight``, …,
+    ``fc.weight``.
     """
 
-    def __init__(self, block: type, depths: Sequence[int], widths: Sequence[int], num_classes: int, channels: int):
+    def __init__(
+        self,
+        block: type,
+        depths: Sequence[int],
+        widths: Sequence[int],
+        num_classes: int,
+        channels: int,
+    ):
         super().__init__()
         self.conv1 = nn.Conv2d(channels, widths[0], 3, 1, 1, bias=False)
         self.bn1 = nn.BatchNorm2d(widths[0])
@@ -110,13 +131,17 @@ class ResNet(nn.Module):
 
 def _resnet(block: type, depths: Sequence[int], widths: Sequence[int]) -> Callable[..., nn.Module]:
     def build(num_classes: int, channels: int, image_size: int, width: float) -> nn.Module:
-        return ResNet(block, depths, [max(8, round(width * c)) for c in widths], num_classes, channels)
+        return ResNet(
+            block, depths, [max(8, round(width * c)) for c in widths], num_classes, channels
+        )
 
     return build
 
 
 def vgg16_bn(num_classes: int, channels: int, image_size: int, width: float) -> nn.Module:
-    """VGG-16 with batch normalisation and one linear layer, as the CIFAR variants have it. Needs 16 pixels or more."""
+    """VGG-16 with batch normalisation and one linear layer, as the CIFAR variants have it. Needs 16
+    pixels or more.
+    """
     plan = [64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512]
     layers, inputs = [], channels
     for step in plan:
@@ -127,7 +152,13 @@ def vgg16_bn(num_classes: int, channels: int, image_size: int, width: float) -> 
         layers += [nn.Conv2d(inputs, outputs, 3, padding=1), nn.BatchNorm2d(outputs), nn.ReLU()]
         inputs = outputs
     pool = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    return Chain([("features", nn.Sequential(*layers)), ("pool", pool), ("classifier", nn.Linear(inputs, num_classes))])
+    return Chain(
+        [
+            ("features", nn.Sequential(*layers)),
+            ("pool", pool),
+            ("classifier", nn.Linear(inputs, num_classes)),
+        ]
+    )
 
 
 OWN: dict[str, Callable[..., nn.Module]] = {

@@ -1,7 +1,8 @@
 """Runs: a checked `RunSpec` in, a `Record` out.
 
-Data enter by the spec's `dataset`; `prepare` cuts them and finds (or trains) the original; `run` unlearns, scores and gathers
-provenance; `Record.save` writes the one file that pages read. A notebook hands its records to the runner by `publish`.
+Data enter by the spec's `dataset`; `prepare` cuts them and finds (or trains) the original; `run`
+unlearns, scores and gathers provenance; `Record.save` writes the one file that pages read. A
+notebook hands its records to the runner by `publish`.
 """
 
 from .cache import Cache, DamagedCacheWarning
@@ -13,7 +14,26 @@ from .sweeps import expand, frame, over_seeds, run_all, with_intervals
 from .table import COLUMNS, load_records, records_folder, table
 
 __all__ = [
-    "COLUMNS", "SCENARIOS", "SCHEMA_VERSION", "TIERS", "Cache", "DamagedCacheWarning", "Record", "RunSpec", "Task", "expand",
-    "frame", "load_records", "over_seeds", "prepare", "publish", "records_folder", "run", "run_all", "run_notebook", "run_with_result",
-    "table", "with_intervals",
-]  # fmt: skip
+    "COLUMNS",
+    "SCENARIOS",
+    "SCHEMA_VERSION",
+    "TIERS",
+    "Cache",
+    "DamagedCacheWarning",
+    "Record",
+    "RunSpec",
+    "Task",
+    "expand",
+    "frame",
+    "load_records",
+    "over_seeds",
+    "prepare",
+    "publish",
+    "records_folder",
+    "run",
+    "run_all",
+    "run_notebook",
+    "run_with_result",
+    "table",
+    "with_intervals",
+]

@@ -1,4 +1,6 @@
-"""The artefact cache: originals, retrained models and masks, named by what decides them and verified when read."""
+"""The artefact cache: originals, retrained models and masks, named by what decides them and
+verified when read.
+"""
 
 from __future__ import annotations
 
@@ -28,8 +30,9 @@ class DamagedCacheWarning(UserWarning):
 class Cache:
     """Content-addressed store of tensors and small facts.
 
-    Each artefact is ``<kind>/<key>.safetensors`` with a card ``<key>.json`` beside it that holds the file's SHA-256 and the facts. The
-    card is written last, so an artefact without a card does not exist. A lock per key lets parallel runs share one training.
+    Each artefact is ``<kind>/<key>.safetensors`` with a card ``<key>.json`` beside it that holds
+    the file's SHA-256 and the facts. The card is written last, so an artefact without a card does
+    not exist. A lock per key lets parallel runs share one training.
 
     Parameters
     ----------
@@ -39,7 +42,9 @@ class Cache:
     def __init__(self, folder: Path | str | None = None):
         self.folder = Path(folder) if folder is not None else cache_folder() / "artefacts"
 
-    def get(self, kind: str, parts: dict[str, Any], make: Callable[[Path], tuple[Tensors, dict]]) -> tuple[Tensors, dict, bool]:
+    def get(
+        self, kind: str, parts: dict[str, Any], make: Callable[[Path], tuple[Tensors, dict]]
+    ) -> tuple[Tensors, dict, bool]:
         """Read the artefact that `parts` decide, or make and store it.
 
         Parameters
@@ -52,7 +57,9 @@ class Cache:
         -------
         tensors, facts, and whether they came from the cache.
         """
-        key = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
+        key = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[
+            :32
+        ]
         path = self.folder / kind / f"{key}.safetensors"
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
@@ -80,13 +87,21 @@ class Cache:
                 raise ValueError("its checksum differs")
             return load_file(path), card["facts"]
         except (OSError, ValueError, KeyError, SafetensorError) as error:
-            warnings.warn(f"cached {path.parent.name}/{path.name} is damaged ({error}); making it again", DamagedCacheWarning, stacklevel=4)
+            warnings.warn(
+                f"cached {path.parent.name}/{path.name} is damaged ({error}); making it again",
+                DamagedCacheWarning,
+                stacklevel=4,
+            )
             card_path.unlink(missing_ok=True)
             return None
 
     def size(self) -> int:
         """Bytes in use."""
-        return sum(p.stat().st_size for p in self.folder.rglob("*") if p.is_file()) if self.folder.is_dir() else 0
+        return (
+            sum(p.stat().st_size for p in self.folder.rglob("*") if p.is_file())
+            if self.folder.is_dir()
+            else 0
+        )
 
 
 def empty() -> Tensors:

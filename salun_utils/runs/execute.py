@@ -36,8 +36,10 @@ class Task:
 
     Attributes
     ----------
-    spec, data, split, device : the settings, the data set, its cut (pixels on the device), and where it is computed.
-    original, retrained : models; original_seconds, retrained_seconds : what training them took, whenever it was.
+    spec, data, split, device : the settings, the data set, its cut (pixels on the device), and
+        where it is computed.
+    original, retrained : models; original_seconds, retrained_seconds : what training them took,
+        whenever it was.
     original_scores, retrained_scores : their `metrics.Scores` on this split.
     """
 
@@ -54,7 +56,9 @@ class Task:
 
     @cached_property
     def _retrained(self) -> tuple[nn.Module, dict, str]:
-        return self._trained(self.split.retain, derive(self.spec.seeds["training"], "retrain"), "retrained")
+        return self._trained(
+            self.split.retain, derive(self.spec.seeds["training"], "retrain"), "retrained"
+        )
 
     original = property(lambda self: self._original[0])
     original_seconds = property(lambda self: self._original[1]["seconds"])
@@ -86,24 +90,47 @@ class Task:
         """The network of the spec with fresh weights."""
         d = self.data
         return models.create(
-            self.spec.arch, num_classes=d.num_classes, channels=d.channels, image_size=d.image_size, mean=d.mean, std=d.std,
-            seed=seed, width=self.spec.width,
-        ).to(self.device)  # fmt: skip
+            self.spec.arch,
+            num_classes=d.num_classes,
+            channels=d.channels,
+            image_size=d.image_size,
+            mean=d.mean,
+            std=d.std,
+            seed=seed,
+            width=self.spec.width,
+        ).to(self.device)
 
-    def _trained(self, images: datasets.Images, seed: int, kind: str) -> tuple[nn.Module, dict, str]:
+    def _trained(
+        self, images: datasets.Images, seed: int, kind: str
+    ) -> tuple[nn.Module, dict, str]:
         positions = np.sort(images.index.cpu().numpy())
         parts = {
-            "kind": "model", "data": self.data.fingerprint, "positions": _digest(positions), "seed": seed, **self.recipe,
-            "arch": self.spec.arch, "width": self.spec.width, "device": self.device.type, "threads": torch.get_num_threads(),
+            "kind": "model",
+            "data": self.data.fingerprint,
+            "positions": _digest(positions),
+            "seed": seed,
+            **self.recipe,
+            "arch": self.spec.arch,
+            "width": self.spec.width,
+            "device": self.device.type,
+            "threads": torch.get_num_threads(),
             "code": provenance.code_fingerprint(provenance.TRAINING, network_file(self.spec.arch)),
-        }  # fmt: skip
+        }
         model = self.new_model(seed)
 
         def make(checkpoint: Path) -> tuple[dict, dict]:
-            options = dict(seed=seed, checkpoint=checkpoint, progress=self.progress, compile=self._worth_compiling, **self.recipe)
+            options = dict(
+                seed=seed,
+                checkpoint=checkpoint,
+                progress=self.progress,
+                compile=self._worth_compiling,
+                **self.recipe,
+            )
             try:
                 history = training.fit(model, images, **options)
-            except InputError:  # an interrupted training left a checkpoint that this version can't go on from
+            except (
+                InputError
+            ):  # an interrupted training left a checkpoint that this version can't go on from
                 if not checkpoint.is_file():
                     raise
                 checkpoint.unlink()
@@ -122,33 +149,60 @@ class Task:
         return self.device.type == "cuda" and self.spec.train_epochs >= 50
 
     def _scored(self, model: nn.Module, key: str) -> metrics.Scores:
-        parts = {"model": key, "split": self.split.name, "forget": _digest(self.split.forget.index.cpu().numpy()),
-                 "protocol": self.spec.protocol, "seed": self.split.seed, "code": provenance.code_fingerprint()}  # fmt: skip
-        _, facts, _ = self.cache.get("scores", parts, lambda _: (empty(), self.scores(model).to_dict()))
+        parts = {
+            "model": key,
+            "split": self.split.name,
+            "forget": _digest(self.split.forget.index.cpu().numpy()),
+            "protocol": self.spec.protocol,
+            "seed": self.split.seed,
+            "code": provenance.code_fingerprint(),
+        }
+        _, facts, _ = self.cache.get(
+            "scores", parts, lambda _: (empty(), self.scores(model).to_dict())
+        )
         return metrics.Scores(**facts)
 
     def scores(self, model: nn.Module) -> metrics.Scores:
         """UA, RA, TA and MIA of any model on this task's split."""
-        return metrics.evaluate(model, self.split, protocol=self.spec.protocol, seed=self.split.seed)
+        return metrics.evaluate(
+            model, self.split, protocol=self.spec.protocol, seed=self.split.seed
+        )
 
     def validation_accuracy(self, model: nn.Module) -> float | None:
-        """Per cent of the validation pictures that a model gets right; None where there are none. What one has without a test set."""
+        """Per cent of the validation pictures that a model gets right; None where there are none.
+        What one has without a test set.
+        """
         held_out = self.split.validation
-        return metrics.accuracy(metrics.predict_logits(model, held_out), held_out.labels) if len(held_out) else None
+        return (
+            metrics.accuracy(metrics.predict_logits(model, held_out), held_out.labels)
+            if len(held_out)
+            else None
+        )
 
     def mask(self) -> tuple[SaliencyMask | None, dict[str, float]]:
-        """The mask that the spec asks for and the wall and processor seconds it took to make, from the cache if it is there."""
+        """The mask that the spec asks for and the wall and processor seconds it took to make, from
+        the cache if it is there.
+        """
         effective = self.spec.effective
         rule, keep, seed = effective["mask"], self.spec.keep, derive(self.spec.seed, "mask")
         if rule in (None, "none"):
             return None, {"seconds": 0.0, "cpu_seconds": 0.0}
-        parts = {"kind": "mask", "model": self._original[2], "forget": _digest(self.split.forget.index.cpu().numpy()),
-                 "rule": rule, "keep": keep, "seed": seed if rule == "random" else None}  # fmt: skip
+        parts = {
+            "kind": "mask",
+            "model": self._original[2],
+            "forget": _digest(self.split.forget.index.cpu().numpy()),
+            "rule": rule,
+            "keep": keep,
+            "seed": seed if rule == "random" else None,
+        }
 
         def make(_: Path) -> tuple[dict, dict]:
             started, cpu_started = time.perf_counter(), time.process_time()
             built = build_mask(rule, self.original, self.split, keep=keep, seed=seed)
-            spent = {"seconds": time.perf_counter() - started, "cpu_seconds": time.process_time() - cpu_started}
+            spent = {
+                "seconds": time.perf_counter() - started,
+                "cpu_seconds": time.process_time() - cpu_started,
+            }
             return built.packed(), {**spent, "shapes": built.shapes, "rule": built.rule}
 
         packed, facts, _ = self.cache.get("masks", parts, make)
@@ -156,23 +210,32 @@ class Task:
 
 
 def prepare(spec: RunSpec, *, cache: Cache | None = None, progress: bool = False) -> Task:
-    """Load the data and cut the split; models are trained (or read from the cache) when first asked for."""
+    """Load the data and cut the split; models are trained (or read from the cache) when first asked
+    for.
+    """
     data = load_dataset(spec)
     device = pick_device(spec.device)
     cache, scores = cache or Cache(), None
-    if spec.scenario in scenarios.SCORED:  # the original doesn't depend on what is to be forgotten: that of any split of this seed will do
-        anywhere = scenarios.make_split(data, "random", seed=spec.seeds["split"], forget_fraction=spec.forget_fraction)
+    # the original doesn't depend on what is to be forgotten: that of any split of this seed will do
+    if spec.scenario in scenarios.SCORED:
+        anywhere = scenarios.make_split(
+            data, "random", seed=spec.seeds["split"], forget_fraction=spec.forget_fraction
+        )
         reference = Task(spec, data, anywhere.to(device), device, cache, progress).original
         scores = scenarios.scenario_scores(reference, data, spec.scenario)
     return Task(spec, data, make_split(data, spec, scores).to(device), device, cache, progress)
 
 
-def run(spec: RunSpec, *, task: Task | None = None, cache: Cache | None = None, progress: bool = False) -> Record:
-    """Unlearn as `spec` says, score the result beside Retrain and the original, and return the record (not yet written).
+def run(
+    spec: RunSpec, *, task: Task | None = None, cache: Cache | None = None, progress: bool = False
+) -> Record:
+    """Unlearn as `spec` says, score the result beside Retrain and the original, and return the
+    record (not yet written).
 
     Raises
     ------
-    InputError : for settings that don't fit the data. TrainingDivergedError : when a loss or an answer is not finite.
+    InputError : for settings that don't fit the data. TrainingDivergedError : when a loss or an
+        answer is not finite.
     """
     return run_with_result(spec, task=task, cache=cache, progress=progress)[0]
 
@@ -181,27 +244,54 @@ def run_with_result(
     spec: RunSpec, *, task: Task | None = None, cache: Cache | None = None, progress: bool = False
 ) -> tuple[Record, UnlearnResult]:
     """As `run`, and the unlearned model, its mask and its time as well."""
-    task = with_spec(task, spec) if task is not None else prepare(spec, cache=cache, progress=progress)
+    task = (
+        with_spec(task, spec) if task is not None else prepare(spec, cache=cache, progress=progress)
+    )
     if spec.method == "retrain" and not spec.params:  # the reference itself
         own = METHODS["retrain"].parameters({})
-        result = UnlearnResult(task.retrained, task.retrained_seconds, None, own, task.retrained_cpu_seconds)
+        result = UnlearnResult(
+            task.retrained, task.retrained_seconds, None, own, task.retrained_cpu_seconds
+        )
     else:
         params = {"augment": spec.augment, **spec.params}
         mask, spent = task.mask()
         result = unlearn(
-            spec.method, task.original, task.split, seed=spec.seed, mask=mask if mask is not None else "none", keep=spec.keep, **params
+            spec.method,
+            task.original,
+            task.split,
+            seed=spec.seed,
+            mask=mask if mask is not None else "none",
+            keep=spec.keep,
+            **params,
         )
         wall, cpu = result.seconds + spent["seconds"], result.cpu_seconds + spent["cpu_seconds"]
         result = UnlearnResult(result.model, wall, mask, result.params, cpu)
     return make_record(task, result), result
 
 
-START = ("dataset", "scenario", "forget_fraction", "forget_class", "indices", "arch", "width", "train_epochs", "train_lr", "train_schedule",
-         "train_batch_size", "train_images", "augment", "protocol", "device")  # fmt: skip
+START = (
+    "dataset",
+    "scenario",
+    "forget_fraction",
+    "forget_class",
+    "indices",
+    "arch",
+    "width",
+    "train_epochs",
+    "train_lr",
+    "train_schedule",
+    "train_batch_size",
+    "train_images",
+    "augment",
+    "protocol",
+    "device",
+)
 
 
 def differing(a: RunSpec, b: RunSpec) -> list[str]:
-    """Settings by which two runs start from other data, another split or another network; none when they can share a `Task`."""
+    """Settings by which two runs start from other data, another split or another network; none when
+    they can share a `Task`.
+    """
     names = [n for n in START if getattr(a, n) != getattr(b, n)]
     return names + [f"{n} seed" for n in ("split", "training") if a.seeds[n] != b.seeds[n]]
 
@@ -223,18 +313,39 @@ def make_record(task: Task, result: UnlearnResult) -> Record:
     """Score a result and gather its provenance."""
     scores, reference = task.scores(result.model), task.retrained_scores
     gap = scores.gap(reference)
-    validation = {"unlearned": task.validation_accuracy(result.model), "original": task.validation_accuracy(task.original)}
-    mask = {} if result.mask is None else {"rule": result.mask.rule, "density": result.mask.density, "weights": result.mask.numel}
+    validation = {
+        "unlearned": task.validation_accuracy(result.model),
+        "original": task.validation_accuracy(task.original),
+    }
+    mask = (
+        {}
+        if result.mask is None
+        else {
+            "rule": result.mask.rule,
+            "density": result.mask.density,
+            "weights": result.mask.numel,
+        }
+    )
     return Record(
-        **_provenance(task), scores=scores.to_dict(), reference=reference.to_dict(),
-        original=task.original_scores.to_dict(), gap={**gap.to_dict(), "average": gap.average}, seconds=result.seconds,
-        cpu_seconds=result.cpu_seconds, reference_seconds=task.retrained_seconds, reference_cpu_seconds=task.retrained_cpu_seconds,
-        original_seconds=task.original_seconds, mask=mask, measurements={"validation": validation},
-    )  # fmt: skip
+        **_provenance(task),
+        scores=scores.to_dict(),
+        reference=reference.to_dict(),
+        original=task.original_scores.to_dict(),
+        gap={**gap.to_dict(), "average": gap.average},
+        seconds=result.seconds,
+        cpu_seconds=result.cpu_seconds,
+        reference_seconds=task.retrained_seconds,
+        reference_cpu_seconds=task.retrained_cpu_seconds,
+        original_seconds=task.original_seconds,
+        mask=mask,
+        measurements={"validation": validation},
+    )
 
 
 def diverged_record(task: Task, spec: RunSpec, error: Exception) -> Record:
-    """The record of a run that ended in numbers that are not finite: without scores, and with what was said in its measurements."""
+    """The record of a run that ended in numbers that are not finite: without scores, and with what
+    was said in its measurements.
+    """
     return Record(**_provenance(with_spec(task, spec)), measurements={"diverged": str(error)})
 
 
@@ -242,18 +353,35 @@ def _provenance(task: Task) -> dict[str, Any]:
     """What a record says of where it comes from."""
     spec, split = task.spec, task.split
     return {
-        "id": spec.id, "tier": spec.tier, "spec": spec.effective | {"dataset": task.data.name}, "seeds": spec.seeds,
+        "id": spec.id,
+        "tier": spec.tier,
+        "spec": spec.effective | {"dataset": task.data.name},
+        "seeds": spec.seeds,
         "data": {
-            "name": task.data.name, "note": spec.data_note or task.data.note, "fingerprint": task.data.fingerprint, "scenario": split.name,
-            "forget": len(split.forget), "retain": len(split.retain), "validation": len(split.validation), "test": len(split.test),
+            "name": task.data.name,
+            "note": spec.data_note or task.data.note,
+            "fingerprint": task.data.fingerprint,
+            "scenario": split.name,
+            "forget": len(split.forget),
+            "retain": len(split.retain),
+            "validation": len(split.validation),
+            "test": len(split.test),
         },
-        "device": provenance.device_facts(task.device), "packages": provenance.package_versions(),
-        "code": {"commit": provenance.commit(), "fingerprint": run_fingerprint(spec.method, spec.arch, spec.mask)},
-    }  # fmt: skip
+        "device": provenance.device_facts(task.device),
+        "packages": provenance.package_versions(),
+        "code": {
+            "commit": provenance.commit(),
+            "fingerprint": run_fingerprint(spec.method, spec.arch, spec.mask),
+        },
+    }
 
 
-def run_fingerprint(method: str, arch: str, mask: str | None = None, also: Iterable[str] = ()) -> str:
-    """Fingerprint of the code that decides a run: the core, the network, the method, the mask, and the files named in `also`."""
+def run_fingerprint(
+    method: str, arch: str, mask: str | None = None, also: Iterable[str] = ()
+) -> str:
+    """Fingerprint of the code that decides a run: the core, the network, the method, the mask, and
+    the files named in `also`.
+    """
     rule = METHODS[method].mask if mask is None else mask
     own = [network_file(arch), _within_package(METHODS[method].run)]
     if rule not in (None, "none"):
@@ -268,11 +396,17 @@ def network_file(arch: str) -> str:
 
 def _within_package(function: Callable) -> str:
     file = Path(inspect.getsourcefile(function) or "")
-    return file.relative_to(provenance.PACKAGE).as_posix() if file.is_relative_to(provenance.PACKAGE) else str(file)
+    return (
+        file.relative_to(provenance.PACKAGE).as_posix()
+        if file.is_relative_to(provenance.PACKAGE)
+        else str(file)
+    )
 
 
 def load_dataset(spec: RunSpec, *, size: int | None = None) -> datasets.Dataset:
-    """The data set of a spec: a known name, a folder of that name in ``$SALUN_DATA``, or a path; `size` as in `data.load`."""
+    """The data set of a spec: a known name, a folder of that name in ``$SALUN_DATA``, or a path;
+    `size` as in `data.load`.
+    """
     name = spec.dataset
     if name not in datasets.NAMES and not Path(name).exists():
         beside = data_folder() / name
@@ -286,23 +420,48 @@ def load_dataset(spec: RunSpec, *, size: int | None = None) -> datasets.Dataset:
 
 
 def _thinned(data: datasets.Dataset, count: int) -> datasets.Dataset:
-    """The first pictures of each class, `count` in all, in file order; all of them where there are no more."""
+    """The first pictures of each class, `count` in all, in file order; all of them where there are
+    no more.
+    """
     each, labels = count // data.num_classes, data.train.labels
     if count >= len(labels):
         return data
     if not each:
-        raise InputError(f"train_images must be at least {data.num_classes}, one for each class, not {count}")
-    chosen = torch.cat([(labels == c).nonzero().flatten()[:each] for c in range(data.num_classes)]).sort().values
+        raise InputError(
+            f"train_images must be at least {data.num_classes}, one for each class, not {count}"
+        )
+    chosen = (
+        torch.cat([(labels == c).nonzero().flatten()[:each] for c in range(data.num_classes)])
+        .sort()
+        .values
+    )
     part = data.train.subset(chosen)
-    return datasets.Dataset(data.name, datasets.Images(part.pixels, part.labels), data.test, data.classes, data.mean, data.std, data.note)
+    return datasets.Dataset(
+        data.name,
+        datasets.Images(part.pixels, part.labels),
+        data.test,
+        data.classes,
+        data.mean,
+        data.std,
+        data.note,
+    )
 
 
-def make_split(data: datasets.Dataset, spec: RunSpec, scores: torch.Tensor | None = None) -> ForgetSplit:
-    """Cut `data` as the spec says; scenarios by memorisation need the `scores` of `scenario_scores`."""
+def make_split(
+    data: datasets.Dataset, spec: RunSpec, scores: torch.Tensor | None = None
+) -> ForgetSplit:
+    """Cut `data` as the spec says; scenarios by memorisation need the `scores` of
+    `scenario_scores`.
+    """
     return scenarios.make_split(
-        data, spec.scenario, seed=spec.seeds["split"], forget_fraction=spec.forget_fraction, forget_class=spec.forget_class,
-        indices=_read_indices(spec.indices) if spec.scenario == "indices" else None, scores=scores,
-    )  # fmt: skip
+        data,
+        spec.scenario,
+        seed=spec.seeds["split"],
+        forget_fraction=spec.forget_fraction,
+        forget_class=spec.forget_class,
+        indices=_read_indices(spec.indices) if spec.scenario == "indices" else None,
+        scores=scores,
+    )
 
 
 def _read_indices(path: str) -> list[int]:
@@ -311,7 +470,9 @@ def _read_indices(path: str) -> list[int]:
     except OSError as error:
         raise InputError(f"indices: can't read {path} ({error.strerror})") from error
     if not words or not all(w.isdecimal() for w in words):
-        raise InputError(f"indices: {path} must hold whole numbers separated by blanks, commas or lines")
+        raise InputError(
+            f"indices: {path} must hold whole numbers separated by blanks, commas or lines"
+        )
     return [int(w) for w in words]
 
 
@@ -323,7 +484,9 @@ def pick_device(name: str) -> torch.device:
         device = torch.device(name)
     except RuntimeError:
         raise InputError(f"there is no device {name!r}; allowed: auto, cpu, cuda, cuda:N") from None
-    if device.type == "cuda" and not (torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()):
+    if device.type == "cuda" and not (
+        torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
+    ):
         raise InputError(f"device {name} is not there: {torch.cuda.device_count()} GPUs found")
     return device
 

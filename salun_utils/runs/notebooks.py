@@ -28,21 +28,29 @@ MIME = "application/vnd.salun.record+json"
 
 
 class RunFailedError(RuntimeError):
-    """The notebook stopped with an error that isn't the caller's; its name, message and configuration in one line."""
+    """The notebook stopped with an error that isn't the caller's; its name, message and
+    configuration in one line.
+    """
 
 
 def publish(*records: Record) -> None:
-    """Hand records to whoever executes this notebook: they travel in the cell's output, in no file of the notebook's own."""
+    """Hand records to whoever executes this notebook: they travel in the cell's output, in no file
+    of the notebook's own.
+    """
     from IPython.display import display
 
     lines = [f"{r.id}: " + ", ".join(f"{k} {v:.2f}" for k, v in _shown(r).items()) for r in records]
-    payload = [r.model_dump(mode="json", exclude_defaults=True) | {"created": r.created} for r in records]
+    payload = [
+        r.model_dump(mode="json", exclude_defaults=True) | {"created": r.created} for r in records
+    ]
     display({MIME: {"records": payload}, "text/plain": "\n".join(lines) or "no record"}, raw=True)
 
 
 def _shown(record: Record) -> dict[str, float]:
     figures = record.scores if record.scores else record.measurements
-    return {k: v for k, v in figures.items() if isinstance(v, int | float) and not isinstance(v, bool)}
+    return {
+        k: v for k, v in figures.items() if isinstance(v, int | float) and not isinstance(v, bool)
+    }
 
 
 def run_notebook(
@@ -71,7 +79,8 @@ def run_notebook(
     Raises
     ------
     InputError : an unknown parameter, a value out of range, an unreadable notebook.
-    RunFailedError : any other error inside the notebook. The executed notebook, up to the error, stays as the log; no record is written.
+    RunFailedError : any other error inside the notebook. The executed notebook, up to the error,
+        stays as the log; no record is written.
     """
     path = notebook_path(notebook)
     effective = check_parameters(path, parameters or {})
@@ -86,7 +95,9 @@ def run_notebook(
     _check_writable(record_path, log_path)
     started = time.perf_counter()
     with _kernel_manager() as manager:
-        executed = _execute(path, log_path, _absolute(parameters or {}), effective, progress, manager)
+        executed = _execute(
+            path, log_path, _absolute(parameters or {}), effective, progress, manager
+        )
     measured = {"parameters": effective, "wall_seconds": round(time.perf_counter() - started, 2)}
     record = _gather(executed, name, path.stem, tier, measured, code)
     record.write(record_path)
@@ -95,7 +106,9 @@ def run_notebook(
 
 def notebook_path(notebook: str | os.PathLike) -> Path:
     """The .ipynb file meant; raises `InputError` when it isn't there."""
-    path = Path(notebook).with_suffix(".ipynb") if Path(notebook).suffix == ".py" else Path(notebook)
+    path = (
+        Path(notebook).with_suffix(".ipynb") if Path(notebook).suffix == ".py" else Path(notebook)
+    )
     if path.suffix != ".ipynb" or not path.is_file():
         raise InputError(f"there is no notebook {notebook}")
     return path
@@ -107,7 +120,9 @@ def finished(record_path: Path, code: Mapping[str, str], fingerprint: str = "") 
         return None
     with contextlib.suppress(InputError):
         record = Record.read(record_path)
-        same_data = not fingerprint or all(r.data.get("fingerprint") in (None, fingerprint) for r in record.flat())
+        same_data = not fingerprint or all(
+            r.data.get("fingerprint") in (None, fingerprint) for r in record.flat()
+        )
         if same_data and all(record.code.get(k, v) == v for k, v in code.items()):
             return record
     return None
@@ -115,23 +130,30 @@ def finished(record_path: Path, code: Mapping[str, str], fingerprint: str = "") 
 
 def run_name(path: Path, effective: Mapping[str, Any]) -> str:
     """File name of a run: the notebook, what is most telling, and a digest of all parameters."""
-    digest = hashlib.sha256(json.dumps(effective, sort_keys=True, default=str).encode()).hexdigest()[:10]
+    digest = hashlib.sha256(
+        json.dumps(effective, sort_keys=True, default=str).encode()
+    ).hexdigest()[:10]
     telling = [str(effective[k]) for k in ("method", "eraser") if effective.get(k)]
     telling += [f"s{effective['seed']}"] if "seed" in effective else []
     return "-".join([path.stem, *telling, digest])
 
 
-# -- execution ------------------------------------------------------------------------------------------------------------------
+# -- execution
+# ------------------------------------------------------------------------------------------------------------------
 
 
 def code_of(path: Path, effective: Mapping[str, Any]) -> dict[str, str]:
     """Digests of the notebook and of the library, by which a record is known to be of this code."""
-    return {"cells": notebook_digest(path, effective.get("parts")), "fingerprint": _library_digest(path, effective)}
+    return {
+        "cells": notebook_digest(path, effective.get("parts")),
+        "fingerprint": _library_digest(path, effective),
+    }
 
 
 def notebook_digest(path: Path, part: object = None) -> str:
-    """Digest of a notebook's code cells: prose and outputs don't count, comments and layout neither, nor do the default parameters,
-    since a record holds those in force, nor cells tagged `recorded`, which only read records. Where a run has a parameter called `parts`,
+    """Digest of a notebook's code cells: prose and outputs don't count, comments and layout
+    neither, nor do the default parameters, since a record holds those in force, nor cells tagged
+    `recorded`, which only read records. Where a run has a parameter called `parts`,
     cells tagged `part-NAME` count only in runs of that part."""
     parts = []
     for source in _deciding(path, part):
@@ -143,28 +165,43 @@ def notebook_digest(path: Path, part: object = None) -> str:
 
 
 def _deciding(path: Path, part: object = None) -> list[str]:
-    """Sources of the code cells that can decide a run, of one part of the notebook where it has several."""
+    """Sources of the code cells that can decide a run, of one part of the notebook where it has
+    several.
+    """
     import nbformat
 
     def counts(tags: list[str]) -> bool:
         parts = {tag for tag in tags if tag.startswith("part-")}
-        return not {"parameters", "recorded"} & set(tags) and (part is None or not parts or f"part-{part}" in parts)
+        return not {"parameters", "recorded"} & set(tags) and (
+            part is None or not parts or f"part-{part}" in parts
+        )
 
     code = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
     return [c.source for c in code if counts(c.metadata.get("tags", []))]
 
 
 def notebook_modules(path: Path, part: object = None) -> list[str]:
-    """Files of this package that a notebook's code cells name in ``from salun_utils… import …``, relative to the package; cells that don't
+    """Files of this package that a notebook's code cells name in ``from salun_utils… import …``,
+    relative to the package; cells that don't
     count in `notebook_digest` don't count here."""
     found: dict[str, None] = {}
     for source in _deciding(path, part):
         with contextlib.suppress(SyntaxError):  # a magic, such as %pip
             for node in ast.walk(ast.parse(source)):
-                if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == provenance.PACKAGE.name:
+                if (
+                    isinstance(node, ast.ImportFrom)
+                    and (node.module or "").split(".")[0] == provenance.PACKAGE.name
+                ):
                     parts = node.module.split(".")[1:]
-                    places = ["/".join(parts), *("/".join([*parts, alias.name]) for alias in node.names)]
-                    found |= {f"{place}.py": None for place in places if (provenance.PACKAGE / f"{place}.py").is_file()}
+                    places = [
+                        "/".join(parts),
+                        *("/".join([*parts, alias.name]) for alias in node.names),
+                    ]
+                    found |= {
+                        f"{place}.py": None
+                        for place in places
+                        if (provenance.PACKAGE / f"{place}.py").is_file()
+                    }
     return list(found)
 
 
@@ -174,17 +211,27 @@ def _library_digest(path: Path, effective: Mapping[str, Any]) -> str:
     if effective.get("sweep"):
         found = {run_fingerprint(spec.method, spec.arch, spec.mask) for spec in sweep_of(effective)}
         return hashlib.sha256("".join(sorted(found)).encode()).hexdigest()[:16]
-    method, modules = str(effective.get("method", "")), notebook_modules(path, effective.get("parts"))
+    method, modules = (
+        str(effective.get("method", "")),
+        notebook_modules(path, effective.get("parts")),
+    )
     if several := _methods_of(effective):
-        found = {run_fingerprint(name, str(effective.get("arch", "small-cnn")), None, modules) for name in several}
+        found = {
+            run_fingerprint(name, str(effective.get("arch", "small-cnn")), None, modules)
+            for name in several
+        }
         return hashlib.sha256("".join(sorted(found)).encode()).hexdigest()[:16]
     if method not in METHODS:
         return provenance.code_fingerprint(provenance.CORE, *modules)
-    return run_fingerprint(method, str(effective.get("arch", "small-cnn")), effective.get("mask"), modules)
+    return run_fingerprint(
+        method, str(effective.get("arch", "small-cnn")), effective.get("mask"), modules
+    )
 
 
 def _methods_of(effective: Mapping[str, Any]) -> list[str]:
-    """Names in a parameter `methods`, JSON of an object by method, which a notebook has that runs several; otherwise none."""
+    """Names in a parameter `methods`, JSON of an object by method, which a notebook has that runs
+    several; otherwise none.
+    """
     try:
         several = json.loads(effective.get("methods") or "{}")
     except (TypeError, ValueError):
@@ -202,16 +249,27 @@ def _check_writable(*paths: Path) -> None:
         path.with_name(f".{path.name}.probe").unlink()
 
 
-def _execute(path: Path, log_path: Path, parameters: dict, effective: Mapping[str, Any], progress: bool, manager: type):
+def _execute(
+    path: Path,
+    log_path: Path,
+    parameters: dict,
+    effective: Mapping[str, Any],
+    progress: bool,
+    manager: type,
+):
     import nbformat
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
     logging.getLogger("papermill").setLevel(logging.ERROR)
     options = dict(
-        parameters=parameters, kernel_name="python3", progress_bar=progress, log_output=False, cwd=str(path.parent),
+        parameters=parameters,
+        kernel_name="python3",
+        progress_bar=progress,
+        log_output=False,
+        cwd=str(path.parent),
         kernel_manager_class=manager,
-    )  # fmt: skip
+    )
     for attempt in (1, 2):
         try:
             papermill.execute_notebook(str(path), str(log_path), **options)
@@ -221,7 +279,9 @@ def _execute(path: Path, log_path: Path, parameters: dict, effective: Mapping[st
             if error.ename == "InputError":
                 raise InputError(line) from None
             if error.ename in ("OSError", "PermissionError"):  # a full or read-only cache folder
-                raise InputError(f"{line} (the cache is in {cache_folder()}; SALUN_CACHE names another folder)") from None
+                raise InputError(
+                    f"{line} (the cache is in {cache_folder()}; SALUN_CACHE names another folder)"
+                ) from None
             raise _failed(path, f"{error.ename}: {line[:500]}", effective, log_path) from None
         except OSError:
             log_path.unlink(missing_ok=True)  # a full disk leaves half a notebook
@@ -229,15 +289,27 @@ def _execute(path: Path, log_path: Path, parameters: dict, effective: Mapping[st
         except Exception as error:  # parallel starts can clash over the kernel's ports: once more
             if attempt == 2 or not _is_port_clash(error):
                 said = " ".join(str(error).split()) or "no message"
-                raise _failed(path, f"{type(error).__name__}: {said[:500]}", effective, log_path) from error
+                raise _failed(
+                    path, f"{type(error).__name__}: {said[:500]}", effective, log_path
+                ) from error
 
 
 def _absolute(parameters: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters with paths of this folder made absolute, since the notebook runs in its own."""
     texts = {k: v for k, v in parameters.items() if isinstance(v, str) and v not in NAMES}
-    files, models = ("dataset", "data", "indices", "prompts", "harmless"), ("model", "judge", "clip")
+    files, models = (
+        ("dataset", "data", "indices", "prompts", "harmless"),
+        (
+            "model",
+            "judge",
+            "clip",
+        ),
+    )
     paths = {k: v for k, v in texts.items() if k in files or (k in models and "/" in v)}
-    return {**parameters, **{k: str(Path(v).resolve()) for k, v in paths.items() if v and Path(v).exists()}}
+    return {
+        **parameters,
+        **{k: str(Path(v).resolve()) for k, v in paths.items() if v and Path(v).exists()},
+    }
 
 
 def _failed(path: Path, what: str, effective: Mapping[str, Any], log_path: Path) -> RunFailedError:
@@ -247,23 +319,43 @@ def _failed(path: Path, what: str, effective: Mapping[str, Any], log_path: Path)
 
 @contextlib.contextmanager
 def _kernel_manager() -> Iterator[type]:
-    """Talk to the kernel through files in place of TCP ports, which parallel runs could snatch from each other."""
+    """Talk to the kernel through files in place of TCP ports, which parallel runs could snatch from
+    each other.
+    """
     from jupyter_client.manager import AsyncKernelManager
 
     if os.name == "nt":  # Windows has no such sockets
         yield AsyncKernelManager
         return
     with tempfile.TemporaryDirectory(prefix="salun-", ignore_cleanup_errors=True) as folder:
-        sockets = os.path.join(folder, "k")  # unique, and short: a socket's path has at most 107 characters
-        yield type("FileSocketKernelManager", (AsyncKernelManager,), {"transport": "ipc", "ip": sockets})
+        # unique, and short: a socket's path has at most 107 characters
+        sockets = os.path.join(folder, "k")
+        yield type(
+            "FileSocketKernelManager", (AsyncKernelManager,), {"transport": "ipc", "ip": sockets}
+        )
 
 
 def _is_port_clash(error: Exception) -> bool:
     text = f"{type(error).__name__} {error}".lower()
-    return any(sign in text for sign in ("address already in use", "zmqerror", "kernel died before replying", "kernel didn't respond"))
+    return any(
+        sign in text
+        for sign in (
+            "address already in use",
+            "zmqerror",
+            "kernel died before replying",
+            "kernel didn't respond",
+        )
+    )
 
 
-def _gather(executed: Any, name: str, notebook: str, tier: str, measured: Mapping[str, Any], code: dict[str, str]) -> Record:
+def _gather(
+    executed: Any,
+    name: str,
+    notebook: str,
+    tier: str,
+    measured: Mapping[str, Any],
+    code: dict[str, str],
+) -> Record:
     """One record out of those the notebook published."""
     found = []
     for cell in executed.cells:
@@ -271,10 +363,20 @@ def _gather(executed: Any, name: str, notebook: str, tier: str, measured: Mappin
             payload = output.get("data", {}).get(MIME)
             if payload:
                 found += [Record.model_validate(r) for r in payload["records"]]
-    shared = {"id": name, "tier": tier, "notebook": notebook, "packages": provenance.package_versions(),
-              "code": {**code, "commit": provenance.commit()}}  # fmt: skip
+    shared = {
+        "id": name,
+        "tier": tier,
+        "notebook": notebook,
+        "packages": provenance.package_versions(),
+        "code": {**code, "commit": provenance.commit()},
+    }
     if len(found) == 1:
         only = found[0]
         return only.model_copy(update={**shared, "measurements": {**only.measurements, **measured}})
     children = [r.model_copy(update={"tier": tier, "notebook": notebook}) for r in found]
-    return Record.together(children, **shared, measurements=dict(measured), device=provenance.device_facts(pick_device("auto")))
+    return Record.together(
+        children,
+        **shared,
+        measurements=dict(measured),
+        device=provenance.device_facts(pick_device("auto")),
+    )

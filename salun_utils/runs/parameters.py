@@ -25,7 +25,9 @@ from .sweeps import expand
 
 
 def check_parameters(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
-    """All parameters of a notebook, `given` over its defaults, with names, types and ranges checked."""
+    """All parameters of a notebook, `given` over its defaults, with names, types and ranges
+    checked.
+    """
     defaults = notebook_parameters(path)
     for name in given:
         if name not in defaults:
@@ -36,7 +38,9 @@ def check_parameters(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def check_data(effective: Mapping[str, Any]) -> None:
-    """Check that the data set can be loaded, that it has the class to be forgotten, and that the device is there."""
+    """Check that the data set can be loaded, that it has the class to be forgotten, and that the
+    device is there.
+    """
     pick_device(str(effective.get("device") or "auto"))
     if trial := generation_trial(effective):
         trial.check_present()
@@ -59,11 +63,17 @@ def notebook_parameters(path: Path) -> dict[str, Any]:
         return {}
     found = {}
     for node in ast.parse(cell.source).body:
-        if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
+        if (
+            isinstance(node, ast.Assign)
+            and len(node.targets) == 1
+            and isinstance(node.targets[0], ast.Name)
+        ):
             try:
                 found[node.targets[0].id] = ast.literal_eval(node.value)
             except ValueError:
-                raise InputError(f"{path.name}: parameter {node.targets[0].id!r} is no plain scalar") from None
+                raise InputError(
+                    f"{path.name}: parameter {node.targets[0].id!r} is no plain scalar"
+                ) from None
     return found
 
 
@@ -81,14 +91,18 @@ def parse_value(text: str) -> Any:
 
 def _typed(name: str, value: Any, default: Any) -> Any:
     """`value` as the type of the default; a whole number is accepted where a fraction is expected."""
-    if default is None or value is None or name in ("forget_class", "concept"):  # a class may be given by index or by name
+    # a class may be given by index or by name
+    if default is None or value is None or name in ("forget_class", "concept"):
         return value
     if isinstance(default, bool) or isinstance(value, bool):
         ok = isinstance(value, bool) and isinstance(default, bool)
     elif isinstance(default, int):
         ok = isinstance(value, int)
     elif isinstance(default, float):
-        ok, value = isinstance(value, int | float), float(value) if isinstance(value, int | float) else value
+        ok, value = (
+            isinstance(value, int | float),
+            (float(value) if isinstance(value, int | float) else value),
+        )
     else:
         ok, value = True, str(value)
     if not ok:
@@ -139,8 +153,8 @@ def sweep_of(effective: Mapping[str, Any]) -> list[RunSpec]:
 def generation_trial(effective: Mapping[str, Any]) -> Any:
     """The trial of generation that the parameters describe, checked; None where they describe none.
 
-    A `concept` to erase makes it a `Trial`, or a `RelearningTrial` where there are `lessons` after it; one to `forget`, of which the model
-    draws the pictures itself, a `HarmfulTrial`.
+    A `concept` to erase makes it a `Trial`, or a `RelearningTrial` where there are `lessons` after
+    it; one to `forget`, of which the model draws the pictures itself, a `HarmfulTrial`.
     """
     if not effective.get("eraser"):
         return None
@@ -161,7 +175,9 @@ def generation_trial(effective: Mapping[str, Any]) -> Any:
 
 def _dataset_name(effective: Mapping[str, Any]) -> str:
     """The data set that a run names: `dataset`, or `data` where it makes a generator forget."""
-    return str(effective.get("dataset") or (effective.get("data") if effective.get("eraser") else "") or "")
+    return str(
+        effective.get("dataset") or (effective.get("data") if effective.get("eraser") else "") or ""
+    )
 
 
 def _json_parameters(effective: Mapping[str, Any]) -> dict[str, Any]:
@@ -181,7 +197,11 @@ def _json_parameters(effective: Mapping[str, Any]) -> dict[str, Any]:
 def data_fingerprint(effective: Mapping[str, Any]) -> str:
     """Fingerprint of the data set that the parameters name; "" when they name none."""
     name = _dataset_name(effective)
-    return _dataset(name, effective.get("train_images"), effective.get("image_size")).fingerprint if name else ""
+    return (
+        _dataset(name, effective.get("train_images"), effective.get("image_size")).fingerprint
+        if name
+        else ""
+    )
 
 
 @functools.lru_cache(maxsize=4)

@@ -1,13 +1,16 @@
-"""Figures that other people published and this book did not measure: CIFAR-10, ResNet-18, random forgetting, ten trials.
+"""Figures that other people published and this book did not measure: CIFAR-10, ResNet-18, random
+forgetting, ten trials.
 
-Source: Fan et al., SalUn, ICLR 2024. `book/published.md` shows the same figures with remarks on them.
+Source: Fan et al., SalUn, ICLR 2024. `book/published.md` shows the same figures with remarks on
+them.
 """
 
 from __future__ import annotations
 
 import pandas as pd
 
-COLUMNS = ("ua", "ra", "ta", "mia", "avg_gap", "minutes")  # per cent, points, and run time, whose unit is not stated there
+# per cent, points, and run time, whose unit is not stated there
+COLUMNS = ("ua", "ra", "ta", "mia", "avg_gap", "minutes")
 RANDOM: dict[str, dict[str, tuple[float, ...]]] = {
     "random-10": {
         "retrain": (5.24, 100.00, 94.26, 12.88, 0, 43.29),
@@ -45,7 +48,9 @@ CLASS_WISE: dict[str, tuple[float, float, float]] = {
 
 
 def published(scenario: str) -> pd.DataFrame:
-    """The published rows of "random-10" or "random-50" (`COLUMNS`), or of "class" (UA, RA, TA), by method."""
+    """The published rows of "random-10" or "random-50" (`COLUMNS`), or of "class" (UA, RA, TA), by
+    method.
+    """
     if scenario == "class":
         return pd.DataFrame.from_dict(CLASS_WISE, orient="index", columns=list(COLUMNS[:3]))
     return pd.DataFrame.from_dict(RANDOM[scenario], orient="index", columns=list(COLUMNS))

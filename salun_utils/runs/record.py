@@ -1,4 +1,6 @@
-"""`Record`: what one run left behind. One small JSON file, written last, and the only thing that pages read."""
+"""`Record`: what one run left behind. One small JSON file, written last, and the only thing that
+pages read.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,8 @@ from ..files import atomic
 SCHEMA_VERSION = 1
 WARM = "warm"  # a measurement: the libraries had started before the run's time was taken
 # Of several runs in one record, what is alike in all is written once.
-INHERITED = ("spec", "seeds", "reference", "original", "data", "device", "packages", "code")  # key by key
+# key by key
+INHERITED = ("spec", "seeds", "reference", "original", "data", "device", "packages", "code")
 INHERITED_VALUES = ("reference_seconds", "reference_cpu_seconds", "original_seconds")
 
 
@@ -25,13 +28,17 @@ class Record(BaseModel):
 
     Attributes
     ----------
-    id, tier, notebook : its name, its collection, and the notebook that made it ("" when made without one).
+    id, tier, notebook : its name, its collection, and the notebook that made it ("" when made
+        without one).
     spec : every setting in force. seeds : split, training and unlearning, apart.
-    scores : of the unlearned model; reference, original : of Retrain and of the model before, on the same split.
+    scores : of the unlearned model; reference, original : of Retrain and of the model before, on
+        the same split.
     gap : signed differences to the reference and their mean absolute value ("average").
-    seconds : wall time of unlearning; reference_seconds, original_seconds : of the trainings. cpu_seconds, reference_cpu_seconds :
-        processor time of the process over the same stretches, which other work on the machine hardly moves.
-    mask : rule, share kept, weights in all. data : name, note, fingerprint, sizes. measurements : anything else a notebook measured.
+    seconds : wall time of unlearning; reference_seconds, original_seconds : of the trainings.
+        cpu_seconds, reference_cpu_seconds : processor time of the process over the same stretches,
+            which other work on the machine hardly moves.
+    mask : rule, share kept, weights in all. data : name, note, fingerprint, sizes. measurements :
+        anything else a notebook measured.
     device, packages, code : where, with what, and by which code it was made.
     """
 
@@ -41,7 +48,9 @@ class Record(BaseModel):
     id: str
     tier: str = "quick"
     notebook: str = ""
-    created: str = Field(default_factory=lambda: datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"))
+    created: str = Field(
+        default_factory=lambda: datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    )
     spec: dict[str, Any] = Field(default_factory=dict)
     seeds: dict[str, int] = Field(default_factory=dict)
     scores: dict[str, Any] = Field(default_factory=dict)
@@ -72,16 +81,23 @@ class Record(BaseModel):
         get = self.spec.get
         missing = float("nan")
         return {
-            "tier": self.tier, "dataset": self.data.get("name", get("dataset")), "arch": get("arch", get("model", "")),
-            "scenario": self.data.get("scenario", get("scenario", "")), "method": get("method", ""),
-            "mask": get("mask") or "none", "seed": self.seeds.get("unlearning", get("seed")),
-            **{k: self.scores.get(k, missing) for k in ("ua", "ra", "ta", "mia")}, "avg_gap": self.gap.get("average", missing),
-            "seconds": self.seconds, "device": self.device.get("name", ""),
-        }  # fmt: skip
+            "tier": self.tier,
+            "dataset": self.data.get("name", get("dataset")),
+            "arch": get("arch", get("model", "")),
+            "scenario": self.data.get("scenario", get("scenario", "")),
+            "method": get("method", ""),
+            "mask": get("mask") or "none",
+            "seed": self.seeds.get("unlearning", get("seed")),
+            **{k: self.scores.get(k, missing) for k in ("ua", "ra", "ta", "mia")},
+            "avg_gap": self.gap.get("average", missing),
+            "seconds": self.seconds,
+            "device": self.device.get("name", ""),
+        }
 
     @classmethod
     def together(cls, runs: list[Record], **own: Any) -> Record:
-        """One record of several runs. What all of them say alike is written once, in the record that holds them.
+        """One record of several runs. What all of them say alike is written once, in the record
+        that holds them.
 
         Parameters
         ----------
@@ -89,17 +105,32 @@ class Record(BaseModel):
         """
         for name in INHERITED:
             first = getattr(runs[0], name) if runs else {}
-            own.setdefault(name, {k: v for k, v in first.items() if all(k in (d := getattr(r, name)) and d[k] == v for r in runs)})
+            own.setdefault(
+                name,
+                {
+                    k: v
+                    for k, v in first.items()
+                    if all(k in (d := getattr(r, name)) and d[k] == v for r in runs)
+                },
+            )
         for name in INHERITED_VALUES:
             values = [getattr(r, name) for r in runs]
-            own.setdefault(name, values[0] if values and all(v == values[0] for v in values) else cls.model_fields[name].default)
+            own.setdefault(
+                name,
+                (
+                    values[0]
+                    if values and all(v == values[0] for v in values)
+                    else cls.model_fields[name].default
+                ),
+            )
         kept = [r.model_copy(update=_beyond(r, own)) for r in runs]
         return cls(runs=kept, **own)
 
     def flat(self) -> list[Record]:
         """The single runs in it, whole again: itself, or those it holds.
 
-        The first of those it holds has no times unless it is `WARM`: it paid for the start of the libraries.
+        The first of those it holds has no times unless it is `WARM`: it paid for the start of the
+        libraries.
         """
         if not self.runs:
             return [self]
@@ -109,7 +140,11 @@ class Record(BaseModel):
 
     def _handed_down(self, run: Record) -> dict[str, Any]:
         dicts = {name: {**getattr(self, name), **getattr(run, name)} for name in INHERITED}
-        values = {name: mine for name in INHERITED_VALUES if (mine := getattr(self, name)) is not None and getattr(run, name) is None}
+        values = {
+            name: mine
+            for name in INHERITED_VALUES
+            if (mine := getattr(self, name)) is not None and getattr(run, name) is None
+        }
         return {**dicts, **values}
 
     def save(self, folder: str | os.PathLike) -> Path:
@@ -119,7 +154,11 @@ class Record(BaseModel):
     def write(self, path: str | os.PathLike) -> Path:
         """Write to one file; it appears whole or not at all."""
         text = json.dumps(
-            self.model_dump(exclude_defaults=True) | {"schema_version": self.schema_version, "created": self.created},
+            self.model_dump(exclude_defaults=True)
+            | {
+                "schema_version": self.schema_version,
+                "created": self.created,
+            },
             indent=1,
             sort_keys=True,
         )
@@ -135,12 +174,22 @@ class Record(BaseModel):
         except (OSError, ValidationError) as error:
             raise InputError(f"{path} is no readable record ({type(error).__name__})") from error
         if record.schema_version > SCHEMA_VERSION:
-            raise InputError(f"{path} has schema {record.schema_version}; this version reads up to {SCHEMA_VERSION}")
+            raise InputError(
+                f"{path} has schema {record.schema_version}; this version reads up to"
+                f" {SCHEMA_VERSION}"
+            )
         return record
 
 
 def _beyond(run: Record, parent: dict[str, Any]) -> dict[str, Any]:
     """The fields of a run without what `parent` says as well."""
-    dicts = {name: {k: v for k, v in getattr(run, name).items() if k not in parent[name] or parent[name][k] != v} for name in INHERITED}
+    dicts = {
+        name: {
+            k: v
+            for k, v in getattr(run, name).items()
+            if k not in parent[name] or parent[name][k] != v
+        }
+        for name in INHERITED
+    }
     values = {name: None for name in INHERITED_VALUES if getattr(run, name) == parent[name]}
     return {**dicts, **values}

@@ -1,4 +1,6 @@
-"""One search over a method's declared space: an Optuna study in a file, gone on with where it stopped, its first trial the default."""
+"""One search over a method's declared space: an Optuna study in a file, gone on with where it
+stopped, its first trial the default.
+"""
 
 from __future__ import annotations
 
@@ -17,13 +19,18 @@ Space = Mapping[str, Range | Sequence[Any]]
 
 
 @contextlib.contextmanager
-def open_study(folder: Path, name: str, *, what: str, space: Space, default: Mapping[str, Any]) -> Iterator[Any]:
-    """The study of that name, for this process alone; its first trial is the default, and one cut short is run again.
+def open_study(
+    folder: Path, name: str, *, what: str, space: Space, default: Mapping[str, Any]
+) -> Iterator[Any]:
+    """The study of that name, for this process alone; its first trial is the default, and one cut
+    short is run again.
 
     Parameters
     ----------
-    folder : of the studies' files. what : the method, for messages. space : parameter -> `Range` or choices.
-    default : parameter -> value, those of the space among them; moved into the declared range where one lies outside.
+    folder : of the studies' files. what : the method, for messages. space : parameter -> `Range` or
+        choices.
+    default : parameter -> value, those of the space among them; moved into the declared range where
+        one lies outside.
 
     Raises
     ------
@@ -40,12 +47,19 @@ def open_study(folder: Path, name: str, *, what: str, space: Space, default: Map
     try:
         alone = FileLock(folder / f"{name}.lock").acquire(timeout=0)
     except Timeout:
-        raise InputError(f"{what} is being tuned on {folder} already; wait for it or name another --state") from None
+        raise InputError(
+            f"{what} is being tuned on {folder} already; wait for it or name another --state"
+        ) from None
     with alone:
         storage = JournalStorage(JournalFileBackend(str(folder / f"{name}.log")))
-        study = optuna.create_study(study_name=name, storage=storage, direction="minimize", load_if_exists=True)
-        # Seeded by how many trials there are: a study that goes on must not draw its first points again.
-        study.sampler = optuna.samplers.TPESampler(seed=derive(0, f"{name} {len(study.trials)}") % 2**32, n_startup_trials=4)
+        study = optuna.create_study(
+            study_name=name, storage=storage, direction="minimize", load_if_exists=True
+        )
+        # Seeded by how many trials there are: a study that goes on must not draw its first points
+        # again.
+        study.sampler = optuna.samplers.TPESampler(
+            seed=derive(0, f"{name} {len(study.trials)}") % 2**32, n_startup_trials=4
+        )
         _enqueue(study, space, default)
         yield study
 
@@ -69,16 +83,22 @@ def finished(study: Any) -> int:
 
 
 def chosen(study: Any, held: Mapping[str, Any]) -> dict[str, Any]:
-    """The best parameters of a finished study, their gap, and that of the default, which is its first finished trial."""
+    """The best parameters of a finished study, their gap, and that of the default, which is its
+    first finished trial.
+    """
     best, default = study.best_trial, next(t for t in study.trials if t.state.name == "COMPLETE")
     return {
-        "params": {**best.params, **held}, "pilot_gap": round(best.value, 4), "trials": finished(study),
+        "params": {**best.params, **held},
+        "pilot_gap": round(best.value, 4),
+        "trials": finished(study),
         "default_gap": round(default.value, 4),
-    }  # fmt: skip
+    }
 
 
 def _enqueue(study: Any, space: Space, default: Mapping[str, Any]) -> None:
-    """Put first what must come first: the default in a new study, in an old one the trial that was running when the call was killed."""
+    """Put first what must come first: the default in a new study, in an old one the trial that was
+    running when the call was killed.
+    """
     from optuna.trial import TrialState
 
     waiting = any(t.state.name in ("COMPLETE", "WAITING") for t in study.trials)
@@ -88,7 +108,9 @@ def _enqueue(study: Any, space: Space, default: Mapping[str, Any]) -> None:
             if waiting and set(trial.params) == set(space):
                 study.enqueue_trial(trial.params)
     if not waiting:
-        study.enqueue_trial({name: _inside(default[name], allowed) for name, allowed in space.items()})
+        study.enqueue_trial(
+            {name: _inside(default[name], allowed) for name, allowed in space.items()}
+        )
 
 
 def _inside(value: Any, allowed: Range | Sequence[Any]) -> Any:

@@ -21,24 +21,31 @@ from ..unlearning import METHODS, RULES, get
 from ..unlearning.job import COMMON
 
 TIERS = ("quick", "cpu", "paper")
-_NOT_IN_ID = {"tier", "device", "data_note"}  # they say where a run belongs and how it is shown, not what it computes
+# they say where a run belongs and how it is shown, not what it computes
+_NOT_IN_ID = {"tier", "device", "data_note"}
 
 
 class RunSpec(BaseModel):
     """One unlearning run. Unknown names raise an error that names the nearest right one.
 
-    Parameters of the method (`lr`, `epochs`, `alpha`, …) may be given beside the others; they are gathered in `params`.
+    Parameters of the method (`lr`, `epochs`, `alpha`, …) may be given beside the others; they are
+    gathered in `params`.
 
     Attributes
     ----------
     tier : which collection the record belongs to: "quick", "cpu" or "paper".
-    dataset : a name `data.load` knows, a folder in ``$SALUN_DATA``, or a path. data_note : which copy of it this is.
+    dataset : a name `data.load` knows, a folder in ``$SALUN_DATA``, or a path. data_note : which
+        copy of it this is.
     arch, width : the network, see `models.create`.
-    scenario, forget_fraction, forget_class, indices : what is to be forgotten; `indices` is a text file of positions.
+    scenario, forget_fraction, forget_class, indices : what is to be forgotten; `indices` is a text
+        file of positions.
     method, mask, keep, params : how; see `unlearning.unlearn`.
-    seed : of unlearning. split_seed, training_seed : None means the same number (the draws are independent all the same).
-    train_epochs, train_lr, train_schedule, train_batch_size, augment : how the original and the retrained model are trained.
-    train_images : cut the training set to at most that many pictures, the same number of each class; None takes all.
+    seed : of unlearning. split_seed, training_seed : None means the same number (the draws are
+        independent all the same).
+    train_epochs, train_lr, train_schedule, train_batch_size, augment : how the original and the
+    retrained model are trained.
+    train_images : cut the training set to at most that many pictures, the same number of each
+        class; None takes all.
     protocol : of the scores, see `metrics.evaluate`. device : "auto", "cpu", "cuda", "cuda:1", …
     """
 
@@ -78,7 +85,9 @@ class RunSpec(BaseModel):
             if isinstance(cause, InputError):
                 raise cause from None
             where = ".".join(map(str, first["loc"]))
-            raise InputError(f"{where}: {first['msg'].lower()}, not {first.get('input')!r}") from None
+            raise InputError(
+                f"{where}: {first['msg'].lower()}, not {first.get('input')!r}"
+            ) from None
 
     @model_validator(mode="before")
     @classmethod
@@ -90,7 +99,10 @@ class RunSpec(BaseModel):
         for name in loose:
             if name not in known:
                 raise unknown("parameter", name, known)
-        fields["params"] = {**(fields.get("params") or {}), **{k: v for k, v in loose.items() if v is not None}}
+        fields["params"] = {
+            **(fields.get("params") or {}),
+            **{k: v for k, v in loose.items() if v is not None},
+        }
         method.parameters(fields["params"])
         return fields
 
@@ -112,15 +124,21 @@ class RunSpec(BaseModel):
     @model_validator(mode="after")
     def _names(self) -> RunSpec:
         for kind, value, allowed in (
-            ("tier", self.tier, TIERS), ("scenario", self.scenario, SCENARIOS), ("schedule", self.train_schedule, SCHEDULES),
-            ("protocol", self.protocol, PROTOCOLS), ("mask", self.mask or "none", RULES),
-        ):  # fmt: skip
+            ("tier", self.tier, TIERS),
+            ("scenario", self.scenario, SCENARIOS),
+            ("schedule", self.train_schedule, SCHEDULES),
+            ("protocol", self.protocol, PROTOCOLS),
+            ("mask", self.mask or "none", RULES),
+        ):
             if value not in allowed:
                 raise unknown(kind, value, allowed)
         if self.arch not in ARCHITECTURES:
             _check_timm(self.arch)
         if self.scenario == "indices" and not self.indices:
-            raise InputError("scenario 'indices' needs indices: a text file of positions in the training set, one a line")
+            raise InputError(
+                "scenario 'indices' needs indices: a text file of positions in the training set,"
+                " one a line"
+            )
         if self.mask not in (None, "none") and not METHODS[self.method].takes_mask:
             raise InputError(f"{self.method} takes no mask")
         for name, value in self.params.items():
@@ -132,7 +150,11 @@ class RunSpec(BaseModel):
     def seeds(self) -> dict[str, int]:
         """The three seeds in force."""
         pick = lambda value: self.seed if value is None else value  # noqa: E731
-        return {"split": pick(self.split_seed), "training": pick(self.training_seed), "unlearning": self.seed}
+        return {
+            "split": pick(self.split_seed),
+            "training": pick(self.training_seed),
+            "unlearning": self.seed,
+        }
 
     @property
     def scenario_name(self) -> str:
@@ -158,7 +180,9 @@ class RunSpec(BaseModel):
     def id(self) -> str:
         """Name of the run: readable, and unique by a digest of all that decides its result."""
         decides = {k: v for k, v in self.effective.items() if k not in _NOT_IN_ID}
-        digest = hashlib.sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()[:10]
+        digest = hashlib.sha256(
+            json.dumps(decides, sort_keys=True, default=str).encode()
+        ).hexdigest()[:10]
         data = self.dataset.rstrip("/").rsplit("/", 1)[-1]
         return f"{data}_{self.arch}_{self.scenario_name}_{self.method}_s{self.seed}_{digest}"
 

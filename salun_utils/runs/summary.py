@@ -13,8 +13,17 @@ from .record import Record
 
 MEASURES = ("ua", "ra", "ta", "mia")
 APART = ("tier", "dataset", "arch", "mask")  # records that differ in these are never averaged
-NAMES = {"original": "original", "retrain": "Retrain", "l1-sparse": "ℓ1-sparse", "salun": "SalUn", "salun-soft": "SalUn-soft",
-         "salun-annealed": "SalUn-annealed", "fisher": "Fisher", "neggrad+": "NegGrad+", "sfr-on": "SFR-on"}  # fmt: skip
+NAMES = {
+    "original": "original",
+    "retrain": "Retrain",
+    "l1-sparse": "ℓ1-sparse",
+    "salun": "SalUn",
+    "salun-soft": "SalUn-soft",
+    "salun-annealed": "SalUn-annealed",
+    "fisher": "Fisher",
+    "neggrad+": "NegGrad+",
+    "sfr-on": "SFR-on",
+}
 
 
 def label(method: str) -> str:
@@ -23,7 +32,8 @@ def label(method: str) -> str:
 
 
 def plain(record: Record, *, train_images: int | None = None) -> bool:
-    """Whether a run is its method as it is meant: its own rule for the mask, half of the weights, and a training set of that size.
+    """Whether a run is its method as it is meant: its own rule for the mask, half of the weights,
+    and a training set of that size.
 
     Parameters
     ----------
@@ -36,13 +46,21 @@ def plain(record: Record, *, train_images: int | None = None) -> bool:
 
 
 def cost(record: Record) -> float:
-    """Time of unlearning over that of Retrain: processor time on a CPU, where it was noted, else wall time. NaN when neither is known."""
+    """Time of unlearning over that of Retrain: processor time on a CPU, where it was noted, else
+    wall time. NaN when neither is known.
+    """
     on_cpu = record.device.get("type", "cpu") == "cpu"
-    pairs = [(record.cpu_seconds, record.reference_cpu_seconds)] * on_cpu + [(record.seconds, record.reference_seconds)]
-    return next((mine / retrain for mine, retrain in pairs if mine is not None and retrain), float("nan"))
+    pairs = [(record.cpu_seconds, record.reference_cpu_seconds)] * on_cpu + [
+        (record.seconds, record.reference_seconds)
+    ]
+    return next(
+        (mine / retrain for mine, retrain in pairs if mine is not None and retrain), float("nan")
+    )
 
 
-def summarise(records: Iterable[Record], *, by: Sequence[str] = ("scenario", "method")) -> pd.DataFrame:
+def summarise(
+    records: Iterable[Record], *, by: Sequence[str] = ("scenario", "method")
+) -> pd.DataFrame:
     """Means over seeds, one row for each value of `by`, methods in the order of the registry.
 
     Parameters
@@ -51,37 +69,62 @@ def summarise(records: Iterable[Record], *, by: Sequence[str] = ("scenario", "me
 
     Returns
     -------
-    Columns seeds (how many); ua, ra, ta, mia (mean, per cent); gap_ua … gap_mia (mean signed gap to Retrain, points); avg_gap
-    (mean of the average gap) with avg_gap_low and avg_gap_high (bootstrap 95 % interval, NaN for one seed); cost (mean of `cost`).
-    See `one_a_seed` for which record of a seed counts.
+    Columns seeds (how many); ua, ra, ta, mia (mean, per cent); gap_ua … gap_mia (mean signed gap to
+    Retrain, points); avg_gap (mean of the average gap) with avg_gap_low and avg_gap_high (bootstrap
+    95 % interval, NaN for one seed); cost (mean of `cost`). See `one_a_seed` for which record of a
+    seed counts.
 
     Raises
     ------
-    InputError : when records of one row differ in tier, data set, network or mask: filter them, or name that column in `by`.
+    InputError : when records of one row differ in tier, data set, network or mask: filter them, or
+        name that column in `by`.
     """
     groups: dict[tuple, list[Record]] = {}
     for record in records:
         row = record.row()
         groups.setdefault(tuple(row[column] for column in by), []).append(record)
     order = {name: place for place, name in enumerate(METHODS)}
-    rank = lambda key: [(order.get(v, len(order)), "") if column == "method" else (0, str(v)) for column, v in zip(by, key)]  # noqa: E731
+    rank = lambda key: [
+        (order.get(v, len(order)), "") if column == "method" else (0, str(v))
+        for column, v in zip(by, key)
+    ]  # noqa: E731
     keys = sorted(groups, key=rank)
-    columns = ["seeds", *MEASURES, *(f"gap_{m}" for m in MEASURES), "avg_gap", "avg_gap_low", "avg_gap_high", "cost"]
-    index = pd.MultiIndex.from_tuples(keys, names=list(by)) if len(by) > 1 else pd.Index([key[0] for key in keys], name=by[0])
-    return pd.DataFrame([_means(list(one_a_seed(groups[key]).values())) for key in keys], index=index, columns=columns)
+    columns = [
+        "seeds",
+        *MEASURES,
+        *(f"gap_{m}" for m in MEASURES),
+        "avg_gap",
+        "avg_gap_low",
+        "avg_gap_high",
+        "cost",
+    ]
+    index = (
+        pd.MultiIndex.from_tuples(keys, names=list(by))
+        if len(by) > 1
+        else pd.Index([key[0] for key in keys], name=by[0])
+    )
+    return pd.DataFrame(
+        [_means(list(one_a_seed(groups[key]).values())) for key in keys],
+        index=index,
+        columns=columns,
+    )
 
 
 def one_a_seed(records: Iterable[Record]) -> dict[int, Record]:
     """Records of one method on one task, by seed of unlearning.
 
-    Only those with the settings of the latest one count, so that runs before and after tuning are never averaged; of a seed that was
-    run twice, the latest. Raises `InputError` when they are not of one tier, data set, network and mask.
+    Only those with the settings of the latest one count, so that runs before and after tuning are
+    never averaged; of a seed that was run twice, the latest. Raises `InputError` when they are not
+    of one tier, data set, network and mask.
     """
     newest_first = sorted(records, key=lambda r: r.created, reverse=True)
     rows = [record.row() for record in newest_first]
     for name in APART:
         if len(found := {row[name] for row in rows}) > 1:
-            raise InputError(f"records of different {name} can't be averaged: {', '.join(sorted(map(str, found)))}")
+            raise InputError(
+                f"records of different {name} can't be averaged:"
+                f" {', '.join(sorted(map(str, found)))}"
+            )
     same = [r for r in newest_first if _settings(r) == _settings(newest_first[0])]
     latest: dict[int, Record] = {}
     for record in same:
@@ -90,21 +133,35 @@ def one_a_seed(records: Iterable[Record]) -> dict[int, Record]:
 
 
 def gap_by_seed(records: Iterable[Record], measure: str = "average") -> dict[int, float]:
-    """Gap of each seed, for the paired tests of `metrics.significance`; measure is "average", "ua", "ra", "ta" or "mia"."""
+    """Gap of each seed, for the paired tests of `metrics.significance`; measure is "average", "ua",
+    "ra", "ta" or "mia".
+    """
     return {seed: record.gap[measure] for seed, record in one_a_seed(records).items()}
 
 
-def as_text(part: pd.DataFrame, names: Mapping[str, str] | None = None, *, gaps: bool = False) -> str:
-    """Rows of `summarise` (one level of index) as a plain table, with no interval for fewer than three seeds.
+def as_text(
+    part: pd.DataFrame, names: Mapping[str, str] | None = None, *, gaps: bool = False
+) -> str:
+    """Rows of `summarise` (one level of index) as a plain table, with no interval for fewer than
+    three seeds.
 
     Parameters
     ----------
-    names : what to call a row; by default the `label` of a method. gaps : show the signed gaps as well.
+    names : what to call a row; by default the `label` of a method. gaps : show the signed gaps as
+        well.
     """
-    shown = part[["seeds", *MEASURES]].round(1).astype({"seeds": int}).rename(columns=str.upper).rename(columns={"SEEDS": "seeds"})
+    shown = (
+        part[["seeds", *MEASURES]]
+        .round(1)
+        .astype({"seeds": int})
+        .rename(columns=str.upper)
+        .rename(columns={"SEEDS": "seeds"})
+    )
     shown["average gap"] = part.avg_gap.map("{:.2f}".format)
     intervals = zip(part.seeds, part.avg_gap_low, part.avg_gap_high)
-    shown["95 % interval"] = [f"{low:.2f} to {high:.2f}" if seeds >= 3 else "" for seeds, low, high in intervals]
+    shown["95 % interval"] = [
+        f"{low:.2f} to {high:.2f}" if seeds >= 3 else "" for seeds, low, high in intervals
+    ]
     shown["cost, %"] = [f"{100 * c:.0f}" if c == c else "" for c in part.cost]
     for m in MEASURES if gaps else ():
         shown[f"{m.upper()} gap"] = part[f"gap_{m}"].map("{:+.1f}".format)
@@ -123,7 +180,11 @@ def _means(records: list[Record]) -> dict[str, float]:
     gaps = [r.gap["average"] for r in records]
     interval = bootstrap_interval(gaps)
     return {
-        "seeds": len(records), **{m: mean([r.scores[m] for r in records]) for m in MEASURES},
+        "seeds": len(records),
+        **{m: mean([r.scores[m] for r in records]) for m in MEASURES},
         **{f"gap_{m}": mean([r.gap[m] for r in records]) for m in MEASURES},
-        "avg_gap": mean(gaps), "avg_gap_low": interval.low, "avg_gap_high": interval.high, "cost": mean([cost(r) for r in records]),
-    }  # fmt: skip
+        "avg_gap": mean(gaps),
+        "avg_gap_low": interval.low,
+        "avg_gap_high": interval.high,
+        "cost": mean([cost(r) for r in records]),
+    }

@@ -1,4 +1,6 @@
-"""A sweep: many runs in one notebook run, from the same original network. What the ablations are made of."""
+"""A sweep: many runs in one notebook run, from the same original network. What the ablations are
+made of.
+"""
 
 from __future__ import annotations
 
@@ -18,37 +20,56 @@ from .record import WARM, Record
 from .spec import RunSpec
 from .summary import MEASURES, cost
 
-REPEATED = 20.0  # seconds of processor time: a first run that took less is made twice, since a good part of them is the libraries' start
+# seconds of processor time: a first run that took less is made twice, since a good part of them is
+# the libraries' start
+REPEATED = 20.0
 LEAST = 3  # seeds behind an interval that is shown
-SHARED = ("tier", "dataset", "data_note", "train_images", "device", "seed", "split_seed", "training_seed")  # of all runs of a sweep
+# of all runs of a sweep
+SHARED = (
+    "tier",
+    "dataset",
+    "data_note",
+    "train_images",
+    "device",
+    "seed",
+    "split_seed",
+    "training_seed",
+)
 
 
 def expand(sweep: str, **base: Any) -> list[RunSpec]:
-    """Every run of a sweep, in the order in which it names them; a run that comes up twice is listed once.
+    """Every run of a sweep, in the order in which it names them; a run that comes up twice is
+    listed once.
 
     Parameters
     ----------
-    sweep : JSON. An object from settings to a value, or to a list of values to be multiplied out, such as
-        ``{"keep": [0.1, 0.5], "mask": ["saliency", "random"]}``; or a list of such objects, of which the runs follow one another.
-        Settings are those of `RunSpec` and of the method.
+    sweep : JSON. An object from settings to a value, or to a list of values to be multiplied out,
+        such as
+        ``{"keep": [0.1, 0.5], "mask": ["saliency", "random"]}``; or a list of such objects, of
+        which the runs follow one another. Settings are those of `RunSpec` and of the method.
     base : settings of all runs, over which those of the sweep are laid (`params` one by one).
 
     Raises
     ------
-    InputError : no such JSON, an unknown setting, a value out of range, or a setting that all runs of a sweep share.
+    InputError : no such JSON, an unknown setting, a value out of range, or a setting that all runs
+        of a sweep share.
     """
     specs: dict[str, RunSpec] = {}
     for block in _blocks(sweep):
         for name in block:
             if name in SHARED:
                 raise InputError(f"{name} can't be part of a sweep: all its runs share it")
-        lists = {name: values if isinstance(values, list) else [values] for name, values in block.items()}
+        lists = {
+            name: values if isinstance(values, list) else [values] for name, values in block.items()
+        }
         if empty := next((name for name, values in lists.items() if not values), None):
             raise InputError(f"sweep: {empty} has no values")
         for values in itertools.product(*lists.values()):
             given = dict(zip(lists, values))
             params = {**(base.get("params") or {}), **(given.pop("params", None) or {})}
-            spec = RunSpec(**{**base, **given, "params": {k: v for k, v in params.items() if k not in given}})
+            spec = RunSpec(
+                **{**base, **given, "params": {k: v for k, v in params.items() if k not in given}}
+            )
             specs.setdefault(spec.id, spec)
     return list(specs.values())
 
@@ -59,16 +80,27 @@ def _blocks(sweep: str) -> list[dict[str, Any]]:
     except (TypeError, ValueError):
         value = None
     blocks = [value] if isinstance(value, dict) else value
-    if not isinstance(blocks, list) or not blocks or not all(isinstance(block, dict) for block in blocks):
-        raise InputError(f'sweep must be a JSON object such as {{"keep": [0.1, 0.5]}}, or a list of such objects, not {sweep!r}')
+    if (
+        not isinstance(blocks, list)
+        or not blocks
+        or not all(isinstance(block, dict) for block in blocks)
+    ):
+        raise InputError(
+            'sweep must be a JSON object such as {"keep": [0.1, 0.5]}, or a list of such'
+            f" objects, not {sweep!r}"
+        )
     return blocks
 
 
-def run_all(specs: Iterable[RunSpec], *, cache: Cache | None = None, progress: bool = False) -> list[Record]:
-    """Run one after the other; data, split, original and Retrain are made once for all runs that start from the same.
+def run_all(
+    specs: Iterable[RunSpec], *, cache: Cache | None = None, progress: bool = False
+) -> list[Record]:
+    """Run one after the other; data, split, original and Retrain are made once for all runs that
+    start from the same.
 
-    A run whose loss is no longer finite is a result as well: its record has no scores, and says so in ``measurements["diverged"]``. The
-    first run on some data pays for the start of the libraries; if it is short it is repeated, and the time of the second counts.
+    A run whose loss is no longer finite is a result as well: its record has no scores, and says so
+    in ``measurements["diverged"]``. The first run on some data pays for the start of the libraries;
+    if it is short it is repeated, and the time of the second counts.
     """
     records, task = [], None
     for spec in specs:
@@ -87,13 +119,15 @@ def run_all(specs: Iterable[RunSpec], *, cache: Cache | None = None, progress: b
 
 
 def frame(records: Iterable[Record]) -> pd.DataFrame:
-    """One row a run: the columns of `Record.row`, what a sweep varies, the signed gaps, and the cost.
+    """One row a run: the columns of `Record.row`, what a sweep varies, the signed gaps, and the
+    cost.
 
     Returns
     -------
-    Besides those of `Record.row`: keep and density (shares of the weights, 0 to 1: asked for, and of the mask that was held, 1 without
-    one), width, forget (pictures), every parameter of the method by its name, gap_ua … gap_mia (points), cost (see `summary.cost`),
-    cpu_seconds, diverged (whether the loss ceased to be finite; then there are no scores).
+    Besides those of `Record.row`: keep and density (shares of the weights, 0 to 1: asked for, and
+    of the mask that was held, 1 without one), width, forget (pictures), every parameter of the
+    method by its name, gap_ua … gap_mia (points), cost (see `summary.cost`), cpu_seconds, diverged
+    (whether the loss ceased to be finite; then there are no scores).
     """
     return pd.DataFrame([_line(record) for record in records])
 
@@ -102,37 +136,59 @@ TIMES = ("cost", "seconds", "cpu_seconds")  # which a first run may lack, see `R
 
 
 def interval(rows: pd.DataFrame, column: str) -> Interval:
-    """Bootstrap 95 % interval of the mean of a column of `frame`; of `TIMES` those that were taken, (NaN, NaN) where none was."""
+    """Bootstrap 95 % interval of the mean of a column of `frame`; of `TIMES` those that were taken,
+    (NaN, NaN) where none was.
+    """
     values = rows[column].dropna() if column in TIMES else rows[column]
     return bootstrap_interval(values) if len(values) else Interval(float("nan"), float("nan"))
 
 
 def over_seeds(rows: pd.DataFrame, by: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
-    """Mean over seeds with its bootstrap 95 % interval: for each column c the columns c, c_low and c_high, and "seeds".
+    """Mean over seeds with its bootstrap 95 % interval: for each column c the columns c, c_low and
+    c_high, and "seeds".
 
     Parameters
     ----------
-    rows : one row a seed and value of `by`, such as those of `frame`. by : columns that set the lines of the table, in order of appearance.
+    rows : one row a seed and value of `by`, such as those of `frame`. by : columns that set the
+        lines of the table, in order of appearance.
     """
     means: dict[Any, dict[str, float]] = {}
     for key, part in rows.groupby(list(by), sort=False):
         line: dict[str, float] = {"seeds": len(part)}
         for column in columns:
             found = interval(part, column)
-            line |= {column: part[column].mean(), f"{column}_low": found.low, f"{column}_high": found.high}
+            line |= {
+                column: part[column].mean(),
+                f"{column}_low": found.low,
+                f"{column}_high": found.high,
+            }
         means[key if len(by) > 1 else key[0]] = line
     table = pd.DataFrame.from_dict(means, orient="index")
-    table.index = pd.MultiIndex.from_tuples(list(means), names=list(by)) if len(by) > 1 else pd.Index(list(means), name=by[0])
+    table.index = (
+        pd.MultiIndex.from_tuples(list(means), names=list(by))
+        if len(by) > 1
+        else pd.Index(list(means), name=by[0])
+    )
     return table
 
 
-def with_intervals(table: pd.DataFrame, columns: Mapping[str, str], *, digits: int = 2) -> pd.DataFrame:
-    """Rows of `over_seeds` for reading: "mean [low, high]", with no interval for fewer than `LEAST` seeds; `columns` renames them."""
+def with_intervals(
+    table: pd.DataFrame, columns: Mapping[str, str], *, digits: int = 2
+) -> pd.DataFrame:
+    """Rows of `over_seeds` for reading: "mean [low, high]", with no interval for fewer than `LEAST`
+    seeds; `columns` renames them.
+    """
     shown = pd.DataFrame({"seeds": table.seeds.astype(int)})
     for column, name in columns.items():
-        found = zip(table.seeds, table[column], table[f"{column}_low"], table[f"{column}_high"], strict=True)
+        found = zip(
+            table.seeds, table[column], table[f"{column}_low"], table[f"{column}_high"], strict=True
+        )
         shown[name] = [
-            f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]" if seeds >= LEAST else f"{mean:.{digits}f}"
+            (
+                f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+                if seeds >= LEAST
+                else f"{mean:.{digits}f}"
+            )
             for seeds, mean, low, high in found
         ]
     return shown
@@ -142,7 +198,14 @@ def _line(record: Record) -> dict[str, Any]:
     spec, nan = record.spec, float("nan")
     own: Mapping[str, Any] = spec.get("params") or {}
     return {
-        **record.row(), "keep": spec.get("keep", nan), "density": record.mask.get("density", 1.0), "width": spec.get("width", nan),
-        "forget": record.data.get("forget", nan), **own, **{f"gap_{m}": record.gap.get(m, nan) for m in MEASURES}, "cost": cost(record),
-        "cpu_seconds": nan if record.cpu_seconds is None else record.cpu_seconds, "diverged": "diverged" in record.measurements,
-    }  # fmt: skip
+        **record.row(),
+        "keep": spec.get("keep", nan),
+        "density": record.mask.get("density", 1.0),
+        "width": spec.get("width", nan),
+        "forget": record.data.get("forget", nan),
+        **own,
+        **{f"gap_{m}": record.gap.get(m, nan) for m in MEASURES},
+        "cost": cost(record),
+        "cpu_seconds": nan if record.cpu_seconds is None else record.cpu_seconds,
+        "diverged": "diverged" in record.measurements,
+    }

@@ -13,12 +13,29 @@ from ..errors import InputError
 from ..files import atomic
 from .record import Record
 
-COLUMNS = ["tier", "dataset", "arch", "scenario", "method", "mask", "seed", "ua", "ra", "ta", "mia", "avg_gap", "seconds", "device"]
+COLUMNS = [
+    "tier",
+    "dataset",
+    "arch",
+    "scenario",
+    "method",
+    "mask",
+    "seed",
+    "ua",
+    "ra",
+    "ta",
+    "mia",
+    "avg_gap",
+    "seconds",
+    "device",
+]
 EXPORTS = (".csv", ".parquet", ".md")
 
 
 def records_folder() -> Path:
-    """``$SALUN_RECORDS``, else ``benchmark/records`` of this folder or of the nearest one above it that has it."""
+    """``$SALUN_RECORDS``, else ``benchmark/records`` of this folder or of the nearest one above it
+    that has it.
+    """
     if given := os.environ.get("SALUN_RECORDS"):
         return Path(given)
     here = Path.cwd()
@@ -30,16 +47,22 @@ def records_folder() -> Path:
 
 
 def load_records(
-    folder: str | os.PathLike | None = None, *, tier: str | None = None, study: str | None = None, **wanted: object
+    folder: str | os.PathLike | None = None,
+    *,
+    tier: str | None = None,
+    study: str | None = None,
+    **wanted: object,
 ) -> list[Record]:
-    """Every single run on record, in order of file name; those of a sweep only where its study is named.
+    """Every single run on record, in order of file name; those of a sweep only where its study is
+    named.
 
     Parameters
     ----------
-    folder : searched with its subfolders; `records_folder` by default. A damaged file is named in a warning and left out.
+    folder : searched with its subfolders; `records_folder` by default. A damaged file is named in a
+        warning and left out.
     tier : only of this collection.
-    study : the runs of the sweeps that were made for it, in place of all that belong to none, so that an ablation is never averaged
-        with the methods as they are meant.
+    study : the runs of the sweeps that were made for it, in place of all that belong to none, so
+        that an ablation is never averaged with the methods as they are meant.
     wanted : only runs whose table row or spec has these values (a list allows several).
     """
     folder = records_folder() if folder is None else Path(folder)
@@ -50,7 +73,11 @@ def load_records(
             found += record.flat() if record.study == study else []
         except InputError as error:
             warnings.warn(str(error), stacklevel=2)
-    return [r for r in found if (tier is None or r.tier == tier) and all(_matches(r, k, v) for k, v in wanted.items())]
+    return [
+        r
+        for r in found
+        if (tier is None or r.tier == tier) and all(_matches(r, k, v) for k, v in wanted.items())
+    ]
 
 
 def _matches(record: Record, name: str, value: object) -> bool:
@@ -60,7 +87,9 @@ def _matches(record: Record, name: str, value: object) -> bool:
 
 
 def table(records: Iterable[Record] | None = None, **filters: object) -> pd.DataFrame:
-    """One row a run with the columns `COLUMNS`; without records, all on file that pass `filters` (see `load_records`)."""
+    """One row a run with the columns `COLUMNS`; without records, all on file that pass `filters`
+    (see `load_records`).
+    """
     records = load_records(**filters) if records is None else records
     rows = pd.DataFrame([r.row() for r in records], columns=COLUMNS)
     return rows.sort_values(COLUMNS[:7], kind="stable", ignore_index=True)

@@ -1,4 +1,6 @@
-"""Tuning: the same number of Optuna trials for every method, on pilot seeds that no report includes."""
+"""Tuning: the same number of Optuna trials for every method, on pilot seeds that no report
+includes.
+"""
 
 from __future__ import annotations
 
@@ -39,18 +41,23 @@ def tune(
     minutes: float | None = None,
     fixed: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Search each method's declared space for the smallest average gap to Retrain, and write the chosen values.
+    """Search each method's declared space for the smallest average gap to Retrain, and write the
+    chosen values.
 
-    The gap is measured on the validation pictures in the place of the test set, so tuning never sees the latter. The first trial is
-    the method's default. Trials are stored as they end: a call that was interrupted goes on where it stopped.
+    The gap is measured on the validation pictures in the place of the test set, so tuning never
+    sees the latter. The first trial is the method's default. Trials are stored as they end: a call
+    that was interrupted goes on where it stopped.
 
     Parameters
     ----------
     spec : data, network, scenario and training recipe.
     methods : names; those without a search space (original, retrain) are passed over.
-    trials : of each method, the same for all. pilot_seeds : the gap of a trial is the mean over them.
-    out : folder of ``<data>_<arch>_<scenario>.yaml``. state : folder of the studies. minutes : start no trial after that.
-    fixed : parameters held still (such as `epochs` or `samples`), each for those of the methods that take it.
+    trials : of each method, the same for all. pilot_seeds : the gap of a trial is the mean over
+        them.
+    out : folder of ``<data>_<arch>_<scenario>.yaml``. state : folder of the studies. minutes :
+        start no trial after that.
+    fixed : parameters held still (such as `epochs` or `samples`), each for those of the methods
+        that take it.
 
     Returns
     -------
@@ -67,20 +74,33 @@ def tune(
         if name not in known:
             raise unknown("parameter of these methods", name, sorted(known))
     path = Path(out) / f"{tuned_name(spec)}.yaml"
-    tasks = [prepare(spec.model_copy(update={"seed": s, "split_seed": s, "training_seed": s})) for s in pilot_seeds]
+    tasks = [
+        prepare(spec.model_copy(update={"seed": s, "split_seed": s, "training_seed": s}))
+        for s in pilot_seeds
+    ]
     deadline = None if minutes is None else time.monotonic() + 60 * minutes
     for name in methods:
         if not METHODS[name].search:
             continue
         held = _fixed(name, fixed)
-        method, called = METHODS[name], f"{tuned_name(spec)}_{name}_{_digest(spec, pilot_seeds, held)}"
-        with open_study(Path(state), called, what=name, space=method.search, default=method.defaults) as study:
+        method, called = (
+            METHODS[name],
+            f"{tuned_name(spec)}_{name}_{_digest(spec, pilot_seeds, held)}",
+        )
+        with open_study(
+            Path(state), called, what=name, space=method.search, default=method.defaults
+        ) as study:
             while finished(study) < trials and (deadline is None or time.monotonic() < deadline):
                 trial = study.ask()
                 params = suggest(trial, method.search)
-                study.tell(trial, statistics.fmean(_gap(task, name, {**params, **held}) for task in tasks))
+                study.tell(
+                    trial, statistics.fmean(_gap(task, name, {**params, **held}) for task in tasks)
+                )
             if finished(study) >= trials:
-                facts = {"pilot_seeds": list(pilot_seeds), "device": device_facts(tasks[0].device)["name"]}
+                facts = {
+                    "pilot_seeds": list(pilot_seeds),
+                    "device": device_facts(tasks[0].device)["name"],
+                }
                 write_chosen(path, _header(spec), name, chosen(study, held) | facts)
     return path
 
@@ -106,28 +126,62 @@ def read_tuned(path: str | os.PathLike) -> dict[str, dict]:
 
 def _gap(task: Task, method: str, params: dict[str, Any]) -> float:
     task = with_spec(task, task.spec.model_copy(update={"method": method, "params": {}}))
-    reference = task.original, task.retrained  # an original that diverges is no matter of the trial: that error goes to the caller
+    # an original that diverges is no matter of the trial: that error goes to the caller
+    reference = task.original, task.retrained
     judged = dataclasses.replace(task.split, test=task.split.validation)
     protocol = {"protocol": task.spec.protocol, "seed": task.split.seed}
     try:
-        settings = {"seed": derive(task.spec.seed, "tuning"), "keep": task.spec.keep, "augment": task.spec.augment, **params}
+        settings = {
+            "seed": derive(task.spec.seed, "tuning"),
+            "keep": task.spec.keep,
+            "augment": task.spec.augment,
+            **params,
+        }
         result = unlearn(method, reference[0], task.split, **settings)
-        return evaluate(result.model, judged, **protocol).gap(evaluate(reference[1], judged, **protocol)).average
+        return (
+            evaluate(result.model, judged, **protocol)
+            .gap(evaluate(reference[1], judged, **protocol))
+            .average
+        )
     except TrainingDivergedError:
         return DIVERGED
 
 
 def _fixed(method: str, fixed: Mapping[str, Any]) -> dict[str, Any]:
     """The parameters held still that this method takes and does not search."""
-    return {k: v for k, v in fixed.items() if k in METHODS[method].defaults and k not in METHODS[method].search}
+    return {
+        k: v
+        for k, v in fixed.items()
+        if k in METHODS[method].defaults and k not in METHODS[method].search
+    }
 
 
 def _digest(spec: RunSpec, pilot_seeds: Sequence[int], fixed: Mapping[str, Any]) -> str:
     """Trials under another recipe, or with other values held still, belong to another study."""
-    decides = spec.model_dump(exclude={"tier", "method", "mask", "params", "seed", "split_seed", "training_seed", "device", "data_note"})
-    return hashlib.sha256(json.dumps([decides, list(pilot_seeds), fixed], sort_keys=True).encode()).hexdigest()[:8]
+    decides = spec.model_dump(
+        exclude={
+            "tier",
+            "method",
+            "mask",
+            "params",
+            "seed",
+            "split_seed",
+            "training_seed",
+            "device",
+            "data_note",
+        }
+    )
+    return hashlib.sha256(
+        json.dumps([decides, list(pilot_seeds), fixed], sort_keys=True).encode()
+    ).hexdigest()[:8]
 
 
 def _header(spec: RunSpec) -> str:
-    recipe = f"{spec.train_epochs} epochs, lr {spec.train_lr}, {spec.train_schedule}, batch {spec.train_batch_size}"
-    return f"# Chosen by tuning: {spec.dataset}, {spec.arch}, {spec.scenario_name}; original and Retrain: {recipe}; keep {spec.keep}.\n"
+    recipe = (
+        f"{spec.train_epochs} epochs, lr {spec.train_lr}, {spec.train_schedule}, batch"
+        f" {spec.train_batch_size}"
+    )
+    return (
+        f"# Chosen by tuning: {spec.dataset}, {spec.arch}, {spec.scenario_name}; original and"
+        f" Retrain: {recipe}; keep {spec.keep}.\n"
+    )

@@ -27,7 +27,9 @@ _STATUS, _CLEAR = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
 class Work(NamedTuple):
-    """Of one picture's forward pass: multiplications (each with an addition), and the numbers that layers put out."""
+    """Of one picture's forward pass: multiplications (each with an addition), and the numbers that
+    layers put out.
+    """
 
     multiply_adds: int
     outputs: int
@@ -40,9 +42,11 @@ class Cost:
     Attributes
     ----------
     step : one of `STEPS`. network : a name for tables.
-    weights : trainable ones. pictures : that the step went through. multiply_adds, outputs : of one forward pass of one, see `Work`.
+    weights : trainable ones. pictures : that the step went through. multiply_adds, outputs : of one
+        forward pass of one, see `Work`.
     seconds : processor time, the median of several calls.
-    peak_mb : most memory held during a call beyond what was held before it, in 10^6 bytes; None where the system doesn't tell.
+    peak_mb : most memory held during a call beyond what was held before it, in 10^6 bytes; None
+        where the system doesn't tell.
     file_mb : size of the file that "save" writes.
     """
 
@@ -62,9 +66,11 @@ class Cost:
 
 
 def spent(call: Callable[[], object], *, repeats: int = 3) -> tuple[float, float | None]:
-    """Processor seconds of one call (median of `repeats` readings, each of as many calls as it takes), and its peak memory in MB.
+    """Processor seconds of one call (median of `repeats` readings, each of as many calls as it
+    takes), and its peak memory in MB.
 
-    The peak is that of the very first call, when nothing that an earlier one left behind can be used again.
+    The peak is that of the very first call, when nothing that an earlier one left behind can be
+    used again.
     """
     peak = _peak(call)
     readings = [_timed(call, 1)]
@@ -83,7 +89,9 @@ def _timed(call: Callable[[], object], calls: int) -> float:
 
 
 def _peak(call: Callable[[], object]) -> float | None:
-    """Linux keeps the highest resident size of a process, and lets it be reset to the present one; None elsewhere."""
+    """Linux keeps the highest resident size of a process, and lets it be reset to the present one;
+    None elsewhere.
+    """
     gc.collect()
     try:
         _CLEAR.write_text("5")
@@ -109,15 +117,24 @@ def step_costs(
     batch_size: int = 256,
     repeats: int = 3,
 ) -> list[Cost]:
-    """The saliency pass, one epoch with all weights free and one with a mask, each over `images`. The model is left as found.
+    """The saliency pass, one epoch with all weights free and one with a mask, each over `images`.
+    The model is left as found.
 
     Parameters
     ----------
-    network : what to call it. steps : which of the three. keep : share that the mask keeps. batch_size : of all. repeats : see `spent`.
+    network : what to call it. steps : which of the three. keep : share that the mask keeps.
+        batch_size : of all. repeats : see `spent`.
     """
     model = copy.deepcopy(model)
-    mask = SaliencyMask.random({n: p for n, p in model.named_parameters() if p.requires_grad}, keep, 0)
-    facts = {"network": network, "weights": count_weights(model), "pictures": len(images), **work(model, images)._asdict()}
+    mask = SaliencyMask.random(
+        {n: p for n, p in model.named_parameters() if p.requires_grad}, keep, 0
+    )
+    facts = {
+        "network": network,
+        "weights": count_weights(model),
+        "pictures": len(images),
+        **work(model, images)._asdict(),
+    }
 
     def epoch(mask: SaliencyMask | None) -> None:
         fit(model, images, epochs=1, lr=1e-3, schedule="constant", batch_size=batch_size, mask=mask)
@@ -135,8 +152,12 @@ def step_costs(
     return found
 
 
-def flat_costs(scores: Mapping[str, Tensor], *, network: str, keep: float = 0.5, repeats: int = 3) -> list[Cost]:
-    """From scores to the finished mask, and from there to its file. Neither depends on where the scores come from."""
+def flat_costs(
+    scores: Mapping[str, Tensor], *, network: str, keep: float = 0.5, repeats: int = 3
+) -> list[Cost]:
+    """From scores to the finished mask, and from there to its file. Neither depends on where the
+    scores come from.
+    """
     weights = sum(s.numel() for s in scores.values())
     seconds, peak = spent(lambda: SaliencyMask.top(scores, keep), repeats=repeats)
     mask = SaliencyMask.top(scores, keep)
@@ -146,32 +167,49 @@ def flat_costs(scores: Mapping[str, Tensor], *, network: str, keep: float = 0.5,
         size = path.stat().st_size / 1e6
     return [
         Cost(step="mask", network=network, weights=weights, seconds=seconds, peak_mb=peak),
-        Cost(step="save", network=network, weights=weights, seconds=saving, peak_mb=saving_peak, file_mb=size),
+        Cost(
+            step="save",
+            network=network,
+            weights=weights,
+            seconds=saving,
+            peak_mb=saving_peak,
+            file_mb=size,
+        ),
     ]
 
 
-def shrunk(shapes: Mapping[str, tuple[int, ...]], weights: int, generator: torch.Generator) -> dict[str, Tensor]:
-    """Scores like those of a network with these shapes, made smaller all alike until about `weights` are left: absolute normal draws.
+def shrunk(
+    shapes: Mapping[str, tuple[int, ...]], weights: int, generator: torch.Generator
+) -> dict[str, Tensor]:
+    """Scores like those of a network with these shapes, made smaller all alike until about
+    `weights` are left: absolute normal draws.
 
     Each tensor keeps at least one score, so that the number of tensors stays as it is.
     """
     sizes = {name: math.prod(shape) for name, shape in shapes.items()}
     share = weights / sum(sizes.values())
-    return {name: torch.randn(max(1, round(share * size)), generator=generator).abs_() for name, size in sizes.items()}
+    return {
+        name: torch.randn(max(1, round(share * size)), generator=generator).abs_()
+        for name, size in sizes.items()
+    }
 
 
 @torch.no_grad()
 def work(model: nn.Module, images: Images) -> Work:
-    """What one picture sets in motion in convolutions and linear layers; products between activations, as attention has them, are not
+    """What one picture sets in motion in convolutions and linear layers; products between
+    activations, as attention has them, are not
     counted. The model is left as found."""
     products = outputs = 0
 
     def count(layer: nn.Module, _: object, out: Tensor) -> None:
         nonlocal products, outputs
-        products += out.numel() * layer.weight[0].numel()  # every output value is a sum of so many products
+        # every output value is a sum of so many products
+        products += out.numel() * layer.weight[0].numel()
         outputs += out.numel()
 
-    layers = [m for m in model.modules() if isinstance(m, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear)]
+    layers = [
+        m for m in model.modules() if isinstance(m, nn.Conv1d | nn.Conv2d | nn.Conv3d | nn.Linear)
+    ]
     hooks = [layer.register_forward_hook(count) for layer in layers]
     modes = {module: module.training for module in model.modules()}
     try:

@@ -1,4 +1,6 @@
-"""Maps of epochs and learning rates, and the border on them beyond which a method forgets more than Retrain does."""
+"""Maps of epochs and learning rates, and the border on them beyond which a method forgets more than
+Retrain does.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +23,10 @@ class Border:
 
     Attributes
     ----------
-    at : learning rate by epochs, from the mean over seeds: 0 where the gap is above zero already at the lowest rate of the map, infinite
-        where it never is. intervals : bootstrap 95 % intervals of it over seeds. draws : DataFrame, one row a resample.
+    at : learning rate by epochs, from the mean over seeds: 0 where the gap is above zero already at
+        the lowest rate of the map, infinite
+        where it never is. intervals : bootstrap 95 % intervals of it over seeds. draws : DataFrame,
+            one row a resample.
     """
 
     at: pd.Series
@@ -31,13 +35,20 @@ class Border:
 
 
 def cell_means(rows: pd.DataFrame, measure: str) -> pd.DataFrame:
-    """Mean over seeds of a column, epochs down and learning rates across; NaN where a run of the cell diverged.
+    """Mean over seeds of a column, epochs down and learning rates across; NaN where a run of the
+    cell diverged.
 
     Parameters
     ----------
     rows : columns epochs, lr, seed and `measure`, one row a run.
     """
-    return rows.pivot_table(index="epochs", columns="lr", values=measure, aggfunc=lambda v: v.mean(skipna=False), dropna=False)
+    return rows.pivot_table(
+        index="epochs",
+        columns="lr",
+        values=measure,
+        aggfunc=lambda v: v.mean(skipna=False),
+        dropna=False,
+    )
 
 
 def crossing(x: Sequence[float], y: Sequence[float]) -> float:
@@ -45,7 +56,8 @@ def crossing(x: Sequence[float], y: Sequence[float]) -> float:
 
     Parameters
     ----------
-    x : ascending, all above 0. y : as many; NaN stands for a diverged run and counts as above zero, by nobody knows how much.
+    x : ascending, all above 0. y : as many; NaN stands for a diverged run and counts as above zero,
+        by nobody knows how much.
 
     Returns
     -------
@@ -64,30 +76,43 @@ def crossing(x: Sequence[float], y: Sequence[float]) -> float:
     return float(x[k - 1] * (x[k] / x[k - 1]) ** share)
 
 
-def border(rows: pd.DataFrame, *, measure: str = "gap_ua", resamples: int = 2000, seed: int = 0) -> Border:
+def border(
+    rows: pd.DataFrame, *, measure: str = "gap_ua", resamples: int = 2000, seed: int = 0
+) -> Border:
     """The learning rate at which the mean of `measure` rises above zero, for each number of epochs.
 
     Parameters
     ----------
-    rows : columns epochs, lr, seed and `measure`; every seed must have every cell. With `gap_ua`, UA minus Retrain's, it is the border of
+    rows : columns epochs, lr, seed and `measure`; every seed must have every cell. With `gap_ua`,
+        UA minus Retrain's, it is the border of
         over-forgetting. resamples : of the seeds, all cells of a seed together.
     """
     cube = rows.pivot_table(index="seed", columns=["epochs", "lr"], values=measure, dropna=False)
     epochs, rates = (sorted(set(rows[name])) for name in ("epochs", "lr"))
     if len(rows) != len(cube) * len(epochs) * len(rates):
         cells = f"{len(cube)} seeds × {len(epochs)} × {len(rates)} cells"
-        raise InputError(f"a map needs one run for each of its cells and seeds: {len(rows)} runs are not {cells}")
+        raise InputError(
+            f"a map needs one run for each of its cells and seeds: {len(rows)} runs are not {cells}"
+        )
     values = cube.to_numpy().reshape(len(cube), len(epochs), len(rates))
     found = lambda mean: [crossing(rates, line) for line in mean]  # noqa: E731
     draws = np.random.default_rng(derive(seed, "border"))
-    picked = [found(values[draws.integers(0, len(values), len(values))].mean(0)) for _ in range(resamples)]
+    picked = [
+        found(values[draws.integers(0, len(values), len(values))].mean(0)) for _ in range(resamples)
+    ]
     drawn = pd.DataFrame(picked, columns=epochs)
-    ends = {e: Interval(*(float(v) for v in np.quantile(drawn[e], TAILS, method="nearest"))) for e in epochs}
-    return Border(pd.Series(found(values.mean(0)), index=epochs, name="lr").rename_axis("epochs"), ends, drawn)
+    ends = {
+        e: Interval(*(float(v) for v in np.quantile(drawn[e], TAILS, method="nearest")))
+        for e in epochs
+    }
+    return Border(
+        pd.Series(found(values.mean(0)), index=epochs, name="lr").rename_axis("epochs"), ends, drawn
+    )
 
 
 def dose(found: Border) -> tuple[float, Interval]:
-    """The exponent s of a border lr ∝ epochs^s, and its interval: -1 says that only the product of the two counts.
+    """The exponent s of a border lr ∝ epochs^s, and its interval: -1 says that only the product of
+    the two counts.
 
     Epochs at which the border leaves the map are left out. NaN for fewer than two that remain.
     """
@@ -101,4 +126,8 @@ def _slope(line: pd.Series) -> float:
     inside = line[(line > 0) & np.isfinite(line)]
     if len(inside) < 2:
         return float("nan")
-    return float(np.polyfit(np.log(inside.index.to_numpy(dtype=float)), np.log(inside.to_numpy(dtype=float)), 1)[0])
+    return float(
+        np.polyfit(
+            np.log(inside.index.to_numpy(dtype=float)), np.log(inside.to_numpy(dtype=float)), 1
+        )[0]
+    )

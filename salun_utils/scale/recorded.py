@@ -10,12 +10,25 @@ from ..runs import Record, frame
 from .fits import Fit, Prediction, affine
 
 SAME = ("dataset", "arch", "width", "scenario", "method", "mask", "epochs", "lr", "images", "seed")
-MEASURED = ("forget", "ua", "ra", "ta", "mia", "avg_gap", "gap_ua", "gap_ra", "gap_ta", "gap_mia", "cost")
+MEASURED = (
+    "forget",
+    "ua",
+    "ra",
+    "ta",
+    "mia",
+    "avg_gap",
+    "gap_ua",
+    "gap_ra",
+    "gap_ta",
+    "gap_mia",
+    "cost",
+)
 ON_MAP = ("dataset", "arch", "width", "scenario", "method", "images")
 
 
 def rows_of(records: Iterable[Record]) -> pd.DataFrame:
-    """`runs.frame` with the column images (training pictures, those kept for validation included); what was recorded twice counts once.
+    """`runs.frame` with the column images (training pictures, those kept for validation included);
+    what was recorded twice counts once.
 
     The column cost is in per cent of Retrain's time.
     """
@@ -24,11 +37,15 @@ def rows_of(records: Iterable[Record]) -> pd.DataFrame:
         return pd.DataFrame(columns=[*SAME, *MEASURED])
     counts = [sum(r.data.get(k, 0) for k in ("forget", "retain", "validation")) for r in records]
     table = frame(records).assign(images=counts)
-    return table.assign(cost=100 * table.cost).drop_duplicates(list(SAME), keep="last", ignore_index=True)
+    return table.assign(cost=100 * table.cost).drop_duplicates(
+        list(SAME), keep="last", ignore_index=True
+    )
 
 
 def split_map(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Runs of maps, in which a learning rate was tried with several numbers of epochs; and the others."""
+    """Runs of maps, in which a learning rate was tried with several numbers of epochs; and the
+    others.
+    """
     several = rows.groupby([*ON_MAP, "lr"], dropna=False).epochs.transform("nunique") > 1
     return rows[several], rows[~several]
 
@@ -44,20 +61,25 @@ def costs_of(records: Iterable[Record]) -> pd.DataFrame:
 
     Returns
     -------
-    what, held_out, the fields of `costs.Cost`, family, processor, and three sums over all pictures of the step: products (multiplications),
-    values (numbers that layers put out), touched (weights times pictures).
+    what, held_out, the fields of `costs.Cost`, family, processor, and three sums over all pictures
+    of the step: products (multiplications), values (numbers that layers put out), touched (weights
+    times pictures).
     """
     found = sorted((r for r in records if "costs" in r.measurements), key=lambda r: r.created)
     if not found:
         return pd.DataFrame(columns=["what", "held_out", "step", "network"])
     table = pd.DataFrame(found[-1].measurements["costs"])
-    table = table.assign(family=table.network.str.split(" ").str[0], processor=found[-1].device.get("processor", ""))
+    table = table.assign(
+        family=table.network.str.split(" ").str[0], processor=found[-1].device.get("processor", "")
+    )
     sums = {"products": table.multiply_adds, "values": table.outputs, "touched": table.weights}
     return table.assign(**{name: column * table.pictures for name, column in sums.items()})
 
 
 def time_law(costs: pd.DataFrame, step: str, by: Sequence[str]) -> Fit:
-    """Seconds of a step as a + Σ b · x over the columns `by`; a network's rows are resampled together."""
+    """Seconds of a step as a + Σ b · x over the columns `by`; a network's rows are resampled
+    together.
+    """
     part = costs[(costs.what == "time") & (costs.step == step) & ~costs.held_out]
     return affine(part, "seconds", by, groups="network")
 
@@ -84,9 +106,16 @@ def check(fit: Fit, row: dict, column: str) -> dict[str, object]:
 
     Returns
     -------
-    says (a `fits.Prediction`), measured, factor (measured over said), beyond (how many times outside the measured range), inside.
+    says (a `fits.Prediction`), measured, factor (measured over said), beyond (how many times
+    outside the measured range), inside.
     """
     at = {name: row[name] for name in fit.smallest}
     says: Prediction = fit.predict(**at)
     measured = row[column]
-    return {"says": says, "measured": measured, "factor": measured / says.value, "beyond": fit.beyond(**at), "inside": says.holds(measured)}
+    return {
+        "says": says,
+        "measured": measured,
+        "factor": measured / says.value,
+        "beyond": fit.beyond(**at),
+        "inside": says.holds(measured),
+    }

@@ -24,7 +24,17 @@ for _module in sorted(m.name for m in pkgutil.iter_modules(__path__)):
 
 from .rl import random_labels  # noqa: E402
 
-__all__ = ["METHODS", "RULES", "Method", "Range", "UnlearnResult", "build_mask", "get", "random_labels", "unlearn"]
+__all__ = [
+    "METHODS",
+    "RULES",
+    "Method",
+    "Range",
+    "UnlearnResult",
+    "build_mask",
+    "get",
+    "random_labels",
+    "unlearn",
+]
 
 
 @dataclass(frozen=True)
@@ -34,7 +44,8 @@ class UnlearnResult:
     Attributes
     ----------
     model : the unlearned model, in evaluation mode. seconds : wall time, the mask's included (RTE).
-    cpu_seconds : processor time of this process over the same stretch; unlike wall time it is hardly moved by other work on the machine.
+    cpu_seconds : processor time of this process over the same stretch; unlike wall time it is
+        hardly moved by other work on the machine.
     mask : the `SaliencyMask` that was held, or None. params : every parameter in force.
     """
 
@@ -46,7 +57,14 @@ class UnlearnResult:
 
 
 def unlearn(
-    name: str, model: nn.Module, split: ForgetSplit, *, seed: int = 0, mask: str | SaliencyMask | None = None, keep: float = 0.5, **params
+    name: str,
+    model: nn.Module,
+    split: ForgetSplit,
+    *,
+    seed: int = 0,
+    mask: str | SaliencyMask | None = None,
+    keep: float = 0.5,
+    **params,
 ) -> UnlearnResult:
     """Make a copy of `model` forget ``split.forget``; the model passed in is unchanged.
 
@@ -55,15 +73,16 @@ def unlearn(
     name : one of `METHODS`.
     model : any classifier from float images in [0, 1] to logits, trained on ``split.train``.
     seed : of unlearning: labels, batches, a random mask.
-    mask : a rule of `RULES` or a `SaliencyMask`; by default the method's own ("saliency" for salun, none for the others).
-        Weights outside it keep their exact value.
+    mask : a rule of `RULES` or a `SaliencyMask`; by default the method's own ("saliency" for salun,
+        none for the others). Weights outside it keep their exact value.
     keep : share of weights inside a mask made by rule, 0 to 1.
-    params : the method's own (``METHODS[name].defaults``) and the common ones (`batch_size`, `momentum`, `weight_decay`,
-        `augment`, `precision`, `progress`).
+    params : the method's own (``METHODS[name].defaults``) and the common ones (`batch_size`,
+        `momentum`, `weight_decay`, `augment`, `precision`, `progress`).
 
     Raises
     ------
-    InputError : unknown name or parameter, value out of range, or a mask that doesn't fit the model.
+    InputError : unknown name or parameter, value out of range, or a mask that doesn't fit the
+        model.
     """
     method = get(name)
     own = method.parameters(params)
@@ -78,5 +97,10 @@ def unlearn(
     job = Job(copy.deepcopy(model), split, built, seed, settings)
     unlearned = method.run(job, **own).eval()
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
-    shown = {**own, **settings, "mask": rule if isinstance(rule, str | None) else "given", "keep": keep if built is not None else 1.0}
+    shown = {
+        **own,
+        **settings,
+        "mask": rule if isinstance(rule, str | None) else "given",
+        "keep": keep if built is not None else 1.0,
+    }
     return UnlearnResult(unlearned, seconds, built, shown, cpu_seconds)

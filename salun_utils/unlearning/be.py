@@ -1,4 +1,6 @@
-"""BE: boundary expanding, which moves the pictures to forget into a class of their own and then removes that class."""
+"""BE: boundary expanding, which moves the pictures to forget into a class of their own and then
+removes that class.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +23,12 @@ from .registry import Range, method
     search={"lr": Range(1e-5, 1e-1, log=True)},
 )
 def be(job: Job, *, epochs: int = 10, lr: float = 1e-3) -> nn.Module:
-    """Train on D_f labelled with a class K that is appended to the K real ones, and cut it off again.
+    """Train on D_f labelled with a class K that is appended to the K real ones, and cut it off
+    again.
 
-    Removing the shadow class before scoring is what the paper says; the published code scores with it in place, so that a
-    picture counts as forgotten because it fell into a class that isn't there.
+    Removing the shadow class before scoring is what the paper says; the published code scores with
+    it in place, so that a picture counts as forgotten because it fell into a class that isn't
+    there.
     """
     classes = job.num_classes
     path, head = last_layer(job.model, classes)
@@ -42,15 +46,28 @@ def be(job: Job, *, epochs: int = 10, lr: float = 1e-3) -> nn.Module:
 
 def last_layer(model: nn.Module, classes: int) -> tuple[str, nn.Linear]:
     """Path and module of the last linear layer with one output a class."""
-    found = [(n, m) for n, m in model.named_modules() if isinstance(m, nn.Linear) and m.out_features == classes]
+    found = [
+        (n, m)
+        for n, m in model.named_modules()
+        if isinstance(m, nn.Linear) and m.out_features == classes
+    ]
     if not found or not found[-1][0]:
-        raise InputError(f"be needs a model that ends in a linear layer (a submodule) of {classes} outputs, one a class")
+        raise InputError(
+            f"be needs a model that ends in a linear layer (a submodule) of {classes} outputs, one"
+            " a class"
+        )
     return found[-1]
 
 
 def _widened(head: nn.Linear, draws: torch.Generator) -> nn.Linear:
     """A copy with one more output, whose weights are drawn as torch draws those of a new layer."""
-    wide = nn.Linear(head.in_features, head.out_features + 1, head.bias is not None, head.weight.device, head.weight.dtype)
+    wide = nn.Linear(
+        head.in_features,
+        head.out_features + 1,
+        head.bias is not None,
+        head.weight.device,
+        head.weight.dtype,
+    )
     bound = 1 / math.sqrt(head.in_features)
     with torch.no_grad():
         for old, new in zip(head.parameters(), wide.parameters()):
@@ -61,11 +78,15 @@ def _widened(head: nn.Linear, draws: torch.Generator) -> nn.Linear:
 
 
 def _widened_mask(mask: SaliencyMask | None, path: str) -> SaliencyMask | None:
-    """The mask for the widened network: the weights of the shadow class are free, all others as before."""
+    """The mask for the widened network: the weights of the shadow class are free, all others as
+    before.
+    """
     if mask is None:
         return None
     bools = {n: mask[n] for n in mask}
     for name in (f"{path}.weight", f"{path}.bias"):
         if name in bools:
-            bools[name] = torch.cat([bools[name], torch.ones(1, *bools[name].shape[1:], dtype=torch.bool)])
+            bools[name] = torch.cat(
+                [bools[name], torch.ones(1, *bools[name].shape[1:], dtype=torch.bool)]
+            )
     return SaliencyMask.from_bools(bools, mask.rule)

@@ -1,4 +1,6 @@
-"""BS: boundary shrinking, which moves each picture to forget into the class across its nearest boundary."""
+"""BS: boundary shrinking, which moves each picture to forget into the class across its nearest
+boundary.
+"""
 
 from __future__ import annotations
 
@@ -24,16 +26,22 @@ def bs(job: Job, *, epochs: int = 10, lr: float = 1e-3, bound: float = 0.1) -> n
     bound : length of the FGSM step, in units of pixel values from 0 to 1.
     """
     check_number("bound", bound, 0, 1)
-    labels = nearest_wrong_labels(job.model, job.split.forget, bound=bound, batch_size=job.settings["batch_size"])
+    labels = nearest_wrong_labels(
+        job.model, job.split.forget, bound=bound, batch_size=job.settings["batch_size"]
+    )
     job.fit(job.split.forget.with_labels(labels), epochs=epochs, lr=lr)
     return job.model
 
 
-def nearest_wrong_labels(model: nn.Module, images: Images, *, bound: float, batch_size: int = 256) -> Tensor:
-    """int64 (n,): the likeliest class other than the true one after an FGSM step of length `bound` away from the true one.
+def nearest_wrong_labels(
+    model: nn.Module, images: Images, *, bound: float, batch_size: int = 256
+) -> Tensor:
+    """int64 (n,): the likeliest class other than the true one after an FGSM step of length `bound`
+    away from the true one.
 
-    The model is in evaluation mode and is not changed; perturbed pictures are clipped to [0, 1] and rounded to 8 bits. Where the
-    step does not leave the true class, the runner-up there is taken: the published code takes the true class.
+    The model is in evaluation mode and is not changed; perturbed pictures are clipped to [0, 1] and
+    rounded to 8 bits. Where the step does not leave the true class, the runner-up there is taken:
+    the published code takes the true class.
     """
     model.eval()
     device = next(model.parameters()).device

@@ -1,4 +1,6 @@
-"""What methods without a training loop share: per-example gradients, a diagonal Fisher, and changing weights under a mask."""
+"""What methods without a training loop share: per-example gradients, a diagonal Fisher, and
+changing weights under a mask.
+"""
 
 from __future__ import annotations
 
@@ -20,38 +22,50 @@ def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
 
 def draw(images: Images, count: int, generator: torch.Generator) -> Images:
     """At most `count` pictures, drawn without replacement by a CPU generator."""
-    return images.subset(torch.randperm(len(images), generator=generator)[: check_count("samples", count)])
+    return images.subset(
+        torch.randperm(len(images), generator=generator)[: check_count("samples", count)]
+    )
 
 
 def example_gradients(model: nn.Module, images: Images) -> Iterator[list[Tensor]]:
     """The gradient of each picture's cross-entropy, one list of tensors (as `trainable`) a picture.
 
-    One backward pass a picture: as fast on a CPU as vectorised forms, and right for every model. Evaluation mode, so that no
-    running statistic moves and pictures don't see each other.
+    One backward pass a picture: as fast on a CPU as vectorised forms, and right for every model.
+    Evaluation mode, so that no running statistic moves and pictures don't see each other.
     """
     parameters = list(trainable(model).values())
     model.eval()
     for x, y in images.batches(1):
-        loss = nn.functional.cross_entropy(model(x.to(parameters[0].device)), y.to(parameters[0].device))
+        loss = nn.functional.cross_entropy(
+            model(x.to(parameters[0].device)), y.to(parameters[0].device)
+        )
         yield torch.autograd.grad(loss, parameters, materialize_grads=True, allow_unused=True)
 
 
 def gradient_sum(model: nn.Module, images: Images, batch_size: int) -> list[Tensor]:
-    """Σ_i w_i ∇ℓ_i over all pictures (w_i = 1 where no weights are set), as a list of tensors; evaluation mode."""
+    """Σ_i w_i ∇ℓ_i over all pictures (w_i = 1 where no weights are set), as a list of tensors;
+    evaluation mode.
+    """
     parameters = list(trainable(model).values())
     totals = [torch.zeros_like(p) for p in parameters]
     model.eval()
     for batch in images.batches(batch_size):
-        loss = cross_entropy(model, tuple(t.to(parameters[0].device) for t in batch)) * len(batch[0])
-        for total, part in zip(totals, torch.autograd.grad(loss, parameters, materialize_grads=True, allow_unused=True)):
+        loss = cross_entropy(model, tuple(t.to(parameters[0].device) for t in batch)) * len(
+            batch[0]
+        )
+        for total, part in zip(
+            totals, torch.autograd.grad(loss, parameters, materialize_grads=True, allow_unused=True)
+        ):
             total += part
     return totals
 
 
 def fisher_diagonal(model: nn.Module, images: Images) -> dict[str, Tensor]:
-    """The mean over pictures of the squared gradient of log p(label): the diagonal of the Fisher matrix, for each weight.
+    """The mean over pictures of the squared gradient of log p(label): the diagonal of the Fisher
+    matrix, for each weight.
 
-    With the true labels it is the empirical Fisher; with labels drawn from the model, an unbiased estimate of the Fisher proper.
+    With the true labels it is the empirical Fisher; with labels drawn from the model, an unbiased
+    estimate of the Fisher proper.
     """
     names = list(trainable(model))
     totals: list[Tensor] | None = None
@@ -66,7 +80,8 @@ def fisher_diagonal(model: nn.Module, images: Images) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def change(job: Job, values: Mapping[str, Tensor]) -> None:
-    """Give the weights of ``job.model`` new values; those outside ``job.mask`` keep theirs bit for bit.
+    """Give the weights of ``job.model`` new values; those outside ``job.mask`` keep theirs bit for
+    bit.
 
     Raises
     ------

@@ -1,4 +1,6 @@
-"""Fisher forgetting: noise on the weights, the more of it the less the retained pictures depend on a weight."""
+"""Fisher forgetting: noise on the weights, the more of it the less the retained pictures depend on
+a weight.
+"""
 
 from __future__ import annotations
 
@@ -20,14 +22,16 @@ FLOOR = 1e-8  # added to the Fisher information: bounds the noise of weights tha
     search={"alpha": Range(1e-14, 1e-7, log=True)},
 )
 def fisher(job: Job, *, alpha: float = 1e-11, samples: int = 1000) -> nn.Module:
-    """theta_u = theta_o + (alpha / F)^(1/4) n with n ~ N(0, I) and F the diagonal Fisher information of D_r.
+    """theta_u = theta_o + (alpha / F)^(1/4) n with n ~ N(0, I) and F the diagonal Fisher
+    information of D_r.
 
-    The label of each picture is drawn from the model itself, one draw a picture. The extra factors that public code has for the
-    last layer and for normalisation layers are left out.
+    The label of each picture is drawn from the model itself, one draw a picture. The extra factors
+    that public code has for the last layer and for normalisation layers are left out.
 
     Parameters
     ----------
-    alpha : the paper's lambda sigma_h^2, how much is to be scrubbed. samples : pictures of D_r that F is estimated on.
+    alpha : the paper's lambda sigma_h^2, how much is to be scrubbed. samples : pictures of D_r that
+        F is estimated on.
     """
     check_number("alpha", alpha)
     images = draw(job.split.retain, samples, job.draws("samples"))
@@ -45,5 +49,10 @@ def fisher(job: Job, *, alpha: float = 1e-11, samples: int = 1000) -> nn.Module:
 def _with_drawn_labels(job: Job, images: Images) -> Images:
     job.model.eval()
     draws = job.draws("labels")
-    shares = (job.model(x.to(job.device)).softmax(1).float().cpu() for x, *_ in images.batches(job.settings["batch_size"]))
-    return images.with_labels(torch.cat([torch.multinomial(p, 1, generator=draws).squeeze(1) for p in shares]))
+    shares = (
+        job.model(x.to(job.device)).softmax(1).float().cpu()
+        for x, *_ in images.batches(job.settings["batch_size"])
+    )
+    return images.with_labels(
+        torch.cat([torch.multinomial(p, 1, generator=draws).squeeze(1) for p in shares])
+    )

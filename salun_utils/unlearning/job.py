@@ -1,4 +1,6 @@
-"""What a method is handed: the model to change, the split, the mask, and the one training loop with its settings filled in."""
+"""What a method is handed: the model to change, the split, the mask, and the one training loop with
+its settings filled in.
+"""
 
 from __future__ import annotations
 
@@ -19,8 +21,13 @@ from ..training import History, fit
 
 # Settings that every method takes besides its own, with the paper's values.
 COMMON: dict[str, Any] = {
-    "batch_size": 256, "momentum": 0.9, "weight_decay": 5e-4, "augment": None, "precision": "auto", "progress": False,
-}  # fmt: skip
+    "batch_size": 256,
+    "momentum": 0.9,
+    "weight_decay": 5e-4,
+    "augment": None,
+    "precision": "auto",
+    "progress": False,
+}
 
 
 @dataclass
@@ -53,17 +60,41 @@ class Job:
         """A CPU generator for one use within this job."""
         return generator(self.seed, f"unlearning {role}")
 
-    def fit(self, data, *, epochs: int, lr: float, model: nn.Module | None = None, stage: str = "", **options) -> History:
-        """`training.fit` on this job's model and mask. `stage` keeps the draws of several calls within one job apart."""
+    def fit(
+        self,
+        data,
+        *,
+        epochs: int,
+        lr: float,
+        model: nn.Module | None = None,
+        stage: str = "",
+        **options,
+    ) -> History:
+        """`training.fit` on this job's model and mask. `stage` keeps the draws of several calls
+        within one job apart.
+        """
         options = {**self.settings, "schedule": "constant", **options}
         target = self.model if model is None else model
         mask = self.mask if model is None else None
-        return fit(target, data, epochs=epochs, lr=lr, seed=derive(self.seed, f"unlearning fit {stage}"), mask=mask, **options)
+        return fit(
+            target,
+            data,
+            epochs=epochs,
+            lr=lr,
+            seed=derive(self.seed, f"unlearning fit {stage}"),
+            mask=mask,
+            **options,
+        )
 
 
 def check_number(name: str, value: object, low: float = 0.0, high: float = math.inf) -> float:
     """Return a finite number from `low` to `high`, else raise `InputError`."""
-    if isinstance(value, bool) or not isinstance(value, Real) or not math.isfinite(value) or not low <= value <= high:
+    if (
+        isinstance(value, bool)
+        or not isinstance(value, Real)
+        or not math.isfinite(value)
+        or not low <= value <= high
+    ):
         allowed = f"from {low:g} to {high:g}" if math.isfinite(high) else f"of at least {low:g}"
         raise InputError(f"{name} must be a number {allowed}, not {value!r}")
     return value

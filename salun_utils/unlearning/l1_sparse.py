@@ -13,18 +13,25 @@ from .registry import Range, method
 @method(
     "l1-sparse",
     summary="fine-tune on the retained pictures with a fading ℓ1 penalty",
-    paper="Jia et al., Model Sparsity Can Simplify Machine Unlearning, NeurIPS 2023; settings of Fan et al., ICLR 2024",
+    paper=(
+        "Jia et al., Model Sparsity Can Simplify Machine Unlearning, NeurIPS 2023; settings of Fan"
+        " et al., ICLR 2024"
+    ),
     search={"lr": Range(1e-3, 0.3, log=True), "gamma": Range(1e-6, 3e-3, log=True)},
 )
 def l1_sparse(job: Job, *, epochs: int = 10, lr: float = 0.01, gamma: float = 5e-4) -> nn.Module:
-    """min CE(theta; D_r) + gamma_t ||theta||_1, gamma_t falling in a straight line from `gamma` to 0 over the steps.
+    """min CE(theta; D_r) + gamma_t ||theta||_1, gamma_t falling in a straight line from `gamma` to
+    0 over the steps.
 
     Parameters
     ----------
-    gamma : weight of the penalty at the first step. The public default of 0.2 destroys a network; 5e-4 leaves one working.
+    gamma : weight of the penalty at the first step. The public default of 0.2 destroys a network;
+        5e-4 leaves one working.
     """
     check_number("gamma", gamma)
-    steps = check_count("epochs", epochs) * math.ceil(len(job.split.retain) / job.settings["batch_size"])
+    steps = check_count("epochs", epochs) * math.ceil(
+        len(job.split.retain) / job.settings["batch_size"]
+    )
     taken = 0
 
     def add_penalty(model: nn.Module) -> None:

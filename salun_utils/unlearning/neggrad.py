@@ -19,14 +19,20 @@ from .registry import Range, method
     search={"lr": Range(1e-4, 0.1, log=True), "beta": Range(0.8, 0.999)},
 )
 def neggrad_plus(job: Job, *, epochs: int = 5, lr: float = 0.01, beta: float = 0.95) -> nn.Module:
-    """min beta CE(theta; D_r) - (1 - beta) CE(theta; D_f), one batch of each a step; an epoch is one pass over D_r.
+    """min beta CE(theta; D_r) - (1 - beta) CE(theta; D_f), one batch of each a step; an epoch is
+    one pass over D_r.
 
     Parameters
     ----------
     beta : from 0 (ascent only) to 1 (fine-tuning only).
     """
     check_number("beta", beta, 0, 1)
-    forget = endless(job.split.forget, job.settings["batch_size"], job.draws("forget batches"), job.settings["augment"])
+    forget = endless(
+        job.split.forget,
+        job.settings["batch_size"],
+        job.draws("forget batches"),
+        job.settings["augment"],
+    )
 
     def loss(model: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
         x, y = batch
@@ -40,7 +46,9 @@ def neggrad_plus(job: Job, *, epochs: int = 5, lr: float = 0.01, beta: float = 0
     return job.model
 
 
-def endless(images: Images, size: int, generator: torch.Generator, augment: str | bool | None = None) -> Iterator[tuple[Tensor, ...]]:
+def endless(
+    images: Images, size: int, generator: torch.Generator, augment: str | bool | None = None
+) -> Iterator[tuple[Tensor, ...]]:
     """Shuffled batches for ever."""
     while True:
         yield from images.batches(size, generator=generator, augment=augment)

@@ -9,7 +9,11 @@ from .registry import method
 
 
 @method(
-    "original", summary="do nothing: the model as it was trained", paper="baseline, not a method", search={}, takes_mask=False
+    "original",
+    summary="do nothing: the model as it was trained",
+    paper="baseline, not a method",
+    search={},
+    takes_mask=False,
 )
 def original(job: Job) -> nn.Module:
     return job.model

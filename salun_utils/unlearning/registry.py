@@ -15,7 +15,9 @@ from .job import COMMON, Job
 
 @dataclass(frozen=True)
 class Range:
-    """A declared search range for tuning: numbers from `low` to `high`, on a log scale if `log`, whole if both ends are ints."""
+    """A declared search range for tuning: numbers from `low` to `high`, on a log scale if `log`,
+    whole if both ends are ints.
+    """
 
     low: float
     high: float
@@ -29,7 +31,8 @@ class Method:
     Attributes
     ----------
     run : takes a `Job` and the method's own parameters, returns the unlearned model.
-    defaults : its own parameters with the paper's values; every method also takes those of `COMMON`, `mask` and `keep`.
+    defaults : its own parameters with the paper's values; every method also takes those of
+        `COMMON`, `mask` and `keep`.
     search : parameter -> `Range` or tuple of choices, for tuning.
     mask : the rule used when the caller names none; None means that all weights may change.
     takes_mask : False where a mask has no meaning (retraining from fresh weights).
@@ -49,7 +52,9 @@ class Method:
         return self.search
 
     def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """The method's own parameters with `given` ones put in. Unknown names raise `InputError` with the nearest right one."""
+        """The method's own parameters with `given` ones put in. Unknown names raise `InputError`
+        with the nearest right one.
+        """
         allowed = [*self.defaults, *COMMON, "keep", "mask", "seed"]
         for name in given:
             if name not in allowed:
@@ -60,13 +65,24 @@ class Method:
 METHODS: dict[str, Method] = {}
 
 
-def method(name: str, *, summary: str, paper: str, search: Mapping[str, Range | tuple], mask: str | None = None, takes_mask: bool = True):
+def method(
+    name: str,
+    *,
+    summary: str,
+    paper: str,
+    search: Mapping[str, Range | tuple],
+    mask: str | None = None,
+    takes_mask: bool = True,
+):
     """Register the decorated function ``f(job, *, parameter=default, …) -> model`` under `name`."""
 
     def register(run: Callable[[Job], nn.Module]) -> Callable[..., nn.Module]:
         signature = list(inspect.signature(run).parameters.values())
-        defaults = {p.name: p.default for p in signature if p.kind is inspect.Parameter.KEYWORD_ONLY}
-        if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in signature):  # salun takes the parameters of rl
+        defaults = {
+            p.name: p.default for p in signature if p.kind is inspect.Parameter.KEYWORD_ONLY
+        }
+        # salun takes the parameters of rl
+        if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in signature):
             defaults = {**METHODS["rl"].defaults, **defaults}
         METHODS[name] = Method(name, summary, paper, run, defaults, search, mask, takes_mask)
         return run

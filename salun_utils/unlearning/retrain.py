@@ -1,4 +1,6 @@
-"""Retrain: train a fresh network on what is retained. The gold standard, and the price all others are measured against."""
+"""Retrain: train a fresh network on what is retained. The gold standard, and the price all others
+are measured against.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +20,24 @@ PAPER_RECIPE = {"epochs": 182, "lr": 0.1, "schedule": "cosine"}
 @method(
     "retrain",
     summary="train from fresh weights on the retained pictures only",
-    paper="the definition of exact unlearning (Cao and Yang, 2015); settings of Fan et al., ICLR 2024",
+    paper=(
+        "the definition of exact unlearning (Cao and Yang, 2015); settings of Fan et al., ICLR 2024"
+    ),
     search={},
     takes_mask=False,
 )
-def retrain(job: Job, *, epochs: int | None = None, lr: float | None = None, schedule: str | None = None) -> nn.Module:
-    """Settings left out are those the original was trained with, where `training.fit` noted them, else the paper's."""
+def retrain(
+    job: Job, *, epochs: int | None = None, lr: float | None = None, schedule: str | None = None
+) -> nn.Module:
+    """Settings left out are those the original was trained with, where `training.fit` noted them,
+    else the paper's.
+    """
     given = {"epochs": epochs, "lr": lr, "schedule": schedule}
-    recipe = {**PAPER_RECIPE, **getattr(job.model, "fitted_with", {}), **{k: v for k, v in given.items() if v is not None}}
+    recipe = {
+        **PAPER_RECIPE,
+        **getattr(job.model, "fitted_with", {}),
+        **{k: v for k, v in given.items() if v is not None},
+    }
     model = fresh(job.model, job.seed).to(job.device)
     job.fit(job.split.retain, model=model, **{**job.settings, **recipe})
     model.fitted_with = recipe
@@ -37,7 +49,8 @@ def fresh(model: nn.Module, seed: int) -> nn.Module:
 
     Raises
     ------
-    InputError : for a network that neither `models.create` made nor resets all its parameters by ``reset_parameters``.
+    InputError : for a network that neither `models.create` made nor resets all its parameters by
+        ``reset_parameters``.
     """
     if hasattr(model, "recipe"):
         return create(**{**model.recipe, "seed": derive(seed, "fresh weights")})
@@ -51,8 +64,13 @@ def fresh(model: nn.Module, seed: int) -> nn.Module:
         for path, module in new.named_modules():
             if hasattr(module, "reset_parameters"):
                 module.reset_parameters()
-                reset |= {f"{path}.{n}".lstrip(".") for n, _ in module.named_parameters(recurse=False)}
+                reset |= {
+                    f"{path}.{n}".lstrip(".") for n, _ in module.named_parameters(recurse=False)
+                }
     missed = before.keys() - reset
     if missed:
-        raise InputError(f"can't redraw {sorted(missed)[0]!r}: give the model's modules a reset_parameters(), or build it by models.create")
+        raise InputError(
+            f"can't redraw {sorted(missed)[0]!r}: give the model's modules a reset_parameters(), or"
+            " build it by models.create"
+        )
     return new

@@ -1,4 +1,6 @@
-"""SalUn-annealed: a mask that begins with all weights and shrinks as unlearning goes on, keeping those that have moved furthest."""
+"""SalUn-annealed: a mask that begins with all weights and shrinks as unlearning goes on, keeping
+those that have moved furthest.
+"""
 
 from __future__ import annotations
 
@@ -17,22 +19,34 @@ from .salun_soft import total_steps
 @method(
     "salun-annealed",
     summary="RL under a mask that shrinks to the weights that move furthest",
-    paper="objective of " + PAPER + "; hard thresholding of Blumensath and Davies, 2009, applied to theta - theta_o; "
+    paper="objective of "
+    + PAPER
+    + "; hard thresholding of Blumensath and Davies, 2009, applied to theta - theta_o; "
     "schedule of Zhu and Gupta, To Prune, or Not to Prune, 2017",
     search={"lr": Range(1e-3, 0.3, log=True)},
 )
 def salun_annealed(
-    job: Job, *, epochs: int = 10, lr: float = 0.013, alpha: float = 1.0, final_keep: float = 0.5, every: int = 1
+    job: Job,
+    *,
+    epochs: int = 10,
+    lr: float = 0.013,
+    alpha: float = 1.0,
+    final_keep: float = 0.5,
+    every: int = 1,
 ) -> nn.Module:
-    """min RL objective over weights of which at most a share k_t may differ from theta_o, k_t falling from 1 to `final_keep`.
+    """min RL objective over weights of which at most a share k_t may differ from theta_o, k_t
+    falling from 1 to `final_keep`.
 
-    After each gradient step the weights are ranked by |theta - theta_o| over all layers together; those beyond the share k_t go back to
-    theta_o and stay there. ``k_t = final_keep + (1 - final_keep) (1 - t / T)^3`` at step t of T: most leave early, few late, so that
-    those that remain can settle. Nothing is known beforehand about which weights matter; with `final_keep` 1 this is RL.
+    After each gradient step the weights are ranked by |theta - theta_o| over all layers together;
+    those beyond the share k_t go back to theta_o and stay there. ``k_t = final_keep + (1 -
+    final_keep) (1 - t / T)^3`` at step t of T: most leave early, few late, so that those that
+    remain can settle. Nothing is known beforehand about which weights matter; with `final_keep` 1
+    this is RL.
 
     Parameters
     ----------
-    alpha : weight of a retained picture's loss. final_keep : share of all weights that may differ from theta_o in the end, 0 to 1.
+    alpha : weight of a retained picture's loss. final_keep : share of all weights that may differ
+        from theta_o in the end, 0 to 1.
     every : steps between two shrinkings; the last step is always one.
     """
     check_number("final_keep", final_keep, 0, 1)
@@ -50,7 +64,9 @@ def salun_annealed(
 
 
 def share_kept(step: int, steps: int, final_keep: float) -> float:
-    """k_t, the share of weights that may still differ from theta_o after step `step` of `steps`; exactly `final_keep` at the last."""
+    """k_t, the share of weights that may still differ from theta_o after step `step` of `steps`;
+    exactly `final_keep` at the last.
+    """
     return final_keep + (1 - final_keep) * (1 - step / steps) ** 3
 
 
@@ -65,7 +81,9 @@ class Shrinking:
     def __init__(self, parameters: dict[str, nn.Parameter]):
         self.parameters = parameters
         self.original = {n: p.detach().clone() for n, p in parameters.items()}
-        self.free: dict[str, Tensor] = {n: torch.ones_like(p, dtype=torch.bool) for n, p in parameters.items()}
+        self.free: dict[str, Tensor] = {
+            n: torch.ones_like(p, dtype=torch.bool) for n, p in parameters.items()
+        }
 
     @torch.no_grad()
     def hold(self) -> None:
@@ -75,9 +93,11 @@ class Shrinking:
 
     @torch.no_grad()
     def drop(self, keep: float) -> None:
-        """Leave free exactly ``int(keep * n)`` of all n weights, those furthest from theta_o, and put the others back.
+        """Leave free exactly ``int(keep * n)`` of all n weights, those furthest from theta_o, and
+        put the others back.
 
-        A weight put back earlier has moved by nothing and ranks last, so that the free ones only grow fewer.
+        A weight put back earlier has moved by nothing and ranks last, so that the free ones only
+        grow fewer.
         """
         moves = {n: (p - self.original[n]).abs() for n, p in self.parameters.items()}
         if not all(move.isfinite().all() for move in moves.values()):

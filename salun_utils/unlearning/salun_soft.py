@@ -1,4 +1,6 @@
-"""SalUn-soft: instead of a mask, a penalty on leaving the original weights, which holds still all but those pulled hardest."""
+"""SalUn-soft: instead of a mask, a penalty on leaving the original weights, which holds still all
+but those pulled hardest.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,8 @@ from .job import Job, check_count, check_number
 from .registry import Range, method
 from .rl import PAPER, fit_random_labels
 
-# Each maps (step, steps), step = 1 … steps, to the factor on beta. "linear" and "rising" have the same sum, "constant" about twice it.
+# Each maps (step, steps), step = 1 … steps, to the factor on beta. "linear" and "rising" have the
+# same sum, "constant" about twice it.
 SCHEDULES: dict[str, Callable[[int, int], float]] = {
     "linear": lambda step, steps: 1 - (step - 1) / steps,
     "constant": lambda step, steps: 1.0,
@@ -29,17 +32,26 @@ SCHEDULES: dict[str, Callable[[int, int], float]] = {
     search={"lr": Range(1e-3, 0.3, log=True), "beta": Range(1e-4, 1.0, log=True)},
 )
 def salun_soft(
-    job: Job, *, epochs: int = 10, lr: float = 0.013, alpha: float = 1.0, beta: float = 0.05, schedule: str = "linear"
+    job: Job,
+    *,
+    epochs: int = 10,
+    lr: float = 0.013,
+    alpha: float = 1.0,
+    beta: float = 0.05,
+    schedule: str = "linear",
 ) -> nn.Module:
-    """min RL objective + beta_t ||theta - theta_o||_1, beta_t falling in a straight line from `beta` to 0 over the steps.
+    """min RL objective + beta_t ||theta - theta_o||_1, beta_t falling in a straight line from
+    `beta` to 0 over the steps.
 
-    After each gradient step every weight is pulled towards theta_o by the learning rate times beta_t, and put on it exactly if
-    that is within reach. The anchor is theta_o throughout: published code sets it anew at the start of every epoch.
+    After each gradient step every weight is pulled towards theta_o by the learning rate times
+    beta_t, and put on it exactly if that is within reach. The anchor is theta_o throughout:
+    published code sets it anew at the start of every epoch.
 
     Parameters
     ----------
     alpha : weight of a retained picture's loss. beta : weight of the penalty where it is highest.
-    schedule : of the penalty. "linear" falls from beta towards 0 (the paper's), "constant" stays, "rising" grows from 0 to beta.
+    schedule : of the penalty. "linear" falls from beta towards 0 (the paper's), "constant" stays,
+        "rising" grows from 0 to beta.
     """
     check_number("beta", beta)
     if schedule not in SCHEDULES:
@@ -58,12 +70,16 @@ def salun_soft(
 
 
 def total_steps(job: Job, *, epochs: int, alpha: float) -> int:
-    """How many steps `fit_random_labels` takes with both sets mixed; without the retained pictures where alpha is 0."""
+    """How many steps `fit_random_labels` takes with both sets mixed; without the retained pictures
+    where alpha is 0.
+    """
     pictures = len(job.split.forget) + (len(job.split.retain) if alpha else 0)
     return check_count("epochs", epochs) * math.ceil(pictures / job.settings["batch_size"])
 
 
 def soft_threshold(values: Tensor, anchor: Tensor, threshold: float) -> Tensor:
-    """The proximal operator of ``threshold * ||values - anchor||_1``: shortened moves, and exactly the anchor for short ones."""
+    """The proximal operator of ``threshold * ||values - anchor||_1``: shortened moves, and exactly
+    the anchor for short ones.
+    """
     moved = values - anchor
     return torch.where(moved.abs() <= threshold, anchor, values - threshold * moved.sign())

@@ -1,4 +1,6 @@
-"""SCRUB: a student that disobeys the original model on the pictures to forget and obeys it on the others."""
+"""SCRUB: a student that disobeys the original model on the pictures to forget and obeys it on the
+others.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,11 @@ from .registry import Range, method
     "scrub",
     summary="away from the original's answers on forgotten pictures, towards them on retained ones",
     paper="Kurmanji et al., Towards Unbounded Machine Unlearning, NeurIPS 2023",
-    search={"lr": Range(1e-4, 0.1, log=True), "max_epochs": Range(1, 4), "alpha": Range(1e-3, 1.0, log=True)},
+    search={
+        "lr": Range(1e-4, 0.1, log=True),
+        "max_epochs": Range(1, 4),
+        "alpha": Range(1e-3, 1.0, log=True),
+    },
 )
 def scrub(
     job: Job,
@@ -27,14 +33,17 @@ def scrub(
     gamma: float = 0.99,
     temperature: float = 4.0,
 ) -> nn.Module:
-    """Each of the first `max_epochs` epochs begins with a pass over D_f that maximises KL(teacher || student); every epoch then
-    passes over D_r and minimises alpha KL(teacher || student) + gamma CE. The teacher is the original model.
+    """Each of the first `max_epochs` epochs begins with a pass over D_f that maximises KL(teacher
+    || student); every epoch then passes over D_r and minimises alpha KL(teacher || student) + gamma
+    CE. The teacher is the original model.
 
-    Both kinds of pass share one optimizer and one batch size; the paper's code gives each its own batch size.
+    Both kinds of pass share one optimizer and one batch size; the paper's code gives each its own
+    batch size.
 
     Parameters
     ----------
-    alpha, gamma : weights of the divergence and of the cross-entropy on D_r. temperature : softens both answers.
+    alpha, gamma : weights of the divergence and of the cross-entropy on D_r. temperature : softens
+        both answers.
     """
     check_number("alpha", alpha)
     check_number("gamma", gamma)
@@ -59,6 +68,11 @@ def scrub(
 
 
 def distillation(logits: Tensor, answers: Tensor, temperature: float) -> Tensor:
-    """T^2 KL(softmax(answers / T) || softmax(logits / T)), the mean over a batch (Hinton et al., 2015)."""
+    """T^2 KL(softmax(answers / T) || softmax(logits / T)), the mean over a batch (Hinton et al.,
+    2015).
+    """
     student, teacher = ((t.float() / temperature).log_softmax(1) for t in (logits, answers))
-    return nn.functional.kl_div(student, teacher, reduction="batchmean", log_target=True) * temperature**2
+    return (
+        nn.functional.kl_div(student, teacher, reduction="batchmean", log_target=True)
+        * temperature**2
+    )

@@ -1,4 +1,6 @@
-"""SFR-on: weighted ascent on the weights that matter more to forgotten than to retained pictures, repaired by descent in between."""
+"""SFR-on: weighted ascent on the weights that matter more to forgotten than to retained pictures,
+repaired by descent in between.
+"""
 
 from __future__ import annotations
 
@@ -19,26 +21,40 @@ from .registry import Range, method
 @method(
     "sfr-on",
     summary="weighted, masked ascent steps on forgotten pictures between fine-tuning steps",
-    paper="Huang et al., Unified Gradient-Based Machine Unlearning with Remain Geometry Enhancement, NeurIPS 2024",
+    paper=(
+        "Huang et al., Unified Gradient-Based Machine Unlearning with Remain Geometry Enhancement,"
+        " NeurIPS 2024"
+    ),
     search={"lr": Range(1e-3, 0.1, log=True), "alpha": Range(0.1, 50.0, log=True)},
 )
 def sfr_on(
-    job: Job, *, epochs: int = 10, lr: float = 0.01, alpha: float = 25.0, every: int = 5, weighting: float = 0.5, gamma: float = 1.0,
-    max_norm: float = 7.0, samples: int = 1000,
-) -> nn.Module:  # fmt: skip
+    job: Job,
+    *,
+    epochs: int = 10,
+    lr: float = 0.01,
+    alpha: float = 25.0,
+    every: int = 5,
+    weighting: float = 0.5,
+    gamma: float = 1.0,
+    max_norm: float = 7.0,
+    samples: int = 1000,
+) -> nn.Module:
     """Fine-tune on D_r; before each `every`-th of its steps, one step of ascent on D_f.
 
-    The ascent step weighs pictures by loss^-weighting (those already forgotten count less), moves only the weights whose Fisher
-    information on D_f is at least `gamma` times that on D_r (the paper's weight saliency), is scaled by `alpha`, which falls to 0
-    along a cosine as the learning rate does, and is clipped to the norm `max_norm`.
+    The ascent step weighs pictures by loss^-weighting (those already forgotten count less), moves
+    only the weights whose Fisher information on D_f is at least `gamma` times that on D_r (the
+    paper's weight saliency), is scaled by `alpha`, which falls to 0 along a cosine as the learning
+    rate does, and is clipped to the norm `max_norm`.
 
-    Simplified: the paper's fast-slow update, which approximates the curvature of the retained loss implicitly, takes the retained
-    step from where the ascent led and may average with older weights; the public code's setting, without that average, is used.
-    The Fisher information comes from single pictures' gradients, not from batches'.
+    Simplified: the paper's fast-slow update, which approximates the curvature of the retained loss
+    implicitly, takes the retained step from where the ascent led and may average with older
+    weights; the public code's setting, without that average, is used. The Fisher information comes
+    from single pictures' gradients, not from batches'.
 
     Parameters
     ----------
-    samples : pictures, at most, behind each of the two Fisher estimates. `mask` and `keep` restrict both kinds of step further.
+    samples : pictures, at most, behind each of the two Fisher estimates. `mask` and `keep` restrict
+        both kinds of step further.
     """
     for name, value in (("alpha", alpha), ("weighting", weighting), ("gamma", gamma)):
         check_number(name, value)
@@ -46,7 +62,13 @@ def sfr_on(
     check_number("max_norm", max_norm, 1e-12)
     salient = fisher_ratio_mask(job, gamma, samples)
     stream = Interleaved(job.split.forget, job.split.retain, every, job.draws("forget batches"))
-    total, state = epochs * stream.steps(job.settings["batch_size"]), {"step": 0, "ascending": False}
+    total, state = (
+        epochs * stream.steps(job.settings["batch_size"]),
+        {
+            "step": 0,
+            "ascending": False,
+        },
+    )
 
     def loss(model: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
         x, y, w = batch
@@ -79,7 +101,9 @@ def fisher_ratio_mask(job: Job, gamma: float, samples: int) -> dict[str, Tensor]
 
 
 def weighted_loss(logits: Tensor, labels: Tensor, weighting: float) -> Tensor:
-    """Cross-entropy with weights loss^-weighting, made to average 1 over the batch and held constant."""
+    """Cross-entropy with weights loss^-weighting, made to average 1 over the batch and held
+    constant.
+    """
     losses = nn.functional.cross_entropy(logits.float(), labels, reduction="none")
     weights = losses.detach().clamp_min(1e-15) ** -weighting
     return (weights / weights.mean() * losses).mean()
@@ -87,7 +111,9 @@ def weighted_loss(logits: Tensor, labels: Tensor, weighting: float) -> Tensor:
 
 @dataclass
 class Interleaved:
-    """A training set in which a batch of `forget` (weights -1) comes before each `every`-th batch of `retain` (weights 1)."""
+    """A training set in which a batch of `forget` (weights -1) comes before each `every`-th batch
+    of `retain` (weights 1).
+    """
 
     forget: Images
     retain: Images
@@ -108,9 +134,13 @@ class Interleaved:
         kept = math.ceil(len(self.retain) / size)
         return kept + math.ceil(kept / self.every)
 
-    def batches(self, size: int, *, generator: torch.Generator, augment: str | bool | None = None) -> Iterator[tuple[Tensor, ...]]:
+    def batches(
+        self, size: int, *, generator: torch.Generator, augment: str | bool | None = None
+    ) -> Iterator[tuple[Tensor, ...]]:
         forgotten = endless(self.forget.with_weights(-1.0), size, self.draws, augment)
-        for i, batch in enumerate(self.retain.with_weights(1.0).batches(size, generator=generator, augment=augment)):
+        for i, batch in enumerate(
+            self.retain.with_weights(1.0).batches(size, generator=generator, augment=augment)
+        ):
             if i % self.every == 0:
                 yield next(forgotten)
             yield batch

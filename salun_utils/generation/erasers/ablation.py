@@ -1,6 +1,8 @@
-"""Concept ablation (Kumari et al., ICCV 2023, model-based): on pictures of an anchor, the concept's prompt must act as the anchor's.
+"""Concept ablation (Kumari et al., ICCV 2023, model-based): on pictures of an anchor, the concept's
+prompt must act as the anchor's.
 
-    min  E || e_u(x_t | c) - sg[e_u(x_t | c*)] ||^2 + l_MSE(pictures of the anchor),   x from pictures of the anchor c*
+    min  E || e_u(x_t | c) - sg[e_u(x_t | c*)] ||^2 + l_MSE(pictures of the anchor),   x from
+    pictures of the anchor c*
 
 By default only the keys and values of cross-attention change.
 """

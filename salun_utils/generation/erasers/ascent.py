@@ -1,4 +1,6 @@
-"""Gradient ascent: climb the denoising loss of the concept's pictures, with nothing that holds the rest in place."""
+"""Gradient ascent: climb the denoising loss of the concept's pictures, with nothing that holds the
+rest in place.
+"""
 
 from __future__ import annotations
 

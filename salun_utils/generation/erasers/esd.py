@@ -1,9 +1,10 @@
-"""Erased Stable Diffusion (Gandikota et al., ICCV 2023): no pictures; the model unlearns from what it draws itself.
+"""Erased Stable Diffusion (Gandikota et al., ICCV 2023): no pictures; the model unlearns from what
+it draws itself.
 
     min  || e_u(x_t | c) - [ e_o(x_t) - w (e_o(x_t | c) - e_o(x_t)) ] ||^2
 
-x_t is drawn by the model being changed, from noise down to a random step, under guidance. ESD-x changes cross-attention only, ESD-u
-everything else.
+x_t is drawn by the model being changed, from noise down to a random step, under guidance. ESD-x
+changes cross-attention only, ESD-u everything else.
 """
 
 from __future__ import annotations
@@ -27,15 +28,25 @@ def loss(job: Job, scheduler, draws: torch.Generator) -> Tensor:
     text = job.text(torch.full((job.options["batch_size"],), job.study.concept))
     x, t = partly_drawn(job, scheduler, text, draws)
     with torch.no_grad():
-        target = job.predict(job.frozen, x, t, text, -job.options["guidance"])  # e(empty) - w (e(c) - e(empty))
+        # e(empty) - w (e(c) - e(empty))
+        target = job.predict(job.frozen, x, t, text, -job.options["guidance"])
     return mse_loss(job.predict(job.unet, x, t, text).float(), target.float())
 
 
 @torch.no_grad()
-def partly_drawn(job: Job, scheduler, text: Tensor, draws: torch.Generator) -> tuple[Tensor, Tensor]:
-    """(x_t, t): noise taken down to a random one of the scheduler's steps by the model being changed."""
+def partly_drawn(
+    job: Job, scheduler, text: Tensor, draws: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """(x_t, t): noise taken down to a random one of the scheduler's steps by the model being
+    changed.
+    """
     side = job.unet.config.sample_size
-    x = torch.randn(len(text), job.unet.config.in_channels, side, side, generator=draws).to(job.device) * scheduler.init_noise_sigma
+    x = (
+        torch.randn(len(text), job.unet.config.in_channels, side, side, generator=draws).to(
+            job.device
+        )
+        * scheduler.init_noise_sigma
+    )
     stop = int(torch.randint(len(scheduler.timesteps), (1,), generator=draws))
     for t in scheduler.timesteps[:stop]:
         out = job.predict(job.unet, x, t.to(job.device), text, job.options["start_guidance"])

@@ -1,6 +1,8 @@
-"""Forget-Me-Not (Zhang et al., 2023): attention re-steering, which drives the attention paid to the concept's words to nothing.
+"""Forget-Me-Not (Zhang et al., 2023): attention re-steering, which drives the attention paid to the
+concept's words to nothing.
 
-min  sum over cross-attention layers of mean( A[:, :, concept tokens]^2 ),   x_t from pictures of the concept
+min  sum over cross-attention layers of mean( A[:, :, concept tokens]^2 ),   x_t from pictures of
+the concept
 """
 
 from __future__ import annotations
@@ -19,10 +21,14 @@ def erase(job: Job, **_: object) -> tuple[None, list[float]]:
     prompt = job.study.prompts[job.study.concept]
     places = concept_tokens(job.pipe.tokenizer, prompt, job.study.classes[job.study.concept])
     with recorded_attention(job.unet) as maps:
-        return None, train(job, lambda job, forget, retain, draws: loss(job, forget, draws, maps, places))
+        return None, train(
+            job, lambda job, forget, retain, draws: loss(job, forget, draws, maps, places)
+        )
 
 
-def loss(job: Job, forget: Tensor, draws: torch.Generator, maps: list[Tensor], places: list[int]) -> Tensor:
+def loss(
+    job: Job, forget: Tensor, draws: torch.Generator, maps: list[Tensor], places: list[int]
+) -> Tensor:
     x, t, _ = job.noised(forget, draws)
     maps.clear()
     job.predict(job.unet, x, t, job.text(job.study.labels[forget]))
@@ -36,23 +42,31 @@ def concept_tokens(tokenizer, prompt: str, name: str) -> list[int]:
     for start in range(len(prompt_ids) - len(words), -1, -1):
         if prompt_ids[start : start + len(words)] == words:
             return list(range(start, start + len(words)))
-    raise InputError(f"the prompt {prompt!r} doesn't hold the words {name!r}, whose attention is to be re-steered")
+    raise InputError(
+        f"the prompt {prompt!r} doesn't hold the words {name!r}, whose attention is to be"
+        " re-steered"
+    )
 
 
 @contextlib.contextmanager
 def recorded_attention(unet: nn.Module) -> Iterator[list[Tensor]]:
-    """While open, every forward pass appends its cross-attention probabilities (B * heads, pixels, tokens) to the list."""
+    """While open, every forward pass appends its cross-attention probabilities (B * heads, pixels,
+    tokens) to the list.
+    """
     from diffusers.models.attention_processor import AttnProcessor
 
     before = dict(unet.attn_processors)
-    unet.set_attn_processor(AttnProcessor())  # the plain one computes the probabilities where they can be read
+    # the plain one computes the probabilities where they can be read
+    unet.set_attn_processor(AttnProcessor())
     maps: list[Tensor] = []
     changed = [m for n, m in unet.named_modules() if n.endswith("attn2")]
 
     def keeping(module: nn.Module):
         compute = type(module).get_attention_scores
 
-        def get_attention_scores(query: Tensor, key: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        def get_attention_scores(
+            query: Tensor, key: Tensor, attention_mask: Tensor | None = None
+        ) -> Tensor:
             maps.append(compute(module, query, key, attention_mask))
             return maps[-1]
 

@@ -19,15 +19,26 @@ from .study import prepare
 from .table import METHODS
 
 
-def erase(name: str, pipe, *, concept: str | int, seed: int = 0, data: Dataset | None = None, **params: object) -> Erased:
+def erase(
+    name: str,
+    pipe,
+    *,
+    concept: str | int,
+    seed: int = 0,
+    data: Dataset | None = None,
+    **params: object,
+) -> Erased:
     """Erase a concept from a copy of the pipeline; see `salun_utils.generation.erase`.
 
-    The copy shares the autoencoder, the text model and the tokenizer, which no eraser changes; its U-Net is new.
+    The copy shares the autoencoder, the text model and the tokenizer, which no eraser changes; its
+    U-Net is new.
 
     Parameters
     ----------
-    data : pictures with class names, of the concept and of what is to be kept; for mini-sd the embedded extract by default.
-    params : settings of the method. Their defaults are the paper's for a Stable Diffusion and smaller for a mini-sd.
+    data : pictures with class names, of the concept and of what is to be kept; for mini-sd the
+        embedded extract by default.
+    params : settings of the method. Their defaults are the paper's for a Stable Diffusion and
+        smaller for a mini-sd.
 
     Raises
     ------
@@ -47,15 +58,29 @@ def erase(name: str, pipe, *, concept: str | int, seed: int = 0, data: Dataset |
     model = type(pipe)(**components, requires_safety_checker=False)
     model.set_progress_bar_config(**getattr(pipe, "_progress_bar_config", {"disable": True}))
     used = {k: v for k, v in options.items() if not isinstance(v, SaliencyMask)}
-    return Erased(model, seconds, mask, {"method": name, "concept": study.classes[study.concept], "seed": seed, **used}, tuple(losses))
+    return Erased(
+        model,
+        seconds,
+        mask,
+        {"method": name, "concept": study.classes[study.concept], "seed": seed, **used},
+        tuple(losses),
+    )
 
 
 def save(erased: Erased, folder: str | os.PathLike) -> Path:
-    """`save_pretrained`, with `mask.safetensors` and `erasing.json` (method, settings, losses) beside the pipeline's parts."""
+    """`save_pretrained`, with `mask.safetensors` and `erasing.json` (method, settings, losses)
+    beside the pipeline's parts.
+    """
     folder = Path(folder)
     erased.model.save_pretrained(folder)
     if erased.mask is not None:
         erased.mask.save(folder / "mask.safetensors")
     with atomic(folder / "erasing.json") as partial:
-        partial.write_text(json.dumps({"params": dict(erased.params), "seconds": erased.seconds, "losses": erased.losses}, indent=1) + "\n")
+        partial.write_text(
+            json.dumps(
+                {"params": dict(erased.params), "seconds": erased.seconds, "losses": erased.losses},
+                indent=1,
+            )
+            + "\n"
+        )
     return folder

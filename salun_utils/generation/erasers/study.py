@@ -1,4 +1,6 @@
-"""What every eraser of a pipeline works on: the pictures as latents and the prompts as embeddings, each computed once."""
+"""What every eraser of a pipeline works on: the pictures as latents and the prompts as embeddings,
+each computed once.
+"""
 
 from __future__ import annotations
 
@@ -20,9 +22,11 @@ class Study:
 
     Attributes
     ----------
-    latents : (N, C, h, w), scaled as the U-Net takes them, one for each picture. labels : (N,), the prompt of each.
+    latents : (N, C, h, w), scaled as the U-Net takes them, one for each picture. labels : (N,), the
+        prompt of each.
     prompts : one for each class. embeddings : (K, L, D) of the prompts; empty : (1, L, D) of "".
-    concept : index of the class to forget. substitutes : the classes c' that may stand in for it, in the order of use.
+    concept : index of the class to forget. substitutes : the classes c' that may stand in for it,
+        in the order of use.
     """
 
     latents: Tensor
@@ -63,17 +67,22 @@ def prepare(
 
     Parameters
     ----------
-    data : pictures with class names; for a small pipeline the package's own Fashion-MNIST extract by default.
+    data : pictures with class names; for a small pipeline the package's own Fashion-MNIST extract
+        by default.
     pictures : at most so many of each class; all by default.
-    substitute : the class c' to steer to: None for the next class (c + 1) mod K (paper), "all" for every other class in turn, or a class.
+    substitute : the class c' to steer to: None for the next class (c + 1) mod K (paper), "all" for
+        every other class in turn, or a class.
 
     Raises
     ------
-    InputError : the concept or the substitute is no class of the data, they are the same, or the data lack the concept's pictures.
+    InputError : the concept or the substitute is no class of the data, they are the same, or the
+        data lack the concept's pictures.
     """
     if data is None:
         if not pipelines.is_small(pipe):
-            raise InputError("pass data=…, a data set with pictures of the concept and of what is to be kept")
+            raise InputError(
+                "pass data=…, a data set with pictures of the concept and of what is to be kept"
+            )
         from ... import data as datasets
 
         data = datasets.load("fashion-mini")
@@ -84,7 +93,9 @@ def prepare(
     elif substitute != "all":
         others = [class_index(substitute, data.classes)]
         if others[0] == index:
-            raise InputError(f"the substitute must be another class than the concept {data.classes[index]!r}")
+            raise InputError(
+                f"the substitute must be another class than the concept {data.classes[index]!r}"
+            )
     images = _some_of_each(data.train, len(data.classes), pictures, seed)
     for name, label in [("the concept", index), *(("the substitute", o) for o in others[:1])]:
         if not (images.labels == label).any():
@@ -92,9 +103,20 @@ def prepare(
     if (images.labels == index).all():
         raise InputError("the data hold pictures of the concept only; erasing needs others to keep")
     prompts = [pipelines.prompt_for(c, template) for c in data.classes]
-    embeddings = torch.cat([pipelines.encode(pipe, prompts[i : i + 64]) for i in range(0, len(prompts), 64)])
+    embeddings = torch.cat(
+        [pipelines.encode(pipe, prompts[i : i + 64]) for i in range(0, len(prompts), 64)]
+    )
     latents = encode_pictures(pipe, images)
-    return Study(latents, images.labels.cpu(), prompts, list(data.classes), embeddings, pipelines.encode(pipe, [""]), index, others)
+    return Study(
+        latents,
+        images.labels.cpu(),
+        prompts,
+        list(data.classes),
+        embeddings,
+        pipelines.encode(pipe, [""]),
+        index,
+        others,
+    )
 
 
 def class_index(concept: str | int, classes: Sequence[str]) -> int:
@@ -111,8 +133,13 @@ def class_index(concept: str | int, classes: Sequence[str]) -> int:
 
 @torch.no_grad()
 def encode_pictures(pipe, images: Images, *, batch_size: int | None = None) -> Tensor:
-    """One latent a picture (N, C, h, w), scaled, on the CPU: the mean of the encoder's Gaussian, so that no picture has two."""
-    vae, size = pipe.vae, pipe.unet.config.sample_size * 2 ** (len(pipe.vae.config.block_out_channels) - 1)
+    """One latent a picture (N, C, h, w), scaled, on the CPU: the mean of the encoder's Gaussian, so
+    that no picture has two.
+    """
+    vae, size = (
+        pipe.vae,
+        pipe.unet.config.sample_size * 2 ** (len(pipe.vae.config.block_out_channels) - 1),
+    )
     batch_size = batch_size or (250 if size <= 64 else 4)
     parts = []
     for rows in torch.arange(len(images)).split(batch_size):
@@ -122,18 +149,24 @@ def encode_pictures(pipe, images: Images, *, batch_size: int | None = None) -> T
 
 
 def fit_pixels(pixels: Tensor, size: int) -> Tensor:
-    """uint8 (N, C, H, W) as RGB floats in [-1, 1] of side `size`: a few missing pixels are padded with black, otherwise resized."""
+    """uint8 (N, C, H, W) as RGB floats in [-1, 1] of side `size`: a few missing pixels are padded
+    with black, otherwise resized.
+    """
     x = pixels.float() / 127.5 - 1
     rows, columns = size - x.shape[2], size - x.shape[3]
     if min(rows, columns) >= 0 and max(rows, columns) <= size // 8:
-        x = nn.functional.pad(x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2), value=-1.0)
+        x = nn.functional.pad(
+            x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2), value=-1.0
+        )
     else:
         x = nn.functional.interpolate(x, (size, size), mode="bicubic", antialias=True).clamp(-1, 1)
     return x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x
 
 
 def shuffled_batches(positions: Tensor, size: int, *, draws: torch.Generator) -> Iterator[Tensor]:
-    """Batches without end that go through all positions, in a new order each time; the last batch of a round may be short."""
+    """Batches without end that go through all positions, in a new order each time; the last batch
+    of a round may be short.
+    """
     while True:
         yield from positions[torch.randperm(len(positions), generator=draws)].split(size)
 

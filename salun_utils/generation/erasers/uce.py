@@ -1,8 +1,11 @@
-"""Unified Concept Editing (Gandikota et al., WACV 2024): a closed form for the keys and values of cross-attention, no training.
+"""Unified Concept Editing (Gandikota et al., WACV 2024): a closed form for the keys and values of
+cross-attention, no training.
 
-    W = ( W_o [ sum_i c*_i c_i^T + sum_j p_j p_j^T + l I ] ) ( sum_i c_i c_i^T + sum_j p_j p_j^T + l I )^-1
+    W = ( W_o [ sum_i c*_i c_i^T + sum_j p_j p_j^T + l I ] ) ( sum_i c_i c_i^T + sum_j p_j p_j^T + l
+    I )^-1
 
-c_i are the concept's text vectors, c*_i those of the substitute at the same places, p_j those of the prompts to keep.
+c_i are the concept's text vectors, c*_i those of the substitute at the same places, p_j those of
+the prompts to keep.
 """
 
 from __future__ import annotations
@@ -14,7 +17,9 @@ from .loop import WEIGHTS, Job
 
 
 @torch.no_grad()
-def erase(job: Job, *, erase_scale: float = 1.0, keep_scale: float = 1.0, ridge: float = 0.5, **_: object) -> tuple[None, list[float]]:
+def erase(
+    job: Job, *, erase_scale: float = 1.0, keep_scale: float = 1.0, ridge: float = 0.5, **_: object
+) -> tuple[None, list[float]]:
     study = job.study
     concept = study.embeddings[study.concept].double()
     target = study.embeddings[study.substitutes].double().mean(0)
@@ -24,14 +29,28 @@ def erase(job: Job, *, erase_scale: float = 1.0, keep_scale: float = 1.0, ridge:
     losses = []
     for name, weight in job.unet.named_parameters():
         if WEIGHTS["cross-attention-kv"](name):
-            new = closed_form(weight.double(), concept, target, preserve, erase_scale, keep_scale, ridge)
+            new = closed_form(
+                weight.double(), concept, target, preserve, erase_scale, keep_scale, ridge
+            )
             losses.append(float((concept @ new.T - target @ weight.double().T).square().mean()))
             weight.copy_(new.to(weight.dtype))
     return None, losses
 
 
-def closed_form(weight: Tensor, concept: Tensor, target: Tensor, preserve: Tensor, erase: float, keep: float, ridge: float) -> Tensor:
-    """The weight (out, in) that maps each concept vector (n, in) as the old one maps its target, and moves `preserve` (m, in) least."""
-    hold = keep * preserve.T @ preserve + ridge * torch.eye(weight.shape[1], dtype=weight.dtype, device=weight.device)
+def closed_form(
+    weight: Tensor,
+    concept: Tensor,
+    target: Tensor,
+    preserve: Tensor,
+    erase: float,
+    keep: float,
+    ridge: float,
+) -> Tensor:
+    """The weight (out, in) that maps each concept vector (n, in) as the old one maps its target,
+    and moves `preserve` (m, in) least.
+    """
+    hold = keep * preserve.T @ preserve + ridge * torch.eye(
+        weight.shape[1], dtype=weight.dtype, device=weight.device
+    )
     left = weight @ (erase * target.T @ concept + hold)
     return torch.linalg.solve(erase * concept.T @ concept + hold, left, left=False)

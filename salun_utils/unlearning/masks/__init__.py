@@ -1,4 +1,6 @@
-"""Masks by rule: the saliency mask and the controls it has to be compared with, at equal density. One file a family of rules."""
+"""Masks by rule: the saliency mask and the controls it has to be compared with, at equal density.
+One file a family of rules.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from ...saliency import SaliencyMask, check_keep
 
 Rule = Callable[..., SaliencyMask]
 RULES: dict[str, Rule | None] = {"none": None}
-"""name -> function of (model, split, keep=, seed=) that returns a `SaliencyMask`; "none" stands for no mask."""
+"""name -> function of (model, split, keep=, seed=) that returns a `SaliencyMask`; "none" stands for
+no mask.
+"""
 
 
 def rule(name: str) -> Callable[[Rule], Rule]:
@@ -27,8 +31,11 @@ def rule(name: str) -> Callable[[Rule], Rule]:
     return add
 
 
-def build_mask(rule: str | SaliencyMask | None, model: nn.Module, split: ForgetSplit, *, keep: float, seed: int) -> SaliencyMask | None:
-    """Make the mask that `rule` names; None or "none" gives None, a ready mask is checked and returned.
+def build_mask(
+    rule: str | SaliencyMask | None, model: nn.Module, split: ForgetSplit, *, keep: float, seed: int
+) -> SaliencyMask | None:
+    """Make the mask that `rule` names; None or "none" gives None, a ready mask is checked and
+    returned.
 
     Parameters
     ----------

@@ -1,4 +1,6 @@
-"""Masks that know nothing of what is to be forgotten: drawn at random, or by the size of the weights."""
+"""Masks that know nothing of what is to be forgotten: drawn at random, or by the size of the
+weights.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ from . import rule
 @rule("random")
 def random(model: nn.Module, split: ForgetSplit, *, keep: float, seed: int) -> SaliencyMask:
     """Drawn at random."""
-    return SaliencyMask.random({n: p for n, p in model.named_parameters() if p.requires_grad}, keep, seed)
+    return SaliencyMask.random(
+        {n: p for n, p in model.named_parameters() if p.requires_grad}, keep, seed
+    )
 
 
 @rule("magnitude")

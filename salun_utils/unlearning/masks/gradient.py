@@ -1,4 +1,6 @@
-"""By the gradient of the loss on the forget set: the paper's mask, and the same number of weights from the other end."""
+"""By the gradient of the loss on the forget set: the paper's mask, and the same number of weights
+from the other end.
+"""
 
 from __future__ import annotations
 
@@ -18,4 +20,6 @@ def saliency(model: nn.Module, split: ForgetSplit, *, keep: float, seed: int) ->
 @rule("inverted")
 def inverted(model: nn.Module, split: ForgetSplit, *, keep: float, seed: int) -> SaliencyMask:
     """As many weights, of the lowest gradients."""
-    return SaliencyMask.lowest(saliency_scores(model, split.forget), keep)._named(f"inverted {keep:g}")
+    return SaliencyMask.lowest(saliency_scores(model, split.forget), keep)._named(
+        f"inverted {keep:g}"
+    )

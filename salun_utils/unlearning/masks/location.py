@@ -12,7 +12,9 @@ from . import rule
 
 @rule("last-layers")
 def last_layers(model: nn.Module, split: ForgetSplit, *, keep: float, seed: int) -> SaliencyMask:
-    """The weights nearest to the output: parameters from the last one backwards, the one at the border by its first elements."""
+    """The weights nearest to the output: parameters from the last one backwards, the one at the
+    border by its first elements.
+    """
     named = {n: p for n, p in model.named_parameters() if p.requires_grad}
     depth = {n: torch.full(p.shape, float(i)) for i, (n, p) in enumerate(named.items())}
     return SaliencyMask.top(depth, keep)._named(f"last-layers {keep:g}")
@@ -20,12 +22,18 @@ def last_layers(model: nn.Module, split: ForgetSplit, *, keep: float, seed: int)
 
 @rule("per-layer")
 def per_layer(model: nn.Module, split: ForgetSplit, *, keep: float, seed: int) -> SaliencyMask:
-    """The highest gradients of every parameter tensor for itself, so that each gives the same share; exactly ``int(keep * n)`` in all."""
-    return SaliencyMask.top(rank_within(saliency_scores(model, split.forget)), keep)._named(f"per-layer {keep:g}")
+    """The highest gradients of every parameter tensor for itself, so that each gives the same
+    share; exactly ``int(keep * n)`` in all.
+    """
+    return SaliencyMask.top(rank_within(saliency_scores(model, split.forget)), keep)._named(
+        f"per-layer {keep:g}"
+    )
 
 
 def rank_within(scores: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Each score's rank in its own tensor, as a share in (0, 1]: 1 for the highest. Ties go to the earlier element."""
+    """Each score's rank in its own tensor, as a share in (0, 1]: 1 for the highest. Ties go to the
+    earlier element.
+    """
     ranks = {}
     for name, values in scores.items():
         flat = values.detach().cpu().flatten()
