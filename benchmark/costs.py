@@ -30,8 +30,8 @@ import torch
 from torch import nn
 
 import salun_utils as su
-from salun_utils import scale
 from salun_utils.runs import Record, provenance
+from salun_utils.studies import scale
 
 PICTURES = (256, 1024)
 NETWORKS = {

@@ -55,7 +55,7 @@ device = "auto"
 
 # %%
 import salun_utils as su
-from salun_utils.architectures import measure
+from salun_utils.studies.architectures import measure
 
 specs = measure.specs(
     networks, tier=tier, dataset=dataset, data_note=data_note, forget_fraction=forget_fraction, forget_class=forget_class, keep=keep, seed=seed,
@@ -70,7 +70,7 @@ record = measure.measure(specs)
 # %%
 import pandas as pd
 
-from salun_utils.architectures import by_kind
+from salun_utils.studies.architectures import by_kind
 
 tables = measure.tables_of([record])
 shares = {key: by_kind(part).share for key, part in tables.groupby(["network", "scenario"], sort=False)}

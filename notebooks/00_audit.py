@@ -67,7 +67,7 @@ watched = 200
 import json
 
 import salun_utils as su
-from salun_utils.audit import shadows, study
+from salun_utils.studies.audit import shadows, study
 
 own = {name: value for name, value in {"epochs": epochs, "lr": lr}.items() if value is not None}
 spec = su.runs.RunSpec(

@@ -56,7 +56,7 @@ image_size = None
 device = "auto"
 
 # %% [markdown]
-# The parameters are those of `salun_utils.generation.trial.Trial`. `model` is a shipped model, a folder or a Hub id, and `judge`
+# The parameters are those of `salun_utils.generation.trials.trial.Trial`. `model` is a shipped model, a folder or a Hub id, and `judge`
 # a classifier that was trained apart. `mask`, `keep` and `weights` left at `None` take the eraser's own defaults; `params` is a JSON object
 # with any other settings that the eraser has, such as `{"alpha": 0.5}`. `per_class` pictures of each class are drawn, and
 # `concept_samples` of the forgotten one. With `attack_steps` above 0 the erased text-to-image pipeline is also attacked (see
@@ -65,8 +65,8 @@ device = "auto"
 # %%
 import json
 
-from salun_utils.generation import experiment
-from salun_utils.generation.trial import Trial
+from salun_utils.generation.trials import run as experiment
+from salun_utils.generation.trials.trial import Trial
 
 trial = Trial(
     tier=tier, model=model, judge=judge, data=data, eraser=eraser, label=label, concept=concept, mask=mask, keep=keep, weights=weights,

@@ -75,7 +75,7 @@ l2 = 0.01
 import json
 
 import salun_utils as su
-from salun_utils.influence import study
+from salun_utils.studies.influence import study
 
 own = {name: value for name, value in {"epochs": epochs, "lr": lr}.items() if value is not None}
 spec = su.runs.RunSpec(

@@ -63,8 +63,8 @@ device = "auto"
 # `teach_batch`: once for each number of pictures in `lessons`. After each number of steps in `looks` the concept is drawn again from the same noises.
 
 # %%
-from salun_utils.generation import relearning
-from salun_utils.generation.experiment import Scene
+from salun_utils.generation.trials import relearning
+from salun_utils.generation.trials.run import Scene
 
 trial = relearning.RelearningTrial.of(globals())
 scene = Scene.of(trial)

@@ -72,7 +72,7 @@ bits = "[8, 4]"
 import json
 
 import salun_utils as su
-from salun_utils.traces import study
+from salun_utils.studies.traces import study
 
 spec = su.runs.RunSpec(
     tier=tier, dataset=dataset, data_note=data_note, arch=arch, width=width, scenario=scenario, forget_fraction=forget_fraction,

@@ -265,7 +265,7 @@ else:
 # another processor. Those about recorded runs give the figure. A claim that fails stays here and says so.
 
 # %% tags=["nbval-check-output"]
-from salun_utils.claims import claim
+from salun_utils.studies.claims import claim
 
 now, target = su.metrics.Scores(**record.scores), task.retrained_scores
 print("This run")

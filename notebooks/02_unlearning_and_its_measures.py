@@ -294,7 +294,7 @@ for scenario in ("random-10", "class-3"):
 # %% tags=["nbval-check-output"]
 import textwrap
 
-from salun_utils.claims import claim
+from salun_utils.studies.claims import claim
 
 
 def say(text):

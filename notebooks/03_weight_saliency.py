@@ -67,7 +67,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 import salun_utils as su
-from salun_utils import saliency_plots
+from salun_utils.plots import saliency as saliency_plots
 
 shared = {
     "tier": tier, "dataset": dataset, "arch": arch, "scenario": scenario, "forget_class": forget_class, "forget_fraction": forget_fraction, "method": "salun",
@@ -407,7 +407,7 @@ for where, part in recorded.items():
 # A claim that fails stays here and says so.
 
 # %% tags=["nbval-check-output"]
-from salun_utils.claims import claim
+from salun_utils.studies.claims import claim
 
 print("This run")
 claim("plain gradients are the .grad of the picture", same_gradient)

@@ -94,8 +94,8 @@ device = "auto"
 import pandas as pd
 
 import salun_utils as su
-from salun_utils import benchmark_plots
 from salun_utils.runs.summary import as_text, gap_by_seed, label, plain, summarise
+from salun_utils.studies.benchmark import pictures as benchmark_plots
 
 for kind, members in benchmark_plots.KINDS.items():
     print(kind)
@@ -305,7 +305,7 @@ else:
 # runs of this book keep the two apart.
 
 # %% tags=["nbval-check-output"]
-from salun_utils.runs.published import published
+from salun_utils.studies.benchmark.published import published
 
 for s in WHERE:
     print(f"PUBLISHED, {s}\n{published(s).rename(index=label, columns={**{m: m.upper() for m in MEASURES}, 'avg_gap': 'average gap'}).to_string()}\n")
@@ -347,7 +347,7 @@ for s in WHERE:
 # %% tags=["nbval-check-output"]
 import textwrap
 
-from salun_utils.claims import claim
+from salun_utils.studies.claims import claim
 
 print("This run, one seed")
 claim("at its largest rate each of FT, SalUn and GA has a higher UA and a lower TA than the original",

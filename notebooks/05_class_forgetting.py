@@ -64,9 +64,9 @@ import pandas as pd
 import torch
 
 import salun_utils as su
-from salun_utils import benchmark_plots
 from salun_utils.runs.summary import as_text, gap_by_seed, label, one_a_seed, plain, summarise
 from salun_utils.runs.tuning import read_tuned
+from salun_utils.studies.benchmark import pictures as benchmark_plots
 
 shared = {
     "tier": tier, "dataset": dataset, "arch": arch, "scenario": "class", "forget_class": forget_class, "seed": seed,
@@ -268,7 +268,7 @@ else:
 # orders can be compared, not figures.
 
 # %% tags=["nbval-check-output"]
-from salun_utils.runs.published import published
+from salun_utils.studies.benchmark.published import published
 
 beside = published("class").rename(columns=lambda m: f"PUBLISHED {m.upper()}")
 for m in ("ua", "ra", "ta"):
@@ -289,7 +289,7 @@ else:
 # %% tags=["nbval-check-output"]
 import textwrap
 
-from salun_utils.claims import claim
+from salun_utils.studies.claims import claim
 
 
 def family(title, groups, ours):

@@ -91,7 +91,7 @@ import pandas as pd
 import torch
 
 import salun_utils as su
-from salun_utils import stability_plots
+from salun_utils.studies.benchmark import stability_pictures as stability_plots
 from salun_utils.training import TrainingDivergedError
 
 task = su.runs.prepare(
@@ -406,7 +406,7 @@ if len(differences):
 # processor; those about recorded runs give the figure. A claim that fails stays here and says so.
 
 # %% tags=["nbval-check-output"]
-from salun_utils.claims import claim
+from salun_utils.studies.claims import claim
 
 
 def say(text):

@@ -57,9 +57,9 @@ least_seeds = 3  # for a claim
 import pandas as pd
 
 import salun_utils as su
-from salun_utils import stability_plots
-from salun_utils.leaderboard import leaderboard
 from salun_utils.runs.summary import label
+from salun_utils.studies.benchmark import stability_pictures as stability_plots
+from salun_utils.studies.benchmark.leaderboard import leaderboard
 
 tiers = [name.strip() for name in measured_tiers.split(",")]
 records = [r for r in su.runs.load_records() if r.tier in tiers]
@@ -150,7 +150,7 @@ for scenario in ("random-10", "random-50"):
 # Each sentence that this page asks you to believe, with the figure behind it and whether it holds. All are computed from the records; a claim that fails stays here and says so.
 
 # %% tags=["nbval-check-output"]
-from salun_utils.claims import claim
+from salun_utils.studies.claims import claim
 
 shown = [r for row in board.rows for r in row.records]
 latest = {(r.tier, r.id) for r in shown}

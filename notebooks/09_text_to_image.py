@@ -65,10 +65,14 @@ import torch
 
 import salun_utils as su
 from salun_utils import generation
-from salun_utils.generation import experiment, figures, pipelines, recorded, recovery
-from salun_utils.generation.erasers import run as erasing
-from salun_utils.generation.erasers.loop import WEIGHTS, memory_needed
-from salun_utils.generation.trial import Trial
+from salun_utils.generation import figures
+from salun_utils.generation.erasers.pipeline import run as erasing
+from salun_utils.generation.erasers.pipeline.loop import WEIGHTS, memory_needed
+from salun_utils.generation.measures import recovery
+from salun_utils.generation.models import pipelines
+from salun_utils.generation.trials import recorded
+from salun_utils.generation.trials import run as experiment
+from salun_utils.generation.trials.trial import Trial
 
 shared = {"tier": tier, "model": model, "judge": judge, "data": data, "concept": concept, "seed": seed,
           "per_class": per_class, "concept_samples": concept_samples, "steps": steps, "guidance": guidance}  # fmt: skip
@@ -283,7 +287,7 @@ print(recorded.as_text(recorded.summarise(at_paper)) if len(at_paper) else "The 
 # Each sentence that this page or the papers ask you to believe, with the figure behind it and whether it holds *here*. A claim that fails stays and says so; *open* means that the test could not decide. Comparisons are paired by class and seed, their $p$ corrected by Holm.
 
 # %% tags=["nbval-check-output"]
-from salun_utils.claims import claim
+from salun_utils.studies.claims import claim
 
 if OURS in summary.index:
     ours = summary.loc[OURS]

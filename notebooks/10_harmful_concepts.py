@@ -98,10 +98,13 @@ import json
 
 import pandas as pd
 
-from salun_utils.generation import figures, harmful, pipelines, recorded
-from salun_utils.generation import harmful_experiment as experiment
-from salun_utils.generation.harmful_recorded import rows
-from salun_utils.generation.harmful_trial import PAPER, HarmfulTrial, at_hand
+from salun_utils.generation import figures
+from salun_utils.generation.measures import harmful
+from salun_utils.generation.models import pipelines
+from salun_utils.generation.trials import harmful_run as experiment
+from salun_utils.generation.trials import recorded
+from salun_utils.generation.trials.harmful_recorded import rows
+from salun_utils.generation.trials.harmful_trial import PAPER, HarmfulTrial, at_hand
 
 trial = HarmfulTrial(
     tier=tier, model=model, eraser=eraser, label=label, forget=forget, retain=retain, pictures=pictures, mask=mask, keep=keep, weights=weights,
@@ -342,7 +345,7 @@ else:
 # Each sentence that this page asks you to believe, and whether it holds *here*.
 
 # %% tags=["nbval-check-output"]
-from salun_utils.claims import claim
+from salun_utils.studies.claims import claim
 
 LEAST = 3  # recorded seeds behind a claim
 

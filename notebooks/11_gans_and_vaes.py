@@ -86,9 +86,11 @@ import seaborn as sns
 import torch
 
 import salun_utils as su
-from salun_utils.generation import experiment, figures, recorded, shipped
-from salun_utils.generation.trial import Trial
-from salun_utils.generation.unlearn_gan_vae import adversarial_loss, saliency
+from salun_utils.generation import figures, shipped
+from salun_utils.generation.erasers.gan_vae import adversarial_loss, saliency
+from salun_utils.generation.trials import recorded
+from salun_utils.generation.trials import run as experiment
+from salun_utils.generation.trials.trial import Trial
 
 shared = {"tier": tier, "judge": judge, "data": data, "concept": concept, "seed": seed, "per_class": per_class, "concept_samples": concept_samples}
 names = {"GAN": gan, "VAE": vae}
@@ -320,7 +322,8 @@ if len(every["VAE"]):
 # lost equally little the first was taken, and the values were rounded. The other masks, and no mask, run with the values of SalUn.
 
 # %% tags=["nbval-check-output"]
-from salun_utils.generation import ERASERS, tuning
+from salun_utils.generation import ERASERS
+from salun_utils.generation.trials import tuning
 from salun_utils.runs.tuning import read_tuned
 
 for kind, name in {"GAN": "gan-fashion", "VAE": "vae-fashion"}.items():
@@ -363,7 +366,7 @@ for kind, measures in against.items():
 # Each sentence that this page asks you to believe, with the figure behind it and whether it holds *here*. A claim that fails stays and says so; *open* means that the test could not decide. Comparisons are paired by class and seed, their $p$ corrected by Holm.
 
 # %% tags=["nbval-check-output"]
-from salun_utils.claims import claim
+from salun_utils.studies.claims import claim
 
 print("This run, one class and one seed")
 claim("the weights of other classes alone are outside the mask", private["other classes"].max() == 0)

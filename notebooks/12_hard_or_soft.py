@@ -107,10 +107,12 @@ import pandas as pd
 import torch
 
 import salun_utils as su
-from salun_utils import moves, soft_plots, soft_records
-from salun_utils.claims import claim
 from salun_utils.runs.summary import label, one_a_seed, plain
 from salun_utils.runs.tuning import read_tuned
+from salun_utils.studies.claims import claim
+from salun_utils.studies.soft import moves
+from salun_utils.studies.soft import pictures as soft_plots
+from salun_utils.studies.soft import recorded as soft_records
 from salun_utils.unlearning.salun_soft import SCHEDULES
 
 shared = {
@@ -359,7 +361,7 @@ if not own:
 # another data set and network, so only signs and order may be compared. Random-50 is taken from the runs of [](04_random_forgetting.ipynb).
 
 # %% mystnb={"image": {"alt": "Two panels, random-10 and random-50: the gap of MIA to Retrain for RL, SalUn, SalUn-soft and SalUn-annealed, measured here with an interval, and published as a hollow mark, which SalUn-annealed has none of"}}
-from salun_utils.runs.published import published
+from salun_utils.studies.benchmark.published import published
 
 recorded = {"random-10": {name: soft_records.by_seed(rows, "gap_mia") for name, rows in own.get("random-10", {}).items()}}
 fifty = [r for r in su.runs.load_records(tier="cpu", dataset="fashion-mini", arch="small-cnn", scenario="random-50", train_images=None) if plain(r)]

@@ -65,7 +65,8 @@ import pandas as pd
 import torch
 
 import salun_utils as su
-from salun_utils import sparsity, sparsity_plots
+from salun_utils.studies.sparsity import pictures as sparsity_plots
+from salun_utils.studies.sparsity import recorded as sparsity
 from salun_utils.unlearning.masks.knee import cumulated, find_knee, quotient
 
 SaliencyMask = su.saliency.SaliencyMask
@@ -104,7 +105,7 @@ print(f"weights that the two masks share: {100 * agree:.0f} % (two unrelated hal
 # %% mystnb={"image": {"alt": "Above, a histogram of the scores on a logarithmic axis, one hump without a gap, with five thresholds drawn through it. Below, the share of the weights with scores at least as high falls from 100 to 0 per cent along one smooth curve, on which the five thresholds lie"}}
 g_r = {name: s.cpu() for name, s in su.saliency.saliency_scores(original, split.retain).items()}
 knee = find_knee(g_f, g_f, g_r)
-gamma = lambda kept: float(np.partition(flat, n - kept)[n - kept])  # noqa: E731
+gamma = lambda kept: float(np.partition(flat, n - kept)[n - kept])
 marks = {"top 1 %": gamma(n // 100), "top 10 %": gamma(n // 10), "mean": float(flat.mean()), "knee": gamma(knee.kept), "median": median}
 figure, alt = sparsity_plots.thresholds(g_f, marks)
 
@@ -342,7 +343,7 @@ else:
 # Each sentence that this page asks you to believe, with the figure behind it and whether it holds *here*. A claim that fails stays and says so. *Open* means that the test or the interval could not decide.
 
 # %% tags=["nbval-check-output"]
-from salun_utils.claims import claim
+from salun_utils.studies.claims import claim
 
 
 def sign(test):

@@ -62,11 +62,19 @@ import pandas as pd
 import torch
 
 import salun_utils as su
-from salun_utils import architecture_plots
-from salun_utils.architectures import anatomy, by_depth, by_kind, idle, measure, study, tables
-from salun_utils.influence import by_chance
-from salun_utils.influence.watching import jaccard
 from salun_utils.saliency import SaliencyMask, saliency_scores
+from salun_utils.studies.architectures import (
+    anatomy,
+    by_depth,
+    by_kind,
+    idle,
+    measure,
+    study,
+    tables,
+)
+from salun_utils.studies.architectures import pictures as architecture_plots
+from salun_utils.studies.influence import by_chance
+from salun_utils.studies.influence.watching import jaccard
 
 specs = measure.specs(
     networks, tier=tier, dataset=dataset, scenario=scenario, forget_fraction=forget_fraction, forget_class=forget_class, keep=keep, seed=seed,
@@ -75,7 +83,7 @@ specs = measure.specs(
 tasks = {study.label(spec.arch, spec.width): su.runs.prepare(spec) for spec in specs}
 split = next(iter(tasks.values())).split
 originals = {name: task.original for name, task in tasks.items()}  # trained here, or read from the cache
-right = lambda model, images: 100 * float((su.metrics.predict_logits(model, images).argmax(1) == images.labels.cpu()).double().mean())  # noqa: E731
+right = lambda model, images: 100 * float((su.metrics.predict_logits(model, images).argmax(1) == images.labels.cpu()).double().mean())
 trained = pd.DataFrame({
     name: {"weights": f"{su.models.count_weights(model):,}", "right on D_f, %": f"{right(model, split.forget):.1f}", "right on the test set, %": f"{right(model, split.test):.1f}"}
     for name, model in originals.items()
@@ -348,7 +356,7 @@ if not len(full):
 # Each sentence that this page asks you to believe, with the figure behind it and whether it holds *here*. A claim that fails stays and says so. *Open* means that the test could not decide.
 
 # %% tags=["nbval-check-output"]
-from salun_utils.claims import claim
+from salun_utils.studies.claims import claim
 
 ANSWER = {"yes": True, "no": False}
 

@@ -93,10 +93,12 @@ import pandas as pd
 import torch
 
 import salun_utils as su
-from salun_utils import influence, mask_study, mask_study_plots
-from salun_utils.claims import claim
 from salun_utils.data.images import Images
 from salun_utils.runs.tuning import read_tuned
+from salun_utils.studies import influence
+from salun_utils.studies.claims import claim
+from salun_utils.studies.masks import compared as mask_study
+from salun_utils.studies.masks import pictures as mask_study_plots
 
 shared = {
     "tier": tier, "dataset": dataset, "arch": arch, "scenario": scenario, "forget_fraction": forget_fraction, "forget_class": forget_class, "method": "salun",
@@ -106,7 +108,7 @@ task = su.runs.prepare(su.runs.RunSpec(**shared))
 original, retrained, split = task.original, task.retrained, task.split
 
 MASKS = ("none", "saliency", "per-layer", "fisher", "gradient-ratio", "wanda", "magnitude", "last-layers", "random", "inverted")
-build = lambda rule: su.unlearning.build_mask(rule, original, split, keep=keep, seed=su.seeds.derive(seed, "mask"))  # noqa: E731
+build = lambda rule: su.unlearning.build_mask(rule, original, split, keep=keep, seed=su.seeds.derive(seed, "mask"))
 masks = {rule: build(rule) for rule in MASKS[1:]}
 n = masks["random"].numel
 print(f"{dataset}, {split.name}: {len(split.forget)} pictures to forget, {len(split.retain)} to retain; {arch}: {n:,} weights")
@@ -246,7 +248,7 @@ print(f"change of RA when UA has risen by {reached:.1f}, points: " + ", ".join(f
 LEAST = 3  # seeds behind a mean that is shown with an interval or compared
 PANELS = {("salun", "random-10"): "SalUn\nrandom 10 %", ("ga", "random-10"): "GA\nrandom 10 %", ("ft", "random-10"): "FT\nrandom 10 %",
           ("iu", "random-10"): "IU\nrandom 10 %", ("salun", "class-3"): "SalUn\nclass 3", ("ga", "class-3"): "GA\nclass 3"}  # fmt: skip
-plain = lambda panel: panel.replace("\n", ", ")  # noqa: E731
+plain = lambda panel: panel.replace("\n", ", ")
 TUNED = read_tuned(su.runs.records_folder().parent / "tuned" / "fashion-mini_small-cnn_random-10.yaml")
 tuned_lr = TUNED["salun"]["params"]["lr"] if "salun" in TUNED else float("nan")
 every = su.runs.frame(su.runs.load_records(tier="cpu", study="masks", dataset="fashion-mini", arch="small-cnn", train_images=None, keep=0.5))

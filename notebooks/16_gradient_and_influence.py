@@ -84,7 +84,8 @@ from torch import nn
 from torch.nn.functional import cross_entropy
 
 import salun_utils as su
-from salun_utils import influence, influence_plots
+from salun_utils.studies import influence
+from salun_utils.studies.influence import pictures as influence_plots
 
 digits = su.data.load(small_dataset)
 (x, y), targets = influence.pixels(digits.train), influence.pixels(digits.test)
@@ -159,7 +160,7 @@ def afresh(group):
 
 
 from_start = torch.tensor([afresh(group) for group in some])
-predict = lambda **kind: influence.Influence(network, few, l2=2 * l2, **kind).loss_change(some, watched).mean(1)  # noqa: E731
+predict = lambda **kind: influence.Influence(network, few, l2=2 * l2, **kind).loss_change(some, watched).mean(1)
 by_hessian = predict()
 figure, alt = influence_plots.agreement({"going on from the old minimum": (by_hessian, nearby), "trained from the start": (by_hessian, from_start)}, columns=2)
 
@@ -297,7 +298,7 @@ figure, alt = influence_plots.mask_drift(drifted, {split.name: {"halves of the f
 # First the last layer, where the truth can be had: fitted anew as a logistic regression on what it reads, with 40 pictures left out one at a time, and then with all pictures of the forget set left out. These are rank correlations.
 
 # %% tags=["nbval-check-output"]
-from salun_utils.influence import summary
+from salun_utils.studies.influence import summary
 
 LEAST = 3  # seeds behind a figure that a picture or a claim rests on
 recorded = summary.studies(su.runs.load_records(tier="cpu", dataset="fashion-mini", arch="small-cnn", train_images=None))
@@ -403,7 +404,7 @@ else:
 # same seeds are compared seed by seed, by the interval of their mean difference; with five seeds such an interval is rather too narrow, and no permutation test could give a $p$ below 1/16.
 
 # %% tags=["nbval-check-output"]
-from salun_utils.claims import claim
+from salun_utils.studies.claims import claim
 
 
 def above(row, name, level):

@@ -70,8 +70,9 @@ import pandas as pd
 import torch
 
 import salun_utils as su
-from salun_utils import scale, scale_plots
-from salun_utils.claims import claim
+from salun_utils.studies import scale
+from salun_utils.studies.claims import claim
+from salun_utils.studies.scale import pictures as scale_plots
 
 task = su.runs.prepare(
     su.runs.RunSpec(
@@ -136,7 +137,7 @@ pd.DataFrame({"seconds, about": here.seconds.map(lambda s: f"{10.0 ** round(np.l
 
 # %% mystnb={"image": {"alt": "Heat maps over five learning rates and four numbers of epochs: UA gap, MIA gap and average gap of SalUn. The UA gap is negative at the lower left and positive at the upper right, with the border between them"}}
 from salun_utils.runs import over_seeds, with_intervals
-from salun_utils.scale import recorded
+from salun_utils.studies.scale import recorded
 
 LEAST = 3  # seeds behind a figure that a picture or a claim rests on
 NONE = "There are no recorded runs yet."

@@ -67,9 +67,9 @@ import pandas as pd
 import torch
 
 import salun_utils as su
-from salun_utils import audit_plots
-from salun_utils.audit import attack, shadows, study, summary
 from salun_utils.runs.summary import label
+from salun_utils.studies.audit import attack, shadows, study, summary
+from salun_utils.studies.audit import pictures as audit_plots
 
 shared = dict(dataset=dataset, arch=arch, scenario="random", seed=seed, train_epochs=train_epochs, train_lr=train_lr, train_images=train_images, device=device)
 settings = {method: {"epochs": epochs, "lr": lr}, "retrain": {}}
@@ -123,8 +123,8 @@ victim = 0
 others = np.arange(models) // 2 != victim // 2  # its pair is left out with it
 had, never = (np.where(kind[others], phi[others], np.nan) for kind in (inside, ~inside))
 mu_in, mu_out = np.nanmean(had, 0), np.nanmean(never, 0)
-spread = lambda x, mu: np.sqrt(np.nansum((x - mu) ** 2) / ((~np.isnan(x)).sum(0) - 1).sum())  # noqa: E731
-log_normal = lambda x, mu, sigma: -((x - mu) ** 2) / (2 * sigma**2) - np.log(sigma)  # noqa: E731
+spread = lambda x, mu: np.sqrt(np.nansum((x - mu) ** 2) / ((~np.isnan(x)).sum(0) - 1).sum())
+log_normal = lambda x, mu, sigma: -((x - mu) ** 2) / (2 * sigma**2) - np.log(sigma)
 ratio = log_normal(phi[victim], mu_in, spread(had, mu_in)) - log_normal(phi[victim], mu_out, spread(never, mu_out))
 
 library = attack.leave_one_out(phi, inside)
@@ -158,7 +158,7 @@ print(f"AUC on pictures that were to be forgotten, {models} networks\n{table.rou
 #
 # ## Recorded runs
 #
-# {class}`salun_utils.audit.shadows.Plan` and [](00_audit.ipynb) do the same at scale: shadow models on all of `fashion-mini`, about 4,500 training pictures each, of which every model is made to unlearn its part of 1,000 targets. All methods share the same
+# {class}`salun_utils.studies.audit.shadows.Plan` and [](00_audit.ipynb) do the same at scale: shadow models on all of `fashion-mini`, about 4,500 training pictures each, of which every model is made to unlearn its part of 1,000 targets. All methods share the same
 # trained networks. Intervals draw whole networks and whole pictures anew, since the scores of one network belong together, and so do those of one picture. *Retrain* is the control: whatever an attack finds there is chance.
 
 # %% tags=["nbval-check-output"]
@@ -220,7 +220,7 @@ else:
 # fairer than their single intervals suggest.
 
 # %% tags=["nbval-check-output"]
-from salun_utils.claims import claim
+from salun_utils.studies.claims import claim
 
 
 def chance(row):

@@ -62,11 +62,11 @@ import pandas as pd
 import torch
 
 import salun_utils as su
-from salun_utils import traces_plots
-from salun_utils.traces import inside, study, summary
-from salun_utils.traces.quantise import codes_changed, quantised
-from salun_utils.traces.relearn import relearn
-from salun_utils.traces.summary import label
+from salun_utils.studies.traces import inside, study, summary
+from salun_utils.studies.traces import pictures as traces_plots
+from salun_utils.studies.traces.quantise import codes_changed, quantised
+from salun_utils.studies.traces.relearn import relearn
+from salun_utils.studies.traces.summary import label
 
 spec = su.runs.RunSpec(
     tier=tier, dataset=dataset, arch=arch, scenario="class", forget_class=forget_class, method="original", seed=seed, train_epochs=train_epochs,
@@ -88,7 +88,7 @@ pd.DataFrame(answers).T[["ua", "ra", "ta", "mia"]].astype(float).round(1)
 # %%
 test = task.data.test.to(task.device)
 gone = split.test_forgotten
-hit = lambda model: su.metrics.accuracy(su.metrics.predict_logits(model, gone), gone.labels)  # noqa: E731
+hit = lambda model: su.metrics.accuracy(su.metrics.predict_logits(model, gone), gone.labels)
 probes = pd.DataFrame({label(n): {"answers": hit(m), "probe": inside.class_probe(m, test, forget_class)["class"]} for n, m in networks.items()}).T
 print(f"test pictures of {names[forget_class]!r} that are recognised, %: by the network, and by a probe on its features")
 print(probes.round(1).to_string())
@@ -149,7 +149,7 @@ def taught(model, pictures, steps, lr):
 
 order = torch.randperm(len(split.forget), generator=su.seeds.generator(seed, "lessons"))
 lesson, rest = split.forget.subset(order[:1]), split.forget.subset(order[50:])
-right = lambda model: su.metrics.accuracy(su.metrics.predict_logits(model, rest), rest.labels)  # noqa: E731
+right = lambda model: su.metrics.accuracy(su.metrics.predict_logits(model, rest), rest.labels)
 for n in ("retrain", "salun"):
     print(f"{label(n):8} {right(networks[n]):5.1f} % recognised; after ten steps on one picture {right(taught(networks[n], lesson, 10, relearn_lr)):5.1f} %")
 
@@ -190,8 +190,9 @@ print(pd.DataFrame(rounded).T.rename_axis(["network", "bits"]).round(1).to_strin
 # The same for a text-to-image model. UCE erases a concept by solving for new matrices of the cross-attention, in a fraction of a second, and changes nothing else. Then we fine-tune on ten pictures of the concept, and draw it from the same noises:
 
 # %% mystnb={"image": {"alt": "Rows of small pictures drawn from the same noises: sneakers by the original; other clothes or smears once the concept is erased; and after a few steps of fine-tuning on ten pictures sneakers again"}}
-from salun_utils.generation import experiment, relearning
 from salun_utils.generation.figures import picture_grid
+from salun_utils.generation.trials import relearning
+from salun_utils.generation.trials import run as experiment
 
 trial = relearning.RelearningTrial(eraser="uce", concept="Sneaker", model="mini-sd", seed=seed, per_class=1, concept_samples=8, steps=12, guidance=3.0,
                                    lessons=(10,), looks=(0, 10, 40), teach_lr=2e-4)  # fmt: skip
@@ -340,7 +341,7 @@ if not len(taught_again):
 # ({cite:p}`xiang2026tina`). Both were run on the pipelines of [](09_text_to_image.ipynb), where they are explained:
 
 # %% tags=["nbval-check-output"]
-from salun_utils.generation import recorded
+from salun_utils.generation.trials import recorded
 
 attacked = recorded.rows("mini-sd").dropna(subset=["word"])
 if len(attacked):
@@ -357,7 +358,7 @@ else:
 # Each sentence that this page asks you to believe, with the figure behind it and whether it holds *here*. A claim that fails stays and says so.
 
 # %% tags=["nbval-check-output"]
-from salun_utils.claims import claim
+from salun_utils.studies.claims import claim
 
 print("This run, one seed")
 claim("a probe finds the class in Retrain, which never saw it", probes.probe["Retrain"] > 50, f"{probes.probe['Retrain']:.0f} % of its pictures, answers {probes.answers['Retrain']:.0f} %")

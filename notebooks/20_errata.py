@@ -541,15 +541,17 @@ compare("11", right=lambda: (salun(), {"same_weights": common_share(mask())}), f
 
 # %% tags=["part-generators"]
 from salun_utils import generation
-from salun_utils.generation import erasing, experiment, unlearn_ddpm
-from salun_utils.generation import scores as picture_scores
-from salun_utils.generation.ddpm_training import denoising_loss
-from salun_utils.generation.erasers import run  # noqa: F401 - what is named here is part of the record's code
-from salun_utils.generation.erasers import salun as steering
-from salun_utils.generation.erasers import study as encoding
-from salun_utils.generation.erasers.loop import Job as ErasingJob
-from salun_utils.generation.erasers.loop import train
-from salun_utils.generation.trial import Trial
+from salun_utils.generation.erasers import common as erasing
+from salun_utils.generation.erasers import ddpm as unlearn_ddpm
+from salun_utils.generation.erasers.pipeline import encoded as encoding
+from salun_utils.generation.erasers.pipeline import run  # noqa: F401 - what is named here is part of the record's code
+from salun_utils.generation.erasers.pipeline import salun as steering
+from salun_utils.generation.erasers.pipeline.loop import Job as ErasingJob
+from salun_utils.generation.erasers.pipeline.loop import train
+from salun_utils.generation.measures import recognition as picture_scores
+from salun_utils.generation.models.ddpm_training import denoising_loss
+from salun_utils.generation.trials import run as experiment
+from salun_utils.generation.trials.trial import Trial
 from salun_utils.metrics.distances import Gaussian
 
 DDPM, SD = "ddpm-fashion", "mini-sd"
@@ -935,7 +937,8 @@ if parts == "generators":
     )  # fmt: skip
 
 # %% tags=["recorded"]
-from salun_utils import errata, errata_plots
+from salun_utils.studies.errata import pictures as errata_plots
+from salun_utils.studies.errata import recorded as errata
 
 here = errata.effects([record])
 print(f"{parts}, seed {seed}: faulty minus right")
@@ -1012,8 +1015,8 @@ else:
 # Faults of scoring (4a, 6, 7, 15b) are not in this table, since they would fall on every method alike; nor are 8, 9, 10 and 15c, which are about another mask or another method.
 
 # %% tags=["recorded", "nbval-check-output"]
-from salun_utils.runs.published import published
 from salun_utils.runs.summary import gap_by_seed, label, plain
+from salun_utils.studies.benchmark.published import published
 
 RIVALS = ("rl", "ft", "ga", "iu", "be", "bs", "l1-sparse", "salun-soft")  # those of the paper's table
 SAME = {"tier": "cpu", "dataset": "fashion-mini", "arch": "small-cnn", "scenario": "random-10"}
@@ -1040,7 +1043,7 @@ print(
 # Each sentence that this page asks you to believe, with the figure behind it and whether it holds *here*: small pictures, a small network, settings tuned for the right way. A claim that fails stays and says so. *Open* means that the interval holds 0 or that there are too few runs.
 
 # %% tags=["recorded", "nbval-check-output"]
-from salun_utils.claims import claim
+from salun_utils.studies.claims import claim
 
 LEAST = 3  # recorded seeds behind a claim
 
@@ -1069,7 +1072,7 @@ if parts == "classifiers":
 
 print("\nRecorded runs of classifiers")
 if len(on_file) >= LEAST:
-    at = lambda item, measure: errata.row(table, item, measure)  # noqa: E731
+    at = lambda item, measure: errata.row(table, item, measure)
     claim(
         "masking the gradient alone moves the weights outside the mask",
         at("1", "moved").low > 0,
@@ -1131,7 +1134,7 @@ else:
 
 print("\nRecorded runs of generators")
 if len(drawn) >= LEAST:
-    at = lambda item, measure: errata.row(by_drawing, item, measure)  # noqa: E731
+    at = lambda item, measure: errata.row(by_drawing, item, measure)
     claim(
         "with everything right the class is gone from both generators: UA is at least 95",
         min(at("12d", "ua").right, at("13a", "ua").right) >= 95,

@@ -69,9 +69,9 @@ import torch
 from torch import nn
 
 import salun_utils as su
-from salun_utils import diagnosis_plots
 from salun_utils.runs.summary import label, plain
 from salun_utils.saliency import SaliencyMask, saliency_scores
+from salun_utils.studies.diagnosis import pictures as diagnosis_plots
 from salun_utils.unlearning import random_labels, unlearn
 
 shared = dict(dataset=dataset, arch=arch, forget_class=forget_class, train_epochs=train_epochs, train_images=train_images, device=device)
@@ -247,7 +247,7 @@ for where, table in counts.items():
 # Each sentence that this page asks you to believe, with the figure behind it and whether it holds *here*. A claim that fails stays and says so.
 
 # %% tags=["nbval-check-output"]
-from salun_utils.claims import claim
+from salun_utils.studies.claims import claim
 
 print("This run, one seed")
 named = {"mask on the gradient only": "mask not applied"}

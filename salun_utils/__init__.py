@@ -9,16 +9,24 @@ from importlib import import_module
 from types import ModuleType
 
 from . import data, masking, metrics, models, runs, saliency, training, unlearning
-from .diagnosis import Diagnosis, diagnose
 from .errors import InputError
+from .studies.diagnosis.signatures import Diagnosis, diagnose
 
 # heavy, or needing packages that the rest does without
-_ON_FIRST_USE = ("audit", "generation", "grid", "influence", "plots")
+_ON_FIRST_USE = {
+    "audit": ".studies.audit",
+    "generation": ".generation",
+    "grid": ".runner.grid",
+    "influence": ".studies.influence",
+    "plots": ".plots",
+    "runner": ".runner",
+    "studies": ".studies",
+}
 
 
 def __getattr__(name: str) -> ModuleType:
     if name in _ON_FIRST_USE:
-        return import_module(f"{__name__}.{name}")
+        return import_module(f"{__name__}{_ON_FIRST_USE[name]}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

@@ -167,9 +167,9 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _run(args: argparse.Namespace) -> int:
+    from .runner.notebooks import RunFailedError
+    from .runner.parameters import parse_value
     from .runs import run_notebook
-    from .runs.notebooks import RunFailedError
-    from .runs.parameters import parse_value
 
     names = [name for name, _ in args.parameter]
     if twice := next((n for n in names if names.count(n) > 1), None):
@@ -201,8 +201,8 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _grid(args: argparse.Namespace) -> int:
-    from . import grid as grids
-    from .grid.driver import is_done
+    from .runner import grid as grids
+    from .runner.grid.driver import is_done
     from .runs import records_folder
 
     if args.cores < 1:
@@ -245,8 +245,8 @@ def _grid(args: argparse.Namespace) -> int:
 
 
 def _tune(args: argparse.Namespace) -> int:
+    from .runner.parameters import parse_value
     from .runs import RunSpec
-    from .runs.parameters import parse_value
     from .runs.tuning import read_tuned, tune
     from .training import TrainingDivergedError
     from .unlearning import METHODS
@@ -291,9 +291,9 @@ def _tune(args: argparse.Namespace) -> int:
 
 def _tune_erasers(args: argparse.Namespace, given: dict[str, Any]) -> int:
     from .generation import ERASERS, kind_named
-    from .generation.trial import Trial
-    from .generation.tuning import tune
-    from .runs.parameters import parse_value
+    from .generation.trials.trial import Trial
+    from .generation.trials.tuning import tune
+    from .runner.parameters import parse_value
     from .runs.tuning import read_tuned
 
     fields = [f.name for f in dataclasses.fields(Trial)]

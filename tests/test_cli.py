@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from salun_utils import cli
-from salun_utils.runs.parameters import parse_value
+from salun_utils.runner.parameters import parse_value
 
 ROOT = Path(__file__).parents[1]
 TEMPLATE = str(ROOT / "notebooks" / "00_run.ipynb")
@@ -157,7 +157,7 @@ def test_a_notebook_that_fails_leaves_a_log_and_no_record(capsys, tmp_path):
 
 
 def test_paths_of_the_callers_folder_are_found_by_the_notebook(tmp_path, monkeypatch):
-    from salun_utils.runs.notebooks import _absolute
+    from salun_utils.runner.notebooks import _absolute
 
     monkeypatch.chdir(tmp_path)
     (tmp_path / "pics").mkdir()

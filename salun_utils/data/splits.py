@@ -60,7 +60,7 @@ class ForgetSplit:
         data = self.data.to(device)
         if data.train is self.data.train and data.test is self.data.test:
             return self
-        move = lambda part, whole: None if part is None else part.over(whole.base_on(device))  # noqa: E731
+        move = lambda part, whole: None if part is None else part.over(whole.base_on(device))
         return ForgetSplit(
             forget=move(self.forget, data.train),
             retain=move(self.retain, data.train),

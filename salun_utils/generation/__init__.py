@@ -11,19 +11,19 @@ import json
 from pathlib import Path
 
 from ..errors import InputError, unknown
-from . import picture_erasers as _picture_erasers  # noqa: F401  (fills ERASERS)
 from . import shipped
-from .erasers import table as _pipeline_erasers  # noqa: F401  (fills ERASERS)
-from .registry import ERASERS, Eraser
+from .erasers import table as _picture_erasers  # noqa: F401  (fills ERASERS)
+from .erasers.pipeline import table as _pipeline_erasers  # noqa: F401  (fills ERASERS)
+from .erasers.registry import ERASERS, Eraser
 
 # kind of a saved model (the "kind" of its config.json or card) -> "module:function" that loads its
 # folder
 LOADERS = {
-    "ddpm": "ddpm:DDPM.load",
-    "gan": "gan:GAN.load",
-    "vae": "vae:VAE.load",
-    "judge": "judges:Judge.load",
-    "pipeline": "pipelines:load",
+    "ddpm": "models.ddpm:DDPM.load",
+    "gan": "models.gan:GAN.load",
+    "vae": "models.vae:VAE.load",
+    "judge": "models.judges:Judge.load",
+    "pipeline": "models.pipelines:load",
 }
 JUDGES = {"fashion-mnist": "judge-fashion"}
 __all__ = [

@@ -19,7 +19,7 @@ import torch
 from ..data import load as load_data
 from ..errors import InputError, unknown
 from . import shipped
-from .scores import Recognition
+from .measures.recognition import Recognition
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Job:
 
 def train_judge(job: Job) -> dict:
     """A classifier on all training pictures: a small CNN for grey pictures, a ResNet-18 for colour."""
-    from .judges import Judge, JudgeTraining, train_judge
+    from .models.judges import Judge, JudgeTraining, train_judge
 
     data = load_data(job.data)
     grey = data.train.shape[0] == 1
@@ -72,8 +72,8 @@ def train_judge(job: Job) -> dict:
 
 def train_ddpm(job: Job) -> dict:
     """A conditional DDPM of `ddpm_training.PRESETS` on all training pictures."""
-    from .ddpm import DDPM
-    from .ddpm_training import preset, train
+    from .models.ddpm import DDPM
+    from .models.ddpm_training import preset, train
 
     data = load_data(job.data)
     config, training = preset(job.name)
@@ -102,7 +102,7 @@ def train_ddpm(job: Job) -> dict:
 
 def train_gan(job: Job) -> dict:
     """The conditional GAN on all training pictures."""
-    from .gan import GAN, GANConfig, GANTraining, train_gan
+    from .models.gan import GAN, GANConfig, GANTraining, train_gan
 
     data = load_data(job.data)
     model = GAN(GANConfig(job.name, tuple(data.classes), data.train.shape), seed=job.seed).to(
@@ -131,7 +131,7 @@ def train_gan(job: Job) -> dict:
 
 def train_vae(job: Job) -> dict:
     """The conditional VAE on all training pictures."""
-    from .vae import VAE, VAEConfig, VAETraining, train_vae
+    from .models.vae import VAE, VAEConfig, VAETraining, train_vae
 
     data = load_data(job.data)
     model = VAE(VAEConfig(job.name, tuple(data.classes), data.train.shape), seed=job.seed).to(
@@ -162,7 +162,7 @@ def train_mini_sd(job: Job) -> dict:
     """A whole small text-to-image pipeline on all training pictures, 64 pixels a side where they
     are larger than 32.
     """
-    from . import mini_sd, pipelines
+    from .models import mini_sd, pipelines
 
     data, sampling = load_data(job.data), {"guidance": 3.0, "steps": 25}
     settings = (
@@ -294,7 +294,7 @@ def _recognised(job: Job, per_class: int = 50, **sampling: object) -> dict:
     Fashion-MNIST, else one trained beside them.
     """
     from . import load
-    from .scores import recognise_samples
+    from .measures.recognition import recognise_samples
 
     referee = _referee(job)
     if referee is None:

@@ -207,7 +207,7 @@ def audit(
             found.append(_tpr_at(tpr, fpr, wanted))
     ends = lambda parts: Interval(
         *np.quantile(np.concatenate(parts), [(1 - level) / 2, (1 + level) / 2]).tolist()
-    )  # noqa: E731
+    )
     return Audit(
         auc=auc(scores, member),
         auc_interval=ends(areas),

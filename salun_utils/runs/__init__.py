@@ -7,7 +7,7 @@ notebook hands its records to the runner by `publish`.
 
 from .cache import Cache, DamagedCacheWarning
 from .execute import Task, prepare, run, run_with_result
-from .notebooks import publish, run_notebook
+from .publish import publish
 from .record import SCHEMA_VERSION, Record
 from .spec import SCENARIOS, TIERS, RunSpec
 from .sweeps import expand, frame, over_seeds, run_all, with_intervals
@@ -37,3 +37,12 @@ __all__ = [
     "table",
     "with_intervals",
 ]
+
+
+def __getattr__(name: str):
+    """`run_notebook` lives in `runner`, above this package; its old name stays."""
+    if name == "run_notebook":
+        from ..runner.notebooks import run_notebook
+
+        return run_notebook
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -87,7 +87,7 @@ def summarise(
     rank = lambda key: [
         (order.get(v, len(order)), "") if column == "method" else (0, str(v))
         for column, v in zip(by, key)
-    ]  # noqa: E731
+    ]
     keys = sorted(groups, key=rank)
     columns = [
         "seeds",
@@ -176,7 +176,7 @@ def _settings(record: Record) -> dict:
 
 
 def _means(records: list[Record]) -> dict[str, float]:
-    mean = lambda values: sum(values) / len(values)  # noqa: E731
+    mean = lambda values: sum(values) / len(values)
     gaps = [r.gap["average"] for r in records]
     interval = bootstrap_interval(gaps)
     return {

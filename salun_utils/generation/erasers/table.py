@@ -1,110 +1,90 @@
-"""The pipeline erasers and their settings. Nothing heavy is imported here.
-
-Every method has two sets of defaults: "pipeline" for Stable Diffusion, the papers' values, and
-"mini-sd" for the small pipeline.
+"""The erasers of the class-conditional generators (DDPM, GAN, VAE) and their settings. Nothing
+heavy is imported here.
 """
 
 from __future__ import annotations
 
-from ..registry import Eraser, register
+from .registry import Eraser, register
 
-METHODS = {  # name -> module of this package
-    "salun": "salun",
-    "rl": "salun",
-    "ga": "ascent",
-    "esd-x": "esd",
-    "esd-u": "esd",
-    "forget-me-not": "forget_me_not",
-    "uce": "uce",
-    "concept-ablation": "ablation",
-}
+_DDPM = {"steps": 60, "lr": 1e-4, "alpha": 1.0, "batch": 48, "clip": 1.0, "label_dropout": 0.1}
+_SALUN = _DDPM | {"steps": 90, "lr": 2e-4, "substitute": None, "mask": "saliency", "keep": 0.5}
+# GAN and VAE: the best of 12 trials for each eraser over its declared search space, rounded; on a
+# class and a seed of no recorded run.
+# benchmark/tuned/{gan,vae}-fashion.yaml are what came out, with gan and vae in the place of KIND,
+# of
+# salun tune -p model KIND-fashion -p concept Bag -p per_class 25 -p concept_samples 100
+# --pilot-seeds 99 --trials 12
+# The controls of the mask run with the values of SalUn.
+_SMALL = {"steps": 90, "lr": 1e-3, "alpha": 1.0, "batch": 64, "substitute": None}
+_SMALL_SALUN = _SMALL | {"mask": "saliency", "keep": 0.5}
+_SMALL_GA = {"steps": 40, "lr": 8.6e-4, "alpha": 0.0, "batch": 64}
+_ALL = {"ddpm": "ddpm", "gan": "gan_vae", "vae": "gan_vae"}
+# `keep` is an ablation, not tuned
+_SPACE = {"lr": (1e-5, 1e-3), "alpha": (0.1, 10.0), "steps": [20, 40, 60, 90]}
 
-_DATA = {"pictures": None, "template": "a photo of a {}", "substitute": None}
-_TRAIN = _DATA | {
-    "lr": 1e-5,
-    "batch_size": 8,
-    "weights": "full",
-    "precision": "auto",
-    "checkpointing": False,
-}
-_SMALL = {"pictures": 128, "lr": 1e-4, "batch_size": 16}
-_SALUN = _TRAIN | {"epochs": 5, "alpha": 0.5, "mask": "saliency", "keep": 0.5, "mask_guidance": 7.5}
-_ESD = _TRAIN | {
-    "steps": 1000,
-    "batch_size": 1,
-    "guidance": 1.0,
-    "start_guidance": 3.0,
-    "sample_steps": 50,
-}
-_ESD_SMALL = _SMALL | {"pictures": 1, "steps": 60, "batch_size": 8, "sample_steps": 10}
-_LR = {"lr": (1e-6, 1e-3)}
-
-
-def _both(paper: dict, small: dict) -> dict[str, dict]:
-    return {"pipeline": paper, "mini-sd": paper | small}
-
-
+# The mask of a control is a setting, not another method: mask = "random", "inverted", "magnitude"
+# or "none", at density `keep`.
 _LINES = [
     (
         "salun",
-        "steer the concept to another class, changing the most salient weights only",
+        "steer the concept to another class, changing only the most salient weights",
         "Fan et al., ICLR 2024",
-        _both(_SALUN, _SMALL | {"epochs": 8, "alpha": 1.0}),
-        _LR | {"alpha": (0.1, 10.0)},
+        _ALL,
+        {"ddpm": _SALUN, "gan": _SMALL_SALUN, "vae": _SMALL_SALUN},
+        _SPACE,
     ),
     (
         "rl",
         "steer the concept to another class, changing any weight",
         "Fan et al., ICLR 2024 (random labelling)",
-        _both(_SALUN | {"mask": "none"}, _SMALL | {"epochs": 8, "alpha": 1.0}),
-        _LR | {"alpha": (0.1, 10.0)},
+        _ALL,
+        {
+            "ddpm": _SALUN | {"mask": "none", "keep": 1.0},
+            "gan": _SMALL | {"steps": 40, "lr": 2.6e-4, "alpha": 0.16},
+            "vae": _SMALL,
+        },
+        _SPACE,
     ),
     (
         "ga",
-        "gradient ascent on the concept's pictures",
+        "gradient ascent on the class's own training loss",
         "Thudi et al., EuroS&P 2022",
-        _both(_TRAIN | {"epochs": 1}, _SMALL | {"lr": 3e-5}),
-        _LR | {"epochs": [1, 2, 3]},
+        _ALL,
+        {
+            "ddpm": _DDPM | {"steps": 20, "lr": 1e-4, "alpha": 0.0},
+            "gan": _SMALL_GA | {"steps": 20, "lr": 5.6e-4},
+            "vae": _SMALL_GA,
+        },
+        {k: _SPACE[k] for k in ("lr", "steps")},
     ),
     (
-        "esd-x",
-        "negative guidance on the model's own drawings, cross-attention only",
-        "Gandikota et al., ICCV 2023",
-        _both(_ESD | {"weights": "cross-attention"}, _ESD_SMALL | {"lr": 3e-4}),
-        _LR | {"guidance": (0.5, 5.0)},
+        "selective-amnesia",
+        "teach the class to give noise, each weight tied to its value by its Fisher information",
+        "Heng and Soh, NeurIPS 2023",
+        {"ddpm": "ddpm"},
+        {
+            "ddpm": {
+                "steps": 60,
+                "lr": 1e-4,
+                "batch": 48,
+                "clip": 1.0,
+                "fisher_weight": 10.0,
+                "fisher_samples": 100,
+                "replay": 180,
+                "replay_weight": 1.0,
+            }
+        },
+        {"lr": _SPACE["lr"], "fisher_weight": (0.1, 1000.0), "steps": _SPACE["steps"]},
     ),
     (
-        "esd-u",
-        "negative guidance on the model's own drawings, all weights but cross-attention",
-        "Gandikota et al., ICCV 2023",
-        _both(_ESD | {"weights": "all-but-cross-attention"}, _ESD_SMALL),
-        _LR | {"guidance": (0.5, 5.0)},
-    ),
-    (
-        "forget-me-not",
-        "drive the attention paid to the concept's words to nothing",
-        "Zhang et al., CVPR workshops 2024",
-        _both(_TRAIN | {"epochs": 1, "lr": 2e-6, "weights": "full"}, _SMALL | {"epochs": 4}),
-        _LR | {"epochs": [1, 2, 4, 8]},
-    ),
-    (
-        "uce",
-        "closed form that maps the concept's text to a substitute's",
-        "Gandikota et al., WACV 2024",
-        _both(_DATA | {"erase_scale": 1.0, "keep_scale": 1.0, "ridge": 0.5}, {"pictures": 1}),
-        {"erase_scale": (0.1, 100.0), "keep_scale": (0.01, 10.0), "ridge": (0.001, 10.0)},
-    ),
-    (
-        "concept-ablation",
-        "make the concept's prompt act as an anchor's on the anchor's pictures",
-        "Kumari et al., ICCV 2023",
-        _both(
-            _TRAIN | {"epochs": 2, "alpha": 1.0, "lr": 2e-6, "weights": "cross-attention-kv"},
-            _SMALL | {"epochs": 8, "lr": 3e-4},
-        ),
-        _LR | {"alpha": (0.1, 10.0)},
+        "retrain",
+        "train a fresh network on the other classes only: the reference",
+        "the definition of exact unlearning",
+        _ALL,
+        {"ddpm": {"steps": None}, "gan": {"steps": None}, "vae": {"steps": None}},
+        {},
     ),
 ]
 
-for _name, _summary, _paper, _defaults, _space in _LINES:
-    register(Eraser(_name, _summary, _paper, {"pipeline": "erasers.run"}, _defaults, _space))
+for _name, _summary, _paper, _modules, _defaults, _space in _LINES:
+    register(Eraser(_name, _summary, _paper, _modules, _defaults, _space))

@@ -1,0 +1,192 @@
+"""What the erasers of picture generators share: settings, pictures, masks, and a loop that holds
+the other weights still.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ...data.images import Dataset, Images
+from ...errors import InputError, unknown
+from ...masking import hold
+from ...saliency import SaliencyMask
+from ...seeds import generator
+from ..files import class_label
+from .registry import ERASERS
+
+MASKS = ("saliency", "random", "inverted", "magnitude", "none")
+
+
+def settings(name: str, kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults of an eraser with what was given put over them; an unknown name or a number
+    below 0 is an `InputError`.
+    """
+    defaults = ERASERS[name].defaults[kind]
+    for key, value in given.items():
+        if key not in defaults:
+            raise unknown(f"setting of {name}", key, defaults)
+        if isinstance(value, int | float) and not isinstance(value, bool) and not value >= 0:
+            raise InputError(f"{key} must be at least 0, not {value}")
+    merged = {**defaults, **given}
+    if (
+        "mask" in merged
+        and not isinstance(merged["mask"], SaliencyMask)
+        and merged["mask"] not in MASKS
+    ):
+        raise unknown("mask", merged["mask"], MASKS)
+    steps = merged.get("steps", 1)
+    if steps is None and defaults["steps"] is None:
+        return merged
+    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
+        raise InputError(f"steps must be a whole number of at least 1, not {steps!r}")
+    return merged
+
+
+def used(name: str, concept: str, seed: int, options: Mapping[str, Any]) -> dict[str, Any]:
+    """The parameters of a run as plain values, for `Erased.params`; a mask that was handed in is in
+    `Erased.mask`.
+    """
+    plain = {k: v for k, v in options.items() if not isinstance(v, SaliencyMask)}
+    return {"method": name, "concept": concept, "seed": seed, **plain}
+
+
+def pictures(model: Any, label: int, data: Dataset | Images | None) -> tuple[Images, Images]:
+    """(forget, retain): the training pictures of the class, and all the others.
+
+    Without `data` they are those of the data set that comes with the package, when it has the
+    model's classes.
+    """
+    if data is None:
+        from ...data import load
+
+        data = load("fashion-mini")
+        if [c.lower() for c in data.classes] != [c.lower() for c in model.classes]:
+            raise InputError(
+                "this model was not trained on Fashion-MNIST: pass its training pictures as data="
+            )
+    train = data.train if isinstance(data, Dataset) else data
+    if int(train.labels.max()) >= len(model.classes):
+        raise InputError(
+            f"the data have a label {int(train.labels.max())}, the model only {len(model.classes)}"
+            " classes"
+        )
+    chosen = train.labels == label
+    if not chosen.any() or chosen.all():
+        raise InputError(f"the data need pictures of {model.classes[label]} and of other classes")
+    return train.subset(chosen.nonzero().flatten()), train.subset((~chosen).nonzero().flatten())
+
+
+def substitutes(
+    substitute: str | int | Sequence[str | int] | None, label: int, classes: Sequence[str]
+) -> Tensor:
+    """The labels c' that stand in for the forgotten one: (c + 1) mod K when None is given, as in
+    the paper.
+    """
+    if substitute is None:
+        return torch.tensor([(label + 1) % len(classes)])
+    names = [substitute] if isinstance(substitute, str | int) else list(substitute)
+    labels = [class_label(s, classes) for s in names]
+    if not labels or label in labels:
+        raise InputError(f"the substitute of {classes[label]} must be another class")
+    return torch.tensor(labels)
+
+
+def choose_mask(
+    rule: str | SaliencyMask,
+    module: nn.Module,
+    scores: Callable[[], dict[str, Tensor]],
+    keep: float,
+    seed: int,
+) -> SaliencyMask | None:
+    """The mask of a rule, at density `keep`: the saliency mask or one of its controls. ``"none"``
+    gives None.
+
+    The inverted mask keeps the least salient weights, as many as the others keep.
+    """
+    if isinstance(rule, SaliencyMask):
+        return rule
+    if rule == "none":
+        return None
+    if rule == "magnitude":
+        return SaliencyMask.magnitude(module, keep)
+    if rule == "random":
+        return SaliencyMask.random(
+            {n: p for n, p in module.named_parameters() if p.requires_grad}, keep, seed
+        )
+    if rule == "inverted":
+        return SaliencyMask.top(scores(), 1 - keep).inverted()
+    return SaliencyMask.top(scores(), keep)
+
+
+def draw(images: Images, size: int, rng: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+    """Endless batches (x float in [0, 1] (B, C, H, W), y (B,)) of exactly `size`, epoch after
+    shuffled epoch.
+    """
+    left = torch.empty(0, dtype=torch.int64)
+    while True:
+        while len(left) < size:
+            left = torch.cat([left, torch.randperm(len(images), generator=rng)])
+        rows, left = left[:size], left[size:]
+        part = images.subset(rows)
+        yield part.pixels.float() / 255, part.labels
+
+
+def descend(
+    module: nn.Module,
+    losses: Callable[[int], dict[str, tuple[float, Tensor]]],
+    *,
+    steps: int,
+    lr: float,
+    mask: SaliencyMask | None = None,
+    clip: float = 1.0,
+) -> dict[str, tuple[float, ...]]:
+    """Take `steps` of Adam on a weighted sum of losses, the weights outside the mask held
+    bit-identical.
+
+    Parameters
+    ----------
+    losses : step -> {name: (weight, scalar loss)}.
+
+    Returns
+    -------
+    name -> the loss of each step, unweighted.
+    """
+    optimizer = torch.optim.Adam([p for p in module.parameters() if p.requires_grad], lr=lr)
+    seen: dict[str, list[float]] = {}
+    with hold(module, optimizer, mask) if mask is not None else contextlib.nullcontext():
+        for step in range(steps):
+            optimizer.zero_grad(set_to_none=True)
+            parts = losses(step)
+            sum(weight * value for weight, value in parts.values()).backward()
+            if clip:
+                if mask is not None:  # only what will be applied counts towards the norm
+                    for name, p in module.named_parameters():
+                        if p.grad is not None and name in mask:
+                            p.grad.mul_(mask[name].to(p.device))
+                nn.utils.clip_grad_norm_(module.parameters(), clip)
+            optimizer.step()
+            for name, (_, value) in parts.items():
+                seen.setdefault(name, []).append(float(value.detach()))
+    return {name: tuple(values) for name, values in seen.items()}
+
+
+class Stopwatch:
+    """Seconds since it was made."""
+
+    def __init__(self) -> None:
+        self._begun = time.perf_counter()
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._begun
+
+
+def stream(seed: int, role: str) -> torch.Generator:
+    """The random stream of one role in one erasing run."""
+    return generator(seed, f"erasing: {role}")

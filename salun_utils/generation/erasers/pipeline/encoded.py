@@ -1,0 +1,181 @@
+"""What every eraser of a pipeline works on: the pictures as latents and the prompts as embeddings,
+each computed once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ....data.images import Dataset, Images
+from ....errors import InputError, unknown
+from ....seeds import generator
+from ...models import pipelines
+
+
+@dataclass(frozen=True)
+class Study:
+    """Cached pictures and prompts.
+
+    Attributes
+    ----------
+    latents : (N, C, h, w), scaled as the U-Net takes them, one for each picture. labels : (N,), the
+        prompt of each.
+    prompts : one for each class. embeddings : (K, L, D) of the prompts; empty : (1, L, D) of "".
+    concept : index of the class to forget. substitutes : the classes c' that may stand in for it,
+        in the order of use.
+    """
+
+    latents: Tensor
+    labels: Tensor
+    prompts: list[str]
+    classes: list[str]
+    embeddings: Tensor
+    empty: Tensor
+    concept: int
+    substitutes: list[int]
+
+    @property
+    def forget(self) -> Tensor:
+        """Positions of the pictures to forget, all of them."""
+        return (self.labels == self.concept).nonzero().flatten()
+
+    @property
+    def retain(self) -> Tensor:
+        """Positions of the others."""
+        return (self.labels != self.concept).nonzero().flatten()
+
+    def of(self, label: int) -> Tensor:
+        """Positions of one class."""
+        return (self.labels == label).nonzero().flatten()
+
+
+def prepare(
+    pipe,
+    concept: str | int,
+    *,
+    data: Dataset | None = None,
+    pictures: int | None = None,
+    template: str = "a photo of a {}",
+    substitute: str | int | None = None,
+    seed: int = 0,
+) -> Study:
+    """Encode pictures and prompts.
+
+    Parameters
+    ----------
+    data : pictures with class names; for a small pipeline the package's own Fashion-MNIST extract
+        by default.
+    pictures : at most so many of each class; all by default.
+    substitute : the class c' to steer to: None for the next class (c + 1) mod K (paper), "all" for
+        every other class in turn, or a class.
+
+    Raises
+    ------
+    InputError : the concept or the substitute is no class of the data, they are the same, or the
+        data lack the concept's pictures.
+    """
+    if data is None:
+        if not pipelines.is_small(pipe):
+            raise InputError(
+                "pass data=…, a data set with pictures of the concept and of what is to be kept"
+            )
+        from .... import data as datasets
+
+        data = datasets.load("fashion-mini")
+    index = class_index(concept, data.classes)
+    others = [(index + shift) % len(data.classes) for shift in range(1, len(data.classes))]
+    if substitute is None:
+        others = others[:1]
+    elif substitute != "all":
+        others = [class_index(substitute, data.classes)]
+        if others[0] == index:
+            raise InputError(
+                f"the substitute must be another class than the concept {data.classes[index]!r}"
+            )
+    images = _some_of_each(data.train, len(data.classes), pictures, seed)
+    for name, label in [("the concept", index), *(("the substitute", o) for o in others[:1])]:
+        if not (images.labels == label).any():
+            raise InputError(f"the data hold no picture of {name} {data.classes[label]!r}")
+    if (images.labels == index).all():
+        raise InputError("the data hold pictures of the concept only; erasing needs others to keep")
+    prompts = [pipelines.prompt_for(c, template) for c in data.classes]
+    embeddings = torch.cat(
+        [pipelines.encode(pipe, prompts[i : i + 64]) for i in range(0, len(prompts), 64)]
+    )
+    latents = encode_pictures(pipe, images)
+    return Study(
+        latents,
+        images.labels.cpu(),
+        prompts,
+        list(data.classes),
+        embeddings,
+        pipelines.encode(pipe, [""]),
+        index,
+        others,
+    )
+
+
+def class_index(concept: str | int, classes: Sequence[str]) -> int:
+    """Index of a class named in any case, or given by number."""
+    if isinstance(concept, int) and not isinstance(concept, bool):
+        if 0 <= concept < len(classes):
+            return concept
+        raise InputError(f"class number must be from 0 to {len(classes) - 1}, not {concept}")
+    lower = [c.lower() for c in classes]
+    if str(concept).lower() not in lower:
+        raise unknown("concept", concept, classes)
+    return lower.index(str(concept).lower())
+
+
+@torch.no_grad()
+def encode_pictures(pipe, images: Images, *, batch_size: int | None = None) -> Tensor:
+    """One latent a picture (N, C, h, w), scaled, on the CPU: the mean of the encoder's Gaussian, so
+    that no picture has two.
+    """
+    vae, size = (
+        pipe.vae,
+        pipe.unet.config.sample_size * 2 ** (len(pipe.vae.config.block_out_channels) - 1),
+    )
+    batch_size = batch_size or (250 if size <= 64 else 4)
+    parts = []
+    for rows in torch.arange(len(images)).split(batch_size):
+        x = fit_pixels(images.subset(rows).pixels, size).to(vae.device, vae.dtype)
+        parts.append(vae.encode(x).latent_dist.mean.float().cpu())
+    return torch.cat(parts).contiguous() * vae.config.scaling_factor
+
+
+def fit_pixels(pixels: Tensor, size: int) -> Tensor:
+    """uint8 (N, C, H, W) as RGB floats in [-1, 1] of side `size`: a few missing pixels are padded
+    with black, otherwise resized.
+    """
+    x = pixels.float() / 127.5 - 1
+    rows, columns = size - x.shape[2], size - x.shape[3]
+    if min(rows, columns) >= 0 and max(rows, columns) <= size // 8:
+        x = nn.functional.pad(
+            x, (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2), value=-1.0
+        )
+    else:
+        x = nn.functional.interpolate(x, (size, size), mode="bicubic", antialias=True).clamp(-1, 1)
+    return x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x
+
+
+def shuffled_batches(positions: Tensor, size: int, *, draws: torch.Generator) -> Iterator[Tensor]:
+    """Batches without end that go through all positions, in a new order each time; the last batch
+    of a round may be short.
+    """
+    while True:
+        yield from positions[torch.randperm(len(positions), generator=draws)].split(size)
+
+
+def _some_of_each(images: Images, classes: int, count: int | None, seed: int) -> Images:
+    if count is None:
+        return images
+    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
+        raise InputError(f"pictures must be a whole number, at least 1, not {count!r}")
+    order = torch.randperm(len(images), generator=generator(seed, "erasing pictures"))
+    labels = images.labels.cpu()[order]
+    return images.subset(torch.cat([order[labels == c][:count] for c in range(classes)]))

@@ -1,0 +1,82 @@
+"""Forget-Me-Not (Zhang et al., 2023): attention re-steering, which drives the attention paid to the
+concept's words to nothing.
+
+min  sum over cross-attention layers of mean( A[:, :, concept tokens]^2 ),   x_t from pictures of
+the concept
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from ....errors import InputError
+from .loop import Job, train
+
+
+def erase(job: Job, **_: object) -> tuple[None, list[float]]:
+    prompt = job.study.prompts[job.study.concept]
+    places = concept_tokens(job.pipe.tokenizer, prompt, job.study.classes[job.study.concept])
+    with recorded_attention(job.unet) as maps:
+        return None, train(
+            job, lambda job, forget, retain, draws: loss(job, forget, draws, maps, places)
+        )
+
+
+def loss(
+    job: Job, forget: Tensor, draws: torch.Generator, maps: list[Tensor], places: list[int]
+) -> Tensor:
+    x, t, _ = job.noised(forget, draws)
+    maps.clear()
+    job.predict(job.unet, x, t, job.text(job.study.labels[forget]))
+    return sum(a[:, :, places].float().square().mean() for a in maps)
+
+
+def concept_tokens(tokenizer, prompt: str, name: str) -> list[int]:
+    """Positions of the class name's tokens in the prompt."""
+    words = tokenizer(name.lower(), add_special_tokens=False).input_ids
+    prompt_ids = tokenizer(prompt, truncation=True, max_length=tokenizer.model_max_length).input_ids
+    for start in range(len(prompt_ids) - len(words), -1, -1):
+        if prompt_ids[start : start + len(words)] == words:
+            return list(range(start, start + len(words)))
+    raise InputError(
+        f"the prompt {prompt!r} doesn't hold the words {name!r}, whose attention is to be"
+        " re-steered"
+    )
+
+
+@contextlib.contextmanager
+def recorded_attention(unet: nn.Module) -> Iterator[list[Tensor]]:
+    """While open, every forward pass appends its cross-attention probabilities (B * heads, pixels,
+    tokens) to the list.
+    """
+    from diffusers.models.attention_processor import AttnProcessor
+
+    before = dict(unet.attn_processors)
+    # the plain one computes the probabilities where they can be read
+    unet.set_attn_processor(AttnProcessor())
+    maps: list[Tensor] = []
+    changed = [m for n, m in unet.named_modules() if n.endswith("attn2")]
+
+    def keeping(module: nn.Module):
+        compute = type(module).get_attention_scores
+
+        def get_attention_scores(
+            query: Tensor, key: Tensor, attention_mask: Tensor | None = None
+        ) -> Tensor:
+            maps.append(compute(module, query, key, attention_mask))
+            return maps[-1]
+
+        return get_attention_scores
+
+    for module in changed:
+        module.get_attention_scores = keeping(module)
+    try:
+        yield maps
+    finally:
+        for module in changed:
+            del module.get_attention_scores
+        unet.set_attn_processor(before)

@@ -1,0 +1,273 @@
+"""The one loop that every trained eraser of a pipeline runs through, and the memory it needs."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ....errors import InputError, unknown
+from ....masking import hold
+from ....saliency import SaliencyMask
+from ....seeds import generator
+from ....training import TrainingDivergedError, use_bf16
+from .encoded import Study, shuffled_batches
+
+# which of the U-Net's parameters an eraser may change
+WEIGHTS: dict[str, Callable[[str], bool]] = {
+    "full": lambda name: True,
+    "cross-attention": lambda name: ".attn2." in name,
+    "cross-attention-kv": lambda name: ".attn2.to_k." in name or ".attn2.to_v." in name,
+    "all-but-cross-attention": lambda name: ".attn2." not in name,
+}
+
+
+@dataclass
+class Job:
+    """A copy of the U-Net that is being changed, beside the original that gives targets.
+
+    `unet` changes; `frozen` is the U-Net of the pipeline passed in and never does.
+    """
+
+    pipe: object
+    unet: nn.Module
+    study: Study
+    seed: int
+    options: dict
+
+    @classmethod
+    def start(cls, pipe, study: Study, *, seed: int, **options) -> Job:
+        if options.get("weights", "full") not in WEIGHTS:
+            raise unknown("weights", options["weights"], WEIGHTS)
+        _check_numbers(options)
+        trainable = sum(
+            p.numel()
+            for n, p in pipe.unet.named_parameters()
+            if WEIGHTS[options.get("weights", "full")](n)
+        )
+        if pipe.device.type == "cuda" and trainable and "lr" in options:
+            check_memory(
+                pipe.unet,
+                free=torch.cuda.mem_get_info(pipe.device)[0],
+                tokens=study.empty.shape[1],
+                **options,
+            )
+        return cls(pipe, copy.deepcopy(pipe.unet).eval(), study, seed, options)
+
+    @property
+    def frozen(self) -> nn.Module:
+        return self.pipe.unet
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.unet.parameters()).device
+
+    def text(self, labels: Tensor) -> Tensor:
+        """Embeddings (B, L, D) of the prompts of these classes."""
+        return self.study.embeddings[labels.to(self.study.embeddings.device)]
+
+    def latents(self, positions: Tensor) -> Tensor:
+        return self.study.latents[positions].to(self.device)
+
+    def noised(self, positions: Tensor, draws: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """(x_t, t, goal) of these pictures: the goal is the noise, or the velocity where the
+        pipeline predicts that.
+        """
+        x = self.latents(positions)
+        noise = torch.randn(x.shape, generator=draws).to(self.device)
+        scheduler = self.pipe.scheduler
+        t = torch.randint(scheduler.config.num_train_timesteps, (len(x),), generator=draws).to(
+            self.device
+        )
+        goal = (
+            scheduler.get_velocity(x, noise, t)
+            if scheduler.config.prediction_type == "v_prediction"
+            else noise
+        )
+        return scheduler.add_noise(x, noise, t), t, goal
+
+    def predict(
+        self, unet: nn.Module, x: Tensor, t: Tensor, text: Tensor, guidance: float = 1.0
+    ) -> Tensor:
+        """The network's output (B, C, h, w); with guidance w it is e(empty) + w (e(text) -
+        e(empty)).
+        """
+        out = unet(x, t, text).sample
+        if guidance == 1:
+            return out
+        empty = unet(x, t, self.study.empty.expand_as(text)).sample
+        return empty + guidance * (out - empty)
+
+
+Loss = Callable[[Job, Tensor, Tensor, torch.Generator], Tensor]
+
+
+def train(job: Job, loss: Loss, *, mask: SaliencyMask | None = None) -> list[float]:
+    """Minimise ``loss(job, forget, retain, draws)`` over the chosen weights of ``job.unet``; the
+    loss of each step.
+
+    `forget` and `retain` are positions of a batch each. The whole of the forget set is gone through
+    in every epoch, and the retained pictures in turn. Options of the job: lr, batch_size, epochs
+    (of the forget set) or steps, weights, precision, checkpointing. Optimizer: Adam (paper).
+    """
+    from accelerate import Accelerator
+
+    options, device = job.options, job.device
+    size = options["batch_size"]
+    total = options.get("steps") or options["epochs"] * math.ceil(len(job.study.forget) / size)
+    choose = WEIGHTS[options.get("weights", "full")]
+    names = (
+        set(mask) if mask is not None else {n for n, _ in job.unet.named_parameters() if choose(n)}
+    )
+    for name, p in job.unet.named_parameters():
+        p.requires_grad_(name in names)
+    _reset_accelerate()
+    precision = "bf16" if use_bf16(options.get("precision", "auto"), device) else "no"
+    accelerator = Accelerator(mixed_precision=precision, cpu=device.type == "cpu")
+    optimizer = torch.optim.Adam(
+        [p for p in job.unet.parameters() if p.requires_grad], options["lr"]
+    )
+    draws = generator(job.seed, "erasing")
+    forget = shuffled_batches(job.study.forget, size, draws=generator(job.seed, "forget order"))
+    retain = shuffled_batches(job.study.retain, size, draws=generator(job.seed, "retain order"))
+    losses = []
+    with (
+        _checkpointing(job.unet, options.get("checkpointing", False)),
+        hold(job.unet, optimizer, mask) if mask is not None else contextlib.nullcontext(),
+    ):
+        for _ in range(total):
+            with accelerator.autocast():
+                value = loss(job, next(forget), next(retain), draws)
+            optimizer.zero_grad(set_to_none=True)
+            accelerator.backward(value)
+            optimizer.step()
+            losses.append(value.item())
+            if not math.isfinite(losses[-1]):
+                raise TrainingDivergedError(
+                    f"the loss became {losses[-1]} in step {len(losses)} of {total} (lr"
+                    f" {options['lr']})"
+                )
+    job.unet.requires_grad_(True)
+    return losses
+
+
+def memory_needed(
+    unet: nn.Module,
+    *,
+    tokens: int = 77,
+    batch_size: int = 8,
+    weights: str = "full",
+    masked: bool = True,
+    checkpointing: bool = False,
+    **_: object,
+) -> int:
+    """Bytes that erasing needs at most, from weight counts and the activations that the backward
+    pass keeps; nothing is computed.
+
+    Float32 weights, twice (the original gives targets); for those that change a gradient, two
+    averages of Adam, and a copy that `hold` keeps; activations are counted on a copy of the network
+    without storage (torch's "meta" device).
+    """
+    count = sum(p.numel() for p in unet.parameters())
+    changing = sum(p.numel() for n, p in unet.named_parameters() if WEIGHTS[weights](n))
+    kept = _activation_bytes(unet, tokens)
+    if checkpointing:
+        kept //= 4  # what is kept between blocks, and one block computed anew
+    return 8 * count + changing * (12 + (4 if masked else 0)) + int(kept * batch_size)
+
+
+def check_memory(unet: nn.Module, *, free: int, tokens: int = 77, **options) -> None:
+    """Raise `InputError` when `free` bytes are too few, naming settings that would fit."""
+    known = {
+        k: v for k, v in options.items() if k in ("batch_size", "weights", "checkpointing")
+    } | {"tokens": tokens}
+    needed = memory_needed(unet, **known)
+    if needed <= free:
+        return
+    changes = [
+        ("checkpointing=True", {"checkpointing": True}),
+        ("batch_size=1", {"batch_size": 1}),
+        ("weights='cross-attention'", {"weights": "cross-attention"}),
+        (
+            "weights='cross-attention', batch_size=1, checkpointing=True",
+            {"weights": "cross-attention", "batch_size": 1, "checkpointing": True},
+        ),
+    ]
+    fitting = [(text, memory_needed(unet, **(known | change))) for text, change in changes]
+    advice = "; ".join(f"{text} needs {size / 2**30:.1f}" for text, size in fitting if size <= free)
+    raise InputError(
+        f"the GPU is too small: erasing needs about {needed / 2**30:.1f} GiB and {free / 2**30:.1f}"
+        " are free; "
+        + (
+            f"what would fit: {advice}"
+            if advice
+            else f"the least is {fitting[-1][1] / 2**30:.1f} GiB with {fitting[-1][0]}"
+        )
+    )
+
+
+def _activation_bytes(unet: nn.Module, tokens: int) -> int:
+    config, seen, total = unet.config, set(), 0
+    with torch.device("meta"):
+        twin = type(unet).from_config(config)
+        own = {id(p) for p in twin.parameters()}
+
+        def pack(x: Tensor) -> Tensor:
+            nonlocal total
+            if id(x) not in own and id(x) not in seen:
+                seen.add(id(x))
+                total += x.numel() * x.element_size()
+            return x
+
+        with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
+            side = config.sample_size
+            out = twin(
+                torch.zeros(1, config.in_channels, side, side),
+                torch.zeros(1),
+                torch.zeros(1, tokens, config.cross_attention_dim),
+            )
+            out.sample.sum()
+    return total
+
+
+def _reset_accelerate() -> None:
+    """`accelerate` keeps precision and device in process-wide state and refuses another; one
+    process may erase in both.
+    """
+    from accelerate.state import AcceleratorState
+
+    AcceleratorState._reset_state(reset_partial_state=True)
+
+
+@contextlib.contextmanager
+def _checkpointing(unet: nn.Module, on: bool) -> Iterator[None]:
+    if on:
+        unet.enable_gradient_checkpointing()
+    try:
+        yield
+    finally:
+        if on:
+            unet.disable_gradient_checkpointing()
+
+
+def _check_numbers(options: dict) -> None:
+    for name in ("batch_size", "epochs", "steps"):
+        value = options.get(name)
+        if value is not None and (
+            isinstance(value, bool) or not isinstance(value, int) or value < 1
+        ):
+            raise InputError(f"{name} must be a whole number, at least 1, not {value!r}")
+    for name in ("lr", "alpha", "guidance", "mask_guidance", "start_guidance"):
+        value = options.get(name)
+        if value is not None and (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not math.isfinite(value)
+            or value < 0
+        ):
+            raise InputError(f"{name} must be a number, at least 0, not {value!r}")

@@ -1,0 +1,86 @@
+"""Run one of the pipeline erasers on a copy, and save what comes out."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import time
+from pathlib import Path
+
+from ....data.images import Dataset
+from ....files import atomic
+from ....saliency import SaliencyMask
+from ...models import pipelines
+from ..common import settings
+from ..registry import Erased
+from .encoded import prepare
+from .loop import Job
+from .table import METHODS
+
+
+def erase(
+    name: str,
+    pipe,
+    *,
+    concept: str | int,
+    seed: int = 0,
+    data: Dataset | None = None,
+    **params: object,
+) -> Erased:
+    """Erase a concept from a copy of the pipeline; see `salun_utils.generation.erase`.
+
+    The copy shares the autoencoder, the text model and the tokenizer, which no eraser changes; its
+    U-Net is new.
+
+    Parameters
+    ----------
+    data : pictures with class names, of the concept and of what is to be kept; for mini-sd the
+        embedded extract by default.
+    params : settings of the method. Their defaults are the paper's for a Stable Diffusion and
+        smaller for a mini-sd.
+
+    Raises
+    ------
+    InputError : an unknown concept or setting, pictures of the concept missing, a GPU too small.
+    """
+    pipelines.check(pipe)
+    options = settings(name, "mini-sd" if pipelines.is_small(pipe) else "pipeline", params)
+    started = time.perf_counter()
+    about_data = {k: options[k] for k in ("pictures", "template", "substitute")}
+    study = prepare(pipe, concept, data=data, seed=seed, **about_data)
+    job = Job.start(pipe, study, seed=seed, **options)
+    method = importlib.import_module(f".{METHODS[name]}", __package__)
+    mask, losses = method.erase(job, **{k: v for k, v in options.items() if k not in about_data})
+    seconds = time.perf_counter() - started
+    job.unet.requires_grad_(True)
+    components = pipe.components | {"unet": job.unet}
+    model = type(pipe)(**components, requires_safety_checker=False)
+    model.set_progress_bar_config(**getattr(pipe, "_progress_bar_config", {"disable": True}))
+    used = {k: v for k, v in options.items() if not isinstance(v, SaliencyMask)}
+    return Erased(
+        model,
+        seconds,
+        mask,
+        {"method": name, "concept": study.classes[study.concept], "seed": seed, **used},
+        tuple(losses),
+    )
+
+
+def save(erased: Erased, folder: str | os.PathLike) -> Path:
+    """`save_pretrained`, with `mask.safetensors` and `erasing.json` (method, settings, losses)
+    beside the pipeline's parts.
+    """
+    folder = Path(folder)
+    erased.model.save_pretrained(folder)
+    if erased.mask is not None:
+        erased.mask.save(folder / "mask.safetensors")
+    with atomic(folder / "erasing.json") as partial:
+        partial.write_text(
+            json.dumps(
+                {"params": dict(erased.params), "seconds": erased.seconds, "losses": erased.losses},
+                indent=1,
+            )
+            + "\n"
+        )
+    return folder

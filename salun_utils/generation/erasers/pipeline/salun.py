@@ -1,0 +1,76 @@
+"""SalUn on a text-to-image pipeline (Fan et al., ICLR 2024): steer the concept to another class, by
+its most salient weights only.
+
+    min  E || e_u(x_t | c) - e_o(x_t | c') ||^2  +  alpha * l_MSE(retained pictures)
+
+x_t comes from pictures of the concept, e_o is the frozen original, so the target is a constant; c'
+is another class. Without a mask this is the paper's random labelling (`rl`).
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn.functional import mse_loss
+
+from ....saliency import SaliencyMask, saliency_scores
+from ....seeds import generator
+from ..common import choose_mask
+from .loop import WEIGHTS, Job, train
+
+
+def erase(
+    job: Job, *, mask: str | SaliencyMask = "saliency", keep: float = 0.5, **_: object
+) -> tuple[SaliencyMask | None, list[float]]:
+    chosen = WEIGHTS[job.options["weights"]]
+    named = {n: p for n, p in job.unet.named_parameters() if chosen(n)}
+    job.unet.requires_grad_(True)
+    for name, p in job.unet.named_parameters():
+        p.requires_grad_(name in named)  # a mask is ranked over the weights that may change at all
+    found = choose_mask(
+        mask, job.unet, lambda: scores(job, guidance=job.options["mask_guidance"]), keep, job.seed
+    )
+    return found, train(job, loss, mask=found)
+
+
+def loss(job: Job, forget: Tensor, retain: Tensor, draws: torch.Generator) -> Tensor:
+    x, t, _ = job.noised(forget, draws)
+    pool = torch.tensor(job.study.substitutes)
+    substitute = pool[torch.randint(len(pool), (len(x),), generator=draws)]
+    with torch.no_grad():
+        target = job.predict(job.frozen, x, t, job.text(substitute))
+    steered = mse_loss(
+        job.predict(job.unet, x, t, job.text(job.study.labels[forget])).float(), target.float()
+    )
+    return steered + job.options["alpha"] * denoising(job, retain, draws)
+
+
+def denoising(job: Job, positions: Tensor, draws: torch.Generator) -> Tensor:
+    """l_MSE of pictures at their own prompts."""
+    x, t, goal = job.noised(positions, draws)
+    return mse_loss(
+        job.predict(job.unet, x, t, job.text(job.study.labels[positions])).float(), goal
+    )
+
+
+def scores(job: Job, *, guidance: float = 7.5, batch_size: int | None = None) -> dict[str, Tensor]:
+    """Saliency of every trainable weight: |gradient of the mean denoising loss| over the whole
+    forget set, in one pass.
+
+    The prediction is the guided one, as the paper's mask for Stable Diffusion has it.
+    """
+    draws = generator(job.seed, "saliency")
+    size = batch_size or job.options["batch_size"]
+
+    def batches():
+        for positions in job.study.forget.split(size):
+            x, t, goal = job.noised(positions, draws)
+            yield {"x": x, "t": t, "goal": goal, "label": job.study.labels[positions]}
+
+    def loss(unet, batch) -> Tensor:
+        return mse_loss(
+            job.predict(unet, batch["x"], batch["t"], job.text(batch["label"]), guidance),
+            batch["goal"],
+        )
+
+    return saliency_scores(job.unet, batches(), loss=loss)

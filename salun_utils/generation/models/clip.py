@@ -1,0 +1,70 @@
+"""How well pictures fit their prompts, by CLIP."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from ...errors import InputError
+from ..measures.recognition import check_uint8
+
+BASE = "openai/clip-vit-base-patch16"
+
+
+class ClipScore:
+    """100 x cosine between picture and prompt in the space of a CLIP model (Hessel et al., 2021,
+    before their cut at 0).
+
+    Parameters
+    ----------
+    model : a Hub id or a folder. device : where it computes.
+
+    Raises
+    ------
+    InputError : the model can't be read.
+    """
+
+    def __init__(self, model: str | os.PathLike = BASE, device: str | torch.device = "cpu"):
+        from transformers import CLIPModel, CLIPProcessor
+
+        try:
+            self._clip, self._processor = (
+                CLIPModel.from_pretrained(model).to(device).eval(),
+                CLIPProcessor.from_pretrained(model),
+            )
+        except Exception as error:  # the Hub and the library raise many kinds; all of them mean that it can't be read
+            raise InputError(
+                f"CLIP model {str(model)!r} can't be read: {type(error).__name__}:"
+                f" {str(error)[:150]}"
+            ) from error
+        self.name = str(model)
+
+    @torch.no_grad()
+    def __call__(self, pixels: Tensor, prompts: Sequence[str], *, batch_size: int = 64) -> Tensor:
+        """Scores, float32 (N,), of uint8 pictures (N, 3, H, W) at one prompt each; a long prompt is
+        cut at the model's limit.
+        """
+        check_uint8(pixels)
+        if len(pixels) != len(prompts):
+            raise InputError(f"{len(pixels)} pictures need as many prompts, not {len(prompts)}")
+        scores = []
+        for start in range(0, len(pixels), batch_size):
+            part = slice(start, start + batch_size)
+            inputs = self._processor(
+                text=list(prompts[part]),
+                images=list(pixels[part]),
+                return_tensors="pt",
+                padding=True,
+                truncation=True,
+            )
+            out = self._clip(**inputs.to(self._clip.device))
+            scores.append(
+                100
+                * torch.nn.functional.cosine_similarity(out.image_embeds, out.text_embeds)
+                .float()
+                .cpu()
+            )
+        return torch.cat(scores)

@@ -1,0 +1,294 @@
+"""Run a `Trial`: erase a concept, draw from the same noises before and after, judge both, and
+gather a record.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from ...data.images import Dataset
+from .. import JUDGES
+from ..erasers.registry import Erased
+from ..measures.recognition import (
+    Distances,
+    FeatureSpace,
+    Recognition,
+    Reference,
+    distances,
+    feature_space,
+    recognition,
+    reference,
+    sample_labels,
+)
+from ..models import pipelines
+from ..models.judges import Judge
+from .trial import Trial, identity, sampling_fingerprint
+
+
+@dataclasses.dataclass(frozen=True)
+class Scene:
+    """What a trial works on, loaded: generator, judge and pictures."""
+
+    model: object
+    judge: Judge
+    data: Dataset
+
+    @classmethod
+    def of(cls, trial: Trial) -> Scene:
+        """Load what a trial names, onto its device."""
+        from ...runs.execute import load_dataset, pick_device
+        from ...runs.spec import RunSpec
+        from .. import judge, load
+
+        device = pick_device(trial.device)
+        referee = judge(trial.judge)
+        referee.model.to(device)
+        return cls(
+            load(trial.model).to(device),
+            referee,
+            load_dataset(RunSpec(dataset=trial.data), size=trial.image_size),
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class Outcome:
+    """What a trial gave: the erased model, and the same drawings before and after.
+
+    Attributes
+    ----------
+    labels : the class (N,) that each picture was asked for. before, after : uint8 (N, C, H, W),
+        from the same noises.
+    original, scores : what the judge saw in them.
+    original_distances, distances : of the classes that are kept, to all real training pictures of
+        those classes.
+    original_recovered, recovered : what the attacks brought back; None where none were asked for.
+    """
+
+    erased: Erased
+    labels: Tensor
+    before: Tensor
+    after: Tensor
+    original: Recognition
+    scores: Recognition
+    original_distances: Distances
+    distances: Distances
+    original_recovered: dict | None
+    recovered: dict | None
+    cpu_seconds: float
+
+
+def run(trial: Trial, scene: Scene | None = None) -> Outcome:
+    """Erase, draw, judge. What the original draws is cached, so a second trial of the same model
+    and concept draws half as much.
+    """
+    from .. import erase
+
+    scene = scene or Scene.of(trial)
+    begun = time.process_time()
+    erased = erase(
+        trial.eraser,
+        scene.model,
+        concept=trial.concept,
+        seed=trial.seed,
+        data=scene.data,
+        **trial.settings,
+    )
+    cpu_seconds = time.process_time() - begun
+    labels = drawn_labels(trial, scene.judge)
+    before, after = (
+        drawn_by_original(trial, scene, labels),
+        draw(erased.model, trial, scene.judge, labels),
+    )
+    judge, seed = scene.judge, trial.sample_seed
+    judged = [
+        recognition(judge.fit(p), labels, judge, forgotten=trial.concept, seed=seed)
+        for p in (before, after)
+    ]
+    label, space = judge.label(trial.concept), feature_space(judge, scene.model.device)
+    real, kept = real_reference(trial, scene, label, space), labels != label
+    far = [distances(p[kept], real, space, seed=seed) for p in (before, after)]
+    recovered = (
+        [attacked_original(trial, scene), attacked(erased.model, trial, scene)]
+        if trial.attack_steps
+        else [None, None]
+    )
+    return Outcome(erased, labels, before, after, *judged, *far, *recovered, cpu_seconds)
+
+
+def drawn_labels(trial: Trial, judge: Judge) -> Tensor:
+    """The class of each picture that is drawn, class after class."""
+    return sample_labels(
+        len(judge.classes), judge.label(trial.concept), trial.per_class, trial.concept_samples
+    )
+
+
+def draw(model, trial: Trial, judge: Judge, labels: Tensor) -> Tensor:
+    """One picture a label, uint8 (N, C, H, W), from noises that depend on `sample_seed` alone."""
+    from .. import kind_of
+
+    given = {
+        k: v for k, v in {"steps": trial.steps, "guidance": trial.guidance}.items() if v is not None
+    }
+    if kind_of(model) != "pipeline":
+        return model.sample(labels, seed=trial.sample_seed, **given)
+    counts = labels.bincount()
+    noise = pipelines.fixed_noise(model, int(counts.max()), seed=trial.sample_seed)[
+        torch.cat([torch.arange(c) for c in counts])
+    ]
+    template = trial.params.get("template", "a photo of a {}")
+    prompts = [pipelines.prompt_for(judge.classes[i], template) for i in labels]
+    return pipelines.sample(model, prompts, noise=noise, **given)
+
+
+def drawn_by_original(trial: Trial, scene: Scene, labels: Tensor) -> Tensor:
+    """`draw` of the model before erasing, from the cache if it is there."""
+    from ...runs.cache import Cache
+
+    parts = {
+        "model": identity(trial.model),
+        "code": sampling_fingerprint(trial.kind),
+        "counts": labels.bincount().tolist(),
+        "steps": trial.steps,
+        "guidance": trial.guidance,
+        "seed": trial.sample_seed,
+        "classes": scene.judge.classes,
+        "template": trial.params.get("template"),
+        "device": torch.device(scene.model.device).type,
+    }
+    tensors, _, _ = Cache().get(
+        "drawings", parts, lambda _: ({"pixels": draw(scene.model, trial, scene.judge, labels)}, {})
+    )
+    return tensors["pixels"]
+
+
+def real_reference(trial: Trial, scene: Scene, label: int, space: FeatureSpace) -> Reference:
+    """All real training pictures but those of one class, as a feature space sees them; from the
+    cache if it is there.
+    """
+    from ...runs.cache import Cache
+    from ...runs.provenance import code_fingerprint
+
+    parts = {
+        "data": scene.data.fingerprint,
+        "without": label,
+        "features": space.name,
+        "judge": identity(JUDGES.get(trial.judge, trial.judge)),
+        "code": code_fingerprint(
+            (
+                "generation/measures/recognition.py",
+                "generation/models/judges.py",
+                "generation/models/pipelines.py",
+            )
+        ),
+    }
+
+    def make(_: object) -> tuple[dict, dict]:
+        made = Reference.of(reference(scene.data.train, label), space)
+        return {"features": made.features, "reach": made.reach}, {}
+
+    return Reference(space.name, **Cache().get("references", parts, make)[0])
+
+
+def attacked(model, trial: Trial, scene: Scene) -> dict:
+    """What `recovery.attack` brings back of the concept, with test pictures of it; plain values."""
+    from ..measures import recovery
+
+    test, label = scene.data.test, scene.judge.label(trial.concept)
+    found = recovery.attack(
+        model,
+        test.subset((test.labels == label).nonzero().flatten()),
+        scene.judge,
+        concept=trial.concept,
+        steps=trial.attack_steps,
+        count=trial.per_class,
+        seed=trial.sample_seed,
+        template=trial.params.get("template", "a photo of a {}"),
+        sampling_steps=trial.steps,
+        guidance=trial.guidance,
+    )
+    return dataclasses.asdict(found)
+
+
+def attacked_original(trial: Trial, scene: Scene) -> dict:
+    """`attacked` of the model before erasing, from the cache if it is there."""
+    from ...runs.cache import Cache, empty
+    from ...runs.provenance import code_fingerprint
+
+    parts = {
+        "model": identity(trial.model),
+        "judge": identity(JUDGES.get(trial.judge, trial.judge)),
+        "data": scene.data.fingerprint,
+        "code": code_fingerprint(("generation/measures/recovery.py",)),
+        "sampling": sampling_fingerprint(trial.kind),
+        "concept": str(trial.concept),
+        "template": trial.params.get("template"),
+        "device": torch.device(scene.model.device).type,
+        **{
+            k: getattr(trial, k)
+            for k in ("attack_steps", "per_class", "sample_seed", "steps", "guidance")
+        },
+    }
+    return Cache().get("attacks", parts, lambda _: (empty(), attacked(scene.model, trial, scene)))[
+        1
+    ]
+
+
+def record(trial: Trial, scene: Scene, outcome: Outcome):
+    """Everything about one run as pages read it: UA in ``scores["ua"]``, the mean of the other
+    classes in ``scores["retained_mean"]``.
+    """
+    from ...runs import provenance
+    from ...runs.record import Record
+
+    erased, data = outcome.erased, scene.data
+    mask = (
+        {}
+        if erased.mask is None
+        else {
+            "rule": erased.mask.rule,
+            "density": erased.mask.density,
+            "weights": erased.mask.numel,
+        }
+    )
+    settings = dataclasses.asdict(trial) | {
+        "params": dict(erased.params),
+        "mask": erased.params.get("mask", "none"),
+    }
+    return Record(
+        id=trial.id,
+        tier=trial.tier,
+        seeds={"unlearning": trial.seed, "sampling": trial.sample_seed},
+        mask=mask,
+        seconds=erased.seconds,
+        cpu_seconds=outcome.cpu_seconds,
+        spec=settings | {"method": trial.name, "scenario": f"class {outcome.scores.forgotten}"},
+        scores=_scored(outcome.scores, outcome.distances, outcome.recovered)
+        | {"losses": thinned(erased.losses)},
+        original=_scored(outcome.original, outcome.original_distances, outcome.original_recovered),
+        data={"name": data.name, "note": data.note, "fingerprint": data.fingerprint},
+        device=provenance.device_facts(torch.device(scene.model.device)),
+        packages=provenance.package_versions(),
+        code={"commit": provenance.commit()},
+    )
+
+
+def _scored(seen: Recognition, far: Distances, recovered: dict | None) -> dict:
+    return (
+        seen.to_dict()
+        | {"ra": seen.retained_mean, "distances": far.to_dict()}
+        | ({"recovered": recovered} if recovered else {})
+    )
+
+
+def thinned(
+    losses: Sequence[float] | Mapping[str, Sequence[float]], points: int = 20
+) -> list | dict:
+    """About `points` of the losses, rounded, for a record; by name where there are several."""
+    if isinstance(losses, Mapping):
+        return {name: thinned(values, points) for name, values in losses.items()}
+    return [round(v, 5) for v in losses[:: max(len(losses) // points, 1)]]

@@ -1,0 +1,284 @@
+"""`Trial`: everything that decides one run of forgetting in generation, checked before anything is
+loaded; `experiment.run` runs it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from ...errors import InputError, unknown
+from ...saliency import check_keep
+from ...seeds import check_seed
+from .. import JUDGES, kind_named, shipped
+from ..erasers.common import settings
+from ..erasers.pipeline.table import METHODS as PIPELINE_MODULES
+from ..erasers.registry import ERASERS
+from ..files import class_label
+from ..models import pipelines
+
+TIERS = ("quick", "cpu", "paper")
+# The code that decides a run, besides the files of the kind of model and of the eraser.
+CORE = (
+    "data/images.py",
+    "seeds.py",
+    "saliency.py",
+    "threshold.py",
+    "masking.py",
+    "metrics/significance.py",
+    "metrics/distances.py",
+    "generation/trials/run.py",
+    "generation/erasers/common.py",
+    "generation/measures/recognition.py",
+    "generation/models/judges.py",
+)
+SAMPLING = {
+    "ddpm": ("models/ddpm.py",),
+    "gan": ("models/gan.py",),
+    "vae": ("models/vae.py",),
+    "pipeline": ("models/pipelines.py",),
+}
+ERASING = {
+    "ddpm": ("models/ddpm_training.py", "erasers/ddpm.py"),
+    "gan": ("erasers/gan_vae.py", "checkpoints.py"),
+    "vae": ("erasers/gan_vae.py", "checkpoints.py"),
+    "pipeline": (
+        "erasers/pipeline/run.py",
+        "erasers/pipeline/loop.py",
+        "erasers/pipeline/encoded.py",
+        "measures/recovery.py",
+    ),
+}
+
+
+class ErasureSettings:
+    """What the descriptions of runs share: how they are read, checked, named and handed to an
+    eraser.
+
+    A dataclass that has the fields eraser, seed, model, label, mask, keep, weights, params, steps,
+    guidance and tier inherits it.
+    """
+
+    @classmethod
+    def of(cls, parameters: Mapping[str, Any]) -> Self:
+        """What a notebook's parameters describe; `params` may be a JSON object. Names that are none
+        of its own are left out.
+        """
+        own = {f.name for f in dataclasses.fields(cls)}
+        given = {k: v for k, v in parameters.items() if k in own}
+        return cls(**{**given, "params": mapping(given.get("params") or {})})
+
+    @property
+    def name(self) -> str:
+        """The row of tables it belongs to."""
+        return self.label or self.eraser
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """What is handed to the eraser."""
+        columns = {k: getattr(self, k) for k in ("mask", "keep", "weights")}
+        return {**self.params, **{k: v for k, v in columns.items() if v is not None}}
+
+    def named(self, concept: object) -> str:
+        """Name of its record: readable, and unique by a digest of every setting that decides the
+        figures.
+        """
+        deciding = {
+            k: v for k, v in dataclasses.asdict(self).items() if k not in ("tier", "device")
+        }
+        digest = hashlib.sha256(
+            json.dumps(deciding, sort_keys=True, default=str).encode()
+        ).hexdigest()[:10]
+        readable = str(concept).lower().replace(" ", "-").replace("/", "-")
+        return f"{Path(self.model).name}_{readable}_{self.name}_s{self.seed}_{digest}"
+
+    def check_shared(self, *counts: int) -> None:
+        """Raise `InputError` for an eraser or tier that isn't known, or a seed, share, count of
+        pictures or sampling out of range.
+        """
+        if self.eraser not in ERASERS:
+            raise unknown("eraser", self.eraser, ERASERS)
+        if self.tier not in TIERS:
+            raise unknown("tier", self.tier, TIERS)
+        check_seed(self.seed)
+        for count in counts:
+            pipelines.check_sampling(
+                count,
+                1.0 if self.guidance is None else self.guidance,
+                1 if self.steps is None else self.steps,
+            )
+        if self.keep is not None:
+            check_keep(self.keep)
+
+
+@dataclass(frozen=True)
+class Trial(ErasureSettings):
+    """Everything that decides one run.
+
+    Attributes
+    ----------
+    eraser, concept, seed : as `generation.erase` takes them.
+    model : a name, a folder or a Hub id that `generation.load` takes. judge : a name or folder that
+        `generation.judge` takes.
+    label : the row of tables it belongs to; the eraser's name when empty.
+    mask, keep, weights : settings of the eraser that are worth a column; None leaves each at its
+        default. params : any others.
+    per_class, concept_samples : pictures drawn of each class, and of the forgotten one.
+    steps, guidance, sample_seed : how they are drawn; None means the model's defaults.
+    attack_steps : steps of `recovery.attack` on the erased pipeline; 0 leaves the attacks out.
+    data : the data set whose pictures are forgotten and kept; image_size : their side in pixels,
+        None for the data set's own.
+    device : "auto", "cpu", "cuda", …
+    """
+
+    eraser: str
+    concept: str | int
+    seed: int = 0
+    model: str = "mini-sd"
+    judge: str = "fashion-mnist"
+    label: str = ""
+    mask: str | None = None
+    keep: float | None = None
+    weights: str | None = None
+    params: Mapping[str, Any] = field(default_factory=dict)
+    per_class: int = 50
+    concept_samples: int = 100
+    steps: int | None = None
+    guidance: float | None = None
+    sample_seed: int = 1000
+    attack_steps: int = 0
+    data: str = "fashion-mini"
+    image_size: int | None = None
+    tier: str = "quick"
+    device: str = "auto"
+
+    def __post_init__(self):
+        self.check_shared(self.per_class, self.concept_samples), check_seed(self.sample_seed)
+        eraser, kind = ERASERS[self.eraser], self.kind
+        if kind not in eraser.kinds:
+            raise InputError(
+                f"{self.eraser} doesn't work on {self.model}, a {kind}; it works on:"
+                f" {', '.join(eraser.kinds)}"
+            )
+        settings(self.eraser, kind, self.settings)
+        if (
+            isinstance(self.attack_steps, bool)
+            or not isinstance(self.attack_steps, int)
+            or self.attack_steps < 0
+        ):
+            raise InputError(
+                f"attack_steps must be a whole number, at least 0, not {self.attack_steps!r}"
+            )
+        if self.attack_steps and kind != "pipeline":
+            raise InputError(
+                f"the attacks work on text-to-image pipelines; {self.model} is a {kind}: set"
+                " attack_steps to 0"
+            )
+        if classes := classes_known(self.model) or classes_known(
+            JUDGES.get(self.judge, self.judge)
+        ):
+            class_label(self.concept, classes)
+
+    @property
+    def kind(self) -> str:
+        """The kind of its model."""
+        return kind_named(self.model)
+
+    @property
+    def id(self) -> str:
+        """See `named`."""
+        return self.named(self.concept)
+
+    def check_present(self) -> None:
+        """Raise `InputError` when the judge isn't there, or the model neither is nor can be on the
+        Hub.
+        """
+        check_judge(self.judge)
+        check_model(self.model)
+
+    def fingerprint(self) -> str:
+        """Digest of what decides a trial besides its settings: code, default parameters of the
+        eraser, and the weights that are shipped.
+        """
+        from ...runs.provenance import code_fingerprint
+
+        kind, defaults = self.kind, ERASERS[self.eraser].defaults
+        files = [f"generation/{name}" for name in (*SAMPLING[kind], *ERASING[kind])]
+        own = (
+            [f"generation/erasers/{PIPELINE_MODULES[self.eraser]}.py"] if kind == "pipeline" else []
+        )
+        used = {
+            k: v
+            for k, v in defaults.items()
+            if k == kind or (kind == "pipeline" and k == "mini-sd")
+        }
+        parts = [
+            code_fingerprint((*CORE, *files), *own),
+            used,
+            identity(self.model),
+            identity(JUDGES.get(self.judge, self.judge)),
+        ]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[
+            :16
+        ]
+
+
+def mapping(params: str | Mapping[str, Any]) -> Mapping[str, Any]:
+    """Settings given as one JSON object, or as a mapping already."""
+    try:
+        found = json.loads(params) if isinstance(params, str) else params
+    except ValueError:
+        found = None
+    if not isinstance(found, Mapping):
+        raise InputError(f'params must be a JSON object such as {{"alpha": 0.5}}, not {params!r}')
+    return found
+
+
+def check_judge(name: str) -> None:
+    """Raise `InputError` when there is no such judge."""
+    if name not in JUDGES and not classes_known(name):
+        raise InputError(
+            f"there is no judge {name}; shipped: {', '.join(JUDGES)}; or a folder that"
+            " generation.train wrote"
+        )
+
+
+def check_model(name: str) -> None:
+    """Raise `InputError` when a generator neither is here nor can be on the Hub."""
+    on_hub = kind_named(name) == "pipeline" and name.count("/") == 1
+    if name not in shipped.names() and not Path(name).expanduser().is_dir() and not on_hub:
+        raise InputError(
+            f"there is no model {name}; shipped: {', '.join(shipped.names())}; or a folder, or a"
+            " Hub id"
+        )
+
+
+def classes_known(name: str) -> list[str]:
+    """The class names in the `config.json` of a shipped model or a folder; none where there is no
+    such file.
+    """
+    folder = shipped.ROOT / name if name in shipped.names() else Path(name).expanduser()
+    path = folder / "config.json"
+    return json.loads(path.read_text()).get("classes", []) if path.is_file() else []
+
+
+def sampling_fingerprint(kind: str) -> str:
+    """Digest of the code that draws pictures from a kind of model."""
+    from ...runs.provenance import code_fingerprint
+
+    return code_fingerprint(
+        ("seeds.py", "generation/trials/run.py", *(f"generation/{name}" for name in SAMPLING[kind]))
+    )
+
+
+def identity(name: str) -> Any:
+    """What tells one set of weights from another: the checksums on the card, else the name."""
+    card = Path(name).expanduser() / "card.json"
+    if name in shipped.names():
+        return shipped.card(name)["sha256"]
+    return json.loads(card.read_text()).get("sha256", name) if card.is_file() else str(name)

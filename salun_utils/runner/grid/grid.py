@@ -1,0 +1,222 @@
+"""Read a grid file and multiply it out into runs."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ...errors import InputError, unknown
+from ...runs.spec import RunSpec
+from ...runs.tuning import read_tuned, tuned_name
+from ...unlearning import METHODS
+from ..notebooks import notebook_path, run_name
+from ..parameters import check_parameters
+
+GRID_KEYS = (
+    "notebook",
+    "fixed",
+    "product",
+    "blocks",
+    "priority",
+    "minutes_per_run",
+    "tuned",
+    "description",
+)
+BLOCK_KEYS = ("fixed", "product", "priority", "minutes_per_run", "tuned")
+
+
+@dataclass(frozen=True)
+class GridRun:
+    """One run of a grid: its parameters (those that differ from the notebook's), its name, tier,
+    priority and expected minutes.
+    """
+
+    name: str
+    tier: str
+    parameters: dict[str, Any]
+    priority: int
+    minutes: float
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A grid file, multiplied out. `runs` are in order of priority, the highest first."""
+
+    name: str
+    notebook: Path
+    runs: list[GridRun]
+
+    def only(self, tier: str | None) -> Grid:
+        """The runs of one tier, or the grid itself for None; `InputError` when it has none of that
+        tier.
+        """
+        if tier is None:
+            return self
+        if tier not in {run.tier for run in self.runs}:
+            raise unknown(
+                f"tier of the grid {self.name}", tier, dict.fromkeys(run.tier for run in self.runs)
+            )
+        return replace(self, runs=[run for run in self.runs if run.tier == tier])
+
+
+def read(path: str | Path) -> Grid:
+    """Read and check a grid.
+
+    The file is YAML. ``notebook`` is a path beside the project's root; ``fixed`` holds parameters
+    for all runs, ``product`` lists to be multiplied out. ``blocks``, a list of further
+    ``fixed``/``product`` pairs laid over those, makes a union of several products, each with its
+    own ``priority`` (higher runs first) and ``minutes_per_run``. ``tuned`` names a folder of chosen
+    values (see `runs.tuning`), of which the file for the run's data, network and scenario is taken,
+    or one such file for all runs: those of a method are filled in where the grid sets none.
+
+    Raises
+    ------
+    InputError : an unknown key or parameter, a value out of range, an empty product, a run named
+        twice.
+    """
+    path = Path(path)
+    top = _load(path)
+    _check_keys(path, top, GRID_KEYS)
+    root = _root(path)
+    notebook = notebook_path(root / str(top.get("notebook") or "notebooks/00_run.ipynb"))
+    runs: dict[str, GridRun] = {}
+    blocks = [{}] if top.get("blocks") is None else top["blocks"]
+    if not isinstance(blocks, list) or not blocks:
+        raise InputError(
+            f"{path.name}: blocks must be a list of at least one block, not {blocks!r}"
+        )
+    for block in blocks:
+        if not isinstance(block, dict):
+            raise InputError(f"{path.name}: each block must be a mapping, not {block!r}")
+        _check_keys(path, block, BLOCK_KEYS)
+        setting = {k: block.get(k, top.get(k)) for k in ("priority", "minutes_per_run", "tuned")}
+        for parameters in _multiply(path, top, block):
+            run = _grid_run(notebook, parameters, setting, root)
+            runs.setdefault(run.name, run)
+    ordered = sorted(runs.values(), key=lambda r: -r.priority)
+    return Grid(path.stem, notebook, ordered)
+
+
+def _load(path: Path) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise InputError(f"can't read the grid {path} ({error.strerror})") from error
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{path.name} is no YAML: {error}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{path.name} must be a mapping with the keys {', '.join(GRID_KEYS)}")
+    return content
+
+
+def _check_keys(path: Path, mapping: dict, allowed: tuple[str, ...]) -> None:
+    for key in mapping:
+        if key not in allowed:
+            raise unknown(f"key of {path.name}", key, allowed)
+    for key in ("fixed", "product"):
+        if not isinstance(mapping.get(key) or {}, dict):
+            raise InputError(f"{path.name}: {key} must be a mapping of parameters")
+
+
+def _root(path: Path) -> Path:
+    """The nearest folder above the grid (or here) that holds notebooks/."""
+    for folder in (*path.resolve().parents, Path.cwd()):
+        if (folder / "notebooks").is_dir():
+            return folder
+    return Path.cwd()
+
+
+def _multiply(path: Path, top: dict, block: dict) -> list[dict[str, Any]]:
+    fixed = {**(top.get("fixed") or {}), **(block.get("fixed") or {})}
+    product = {**(top.get("product") or {}), **(block.get("product") or {})}
+    for name, values in product.items():
+        if not isinstance(values, list) or not values:
+            raise InputError(
+                f"{path.name}: product {name!r} must be a list of at least one value, not"
+                f" {values!r}"
+            )
+    if not product and not fixed:
+        raise InputError(f"{path.name} holds no runs: give fixed or product")
+    return [
+        {**fixed, **dict(zip(product, values))} for values in itertools.product(*product.values())
+    ]
+
+
+def _grid_run(
+    notebook: Path, parameters: dict[str, Any], setting: dict[str, Any], root: Path
+) -> GridRun:
+    if setting["tuned"]:
+        parameters = _with_tuned(parameters, root / str(setting["tuned"]))
+    parameters = {
+        k: json.dumps(v, sort_keys=True) if isinstance(v, dict) else v
+        for k, v in parameters.items()
+    }
+    effective = check_parameters(notebook, parameters)
+    minutes, priority = setting["minutes_per_run"], setting["priority"]
+    for name, value in (("minutes_per_run", minutes), ("priority", priority)):
+        if value is not None and (
+            isinstance(value, bool)
+            or not isinstance(value, int | float)
+            or not math.isfinite(value)
+        ):
+            raise InputError(f"{name} must be a number, not {value!r}")
+    if minutes is not None and minutes <= 0:
+        raise InputError(f"minutes_per_run must be above 0, not {minutes!r}")
+    return GridRun(
+        run_name(notebook, effective),
+        str(effective.get("tier", "quick")),
+        parameters,
+        int(priority or 0),
+        float(minutes or 2),
+    )
+
+
+def _with_tuned(parameters: dict[str, Any], place: Path) -> dict[str, Any]:
+    """The chosen values of the run's method, or eraser, under those that the grid names itself."""
+    kind, name, known, stem, command = _tuned_as(parameters)
+    if name not in known:
+        raise unknown(kind, name, known)
+    path = place if place.suffix == ".yaml" else place / f"{stem}.yaml"
+    chosen = read_tuned(path).get(name)
+    if chosen is None:
+        if known[name].search:
+            raise InputError(
+                f"no tuned values for {name} in {path.parent.name}/{path.name}; run {command} first"
+            )
+        return parameters
+    own = parameters.get("params") or {}
+    return {
+        **parameters,
+        "params": {**chosen["params"], **(json.loads(own) if isinstance(own, str) else own)},
+    }
+
+
+def _tuned_as(parameters: dict[str, Any]) -> tuple[str, str, Mapping[str, Any], str, str]:
+    """What is tuned (a method or an eraser), its name, the registry, the stem of its file, and the
+    command that writes it.
+    """
+    if parameters.get("eraser"):
+        from ...generation import ERASERS
+
+        return (
+            "eraser",
+            str(parameters["eraser"]),
+            ERASERS,
+            Path(str(parameters.get("model", ""))).name,
+            "salun tune -p model …",
+        )
+    spec = RunSpec(
+        **{
+            k: v
+            for k, v in parameters.items()
+            if k in ("dataset", "arch", "scenario", "forget_fraction", "forget_class")
+        }
+    )
+    return "method", str(parameters.get("method", "salun")), METHODS, tuned_name(spec), "salun tune"

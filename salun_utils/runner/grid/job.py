@@ -1,0 +1,107 @@
+"""What Snakemake starts for each run: ``python -m salun_utils.runner.grid.job PENDING.json NAME PARENT``."""
+
+from __future__ import annotations
+
+import contextlib
+import getpass
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from ...files import atomic
+from .durations import note_duration, too_late
+from .orphans import die_with_parent
+
+
+def main(argv: list[str]) -> int:
+    """Wait for a GPU, stop if time is short, else run the notebook. Returns the exit status."""
+    if tie := die_with_parent():
+        tie()
+        if os.getppid() != int(argv[2]):  # it died before this process could be tied to it
+            return 3
+    pending = json.loads(Path(argv[0]).read_text())
+    name, row = argv[1], pending["runs"][argv[1]]
+    os.chdir(pending["folder"])  # where relative paths count from
+    with gpu_lease(str(row["parameters"].get("device") or "auto")):
+        if too_late(pending, row):
+            return 3  # no record and no failure: left for the next call
+        from ..notebooks import run_notebook
+
+        try:
+            started = time.time()
+            run_notebook(
+                pending["notebook"],
+                row["parameters"],
+                out=pending["state"],
+                record_out=row["record"],
+                notebook_out=row["log"],
+            )
+        except Exception as error:  # whatever it was, the others go on and the table names it
+            said = " ".join(str(error).split()) or type(error).__name__
+            with atomic(Path(pending["records"]) / "failed" / f"{name}.txt") as partial:
+                partial.write_text(f"{name}: {said}\n")
+            return 1
+        note_duration(pending, row, time.time() - started)
+        return 0
+
+
+@contextlib.contextmanager
+def gpu_lease(device: str = "auto") -> Iterator[None]:
+    """Hold one GPU for this run by a lock file of this machine, whatever grid it belongs to, and
+    let the run see that one only.
+
+    A run on the CPU or on a GPU named by number takes none; with one GPU or none there is nothing
+    to share out.
+    """
+    gpus = _gpus() if device in ("auto", "cuda") else []
+    if len(gpus) < 2:
+        yield
+        return
+    held, gpu = _free(gpus)
+    with held, _environment("CUDA_VISIBLE_DEVICES", gpu):
+        yield
+
+
+def _gpus() -> list[str]:
+    """The GPUs this process may use, as ``CUDA_VISIBLE_DEVICES`` calls them."""
+    import torch
+
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    given = [
+        name.strip()
+        for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",")
+        if name.strip()
+    ]
+    return given[:count] if given else [str(index) for index in range(count)]
+
+
+def _free(gpus: list[str]) -> tuple[contextlib.AbstractContextManager, str]:
+    """Wait until no other run holds one of the GPUs; what holds it while it is open, and its name."""
+    # not the grid's: grids and users' machines share folders
+    folder = Path(tempfile.gettempdir()) / f"salun-gpus-{getpass.getuser()}"
+    folder.mkdir(exist_ok=True)
+    while True:
+        for gpu in gpus:
+            with contextlib.suppress(Timeout):
+                return FileLock(folder / f"{gpu.replace('/', '-')}.lock").acquire(timeout=0), gpu
+        time.sleep(1)
+
+
+@contextlib.contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        os.environ.pop(name, None) if before is None else os.environ.update({name: before})
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,209 @@
+"""The parameters of a notebook: read from its cell, typed, and checked before anything runs."""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import functools
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..data.splits import check_fraction, check_label
+from ..errors import InputError, unknown
+from ..runs.execute import load_dataset, pick_device
+from ..runs.spec import RunSpec
+from ..runs.sweeps import expand
+from ..saliency import check_keep
+from ..seeds import check_seed
+from ..unlearning import METHODS
+from ..unlearning.job import COMMON
+
+
+def check_parameters(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
+    """All parameters of a notebook, `given` over its defaults, with names, types and ranges
+    checked.
+    """
+    defaults = notebook_parameters(path)
+    for name in given:
+        if name not in defaults:
+            raise unknown(f"parameter of {path.stem}", name, defaults)
+    effective = {**defaults, **{k: _typed(k, v, defaults[k]) for k, v in given.items()}}
+    check_ranges(effective)
+    return effective
+
+
+def check_data(effective: Mapping[str, Any]) -> None:
+    """Check that the data set can be loaded, that it has the class to be forgotten, and that the
+    device is there.
+    """
+    pick_device(str(effective.get("device") or "auto"))
+    if trial := generation_trial(effective):
+        trial.check_present()
+    if name := _dataset_name(effective):
+        data = _dataset(name, effective.get("train_images"), effective.get("image_size"))
+        if effective.get("scenario") == "class" and "forget_class" in effective:
+            check_label(effective["forget_class"], data.classes)
+
+
+def notebook_parameters(path: Path) -> dict[str, Any]:
+    """Names and default values in the cell tagged "parameters"."""
+    import nbformat
+
+    try:
+        cells = nbformat.read(path, as_version=4).cells
+    except (OSError, ValueError, KeyError, AttributeError) as error:
+        raise InputError(f"{path} is no readable notebook ({type(error).__name__})") from error
+    cell = next((c for c in cells if "parameters" in c.get("metadata", {}).get("tags", [])), None)
+    if cell is None:
+        return {}
+    found = {}
+    for node in ast.parse(cell.source).body:
+        if (
+            isinstance(node, ast.Assign)
+            and len(node.targets) == 1
+            and isinstance(node.targets[0], ast.Name)
+        ):
+            try:
+                found[node.targets[0].id] = ast.literal_eval(node.value)
+            except ValueError:
+                raise InputError(
+                    f"{path.name}: parameter {node.targets[0].id!r} is no plain scalar"
+                ) from None
+    return found
+
+
+def parse_value(text: str) -> Any:
+    """A value from the command line, read as papermill does (YAML); "1e-3" is a number as well."""
+    try:
+        value = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            return float(value)
+    return value if isinstance(value, str | int | float | bool | None) else text
+
+
+def _typed(name: str, value: Any, default: Any) -> Any:
+    """`value` as the type of the default; a whole number is accepted where a fraction is expected."""
+    # a class may be given by index or by name
+    if default is None or value is None or name in ("forget_class", "concept"):
+        return value
+    if isinstance(default, bool) or isinstance(value, bool):
+        ok = isinstance(value, bool) and isinstance(default, bool)
+    elif isinstance(default, int):
+        ok = isinstance(value, int)
+    elif isinstance(default, float):
+        ok, value = (
+            isinstance(value, int | float),
+            (float(value) if isinstance(value, int | float) else value),
+        )
+    else:
+        ok, value = True, str(value)
+    if not ok:
+        kind = {bool: "true or false", int: "a whole number", float: "a number"}[type(default)]
+        raise InputError(f"{name} must be {kind}, not {value!r}")
+    return value
+
+
+def check_ranges(effective: Mapping[str, Any]) -> None:
+    """Check the values whose meaning is known: those of `RunSpec`, and of the method's parameters."""
+    checks = {
+        "forget_fraction": check_fraction,
+        "keep": check_keep,
+        "seed": check_seed,
+        "split_seed": check_seed,
+        "training_seed": check_seed,
+    }
+    for name, check in checks.items():
+        if effective.get(name) is not None:
+            check(effective[name])
+    fields = {k: v for k, v in effective.items() if k in RunSpec.model_fields and k != "params"}
+    method = METHODS.get(str(effective.get("method", "salun")))
+    for name, value in effective.items():
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"{name} must be finite, not {value!r}")
+        if name.endswith("epochs") and value is not None and value < 1:
+            raise InputError(f"{name} must be at least 1, not {value!r}")
+        if name.endswith("lr") and value is not None and value < 0:
+            raise InputError(f"{name} must be at least 0, not {value!r}")
+    if effective.get("eraser"):
+        generation_trial(effective)
+        return
+    if effective.get("sweep"):
+        sweep_of(effective)
+        return
+    own = [*(method.defaults if method else ()), *COMMON]
+    params = {k: v for k, v in effective.items() if k in own and k not in fields and v is not None}
+    RunSpec(**fields, **params, **_json_parameters(effective))
+
+
+def sweep_of(effective: Mapping[str, Any]) -> list[RunSpec]:
+    """The runs of the sweep that the parameters describe, checked."""
+    fields = {k: v for k, v in effective.items() if k in RunSpec.model_fields and k != "params"}
+    own = {k: effective[k] for k in ("epochs", "lr") if effective.get(k) is not None}
+    return expand(str(effective["sweep"]), **fields, params={**_json_parameters(effective), **own})
+
+
+def generation_trial(effective: Mapping[str, Any]) -> Any:
+    """The trial of generation that the parameters describe, checked; None where they describe none.
+
+    A `concept` to erase makes it a `Trial`, or a `RelearningTrial` where there are `lessons` after
+    it; one to `forget`, of which the model draws the pictures itself, a `HarmfulTrial`.
+    """
+    if not effective.get("eraser"):
+        return None
+    from ..generation import ERASERS
+    from ..generation.trials.harmful_trial import HarmfulTrial
+    from ..generation.trials.trial import Trial
+
+    if effective["eraser"] not in ERASERS:
+        raise unknown("eraser", effective["eraser"], ERASERS)
+    if effective.get("forget") is not None:
+        return HarmfulTrial.of(effective)
+    if effective.get("lessons") is not None:
+        from ..generation.trials.relearning import RelearningTrial
+
+        return RelearningTrial.of(effective)
+    return Trial.of(effective) if effective.get("concept") is not None else None
+
+
+def _dataset_name(effective: Mapping[str, Any]) -> str:
+    """The data set that a run names: `dataset`, or `data` where it makes a generator forget."""
+    return str(
+        effective.get("dataset") or (effective.get("data") if effective.get("eraser") else "") or ""
+    )
+
+
+def _json_parameters(effective: Mapping[str, Any]) -> dict[str, Any]:
+    """Method parameters given as one JSON object in a parameter called `params`."""
+    text = effective.get("params")
+    if not text:
+        return {}
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = None
+    if not isinstance(value, dict):
+        raise InputError(f'params must be a JSON object such as {{"alpha": 0.5}}, not {text!r}')
+    return value
+
+
+def data_fingerprint(effective: Mapping[str, Any]) -> str:
+    """Fingerprint of the data set that the parameters name; "" when they name none."""
+    name = _dataset_name(effective)
+    return (
+        _dataset(name, effective.get("train_images"), effective.get("image_size")).fingerprint
+        if name
+        else ""
+    )
+
+
+@functools.lru_cache(maxsize=4)
+def _dataset(name: str, train_images: int | None, size: int | None) -> Any:
+    return load_dataset(RunSpec(dataset=name, train_images=train_images), size=size)

@@ -1,0 +1,153 @@
+"""Pictures of audits: what a model says of single pictures, curves of attacks, and their areas.
+Each function returns a figure and its text
+alternative."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+import torch
+
+from ...plots import COLOURS, GREY, Picture
+
+LOWEST = 1e-3  # where the logarithmic axes of a curve begin
+
+
+def margins_of_pictures(
+    pictures: torch.Tensor, margins: np.ndarray, member: np.ndarray, titles: Sequence[str]
+) -> Picture:
+    """Single pictures, and the margins that models give them: those that were trained on it and
+    those that never saw it.
+
+    Parameters
+    ----------
+    pictures : uint8 (P, C, H, W). margins : (M, P) over M models. member : bool (M, P). titles : P
+        names.
+    """
+    count = len(pictures)
+    figure, axes = plt.subplots(
+        2, count, figsize=(2.6 * count, 4.4), squeeze=False, height_ratios=[1, 1.5]
+    )
+    said = []
+    for k in range(count):
+        image = pictures[k].permute(1, 2, 0).squeeze(-1).cpu().numpy()
+        axes[0, k].imshow(image, cmap="gray_r" if image.ndim == 2 else None)
+        axes[0, k].set_title(titles[k], fontsize=10)
+        axes[0, k].axis("off")
+        values = {"had it": margins[member[:, k], k], "never saw it": margins[~member[:, k], k]}
+        for (name, part), colour, height in zip(values.items(), COLOURS, (0.12, -0.12)):
+            axes[1, k].plot(
+                part,
+                np.full(len(part), height),
+                "|",
+                color=colour,
+                markersize=16,
+                markeredgewidth=1.6,
+            )
+            axes[1, k].text(
+                part.mean(), height * 2.6, name, color=colour, ha="center", va="center", fontsize=9
+            )
+        axes[1, k].axvline(0, color=GREY, linewidth=0.8, zorder=0)
+        axes[1, k].set(ylim=(-0.55, 0.55), yticks=[], xlabel="margin")
+        said.append(
+            f"{titles[k]}: means"
+            f" {', '.join(f'{v.mean():.1f} where the model {n}' for n, v in values.items())}"
+        )
+    sns.despine(figure, left=True)
+    figure.tight_layout()
+    return figure, f"Pictures with the margins that models give them; {'; '.join(said)}"
+
+
+def curves(found: Mapping[str, tuple[np.ndarray, np.ndarray]], *, title: str = "") -> Picture:
+    """True- against false-positive rate of several attacks, both axes logarithmic; on the dashed
+    line the attack knows nothing.
+
+    Parameters
+    ----------
+    found : name -> (false-positive rates, true-positive rates), 0 to 1, ascending.
+    """
+    figure, axis = plt.subplots(figsize=(6.2, 4.6))
+    axis.plot([LOWEST, 1], [LOWEST, 1], "--", color=GREY, linewidth=1)
+    colours, said = sns.color_palette("colorblind", max(len(found), 3)), []
+    for (name, (fpr, tpr)), colour in zip(found.items(), colours):
+        axis.plot(
+            np.maximum(fpr, LOWEST),
+            np.maximum(tpr, LOWEST / 2),
+            color=colour,
+            label=name,
+            linewidth=1.8,
+            drawstyle="steps-post",
+        )
+        said.append(
+            f"{name} {100 * tpr[np.searchsorted(fpr, 0.01 + 1e-12, side='right') - 1]:.1f} %"
+        )
+    axis.set(
+        xscale="log",
+        yscale="log",
+        xlim=(LOWEST, 1),
+        ylim=(LOWEST, 1.05),
+        xlabel="false-positive rate",
+        ylabel="true-positive rate",
+        title=title,
+    )
+    axis.legend(frameon=False, fontsize=9, loc="upper left")
+    sns.despine(figure)
+    figure.tight_layout()
+    return (
+        figure,
+        (
+            "Curves of attacks with logarithmic axes; true positives at 1 % false positives:"
+            f" {', '.join(said)}"
+        ),
+    )
+
+
+def areas(
+    rows: pd.DataFrame,
+    names: Mapping[str, str],
+    attacks: Sequence[str],
+    *,
+    exact: str | None = None,
+) -> Picture:
+    """Area under the curve of several attacks, one line a method with its interval; at the dashed
+    line the attack knows nothing.
+
+    Parameters
+    ----------
+    rows : see `audit.summary.attack_rows`, of one kind of pictures and one time. names : method ->
+        what to call it, in the order shown.
+    attacks : those drawn. exact : a method whose interval is drawn as a band.
+    """
+    figure, axis = plt.subplots(figsize=(7.2, 0.42 * len(names) + 1.4))
+    places = {method: -i for i, method in enumerate(names)}
+    colours, said = sns.color_palette("colorblind", max(len(attacks), 3)), []
+    band = rows[(rows.method == exact) & (rows.attack == attacks[0])]
+    if len(band):
+        axis.axvspan(band.low.iloc[0], band.high.iloc[0], color="0.9", zorder=0)
+    for attack, colour, shift in zip(attacks, colours, np.linspace(0.2, -0.2, len(attacks))):
+        part = rows[(rows.attack == attack) & rows.method.isin(places)]
+        y = part.method.map(places) + shift
+        axis.errorbar(
+            part.auc,
+            y,
+            xerr=[part.auc - part.low, part.high - part.auc],
+            fmt="o",
+            color=colour,
+            label=attack,
+            markersize=5,
+            capsize=2,
+        )
+        said.append(
+            f"{attack}: " + ", ".join(f"{names[m]} {a:.3f}" for m, a in zip(part.method, part.auc))
+        )
+    axis.axvline(0.5, color=GREY, linestyle="--", linewidth=1, zorder=0)
+    axis.set(yticks=list(places.values()), xlabel="area under the curve (AUC)")
+    axis.set_yticklabels(list(names.values()))
+    axis.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
+    sns.despine(figure, left=True)
+    figure.tight_layout()
+    return figure, f"Areas under the curve with intervals; {'; '.join(said)}"

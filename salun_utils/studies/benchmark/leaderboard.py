@@ -1,0 +1,348 @@
+"""All recorded runs of classification as one table: places where the intervals allow them, and
+published figures beside measured ones.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
+
+from ...metrics import bootstrap_interval
+from ...runs import Record
+from ...runs.summary import MEASURES, cost
+from ...unlearning import METHODS
+from .page import HEAD, cells, page_table, title
+from .published import RANDOM, published
+
+LEAST_SEEDS = 3  # with fewer there is no interval to go by, and no place
+RECIPE = (
+    "width",
+    "train_images",
+    "train_epochs",
+    "train_lr",
+    "train_schedule",
+    "train_batch_size",
+    "augment",
+    "protocol",
+)
+NOT_A_SETTING = ("seed", "split_seed", "training_seed", "device", "tier", "data_note")
+
+
+class Group(NamedTuple):
+    """What is compared with each other: one tier, data set, network and scenario. `apart` names a
+    recipe where two would look alike.
+    """
+
+    tier: str
+    data: str
+    model: str
+    scenario: str
+    note: str = ""
+    apart: str = ""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One configuration over its seeds.
+
+    Attributes
+    ----------
+    kind : "method"; "variant" (another mask or share than the method's own, or settings of an
+        earlier run); "reference" (Retrain and the original); "published".
+    means, gaps : UA, RA, TA, MIA (per cent) and their signed gaps to Retrain (points), as far as
+        known.
+    gap, low, high : mean of the average gap and its bootstrap 95 % interval (NaN where there is
+        none). cost : share of Retrain's time.
+    best, worst : the places that the intervals leave open, or None.
+    """
+
+    group: Group
+    method: str
+    mask: str
+    kind: str
+    seeds: tuple[int, ...]
+    means: dict[str, float]
+    gaps: dict[str, float]
+    gap: float
+    low: float
+    high: float
+    cost: float
+    records: tuple[Record, ...] = ()
+    best: int | None = None
+    worst: int | None = None
+
+    @property
+    def place(self) -> str:
+        """ "3", "2–5" where intervals overlap, "" where it has none."""
+        if self.best is None:
+            return ""
+        return str(self.best) if self.best == self.worst else f"{self.best}–{self.worst}"
+
+
+@dataclass(frozen=True)
+class Board:
+    """The leaderboard: an HTML table in a notebook or on the page, plain text elsewhere. `left_out`
+    counts records of other kinds.
+    """
+
+    rows: tuple[Row, ...]
+    left_out: int = 0
+    groups: tuple[Group, ...] = field(init=False)
+
+    def __post_init__(self):
+        object.__setattr__(self, "groups", tuple(dict.fromkeys(row.group for row in self.rows)))
+
+    def of(self, group: Group, *kinds: str) -> list[Row]:
+        """Rows of one group, of all kinds unless some are named."""
+        return [row for row in self.rows if row.group == group and (not kinds or row.kind in kinds)]
+
+    def _repr_html_(self) -> str:
+        return page_table(self)
+
+    def __repr__(self) -> str:
+        return (
+            "\n\n".join(as_text(group, self.of(group)) for group in self.groups)
+            or "There are no recorded runs yet."
+        )
+
+
+def leaderboard(records: Iterable[Record], *, with_published: bool = True) -> Board:
+    """The board of all records that hold UA, RA, TA, MIA and a gap; others are counted and left
+    out.
+
+    Seeds of one configuration make one row; a seed that was run twice counts once, with its latest
+    record.
+    """
+    records = sorted(records, key=lambda r: r.created)
+    scored = [r for r in records if all(m in r.scores for m in MEASURES) and "average" in r.gap]
+    configurations: dict[tuple[str, str], dict[int, Record]] = {}
+    for record in scored:
+        seed = record.seeds.get("unlearning", record.spec.get("seed", 0))
+        configurations.setdefault((_group_key(record), _settings(record)), {})[seed] = record
+    groups = _named(
+        {key: next(iter(found.values())) for (key, _), found in reversed(configurations.items())}
+    )
+    rows = [_row(groups[key], found) for (key, _), found in configurations.items()]
+    rows = [
+        r
+        for group in dict.fromkeys(groups.values())
+        for r in placed(_older_are_variants([r for r in rows if r.group == group]))
+    ]
+    rows += published_rows() if with_published else []
+    measured = {group[1:4] for group in groups.values()}
+
+    def order(row: Row) -> tuple:
+        """Measured groups first, each followed by what is published on the same task; within a
+        group Retrain, then by the gap.
+        """
+        task = row.group[1:4]
+        return (
+            task not in measured,
+            [_natural(t) for t in task],
+            row.kind == "published",
+            row.group,
+            row.method != "retrain",
+            _last(row.gap),
+            row.method,
+            row.mask,
+        )
+
+    return Board(tuple(sorted(rows, key=order)), len(records) - len(scored))
+
+
+def placed(rows: Sequence[Row]) -> list[Row]:
+    """The rows of one group with `best` and `worst` filled in.
+
+    Methods with at least three seeds have places, where there are two or more of them; variants,
+    references and published rows have none. A row is behind another for certain only if its whole
+    interval lies above the other's: `best` is one more than the number of such others, `worst`
+    leaves out those that are behind it for certain. Overlapping intervals share places.
+    """
+    racing = [
+        r
+        for r in rows
+        if r.kind == "method" and len(r.seeds) >= LEAST_SEEDS and not math.isnan(r.low)
+    ]
+    found = {}
+    for r in racing if len(racing) > 1 else ():
+        ahead, behind = sum(o.high < r.low for o in racing), sum(o.low > r.high for o in racing)
+        found[id(r)] = (1 + ahead, len(racing) - behind)
+    return [
+        replace(r, best=found[id(r)][0], worst=found[id(r)][1]) if id(r) in found else r
+        for r in rows
+    ]
+
+
+def published_rows() -> list[Row]:
+    """Figures of other people, as rows without seeds, interval or place."""
+    nan, rows = math.nan, []
+    for scenario in (*RANDOM, "class"):
+        table = published(scenario)
+        retrain = table.loc["retrain"]
+        note = (
+            "published: Fan et al., ICLR 2024, ten trials"
+            if scenario in RANDOM
+            else "published, second-hand"
+        )
+        for method, line in table.iterrows():
+            means = {m: float(line[m]) for m in MEASURES if m in line}
+            gaps = {m: v - float(retrain[m]) for m, v in means.items()}
+            spent = line["minutes"] / retrain["minutes"] if "minutes" in line else nan
+            group = Group("published", "cifar10", "resnet18", scenario, note)
+            rows.append(
+                Row(
+                    group,
+                    method,
+                    "",
+                    "published",
+                    (),
+                    means,
+                    gaps,
+                    float(line.get("avg_gap", nan)),
+                    nan,
+                    nan,
+                    float(spent),
+                )
+            )
+    return rows
+
+
+def as_text(group: Group, rows: Sequence[Row]) -> str:
+    """One group as a plain table."""
+    lines = [HEAD, *(cells(row) for row in rows)]
+    wide = [max(len(line[k]) for line in lines) for k in range(len(HEAD))]
+    aligned = [
+        [
+            text.ljust(w) if 0 < k < 3 else text.rjust(w)
+            for k, (text, w) in enumerate(zip(line, wide))
+        ]
+        for line in lines
+    ]
+    return "\n".join([title(group), *("  ".join(line).rstrip() for line in aligned)])
+
+
+def _row(group: Group, found: dict[int, Record]) -> Row:
+    records = [found[seed] for seed in sorted(found)]
+    mean = lambda values: sum(values) / len(values)
+    spec, gaps = records[0].spec, [r.gap["average"] for r in records]
+    method, rule = spec.get("method", ""), spec.get("mask") or "none"
+    own = METHODS[method].mask or "none" if method in METHODS else "none"
+    plain = rule == own and (rule == "none" or spec.get("keep", 0.5) == 0.5)
+    kind = "reference" if method in ("retrain", "original") else "method" if plain else "variant"
+    mask = (
+        ""
+        if rule == "none"
+        else rule
+        if spec.get("keep", 0.5) == 0.5
+        else f"{rule}, {100 * spec['keep']:g} %"
+    )
+    low, high = bootstrap_interval(gaps) if method != "retrain" else (math.nan, math.nan)
+    means, signed = (
+        {m: mean([getattr(r, part)[m] for r in records]) for m in MEASURES}
+        for part in ("scores", "gap")
+    )
+    spent = mean([cost(r) for r in records])
+    return Row(
+        group,
+        method,
+        mask,
+        kind,
+        tuple(sorted(found)),
+        means,
+        signed,
+        mean(gaps),
+        low,
+        high,
+        spent,
+        tuple(records),
+    )
+
+
+def _older_are_variants(rows: Sequence[Row]) -> list[Row]:
+    """Of one method with several settings only the latest runs for places; the others stay as
+    variants.
+    """
+    newest: dict[str, str] = {}
+    for row in rows:
+        if row.kind == "method":
+            newest[row.method] = max(newest.get(row.method, ""), _created(row))
+    older = lambda row: row.kind == "method" and _created(row) < newest[row.method]
+    return [
+        (
+            replace(row, kind="variant", mask=f"{row.mask} (earlier settings)".strip())
+            if older(row)
+            else row
+        )
+        for row in rows
+    ]
+
+
+def _created(row: Row) -> str:
+    return max(r.created for r in row.records)
+
+
+def _group_key(record: Record) -> str:
+    row = record.row()
+    recipe = {name: record.spec.get(name) for name in RECIPE}
+    return json.dumps(
+        [
+            record.tier,
+            row["dataset"],
+            row["arch"],
+            row["scenario"],
+            record.data.get("fingerprint", ""),
+            recipe,
+        ],
+        default=str,
+    )
+
+
+def _settings(record: Record) -> str:
+    return json.dumps(
+        {k: v for k, v in record.spec.items() if k not in NOT_A_SETTING},
+        sort_keys=True,
+        default=str,
+    )
+
+
+def _named(sample: dict[str, Record]) -> dict[str, Group]:
+    """A name for each group; where two would have the same one, what sets their recipes apart is
+    added.
+    """
+    plain = {}
+    for key, r in sample.items():
+        row = r.row()
+        plain[key] = Group(
+            r.tier,
+            row["dataset"],
+            row["arch"],
+            row["scenario"],
+            r.spec.get("data_note") or r.data.get("note", ""),
+        )
+    named = {}
+    for key, group in plain.items():
+        alike = [sample[k].spec for k, g in plain.items() if g[:4] == group[:4]]
+        differing = [n for n in RECIPE if len({str(spec.get(n)) for spec in alike}) > 1]
+        named[key] = group._replace(
+            apart=", ".join(f"{n} {_plain(sample[key].spec.get(n))}" for n in differing)
+        )
+    return named
+
+
+def _plain(value: Any) -> str:
+    return "none" if value is None else str(value)
+
+
+def _natural(text: str) -> list:
+    """A key by which random-5 comes before random-10."""
+    return [
+        (0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", text)
+    ]
+
+
+def _last(value: float) -> float:
+    return math.inf if math.isnan(value) else value

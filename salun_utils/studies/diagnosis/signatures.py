@@ -1,0 +1,484 @@
+"""What went wrong? Names the signature of a failed unlearning run, and its likely cause with the
+evidence for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import stats
+from torch import Tensor, nn
+
+from ...data.splits import ForgetSplit
+from ...errors import InputError
+from ...metrics import accuracy, predict_logits
+from ...runs import Record
+from ...saliency import SaliencyMask
+from ...unlearning import UnlearnResult
+
+SIGNATURES = ("healthy", "forgets too little", "forgets too much", "differently each time")
+TOLERANCE = 5.0  # points that UA, RA or TA may lie beside Retrain's
+SURE = 1e-3  # a fault that only chance speaks against needs a smaller p than this
+SPARSE = 0.02  # share of weights below which a mask is a suspect
+# cosine between the moves of weights and their shrinking from which weight decay alone explains
+# them
+DECAY = 0.99
+STILL = 0.005  # relative distance from the original below which a network has hardly moved
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One likely cause: its name, what speaks for it, and what to do."""
+
+    cause: str
+    evidence: str
+    advice: str
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """A signature, one of `SIGNATURES`, and what was found, the surest first. `figures` are those
+    it rests on, in per cent.
+    """
+
+    signature: str
+    findings: tuple[Finding, ...]
+    figures: Mapping[str, float]
+
+    @property
+    def healthy(self) -> bool:
+        """Whether the scores are in order and no fault was found."""
+        return self.signature == "healthy" and not self.findings
+
+    @property
+    def causes(self) -> tuple[str, ...]:
+        """Names of the causes."""
+        return tuple(f.cause for f in self.findings)
+
+    def __str__(self) -> str:
+        figures = ", ".join(f"{name} {value:.1f}" for name, value in self.figures.items())
+        lines = [f"{self.signature} ({figures})"]
+        lines += [f"- {f.cause}: {f.evidence}. {f.advice}" for f in self.findings]
+        return "\n".join(lines)
+
+
+def diagnose(
+    what: Record | Iterable[Record] | UnlearnResult | nn.Module,
+    split: ForgetSplit | None = None,
+    *,
+    original: nn.Module | None = None,
+    mask: SaliencyMask | None = None,
+    labels: Tensor | None = None,
+    retrained: nn.Module | None = None,
+) -> Diagnosis:
+    """Say how an unlearning run failed, if it did, and why.
+
+    Parameters
+    ----------
+    what : a record, several of one configuration (then their spread is judged as well), the result
+        of `unlearn`, or a model.
+    split : what was to be forgotten; with a model or a result. original : the model before; with a
+        model or a result.
+    mask : that should have been held (a result brings its own). labels : (N,) the labels that D_f
+        was trained on, if random ones were.
+    retrained : the reference. Without it UA is expected to be the error on held-out pictures (100
+        for a class), RA and TA the original's.
+
+    Raises
+    ------
+    InputError : a model without its split and original, labels of another number, a mask that
+        doesn't fit.
+    """
+    if isinstance(what, Record):
+        return _of_record(what)
+    if isinstance(what, UnlearnResult | nn.Module):
+        return _of_model(what, split, original, mask, labels, retrained)
+    records = list(what)
+    if not records or not all(isinstance(r, Record) for r in records):
+        raise InputError("diagnose takes a record, several, a result of unlearn, or a model")
+    return _of_several(records)
+
+
+# -- records
+# --------------------------------------------------------------------------------------------------------------------
+
+
+def _of_record(record: Record) -> Diagnosis:
+    if not record.scores or not record.reference:
+        raise InputError(
+            f"{record.id} has no scores to judge"
+            if not record.scores
+            else f"{record.id} has no reference to judge by"
+        )
+    figures = {
+        **{m: record.scores[m] for m in ("ua", "ra", "ta")},
+        **{f"Retrain {m}": record.reference[m] for m in ("ua", "ra", "ta")},
+        **{f"original {m}": record.original[m] for m in ("ua", "ra", "ta")},
+    }
+    signature = signature_of(figures, record.data.get("forget", 0))
+    params = record.spec.get("params") or {}
+    density = record.mask.get("density", 1.0)
+    findings = _from_settings(signature, params, density, record.spec.get("method", ""))
+    mismatch = _mismatch_on_record(record)
+    return Diagnosis(
+        signature, tuple(mismatch + (findings or _from_rate(signature, params))), figures
+    )
+
+
+def _mismatch_on_record(record: Record) -> list[Finding]:
+    """The original should know D_f as well as D_r (unless a class is forgotten), and validation
+    pictures no better than test pictures.
+    """
+    n, m = record.data.get("forget", 0), record.data.get("retain", 0)
+    wrong, wrong_retain = (
+        round(record.original["ua"] * n / 100),
+        round((100 - record.original["ra"]) * m / 100),
+    )
+    if record.spec.get("scenario") == "random" and (p := _more(wrong, n, wrong_retain, m)) < SURE:
+        errs, errs_retain = record.original["ua"], 100 - record.original["ra"]
+        return [
+            _mismatch(
+                f"the original errs on {errs:.1f} % of D_f and on {errs_retain:.1f} % of D_r (p"
+                f" {p:.1g})"
+            )
+        ]
+    known, test = record.measurements.get("validation", {}).get("original"), record.original["ta"]
+    held, tested = record.data.get("validation", 0), record.data.get("test", 0)
+    if known is None or not held or not tested:
+        return []
+    p = _more(round(known * held / 100), held, round(test * tested / 100), tested)
+    said = (
+        f"the original is right on {known:.1f} % of the validation pictures and on {test:.1f} % of"
+        f" the test set (p {p:.1g})"
+    )
+    return [_mismatch(said)] if p < SURE else []
+
+
+def _more(hits: int, of: int, hits_else: int, of_else: int) -> float:
+    """p of Fisher's exact test that one share is larger than another."""
+    return float(
+        stats.fisher_exact(
+            [[hits, of - hits], [hits_else, of_else - hits_else]], alternative="greater"
+        ).pvalue
+    )
+
+
+def _of_several(records: list[Record]) -> Diagnosis:
+    single = [_of_record(r) for r in records]
+    spread = lambda part: (
+        np.std([getattr(r, part)["ua"] for r in records], ddof=1) if len(records) > 1 else 0.0
+    )
+    own, reference = spread("scores"), spread("reference")
+    figures = {
+        name: float(np.mean([d.figures[name] for d in single])) for name in single[0].figures
+    } | {"spread of ua": own}
+    named = {f.cause: f for d in reversed(single) for f in d.findings}
+    if len(records) >= 3 and own > max(TOLERANCE, 3 * reference):
+        low, high = (f([r.scores["ua"] for r in records]) for f in (min, max))
+        evidence = (
+            f"UA lies between {low:.1f} and {high:.1f} over {len(records)} seeds, Retrain's spread"
+            f" is {reference:.1f}"
+        )
+        finding = Finding(
+            "unstable",
+            evidence,
+            "Take a smaller learning rate and more steps; report all seeds, not the best.",
+        )
+        return Diagnosis(SIGNATURES[3], (finding, *named.values()), figures)
+    usual = max(SIGNATURES, key=[d.signature for d in single].count)
+    return Diagnosis(usual, tuple(named.values()), figures)
+
+
+# -- models
+# ---------------------------------------------------------------------------------------------------------------------
+
+
+def _of_model(what, split, original, mask, labels, retrained) -> Diagnosis:
+    if split is None or original is None:
+        raise InputError(
+            "to judge a model, diagnose needs its split and the original: diagnose(model, split,"
+            " original=…)"
+        )
+    result = what if isinstance(what, UnlearnResult) else None
+    model = what if result is None else result.model
+    mask, params = mask or (result.mask if result else None), dict(result.params) if result else {}
+    figures = _figures(model, split, original, retrained)
+    signature = signature_of(figures, len(split.forget))
+    found = [
+        *_mask_broken(model, original, mask),
+        *_statistics_moved(model, original, mask),
+        *_labels_equal(labels, split),
+        *_wrong_split(original, split),
+    ]
+    density = mask.density if mask is not None else 1.0
+    found += _from_settings(signature, params, density, "")
+    return Diagnosis(
+        signature,
+        tuple(found or _from_rate(signature, params, _distance(model, original))),
+        figures,
+    )
+
+
+def _figures(
+    model: nn.Module, split: ForgetSplit, original: nn.Module, retrained: nn.Module | None
+) -> dict[str, float]:
+    hit = lambda m, images: accuracy(predict_logits(m, images), images.labels)
+    of = lambda m: {
+        "ua": 100 - hit(m, split.forget),
+        "ra": hit(m, split.retain),
+        "ta": hit(m, split.test),
+    }
+    before = of(original)
+    unseen = split.validation if len(split.validation) else split.test
+    guess = {
+        **before,
+        "ua": 100.0 if split.forget_label is not None else 100 - hit(original, unseen),
+    }
+    expected = guess if retrained is None else of(retrained)
+    name = "Retrain" if retrained is not None else "expected"
+    return {
+        **of(model),
+        **{f"{name} {m}": v for m, v in expected.items()},
+        **{f"original {m}": v for m, v in before.items()},
+    }
+
+
+def _mask_broken(model: nn.Module, original: nn.Module, mask: SaliencyMask | None) -> list[Finding]:
+    """Weights outside the mask must be those of the original, bit for bit."""
+    if mask is None:
+        return []
+    before, after = dict(original.named_parameters()), dict(model.named_parameters())
+    moves, start = [], []
+    for name in mask:
+        if before[name].shape != after[name].shape:
+            raise InputError(f"{name} has another shape than in the original")
+        old, new = before[name].detach().cpu(), after[name].detach().cpu()
+        moves.append((new - old)[~mask[name]])
+        start.append(old[~mask[name]])
+    moves, start = torch.cat(moves).double(), torch.cat(start).double()
+    moved = int((moves != 0).sum())
+    if not moved:
+        return []
+    shrunk = float(-(moves @ start) / (moves.norm() * start.norm()).clamp_min(1e-30))
+    why = (
+        "They shrank in proportion: weight decay did it"
+        if shrunk > DECAY
+        else "The mask was not applied, or not to all of the step"
+    )
+    evidence = (
+        f"{moved:,} of {len(moves):,} weights outside the mask ({100 * moved / len(moves):.0f} %)"
+        " have left their value"
+    )
+    return [
+        Finding(
+            "mask not applied",
+            evidence,
+            f"{why}. Masking the gradient is not enough, the values must be held"
+            " (su.masking.hold).",
+        )
+    ]
+
+
+def _statistics_moved(
+    model: nn.Module, original: nn.Module, mask: SaliencyMask | None
+) -> list[Finding]:
+    """Running statistics of a normalisation layer whose weights are all held must not move either."""
+    if mask is None:
+        return []
+    before, moved = dict(original.named_buffers()), []
+    for name, buffer in model.named_buffers():
+        layer, _, last = name.rpartition(".")
+        own = [mask[f"{layer}.{p}"] for p in ("weight", "bias") if f"{layer}.{p}" in mask]
+        if last in ("running_mean", "running_var") and own and not any(part.any() for part in own):
+            moved += [layer] if not torch.equal(buffer, before[name].to(buffer.device)) else []
+    layers = list(dict.fromkeys(moved))
+    if not layers:
+        return []
+    evidence = (
+        f"running statistics of {', '.join(layers[:3])} have moved though all weights there are"
+        " held"
+    )
+    advice = (
+        "The same weights now compute something else: keep such layers in evaluation mode"
+        " (su.masking.hold does)."
+    )
+    return [Finding("BatchNorm statistics", evidence, advice)]
+
+
+def _labels_equal(labels: Tensor | None, split: ForgetSplit) -> list[Finding]:
+    if labels is None:
+        return []
+    truth, given = split.forget.labels.cpu(), torch.as_tensor(labels).cpu()
+    if given.shape != truth.shape:
+        raise InputError(
+            f"labels must be one a picture of D_f, {tuple(truth.shape)}, not {tuple(given.shape)}"
+        )
+    equal = int((given == truth).sum())
+    if not equal:
+        return []
+    return [
+        Finding(
+            "labels equal",
+            f"{equal} of {len(truth)} random labels are the true ones"
+            f" ({100 * equal / len(truth):.0f} %)",
+            "Those pictures are rehearsed, not forgotten: draw from the other classes"
+            " (su.unlearning.random_labels).",
+        )
+    ]
+
+
+def _wrong_split(original: nn.Module, split: ForgetSplit) -> list[Finding]:
+    """A network knows what it was trained on. So it knows D_f as well as D_r, and validation
+    pictures no better than test pictures.
+
+    The first fails when part of D_f was never trained on; the second when the whole split is
+    another one, in which D_f and D_r both hold pictures that were held out, and the validation part
+    holds pictures that were not.
+    """
+    if split.forget_label is None:
+        forget, retain = (_losses(original, part) for part in (split.forget, split.retain))
+        border = np.quantile(retain, 0.99)
+        high, share = int((forget > border).sum()), float((retain > border).mean())
+        p = float(
+            stats.binomtest(
+                high, len(forget), min(max(share, 1e-6), 1.0), alternative="greater"
+            ).pvalue
+        )
+        if p < SURE:
+            shares = f"{100 * high / len(forget):.1f} % of D_f, but {100 * share:.1f} % of D_r"
+            return [
+                _mismatch(
+                    f"{shares}, have a loss under the original above {border:.2g} (p {p:.1g})"
+                )
+            ]
+    if not len(split.validation):
+        return []
+    held, test = _losses(original, split.validation), _losses(original, split.test)
+    p = float(stats.mannwhitneyu(held, test, alternative="less").pvalue)
+    said = (
+        f"the original's loss is {held.mean():.2g} on the validation pictures and {test.mean():.2g}"
+        f" on the test set (p {p:.1g})"
+    )
+    return [_mismatch(said)] if p < SURE else []
+
+
+def _losses(model: nn.Module, images) -> np.ndarray:
+    logits = predict_logits(model, images).cpu()
+    return (
+        nn.functional.cross_entropy(logits, images.labels.cpu(), reduction="none").double().numpy()
+    )
+
+
+def _distance(model: nn.Module, original: nn.Module) -> float:
+    """||theta_u - theta_o|| / ||theta_o||."""
+    pairs = list(zip(model.parameters(), original.parameters()))
+    moved = sum(
+        float((a.detach() - b.detach().to(a.device)).double().square().sum()) for a, b in pairs
+    )
+    return math.sqrt(
+        moved / max(sum(float(b.detach().double().square().sum()) for _, b in pairs), 1e-30)
+    )
+
+
+# -- both
+# -----------------------------------------------------------------------------------------------------------------------
+
+
+def signature_of(figures: Mapping[str, float], forget: int) -> str:
+    """One of the first three `SIGNATURES` by UA, RA and TA beside those of Retrain (or what is
+    expected of it).
+
+    UA may lie `TOLERANCE` points beside, or two standard errors of a share of `forget` pictures if
+    that is more; RA and TA may lie `TOLERANCE` points below Retrain's, or below the original's if
+    these are lower. A network that lost its retained or test pictures forgot too much, whatever its
+    UA.
+    """
+    name = "Retrain" if "Retrain ua" in figures else "expected"
+    wanted = figures[f"{name} ua"]
+    share = min(max(wanted / 100, 0.01), 0.99)
+    slack = max(TOLERANCE, 200 * math.sqrt(share * (1 - share) / forget)) if forget else TOLERANCE
+    if any(
+        figures[m] < min(figures[f"{name} {m}"], figures[f"original {m}"]) - TOLERANCE
+        for m in ("ra", "ta")
+    ):
+        return SIGNATURES[2]
+    halfway = (wanted + figures["original ua"]) / 2
+    if figures["ua"] < wanted - slack or (
+        wanted - figures["original ua"] > 2 and figures["ua"] < halfway
+    ):
+        return SIGNATURES[1]
+    return SIGNATURES[2] if figures["ua"] > wanted + slack else SIGNATURES[0]
+
+
+def _from_settings(
+    signature: str, params: Mapping[str, Any], density: float, method: str
+) -> list[Finding]:
+    """Settings that explain a signature by themselves."""
+    found = []
+    if (
+        signature == SIGNATURES[2]
+        and params.get("alpha") == 0
+        and method not in ("iu", "fisher", "ssd")
+    ):
+        found.append(
+            Finding(
+                "alpha 0",
+                "alpha is 0, so the retained pictures have no say",
+                "Set alpha above 0; the paper uses 1 for classifiers.",
+            )
+        )
+    if signature == SIGNATURES[1] and density < SPARSE:
+        found.append(
+            Finding(
+                "mask too sparse",
+                f"only {100 * density:.2g} % of the weights may change",
+                "Keep more weights; the paper keeps 50 %.",
+            )
+        )
+    return found
+
+
+def _from_rate(
+    signature: str, params: Mapping[str, Any], distance: float | None = None
+) -> list[Finding]:
+    """The learning rate, or the size of a closed step, where nothing more certain was found."""
+    what = "step" if params and params.get("lr") is None else "learning rate"
+    evidence = (
+        f"lr is {params['lr']:g}" if params.get("lr") is not None else "no other fault was found"
+    )
+    moved = (
+        ""
+        if distance is None
+        else f", and the weights have moved by {100 * distance:.2g} % of their length"
+    )
+    if signature == SIGNATURES[1]:
+        still = distance is not None and distance < STILL
+        advice = (
+            "That is next to nothing: was the update run at all?"
+            if still
+            else "Raise it, or take more epochs."
+        )
+        return [Finding(f"{what} too small", f"{evidence}{moved}", advice)]
+    if signature == SIGNATURES[2]:
+        return [
+            Finding(
+                f"{what} too large",
+                f"{evidence}{moved}",
+                "Lower it, or stop earlier; tune it on a pilot seed (salun tune).",
+            )
+        ]
+    return []
+
+
+def _mismatch(evidence: str) -> Finding:
+    return Finding(
+        "split mismatch",
+        evidence,
+        "Some of D_f were never trained on: cut the split with the seed that the original was"
+        " trained with.",
+    )

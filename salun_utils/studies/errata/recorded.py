@@ -1,0 +1,226 @@
+"""What the mistakes of published implementations do to the figures: recorded runs of chapter 20 as
+tables of faulty minus right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import pandas as pd
+
+from ...errors import InputError
+from ...metrics import bootstrap_interval
+from ...runs import Record, load_records
+
+NAME = "errata"  # what such records are filed under, where others have their method
+PARTS = {  # what a run measures -> its measures, by the headings of tables
+    "classifiers": {"ua": "UA", "ra": "RA", "ta": "TA", "mia": "MIA", "gap": "average gap"},
+    "generators": {
+        "ua": "UA",
+        "others": "others",
+        "fid": "FID",
+        "fid_change": "FID change",
+        "precision": "precision",
+        "recall": "recall",
+    },
+}
+FAULTS = {
+    "1": "mask on the gradient only",
+    "2a": "mask never applied",
+    "2b": "mask of leftover gradients",
+    "3a": "label may be the true one",
+    "3b": "labels of a fifth of the classes",
+    "4a": "original on another split",
+    "4b": "SalUn on another split",
+    "5": "forget pass, then retain pass",
+    "6": "modified entropy wrong twice",
+    "7a": "attack fitted on TA's pictures",
+    "7b": "attack fitted on augmented ones",
+    "8": "statistics of frozen layers move",
+    "9": "shadow class scored",
+    "10": "anchor set anew each epoch",
+    "11": "mask of augmented pictures",
+    "12a": "500 real pictures a class",
+    "12b": "another class left out of them",
+    "12c": "precision and recall swapped",
+    "12d": "target from the moving model",
+    "12e": "gradient clipped batch by batch",
+    "13a": "same batch in every step",
+    "13b": "FID of [-1, 1] cast to uint8",
+    "13c": "original for a missing model",
+    "13d": "two latents for one picture",
+    "14": "mask by double argsort",
+    "15a": "alpha = 0",
+    "15b": "accuracy called UA",
+    "15c": "ℓ1 weight 0.2",
+}
+# faults that give another SalUn model, scored in the right way
+IN_SALUN = ("1", "2a", "2b", "3a", "3b", "4b", "5", "11", "15a")
+
+
+def recorded(
+    *, tier: str = "cpu", parts: str = "classifiers", records: Iterable[Record] | None = None
+) -> list[Record]:
+    """Runs of one part on file, one a seed: the latest. `records` takes these in place of those on
+    file.
+    """
+    if parts not in PARTS:
+        raise InputError(f"parts must be one of {', '.join(PARTS)}, not {parts!r}")
+    found = load_records(tier=tier, method=NAME, parts=parts) if records is None else records
+    by_seed = {
+        r.seeds["unlearning"]: r
+        for r in sorted(found, key=lambda r: r.created)
+        if r.spec.get("parts") == parts
+    }
+    return [by_seed[seed] for seed in sorted(by_seed)]
+
+
+def rows(records: Iterable[Record]) -> pd.DataFrame:
+    """Every measurement: columns seed, item, variant ("right" or "faulty"), and one a measure."""
+    lines = [
+        {"seed": r.seeds["unlearning"], **line} for r in records for line in r.measurements["rows"]
+    ]
+    return pd.DataFrame(lines, columns=None if lines else ["seed", "item", "variant"])
+
+
+def effects(records: Iterable[Record], measures: Sequence[str] | None = None) -> pd.DataFrame:
+    """Faulty minus right, paired by seed.
+
+    Parameters
+    ----------
+    measures : which ones; by default all that a fault was measured by.
+
+    Returns
+    -------
+    One row an item and measure, items in the order of `FAULTS`: columns item, measure, seeds, right
+    and faulty (means over the seeds that have both), effect (their mean difference), low and high
+    (its bootstrap 95 % interval; NaN for one seed).
+    """
+    found = rows(records)
+    wanted = (
+        [c for c in found.columns if c not in ("seed", "item", "variant", "model")]
+        if measures is None
+        else list(measures)
+    )
+    lines = []
+    for item in (key for key in FAULTS if key in set(found.item)):
+        part = found[found.item == item].set_index(["seed", "variant"])
+        for measure in (m for m in wanted if m in part):
+            pairs = (
+                part[measure].unstack().reindex(columns=["right", "faulty"]).dropna().astype(float)
+            )
+            if len(pairs):
+                lines.append({"item": item, "measure": measure, **_pair(pairs)})
+    return pd.DataFrame(
+        lines, columns=["item", "measure", "seeds", "right", "faulty", "effect", "low", "high"]
+    )
+
+
+def _pair(pairs: pd.DataFrame) -> dict[str, float]:
+    difference = (pairs.faulty - pairs.right).tolist()
+    interval = bootstrap_interval(difference)
+    means = {"right": pairs.right.mean(), "faulty": pairs.faulty.mean()}
+    return {
+        "seeds": len(pairs),
+        **means,
+        "effect": sum(difference) / len(pairs),
+        "low": interval.low,
+        "high": interval.high,
+    }
+
+
+def row(table: pd.DataFrame, item: str, measure: str) -> pd.Series | None:
+    """One row of `effects`, or None where it was not measured."""
+    found = table[(table.item == item) & (table.measure == measure)]
+    return found.iloc[0] if len(found) else None
+
+
+def seen(effect: pd.Series) -> bool | None:
+    """Whether the interval of an effect leaves 0 out; None where there is no interval."""
+    return None if effect.low != effect.low else bool(effect.low > 0 or effect.high < 0)
+
+
+def as_text(
+    table: pd.DataFrame, measures: Mapping[str, str], *, intervals: bool = True, digits: int = 1
+) -> str:
+    """Rows of `effects` as a plain table: one line an item, one column a measure; a star where the
+    interval leaves 0 out.
+
+    Parameters
+    ----------
+    measures : measure -> heading. intervals : write the half-width of the interval behind each
+        effect.
+    """
+    lines = {}
+    for item in dict.fromkeys(table.item):
+        cells = {
+            heading: _cell(row(table, item, measure), intervals, digits)
+            for measure, heading in measures.items()
+        }
+        if any(cells.values()):
+            lines[f"{item:>3} {FAULTS[item]}"] = cells
+    shown = pd.DataFrame(lines).T
+    shown.index = pd.Index([f"{name:<38}" for name in shown.index])
+    return shown.to_string()
+
+
+def _cell(effect: pd.Series | None, intervals: bool, digits: int) -> str:
+    if effect is None:
+        return ""
+    text = f"{effect.effect:+.{digits}f}"
+    if intervals and effect.low == effect.low:
+        text += f" ± {(effect.high - effect.low) / 2:.{digits}f}"
+    return text + ("*" if seen(effect) else " ")
+
+
+def ranks(
+    records: Iterable[Record],
+    others: Mapping[str, Mapping[int, float]],
+    items: Sequence[str] = IN_SALUN,
+) -> pd.DataFrame:
+    """Where SalUn would stand among other methods, with each fault and without any.
+
+    Parameters
+    ----------
+    records : of the part "classifiers". others : method -> seed -> average gap; SalUn itself is not
+        among them.
+    items : faults; "right" is put before them.
+
+    Returns
+    -------
+    Index "right" and the items: columns seeds (those that all have), gap (mean over them), rank (1
+    is closest to Retrain), of (methods).
+    """
+    found = rows(records)
+    if not len(found) or not others:
+        return pd.DataFrame(columns=["seeds", "gap", "rank", "of"])
+    gaps = {
+        item: (
+            found[(found.item == item) & (found.variant == "faulty")]
+            .set_index("seed")
+            .gap.to_dict()
+        )
+        for item in items
+    }
+    gaps = {
+        "right": (
+            found[(found.item == "1") & (found.variant == "right")].set_index("seed").gap.to_dict()
+        ),
+        **gaps,
+    }
+    lines = {}
+    for name, mine in gaps.items():
+        seeds = sorted(set(mine).intersection(*others.values()))
+        if seeds:
+            mean = {
+                method: sum(values[s] for s in seeds) / len(seeds)
+                for method, values in {**others, name: mine}.items()
+            }
+            rank = 1 + sum(value < mean[name] for method, value in mean.items() if method != name)
+            lines[name] = {
+                "seeds": len(seeds),
+                "gap": mean[name],
+                "rank": rank,
+                "of": len(others) + 1,
+            }
+    return pd.DataFrame.from_dict(lines, orient="index", columns=["seeds", "gap", "rank", "of"])

@@ -1,0 +1,132 @@
+"""The recorded runs of the study "soft": hard, soft and annealed masks with equal settings, and
+each with its own tuned ones.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from ...metrics import PairedTest, holm, paired_test
+from ...runs import Record, frame, over_seeds
+from ...runs.summary import MEASURES, label
+
+GAPS = ("avg_gap", *(f"gap_{m}" for m in MEASURES))
+SETTINGS = ("lr", "epochs")
+
+
+def study(records: Iterable[Record]) -> dict[str, pd.DataFrame]:
+    """Rows of `runs.frame` by scenario, without diverged runs, one row a seed and setting."""
+    rows = frame(records)
+    if rows.empty:
+        return {}
+    # a column is missing where no run has such a parameter
+    for column in ("beta", "schedule", "final_keep"):
+        rows[column] = rows.get(column)
+    one_run = ["scenario", "seed", "method", "keep", "beta", "schedule", "final_keep", *SETTINGS]
+    return dict(
+        tuple(rows[~rows.diverged].drop_duplicates(one_run, keep="last").groupby("scenario"))
+    )
+
+
+def alike(rows: pd.DataFrame) -> pd.DataFrame:
+    """The runs of one scenario with SalUn's own learning rate and epochs: differing only in how
+    weights are bound.
+    """
+    salun = rows[rows.method == "salun"]
+    if salun.empty:
+        return rows.iloc[:0]
+    return rows[(rows[list(SETTINGS)] == salun[list(SETTINGS)].iloc[-1]).all(axis=1)]
+
+
+def tuned_rows(
+    rows: pd.DataFrame, tuned: Mapping[str, Mapping[str, Any]]
+) -> dict[str, pd.DataFrame]:
+    """The runs of each method of one scenario with the values that tuning chose for it, by the
+    method's name in prose.
+
+    Parameters
+    ----------
+    rows : of one scenario. tuned : method -> entry of a file of chosen values, as
+        `runs.tuning.read_tuned` returns it.
+    """
+    found = {}
+    for method in ("rl", "salun", "salun-soft", "salun-annealed"):
+        chosen = tuned[method]["params"] if method in tuned else {}
+        part = rows[(rows.method == method) & (rows.keep == 0.5)]
+        for name, value in {"schedule": "linear", "final_keep": 0.5, **chosen}.items():
+            if name in chosen or part[name].notna().any():
+                part = part[part[name] == value]
+        if len(part):
+            found[label(method)] = part
+    return found
+
+
+def path(rows: pd.DataFrame, schedule: str = "linear") -> pd.DataFrame:
+    """Gaps along the penalty of SalUn-soft with their intervals, by beta (see `over_seeds`); RL
+    stands for a beta of 0.
+    """
+    part = rows[
+        (rows.method == "rl") | ((rows.method == "salun-soft") & (rows.schedule == schedule))
+    ]
+    return _over(part.assign(beta=part.beta.astype(float).fillna(0.0)), ["beta"]).sort_index()
+
+
+def by_density(rows: pd.DataFrame, columns: Iterable[str] = GAPS) -> pd.DataFrame:
+    """Figures of SalUn and SalUn-annealed by (name, share of weights that may differ); RL is the
+    share 1 of both.
+    """
+    parts = []
+    for method, share in (("salun", "keep"), ("salun-annealed", "final_keep")):
+        part, all_of_them = rows[rows.method == method], rows[rows.method == "rl"]
+        parts += [
+            part.assign(name=label(method), share=part[share].astype(float)),
+            all_of_them.assign(name=label(method), share=1.0),
+        ]
+    return _over(pd.concat(parts), ["name", "share"], columns)
+
+
+def by_seed(rows: pd.DataFrame, column: str = "avg_gap") -> dict[int, float]:
+    """One figure by seed, for paired tests."""
+    return dict(zip(rows.seed, rows[column], strict=True))
+
+
+def pairs(
+    groups: Mapping[str, Mapping[int, float]],
+) -> dict[tuple[str, str], tuple[PairedTest, float]]:
+    """Every two of the groups against each other: the paired test, and its p corrected by Holm for
+    the number of pairs.
+    """
+    tests = {
+        two: paired_test(groups[two[0]], groups[two[1]])
+        for two in itertools.combinations(groups, 2)
+    }
+    corrected = holm({two: test.p for two, test in tests.items()})
+    return {two: (test, corrected[two]) for two, test in tests.items()}
+
+
+def as_text(tests: Mapping[tuple[str, str], tuple[PairedTest, float]]) -> str:
+    """Tests of `pairs` as a table: mean difference, first minus second, with interval and p."""
+    lines = {
+        f"{a} minus {b}": {
+            "pairs": test.n,
+            "difference": f"{test.difference:+.2f}",
+            "95 % interval": f"{test.interval.low:+.2f} to {test.interval.high:+.2f}",
+            "first is higher in": f"{test.wins} of {test.n}",
+            "p": f"{test.p:.3f}",
+            "p (Holm)": f"{p:.3f}",
+        }
+        for (a, b), (test, p) in tests.items()
+    }
+    return pd.DataFrame(lines).T.to_string()
+
+
+def _over(rows: pd.DataFrame, by: list[str], columns: Iterable[str] = GAPS) -> pd.DataFrame:
+    return (
+        over_seeds(rows, by, list(columns))
+        if len(rows)
+        else pd.DataFrame(columns=["seeds", *columns])
+    )

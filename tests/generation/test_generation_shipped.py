@@ -1,0 +1,93 @@
+"""The weights that come with the package: whole, small, as good as their cards say, and tied to
+them by checksums.
+"""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import salun_utils as su
+from salun_utils import generation
+from salun_utils.errors import InputError
+from salun_utils.generation import shipped
+from salun_utils.generation.measures import recognition as scores
+from salun_utils.generation.models import pipelines
+from salun_utils.generation.models.ddpm import DDPM, DDPMConfig
+
+TINY = DDPMConfig(
+    name="tiny",
+    classes=("a", "b", "c"),
+    image=(1, 8, 8),
+    size=8,
+    unshuffle=2,
+    widths=(8, 16),
+    groups=4,
+    head=8,
+)
+
+
+def test_card_and_file_are_tied_by_a_checksum(tmp_path, monkeypatch):
+    model = DDPM(TINY, seed=1).eval()
+    monkeypatch.setattr(shipped, "ROOT", tmp_path)
+    model.save(tmp_path / "toy", half=True)
+    about = {
+        "kind": "ddpm",
+        "summary": "toy",
+        "data": "noise",
+        "command": "none",
+        "seeds": {},
+        "seconds": 1,
+        "scores": {},
+    }
+    shipped.write_card(tmp_path / "toy", name="toy", **about)
+    assert shipped.names() == ["toy"] and generation.load("toy").classes == ["a", "b", "c"]
+    assert (tmp_path / "toy/README.md").read_text().startswith("# toy")
+    weights_file = tmp_path / "toy/weights.safetensors"
+    damaged = bytearray(weights_file.read_bytes())
+    damaged[-1] ^= 1
+    weights_file.write_bytes(bytes(damaged))
+    with pytest.raises(InputError, match="SHA-256 differs"):
+        generation.load("toy")
+    weights_file.unlink()
+    with pytest.raises(InputError, match="missing"):
+        generation.load("toy")
+
+
+def test_shipped_weights_are_whole_and_small():
+    total = 0
+    for name in shipped.names():
+        folder = shipped.folder(name)
+        total += sum(p.stat().st_size for p in folder.rglob("*") if p.is_file())
+    assert total <= 30 * 2**20
+
+
+@pytest.mark.parametrize("name", [n for n in shipped.names() if shipped.card(n)["kind"] != "judge"])
+def test_shipped_generators_draw_what_they_are_asked_for(name):
+    """Ten pictures a class, on other noises than those of the card."""
+    model, judge, card = (
+        generation.load(name),
+        generation.judge("fashion-mnist"),
+        shipped.card(name),
+    )
+    assert judge.classes == su.data.load("fashion-mini").classes
+    sampling = {k: card["scores"][k] for k in ("guidance", "steps") if k in card["scores"]}
+    if card["kind"] == "pipeline":
+        found = pipelines.recognise(model, judge, per_class=10, seed=11, **sampling)
+    else:
+        found = scores.recognise_samples(model, judge, per_class=10, seed=11, **sampling)
+    assert abs(found.retained_mean - card["scores"]["recognised (%)"]) < 8, (
+        "three standard errors of 100 pictures at 90 %"
+    )
+    assert card["kind"] not in ("ddpm", "pipeline") or card["scores"]["recognised (%)"] >= 95
+
+
+def test_the_shipped_judge_is_as_good_as_its_card_says():
+    """On the embedded test pictures, which are a tenth of those that the card speaks of."""
+    test, card = su.data.load("fashion-mini").test, shipped.card("judge-fashion")
+    found = su.metrics.accuracy(
+        torch.nn.functional.one_hot(generation.judge("fashion-mnist")(test.pixels), 10).float(),
+        test.labels,
+    )
+    assert card["scores"]["test accuracy (%)"] >= 91
+    assert abs(found - card["scores"]["test accuracy (%)"]) < 3

@@ -1,0 +1,342 @@
+"""Specs, records, the artefact cache and tables."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import math
+from pathlib import Path
+
+import pytest
+import torch
+
+import salun_utils as su
+from salun_utils.runs.cache import empty
+from salun_utils.runs.provenance import code_digest
+from salun_utils.runs.table import export
+
+ROOT = Path(__file__).resolve().parents[2]
+START = {"dataset": "digits", "train_epochs": 2}
+QUICK = {**START, "epochs": 1, "lr": 0.02}
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    return su.runs.Cache(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture(scope="module")
+def record(cache):
+    return su.runs.run(su.runs.RunSpec(**QUICK), cache=cache)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"metod": "ga"}, "did you mean 'method'"),
+        ({"method": "saluun"}, "did you mean 'salun'"),
+        ({"method": "ga", "epoch": 3}, "did you mean 'epochs'"),
+        ({"method": "ga", "alpha": 1.0}, "unknown parameter"),
+        ({"arch": "resnet81"}, "did you mean 'resnet18'"),
+        ({"scenario": "klass"}, "did you mean 'class'"),
+        ({"mask": "salience"}, "did you mean 'saliency'"),
+        ({"tier": "gpu"}, "unknown tier"),
+        ({"protocol": "papers"}, "did you mean 'paper'"),
+        ({"keep": -0.1}, "keep must be a number from 0 to 1"),
+        ({"keep": 2}, "keep must be a number from 0 to 1"),
+        ({"keep": "half"}, "keep must be a number from 0 to 1"),
+        *[({"forget_fraction": f}, "forget_fraction must be") for f in (0, 1, 1.5, math.nan, "x")],
+        *[({"seed": s}, "seed must be a whole number") for s in (1.5, -1, "a", True)],
+        ({"train_epochs": "many"}, "train_epochs"),
+        ({"width": 0}, "width"),
+        ({"method": "retrain", "mask": "random"}, "takes no mask"),
+        ({"scenario": "indices"}, "needs indices"),
+    ],
+)
+def test_a_wrong_spec_is_refused_in_one_line(given, said):
+    with pytest.raises(su.InputError) as caught:
+        su.runs.RunSpec(**given)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_settings_of_the_method_are_gathered_and_completed_with_its_defaults():
+    spec = su.runs.RunSpec(method="salun", lr=0.5)
+    assert spec.params == {"lr": 0.5}
+    assert spec.effective["params"]["lr"] == 0.5
+    assert spec.effective["params"]["epochs"] == su.unlearning.METHODS["salun"].defaults["epochs"]
+    assert spec.effective["mask"] == "saliency"
+
+
+def test_the_name_of_a_run_depends_on_all_that_decides_it_and_on_nothing_else():
+    base = su.runs.RunSpec()
+    assert (
+        base.id
+        == su.runs.RunSpec(tier="cpu", device="cpu").id
+        == su.runs.RunSpec(lr=0.013).id
+        == su.runs.RunSpec(split_seed=0).id
+    )
+    others = [
+        {"lr": 0.1},
+        {"keep": 0.4},
+        {"seed": 1},
+        {"split_seed": 1},
+        {"method": "rl"},
+        {"train_epochs": 3},
+        {"mask": "random"},
+    ]
+    assert len({base.id, *(su.runs.RunSpec(**o).id for o in others)}) == 1 + len(others)
+
+
+def test_a_label_or_data_set_that_is_not_there_is_named(cache):
+    with pytest.raises(su.InputError, match="there is no class 10; allowed: 0 to 9"):
+        su.runs.prepare(su.runs.RunSpec(dataset="digits", forget_class=10), cache=cache)
+    with pytest.raises(su.InputError, match="did you mean 'digits'"):
+        su.runs.prepare(su.runs.RunSpec(dataset="digit"), cache=cache)
+    with pytest.raises(su.InputError, match="there is no folder"):
+        su.runs.prepare(su.runs.RunSpec(dataset="no/such/folder"), cache=cache)
+
+
+def test_the_original_is_trained_on_exactly_forget_and_retain(cache):
+    task = su.runs.prepare(su.runs.RunSpec(**QUICK), cache=cache)
+    both = torch.cat([task.split.forget.index, task.split.retain.index]).sort().values
+    assert torch.equal(task.split.train.index, both)
+    assert not set(both.tolist()) & set(task.split.validation.index.tolist())
+
+
+def test_a_record_says_what_decided_it(record):
+    assert record.seeds == {"split": 0, "training": 0, "unlearning": 0}
+    assert record.spec["params"]["epochs"] == 1
+    assert set(record.gap) == {"ua", "ra", "ta", "mia", "average"}
+    assert record.gap["average"] == pytest.approx(
+        sum(abs(record.gap[k]) for k in ("ua", "ra", "ta", "mia")) / 4
+    )
+    assert record.gap["ra"] == pytest.approx(record.scores["ra"] - record.reference["ra"])
+    assert record.mask["density"] == int(0.5 * record.mask["weights"]) / record.mask["weights"]
+    assert len(record.data["fingerprint"]) == 64
+    assert record.packages["torch"] and record.device["name"] and record.code["fingerprint"]
+
+
+def test_the_same_run_again_gives_the_same_scores_from_the_cache(record, cache):
+    task = su.runs.prepare(su.runs.RunSpec(**QUICK), cache=cache)
+    again = su.runs.run(task.spec, task=task)
+    assert again.scores == record.scores and again.original == record.original
+
+
+def test_a_record_holds_the_accuracies_on_validation_pictures(record, cache):
+    task = su.runs.prepare(su.runs.RunSpec(**QUICK), cache=cache)
+    held_out = task.split.validation
+    right = (
+        (su.metrics.predict_logits(task.original, held_out).argmax(1) == held_out.labels)
+        .double()
+        .mean()
+    )
+    found = record.measurements["validation"]
+    assert found["original"] == pytest.approx(100 * float(right)) and 0 <= found["unlearned"] <= 100
+    untouched = su.runs.run(su.runs.RunSpec(method="original", **START), task=task)
+    assert untouched.measurements["validation"] == {
+        "unlearned": found["original"],
+        "original": found["original"],
+    }
+
+
+def test_retrain_has_no_gap_to_itself_and_original_costs_nothing(cache):
+    spec = {k: v for k, v in QUICK.items() if k not in ("epochs", "lr")}
+    assert su.runs.run(su.runs.RunSpec(method="retrain", **spec), cache=cache).gap["average"] == 0
+    original = su.runs.run(su.runs.RunSpec(method="original", **spec), cache=cache)
+    assert original.scores == original.original
+
+
+def test_a_task_serves_other_methods_but_not_other_data(cache):
+    task = su.runs.prepare(su.runs.RunSpec(**QUICK), cache=cache)
+    su.runs.run(su.runs.RunSpec(**QUICK | {"method": "ga"}), task=task)
+    with pytest.raises(su.InputError, match="another forget_class"):
+        su.runs.run(su.runs.RunSpec(**QUICK, forget_class=4), task=task)
+
+
+def test_records_survive_the_disk_and_become_rows(record, tmp_path):
+    path = record.save(tmp_path)
+    assert su.runs.Record.read(path) == record
+    assert [p.name for p in tmp_path.rglob("*") if p.is_file()] == [f"{record.id}.json"]
+    frame = su.runs.table(folder=tmp_path)
+    assert list(frame.columns) == su.runs.COLUMNS
+    assert frame.loc[0, "ua"] == record.scores["ua"] and frame.loc[0, "scenario"] == "class-3"
+    assert len(su.runs.table(folder=tmp_path, method="ga")) == 0
+
+
+def test_a_damaged_record_is_named_and_left_out(record, tmp_path):
+    record.save(tmp_path)
+    (tmp_path / "torn.json").write_text('{"id": "x"')
+    with pytest.warns(UserWarning, match=r"torn\.json is no readable record"):
+        assert len(su.runs.load_records(tmp_path)) == 1
+
+
+def test_exports(record, tmp_path):
+    import pandas as pd
+
+    frame = su.runs.table([record])
+    for name, read in (("t.csv", pd.read_csv), ("t.parquet", pd.read_parquet)):
+        export(frame, tmp_path / name)
+        assert read(tmp_path / name)["ua"].tolist() == frame["ua"].tolist()
+    export(frame, tmp_path / "t.md")
+    assert (tmp_path / "t.md").read_text().splitlines()[0] == "| " + " | ".join(
+        su.runs.COLUMNS
+    ) + " |"
+    with pytest.raises(su.InputError, match=r"\.csv, \.parquet, \.md"):
+        export(frame, tmp_path / "t.xlsx")
+
+
+def test_the_cache_makes_once_verifies_and_makes_again_when_damaged(tmp_path):
+    cache, made = su.runs.Cache(tmp_path), []
+
+    def make(_):
+        made.append(1)
+        return {"w": torch.arange(4.0)}, {"fact": 7}
+
+    assert cache.get("models", {"a": 1}, make)[2] is False
+    tensors, facts, cached = cache.get("models", {"a": 1}, make)
+    assert (
+        cached
+        and torch.equal(tensors["w"], torch.arange(4.0))
+        and facts == {"fact": 7}
+        and len(made) == 1
+    )
+    file = next(tmp_path.rglob("*.safetensors"))
+    file.write_bytes(file.read_bytes()[:-1] + b"\x01")
+    with pytest.warns(su.runs.DamagedCacheWarning, match="damaged"):
+        tensors, _, cached = cache.get("models", {"a": 1}, make)
+    assert not cached and torch.equal(tensors["w"], torch.arange(4.0)) and len(made) == 2
+    cache.get("models", {"a": 2}, make)
+    assert len(made) == 3
+
+
+def test_a_failed_making_leaves_nothing(tmp_path):
+    cache = su.runs.Cache(tmp_path)
+    with pytest.raises(ZeroDivisionError):
+        cache.get("models", {}, lambda _: 1 / 0)
+    assert not list(tmp_path.rglob("*.safetensors")) and not list(tmp_path.rglob("*.json"))
+    assert cache.get("models", {}, lambda _: (empty(), {}))[2] is False
+
+
+def test_a_random_mask_run_and_a_saliency_run_differ_in_the_mask_only(cache, record):
+    other = su.runs.run(su.runs.RunSpec(**QUICK, mask="random"), cache=cache)
+    assert other.mask["density"] == record.mask["density"] and other.mask["rule"].startswith(
+        "random"
+    )
+    assert other.reference == record.reference
+
+
+def test_prose_does_not_change_the_fingerprint_of_code_but_code_does():
+    base = 'def f(x):\n    """Doc."""\n    return x + 1\n'
+    assert code_digest(base) == code_digest(
+        '# note\ndef f(x):\n    """Other words."""\n\n    return (x + 1)\n'
+    )
+    assert code_digest(base) != code_digest(base.replace("+ 1", "+ 2"))
+
+
+def test_nan_is_a_failure_never_a_score(cache):
+    with pytest.raises(su.training.TrainingDivergedError, match="lr 1e\\+30"):
+        su.runs.run(
+            su.runs.RunSpec(**QUICK | {"method": "ft", "lr": 1e30, "epochs": 2}), cache=cache
+        )
+
+
+def test_a_record_is_plain_json(record, tmp_path):
+    content = json.loads(
+        record.save(tmp_path).read_text(), parse_constant=lambda c: pytest.fail(f"{c} is no JSON")
+    )
+    assert content["schema_version"] == su.runs.SCHEMA_VERSION
+
+
+def test_a_set_chosen_by_memorisation_is_the_one_its_original_is_least_sure_of(cache):
+    from salun_utils.data.scenarios import margins
+
+    task = su.runs.prepare(
+        su.runs.RunSpec(
+            dataset="digits", train_epochs=2, scenario="memorised-most", forget_fraction=0.1
+        ),
+        cache=cache,
+    )
+    assert (
+        margins(task.original, task.split.forget).max()
+        <= margins(task.original, task.split.retain).min()
+    )
+    assert task.split.name == "memorised-most-10"
+
+
+def test_a_checkpoint_that_can_t_be_used_is_thrown_away(cache, record, tmp_path):
+    import shutil
+
+    own = su.runs.Cache(tmp_path / "c")
+    shutil.copytree(cache.folder, own.folder)
+    for card in (own.folder / "models").glob("*.json"):
+        card.with_suffix(".checkpoint").write_bytes(b"torn")
+        card.unlink()
+    again = su.runs.run(su.runs.RunSpec(**QUICK), cache=own)
+    assert again.scores == record.scores and not list(own.folder.rglob("*.checkpoint"))
+
+
+def test_a_model_trained_by_other_code_is_not_taken_from_the_cache(cache, record, monkeypatch):
+    from salun_utils.runs import provenance
+
+    trained = lambda: {p.name for p in (cache.folder / "models").glob("*.safetensors")}
+    before = trained()
+    su.runs.prepare(su.runs.RunSpec(**QUICK), cache=cache).original  # noqa: B018
+    assert trained() == before
+    monkeypatch.setattr(provenance, "code_fingerprint", lambda *_, **__: "other")
+    su.runs.prepare(su.runs.RunSpec(**QUICK), cache=cache).original  # noqa: B018
+    assert len(trained() - before) == 1
+
+
+def test_the_code_of_a_run_is_that_of_its_own_method_network_and_mask(tmp_path, monkeypatch):
+    """An edit of one method, network or mask leaves the records of all others standing."""
+    import shutil
+
+    from salun_utils.runs import execute, provenance
+
+    twin = tmp_path / "salun_utils"
+    shutil.copytree(
+        provenance.PACKAGE, twin, ignore=shutil.ignore_patterns("*.npz", "weights", "__pycache__")
+    )
+    monkeypatch.setattr(
+        execute,
+        "_within_package",
+        lambda f: Path(inspect.getsourcefile(f)).relative_to(ROOT / "salun_utils").as_posix(),
+    )
+    monkeypatch.setattr(provenance, "PACKAGE", twin)
+    kinds = [
+        ("salun", "small-cnn", None),
+        ("ft", "small-cnn", None),
+        ("salun", "swin_t", None),
+        ("salun", "small-cnn", "random"),
+        ("sfr-on", "small-cnn", None),
+    ]
+
+    def fingerprints(edited: str = "") -> list[str]:
+        provenance.code_fingerprint.cache_clear()
+        file = twin / edited
+        before = file.read_text() if edited else ""
+        if edited:
+            file.write_text(before + "\nEDITED = True\n")
+        found = [execute.run_fingerprint(*kind) for kind in kinds]
+        if edited:
+            file.write_text(before)
+        provenance.code_fingerprint.cache_clear()
+        return found
+
+    def changed(edited: str) -> list[bool]:
+        return [a != b for a, b in zip(fingerprints(), fingerprints(edited))]
+
+    assert changed("training.py") == [True] * 5
+    assert (
+        changed("data/parquet.py")
+        == changed("plots.py")
+        == changed("unlearning/ga.py")
+        == [False] * 5
+    )
+    assert changed("unlearning/ft.py") == [False, True, False, False, False]
+    assert changed("unlearning/rl.py") == [True, False, True, True, False]
+    assert changed("models/timm_models.py") == [False, False, True, False, False]
+    assert changed("unlearning/masks/controls.py") == [False, False, False, True, False]
+    # which SFR-on takes its batches from
+    assert changed("unlearning/neggrad.py") == [False] * 4 + [True]

@@ -1,0 +1,328 @@
+"""`diagnose` finds planted faults, each made by the faulty code itself, and calls good runs
+healthy.
+"""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+import salun_utils as su
+from salun_utils.runs import Record
+from salun_utils.saliency import SaliencyMask, saliency_scores
+from salun_utils.studies.diagnosis.signatures import signature_of
+from salun_utils.unlearning import UnlearnResult, random_labels, unlearn
+
+SPEC = dict(train_images=2000, forget_class=3)
+
+
+@pytest.fixture(scope="module")
+def tasks(tmp_path_factory):
+    cache = su.runs.Cache(tmp_path_factory.mktemp("diagnosis"))
+    of = lambda **given: su.runs.prepare(su.runs.RunSpec(**SPEC, **given), cache=cache)
+    overfitted = of(scenario="random", forget_fraction=0.5, seed=0, train_epochs=40)
+    return {"class": [of(scenario="class", seed=s) for s in (0, 1)], "random": overfitted}
+
+
+def loop(
+    task,
+    *,
+    lr=0.05,
+    epochs=2,
+    weight_decay=5e-4,
+    labels=None,
+    each_gradient=None,
+    after=None,
+    alpha=True,
+):
+    """Unlearning as it is often written by hand: random labels, SGD with momentum, the network in
+    training mode.
+    """
+    model, split = copy.deepcopy(task.original).train(), task.split
+    optimizer = torch.optim.SGD(model.parameters(), lr, momentum=0.9, weight_decay=weight_decay)
+    draws = torch.Generator().manual_seed(0)
+    labels = random_labels(split.forget.labels, 10, draws) if labels is None else labels
+    data = (
+        su.data.Images.concat([split.forget.with_labels(labels), split.retain])
+        if alpha
+        else split.forget.with_labels(labels)
+    )
+    for _ in range(epochs):
+        for x, y, *_ in data.batches(128, generator=draws):
+            optimizer.zero_grad()
+            nn.functional.cross_entropy(model(x), y).backward()
+            if each_gradient:
+                each_gradient(model)
+            optimizer.step()
+            if after:
+                after(model)
+    return model.eval()
+
+
+def mask_of(task, keep=0.5):
+    return SaliencyMask.top(saliency_scores(task.original, task.split.forget), keep)
+
+
+def alpha_0(task):
+    return unlearn("salun", task.original, task.split, alpha=0, lr=0.1, epochs=5), {}
+
+
+def rate_too_large(task):
+    return unlearn("rl", task.original, task.split, lr=0.5, epochs=3), {}
+
+
+def rate_too_small(task):
+    return unlearn("salun", task.original, task.split, lr=1e-5, epochs=1), {}
+
+
+def nothing_run(task):
+    return copy.deepcopy(task.original), {}
+
+
+def mask_never_applied(task):
+    return loop(task), {"mask": mask_of(task)}
+
+
+def gradient_masked_only(task):
+    mask = mask_of(task)
+
+    def each(model):
+        for name, p in model.named_parameters():
+            p.grad *= mask[name]
+
+    return loop(task, weight_decay=5e-3, each_gradient=each), {"mask": mask}
+
+
+def labels_equal(task):
+    labels = torch.randint(
+        0, 10, task.split.forget.labels.shape, generator=torch.Generator().manual_seed(1)
+    )
+    return loop(task, labels=labels), {"labels": labels}
+
+
+def statistics_move(task):
+    mask, before = SaliencyMask.top(last_first(task.original), 0.3), copy.deepcopy(task.original)
+
+    @torch.no_grad()
+    def put_back(model):
+        for (name, p), old in zip(model.named_parameters(), before.parameters()):
+            p.copy_(torch.where(mask[name], p, old))
+
+    return loop(task, after=put_back), {"mask": mask}
+
+
+def last_first(model):
+    named = list(model.named_parameters())
+    return {n: torch.full(p.shape, float(i)) for i, (n, p) in enumerate(named)}
+
+
+def mask_too_sparse(task):
+    return unlearn("salun", task.original, task.split, keep=2e-5, lr=0.05, epochs=2), {}
+
+
+FAULTS = {
+    "alpha 0": alpha_0,
+    "learning rate too large": rate_too_large,
+    "learning rate too small": rate_too_small,
+    "mask not applied": mask_never_applied,
+    "labels equal": labels_equal,
+    "BatchNorm statistics": statistics_move,
+    "mask too sparse": mask_too_sparse,
+}
+
+
+def split_mismatch(tasks):
+    """The original was trained on the pictures of one seed, the forget set is cut with another."""
+    task = tasks["random"]
+    return su.data.random_split(task.data, fraction=0.5, seed=7), task.original
+
+
+def test_planted_faults_are_found(tasks):
+    task, found = tasks["class"][0], {}
+    for cause, make in [
+        *FAULTS.items(),
+        ("mask not applied", gradient_masked_only),
+        ("learning rate too small", nothing_run),
+    ]:
+        what, known = make(task)
+        diagnosis = su.diagnose(what, task.split, original=task.original, **known)
+        found[cause, make.__name__] = cause in diagnosis.causes
+    split, original = split_mismatch(tasks)
+    diagnosis = su.diagnose(original, split, original=original)
+    found["split mismatch", "split_mismatch"] = "split mismatch" in diagnosis.causes
+    assert len(found) == 10 and sum(found.values()) >= 9, found
+
+
+GOOD = [
+    ("salun", {"lr": 0.03, "epochs": 2}),
+    ("salun", {"lr": 0.02, "epochs": 3, "keep": 0.8}),
+    ("salun", {"lr": 0.03, "epochs": 3, "keep": 0.3}),
+    ("rl", {"lr": 0.03, "epochs": 2}),
+    ("retrain", {}),
+]
+
+
+def test_good_runs_are_healthy(tasks):
+    healthy = []
+    for task in tasks["class"]:
+        for method, given in GOOD:
+            result = unlearn(method, task.original, task.split, seed=3, **given)
+            known = (
+                {
+                    "labels": random_labels(
+                        task.split.forget.labels, 10, torch.Generator().manual_seed(0)
+                    )
+                }
+                if method == "rl"
+                else {}
+            )
+            healthy.append(su.diagnose(result, task.split, original=task.original, **known))
+    assert len(healthy) == 10 and sum(d.healthy for d in healthy) >= 9, [
+        str(d) for d in healthy if not d.healthy
+    ]
+
+
+def test_a_good_split_is_no_mismatch(tasks):
+    task = tasks["random"]
+    assert (
+        "split mismatch"
+        not in su.diagnose(
+            task.retrained, task.split, original=task.original, retrained=task.retrained
+        ).causes
+    )
+    assert su.diagnose(
+        task.retrained, task.split, original=task.original, retrained=task.retrained
+    ).healthy
+
+
+def test_each_finding_gives_its_evidence(tasks):
+    task = tasks["class"][0]
+    what, known = labels_equal(task)
+    equal = int((known["labels"] == task.split.forget.labels).sum())
+    said = str(su.diagnose(what, task.split, original=task.original, **known))
+    assert f"{equal} of {len(task.split.forget)}" in said
+    model, known = mask_never_applied(task)
+    mask = known["mask"]
+    outside = mask.numel - mask.kept
+    moved = sum(
+        int((a != b)[~mask[n]].sum())
+        for (n, a), b in zip(model.named_parameters(), task.original.parameters())
+    )
+    said = str(su.diagnose(model, task.split, original=task.original, mask=mask))
+    assert f"{moved:,} of {outside:,} weights" in said and "not applied, or" in said
+    model, known = gradient_masked_only(task)
+    assert "weight decay did it" in str(
+        su.diagnose(model, task.split, original=task.original, **known)
+    )
+
+
+def record(ua, ra=98.0, ta=88.0, *, seed=0, reference_ua=12.0, original_ua=3.0, **spec):
+    scores = lambda u, r, t: {"ua": u, "ra": r, "ta": t, "mia": 0.0}
+    return Record(
+        id=f"r{seed}",
+        spec={"scenario": "random", "method": "salun", **spec},
+        scores=scores(ua, ra, ta),
+        reference=scores(reference_ua, 98.0, 88.0),
+        original=scores(original_ua, 97.5, 89.0),
+        data={"forget": 900, "retain": 8100},
+        seeds={"unlearning": seed},
+    )
+
+
+@pytest.mark.parametrize(
+    ("given", "signature", "causes"),
+    [
+        (record(12.5), "healthy", ()),
+        (record(3.2, params={"lr": 1e-4}), "forgets too little", ("learning rate too small",)),
+        (
+            record(60.0, 60.0, 55.0, params={"lr": 0.1, "alpha": 0}),
+            "forgets too much",
+            ("alpha 0",),
+        ),
+        (record(40.0, params={"lr": 0.5}), "forgets too much", ("learning rate too large",)),
+        (record(13.0, original_ua=11.5), "healthy", ("split mismatch",)),
+    ],
+)
+def test_a_record_is_enough(given, signature, causes):
+    found = su.diagnose(given)
+    assert (found.signature, found.causes) == (signature, causes)
+    assert found.healthy == (signature == "healthy" and not causes)
+
+
+def test_nothing_is_lost_that_the_original_did_not_have():
+    figures = {
+        "ua": 97.0,
+        "ra": 87.0,
+        "ta": 80.0,
+        "Retrain ua": 100.0,
+        "Retrain ra": 95.0,
+        "Retrain ta": 86.0,
+        "original ua": 8.0,
+    }
+    assert signature_of({**figures, "original ra": 88.0, "original ta": 81.0}, 900) == "healthy"
+    assert (
+        signature_of({**figures, "original ra": 95.0, "original ta": 86.0}, 900)
+        == "forgets too much"
+    )
+
+
+def test_a_record_whose_validation_pictures_are_known_is_of_another_split():
+    known = record(13.0)
+    known = known.model_copy(
+        update={
+            "data": {**known.data, "validation": 1000, "test": 1000},
+            "measurements": {"validation": {"original": 96.0}},
+        }
+    )
+    assert su.diagnose(known).causes == ("split mismatch",)
+    assert su.diagnose(
+        known.model_copy(update={"measurements": {"validation": {"original": 89.5}}})
+    ).healthy
+
+
+def test_seeds_that_go_their_own_ways_are_a_signature_of_their_own():
+    apart = [record(ua, seed=k, reference_ua=12 + k) for k, ua in enumerate((4.0, 30.0, 14.0))]
+    found = su.diagnose(apart)
+    assert (
+        found.signature == "differently each time"
+        and "unstable" in found.causes
+        and "between 4.0 and 30.0" in str(found)
+    )
+    assert su.diagnose([record(12 + k / 2, seed=k, reference_ua=12 + k) for k in range(4)]).healthy
+
+
+def test_a_small_forget_set_is_given_more_slack():
+    figures = {
+        "ua": 20.0,
+        "ra": 98.0,
+        "ta": 88.0,
+        "Retrain ua": 12.0,
+        "Retrain ra": 98.0,
+        "Retrain ta": 88.0,
+        "original ua": 3.0,
+        "original ra": 98.0,
+        "original ta": 89.0,
+    }
+    assert (
+        signature_of(figures, 10_000) == "forgets too much"
+        and signature_of(figures, 20) == "healthy"
+    )
+
+
+def test_what_cannot_be_judged_is_refused(tasks):
+    task = tasks["class"][0]
+    for what, given in (
+        (task.original, {}),
+        (task.original, {"split": task.split}),
+        ([], {}),
+        (["x"], {}),
+        (Record(id="empty"), {}),
+    ):
+        with pytest.raises(su.InputError):
+            su.diagnose(what, **given)
+    with pytest.raises(su.InputError, match="labels must be"):
+        su.diagnose(task.original, task.split, original=task.original, labels=torch.zeros(3))
+    assert isinstance(unlearn("original", task.original, task.split), UnlearnResult)

@@ -1,0 +1,298 @@
+"""Chapter 20: its tables on made-up records, its picture, and that what it calls right is the
+library's own.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import matplotlib.pyplot as plt
+import nbformat
+import pytest
+import torch
+
+import salun_utils as su
+from salun_utils.runner.grid import grid
+from salun_utils.runner.notebooks import notebook_digest, notebook_modules
+from salun_utils.runner.parameters import check_parameters, data_fingerprint
+from salun_utils.runs import Record
+from salun_utils.runs.tuning import read_tuned
+from salun_utils.studies.errata import pictures as errata_plots
+from salun_utils.studies.errata import recorded as errata
+
+ROOT = Path(__file__).resolve().parents[3]
+CHAPTER = ROOT / "notebooks" / "20_errata.ipynb"
+TUNED = ROOT / "benchmark" / "tuned"
+
+
+def made_up(
+    seed: int,
+    *,
+    parts: str = "classifiers",
+    created: str = "2026-01-01T00:00:00+00:00",
+    shift: float = 0.0,
+) -> Record:
+    """SalUn at UA 5 + seed and gap 1; fault 1 adds seed / 10 to UA, fault 15a adds 80, both to the
+    gap as well.
+    """
+    right = {"variant": "right", "ua": 5.0 + seed, "ra": 99.0, "gap": 1.0}
+    rows = []
+    for item, added in {"1": seed / 10 + shift, "15a": 80.0}.items():
+        rows += [
+            {"item": item, **right},
+            {"item": item, **right, "variant": "faulty", "ua": 5 + seed + added, "gap": 1 + added},
+        ]
+    rows.append({"item": "14", "variant": "right", "cpu_seconds": 0.1})
+    return Record(
+        id=f"errata_{seed}",
+        tier="cpu",
+        created=created,
+        seeds={"unlearning": seed},
+        spec={"method": "errata", "parts": parts},
+        measurements={"rows": rows},
+    )
+
+
+def test_effects_are_means_of_differences_paired_by_seed():
+    table = errata.effects([made_up(s) for s in (1, 2, 3)])
+    one = errata.row(table, "1", "ua")
+    assert (
+        one.seeds == 3
+        and one.effect == pytest.approx(0.2)
+        and one.right == pytest.approx(7)
+        and one.faulty == pytest.approx(7.2)
+    )
+    assert 0.0999 <= one.low < 0.2 < one.high <= 0.3001 and errata.seen(one)
+    none = errata.row(table, "1", "ra")
+    assert (none.effect, none.low, none.high) == (0, 0, 0) and errata.seen(none) is False
+    assert errata.row(table, "15a", "ua").effect == pytest.approx(80)
+    assert errata.row(table, "14", "cpu_seconds") is None  # the faulty side is missing
+    assert list(dict.fromkeys(table.item)) == ["1", "15a"]  # in the order of the items
+
+
+def test_one_seed_has_an_effect_and_no_interval():
+    one = errata.row(errata.effects([made_up(1)]), "1", "ua")
+    assert one.effect == pytest.approx(0.1) and one.low != one.low and errata.seen(one) is None
+    assert "±" not in errata.as_text(errata.effects([made_up(1)]), errata.PARTS["classifiers"])
+
+
+def test_the_latest_record_of_a_seed_counts_and_other_parts_do_not(tmp_path, monkeypatch):
+    later = made_up(1, created="2026-02-01T00:00:00+00:00", shift=4).model_copy(
+        update={"id": "errata_1_again"}
+    )
+    for record in (
+        later,
+        made_up(1),
+        made_up(2),
+        made_up(3, parts="generators").model_copy(update={"id": "g"}),
+    ):
+        record.save(tmp_path)
+    monkeypatch.setenv("SALUN_RECORDS", str(tmp_path))
+    found = errata.recorded()
+    assert [r.id for r in found] == ["errata_1_again", "errata_2"]
+    assert [r.id for r in errata.recorded(parts="generators")] == ["g"]
+    assert errata.recorded(tier="paper") == []
+    with pytest.raises(su.InputError, match="parts must be one of"):
+        errata.recorded(parts="gans")
+
+
+def test_without_records_the_tables_are_empty():
+    table = errata.effects([])
+    assert len(table) == 0 and list(table.columns)[:2] == ["item", "measure"]
+    assert len(errata.ranks([], {"ft": {1: 2.0}})) == 0
+
+
+def test_the_table_names_every_fault_and_marks_what_its_interval_shows():
+    text = errata.as_text(
+        errata.effects([made_up(s) for s in (1, 2, 3)]), errata.PARTS["classifiers"]
+    )
+    line = next(part for part in text.splitlines() if errata.FAULTS["1"] in part)
+    assert "+0.2 ± 0.1*" in line and "+0.0 ± 0.0 " in line
+    assert "MIA" in text.splitlines()[0]
+
+
+def test_ranks_count_the_methods_that_are_closer():
+    others = {
+        "ft": {1: 2.0, 2: 2.0, 3: 2.0},
+        "ga": {1: 1.05, 2: 1.05, 3: 1.05},
+        "rl": {1: 0.5, 2: 0.5},
+    }
+    found = errata.ranks([made_up(s) for s in (1, 2, 3)], others, items=("1", "15a"))
+    # the seeds that all have; only rl is closer
+    assert found.loc["right"].tolist() == [2, 1.0, 2, 4]
+    assert found.loc["1", "rank"] == 3 and found.loc["1", "gap"] == pytest.approx(1.15)
+    assert found.loc["15a", "rank"] == 4
+
+
+def test_the_picture_says_what_is_largest():
+    table = errata.effects([made_up(s) for s in (1, 2, 3)])
+    figure, alt = errata_plots.effects(table, {"ua": "UA", "gap": "average gap"})
+    assert "UA: largest for alpha = 0 (+80.0)" in alt and alt.startswith("Effect of 2 faults")
+    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == [
+        "1  mask on the gradient only",
+        "15a  alpha = 0",
+    ]
+    low, high = figure.axes[0].get_xlim()
+    assert low == -high and high > 80
+    plt.close(figure)
+
+
+# -- the chapter itself
+# ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def chapter():
+    """The names of the chapter after its cells on classifiers, run on 8-pixel digits with a small
+    network.
+    """
+    small = {
+        "dataset": "digits",
+        "width": 0.25,
+        "train_epochs": 3,
+        "train_images": 600,
+        "epochs": 1,
+        "lr": 0.05,
+        "soft_epochs": 2,
+        "sparse_epochs": 1,
+        "shadow_epochs": 2,
+        "ranked": 10_000,
+        "seed": 3,
+    }
+    names: dict = {"__name__": "chapter"}
+    for cell in nbformat.read(CHAPTER, as_version=4).cells:
+        tags = set(cell.metadata.get("tags", []))
+        if (
+            cell.cell_type != "code"
+            or tags & {"hide-cell", "recorded", "part-generators"}
+            or "publish" in cell.source
+        ):
+            continue
+        exec(compile(cell.source, CHAPTER.name, "exec"), names)
+        if "parameters" in tags:
+            names.update(small)
+    return names
+
+
+def figures(scores) -> dict[str, float]:
+    return {m: getattr(scores, m) for m in ("ua", "ra", "ta", "mia")}
+
+
+def variant(chapter, item: str, which: str) -> dict:
+    (found,) = (r for r in chapter["rows"] if r["item"] == item and r["variant"] == which)
+    return found
+
+
+def test_every_fault_of_the_classifiers_is_measured_on_both_sides(chapter):
+    measured = {r["item"] for r in chapter["rows"]}
+    assert measured == {i for i in errata.FAULTS if not i.startswith(("12", "13"))}
+    assert set(errata.IN_SALUN) <= measured
+    for item in measured:
+        assert [r["variant"] for r in chapter["rows"] if r["item"] == item] == ["right", "faulty"]
+    assert (
+        chapter["record"].measurements["rows"] == chapter["rows"]
+        and chapter["record"].spec["method"] == errata.NAME
+    )
+
+
+def test_what_is_right_in_the_chapter_is_what_the_library_does(chapter):
+    task, split = chapter["task"], chapter["split"]
+    record = su.runs.run(chapter["spec"], task=task)
+    for item in ("1", "2a", "2b", "3a", "3b", "5", "7a", "7b", "11", "15a", "15b"):
+        right = variant(chapter, item, "right")
+        assert {m: right[m] for m in ("ua", "ra", "ta", "mia")} == figures(
+            su.metrics.Scores(**record.scores)
+        ), item
+        assert right["gap"] == pytest.approx(record.gap["average"], rel=1e-5)
+    assert variant(chapter, "6", "right")["mia"] == pytest.approx(
+        record.scores["mia_variants"]["m_entropy"], rel=1e-5
+    )
+    assert variant(chapter, "4a", "right")["ua"] == pytest.approx(task.original_scores.ua, rel=1e-5)
+    own = {
+        "be": ("9", {"epochs": 2, "lr": chapter["shadow_lr"]}),
+        "salun-soft": ("10", {"epochs": 2, "lr": chapter["soft_lr"], "beta": chapter["soft_beta"]}),
+        "l1-sparse": (
+            "15c",
+            {"epochs": 1, "lr": chapter["sparse_lr"], "gamma": chapter["sparse_gamma"]},
+        ),
+    }
+    for method, (item, params) in own.items():
+        scores = task.scores(
+            su.unlearning.unlearn(method, task.original, split, seed=3, **params).model
+        )
+        assert {
+            m: variant(chapter, item, "right")[m] for m in ("ua", "ra", "ta", "mia")
+        } == figures(scores), method
+
+
+def test_a_fault_differs_from_the_library_in_the_fault_alone(chapter):
+    """Undo each fault, and the library's weights come out."""
+    split, task = chapter["split"], chapter["task"]
+    same = lambda a, b: all(
+        torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values())
+    )
+
+    def library_labels(labels, draws):
+        return su.unlearning.random_labels(labels, task.data.num_classes, draws)
+
+    assert same(chapter["relabelled"](library_labels)[0], chapter["salun"]())
+    all_weights = su.unlearning.unlearn("rl", task.original, split, seed=3, **chapter["rule"]).model
+    assert same(chapter["never_applied"](), all_weights)
+    wide, narrow = (
+        su.metrics.predict_logits(chapter[n](), split.test)
+        for n in ("shadow_class_left_in", "boundary_expanding")
+    )
+    assert wide.shape[1] == 11 and torch.equal(wide[:, :10], narrow)
+    assert (
+        chapter["moved"](chapter["salun"]()) == 0 < chapter["moved"](chapter["masked_gradient"]())
+    )
+
+
+def test_cells_of_one_part_count_in_its_runs_alone(tmp_path):
+    notebook = nbformat.read(CHAPTER, as_version=4)
+    at = {
+        part: next(c for c in notebook.cells if f"part-{part}" in c.metadata.get("tags", []))
+        for part in errata.PARTS
+    }
+    digests = {part: notebook_digest(CHAPTER, part) for part in errata.PARTS}
+    assert len({*digests.values(), notebook_digest(CHAPTER)}) == 3
+    at["generators"].source += "\nanother_line = 1"
+    path = tmp_path / CHAPTER.name
+    nbformat.write(notebook, path)
+    assert notebook_digest(path, "classifiers") == digests["classifiers"]
+    assert notebook_digest(path, "generators") != digests["generators"]
+    named = {part: notebook_modules(CHAPTER, part) for part in errata.PARTS}
+    assert (
+        "unlearning/be.py" in named["classifiers"] and "unlearning/be.py" not in named["generators"]
+    )
+    assert (
+        "generation/unlearn_ddpm.py" in named["generators"]
+        and "generation/unlearn_ddpm.py" not in named["classifiers"]
+    )
+
+
+def test_the_grid_has_both_parts_with_tuned_values_on_all_pictures():
+    runs = grid.read(ROOT / "benchmark" / "grids" / "errata.yaml").runs
+    settings = [check_parameters(CHAPTER, run.parameters) for run in runs]
+    assert [s["parts"] for s in settings] == ["classifiers"] * 5 + ["generators"] * 3
+    # a finished run is known by the fingerprint of its data, which the records of both parts hold
+    assert {data_fingerprint(s) for s in settings} == {su.data.load("fashion-mini").fingerprint}
+    tuned = {
+        name: found["params"]
+        for name, found in read_tuned(TUNED / "fashion-mini_small-cnn_random-10.yaml").items()
+    }
+    for s in settings[:5]:
+        assert {"epochs": s["epochs"], "lr": s["lr"]} == tuned["salun"]
+        assert {"beta": s["soft_beta"], "epochs": s["soft_epochs"], "lr": s["soft_lr"]} == tuned[
+            "salun-soft"
+        ]
+        assert {
+            "epochs": s["sparse_epochs"],
+            "gamma": s["sparse_gamma"],
+            "lr": s["sparse_lr"],
+        } == tuned["l1-sparse"]
+        assert {"epochs": s["shadow_epochs"], "lr": s["shadow_lr"]} == dict(
+            su.unlearning.METHODS["be"].defaults
+        )
+    chosen = read_tuned(TUNED / "ddpm-fashion.yaml")["salun"]["params"]
+    assert all({k: s[f"ddpm_{k}"] for k in chosen} == chosen for s in settings[5:])
