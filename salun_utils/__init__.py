@@ -5,7 +5,10 @@
 >>> split = su.data.class_split(data, label=3, seed=0)
 """
 
+import sys
 from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
 from types import ModuleType
 
 from . import data, masking, metrics, models, runs, saliency, training, unlearning
@@ -29,6 +32,68 @@ def __getattr__(name: str) -> ModuleType:
         return import_module(f"{__name__}{_ON_FIRST_USE[name]}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
+
+# Modules that others import by the name they once had.
+_MOVED = {
+    "architectures": "studies.architectures",
+    "audit": "studies.audit",
+    "claims": "studies.claims",
+    "diagnosis": "studies.diagnosis.signatures",
+    "errata": "studies.errata.recorded",
+    "generation.clip": "generation.models.clip",
+    "generation.ddpm": "generation.models.ddpm",
+    "generation.ddpm_training": "generation.models.ddpm_training",
+    "generation.erasing": "generation.erasers.common",
+    "generation.gan": "generation.models.gan",
+    "generation.harmful": "generation.measures.harmful",
+    "generation.judges": "generation.models.judges",
+    "generation.mini_sd": "generation.models.mini_sd",
+    "generation.pipelines": "generation.models.pipelines",
+    "generation.recovery": "generation.measures.recovery",
+    "generation.registry": "generation.erasers.registry",
+    "generation.relearning": "generation.trials.relearning",
+    "generation.scores": "generation.measures.recognition",
+    "generation.trial": "generation.trials.trial",
+    "generation.tuning": "generation.trials.tuning",
+    "generation.vae": "generation.models.vae",
+    "grid": "runner.grid",
+    "influence": "studies.influence",
+    "leaderboard": "studies.benchmark.leaderboard",
+    "mask_study": "studies.masks.compared",
+    "runs.notebooks": "runner.notebooks",
+    "runs.parameters": "runner.parameters",
+    "runs.published": "studies.benchmark.published",
+    "scale": "studies.scale",
+    "sparsity": "studies.sparsity.recorded",
+    "traces": "studies.traces",
+}
+
+
+class _Moved(MetaPathFinder, Loader):
+    """Finds a module by its old name: the very same module, under two names."""
+
+    def find_spec(
+        self, fullname: str, path: object = None, target: object = None
+    ) -> ModuleSpec | None:
+        return ModuleSpec(fullname, self) if _new_name(fullname) else None
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        return None
+
+    def exec_module(self, module: ModuleType) -> None:
+        sys.modules[module.__name__] = import_module(_new_name(module.__name__))
+
+
+def _new_name(old: str) -> str:
+    """Where a module of that name stands now, submodules of moved packages included; else ""."""
+    parts = old.removeprefix(f"{__name__}.").split(".")
+    for length in range(len(parts), 0, -1):
+        if new := _MOVED.get(".".join(parts[:length])):
+            return ".".join([__name__, new, *parts[length:]])
+    return ""
+
+
+sys.meta_path.insert(0, _Moved())  # first, or a submodule of a moved package would load twice
 
 __version__ = "0.1.0"
 __all__ = [

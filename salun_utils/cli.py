@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import difflib
+import errno
 import os
 import sys
 import warnings
@@ -157,24 +158,61 @@ def main(argv: list[str] | None = None) -> int:
     except InputError as error:
         print(f"salun: {error}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # the reader of the output has gone, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
     except OSError as error:
-        where = f" ({error.filename})" if error.filename else ""
-        print(f"salun: {error.strerror or error}{where}", file=sys.stderr)
+        print(f"salun: {_os_error(error)}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("salun: interrupted", file=sys.stderr)
         return 130
 
 
-def _run(args: argparse.Namespace) -> int:
-    from .runner.notebooks import RunFailedError
+def _given(args: argparse.Namespace) -> dict[str, Any]:
+    """The parameters of the command line, each once."""
     from .runner.parameters import parse_value
-    from .runs import run_notebook
 
     names = [name for name, _ in args.parameter]
     if twice := next((n for n in names if names.count(n) > 1), None):
         raise InputError(f"parameter {twice!r} is given twice")
-    parameters = {name: parse_value(value) for name, value in args.parameter}
+    return {name: parse_value(value) for name, value in args.parameter}
+
+
+def _seeds(text: str) -> list[int]:
+    """Seeds written with commas between them."""
+    from .runner.parameters import parse_value
+    from .seeds import check_seed
+
+    return [check_seed(parse_value(word.strip())) for word in text.split(",")]
+
+
+def _names(text: str | None, default: list[str]) -> list[str]:
+    """Names written with commas between them; all of `default` where none are given."""
+    if text is None:
+        return default
+    names = [name.strip() for name in text.split(",")]
+    if not all(names):
+        raise InputError(f"--methods must be names with commas between them, not {text!r}")
+    return names
+
+
+def _os_error(error: OSError) -> str:
+    """One line on what the system refused, with the way out where there is a usual one."""
+    said = " ".join(f"{error.strerror or error}".split())
+    where = f" ({error.filename})" if error.filename else ""
+    if error.errno == errno.ENOSPC:
+        return f"the disk is full{where}; nothing half-written is left, free some space and go on"
+    if error.errno == errno.ENAMETOOLONG:
+        return f"a name is too long{where}; choose a shorter --out, or a shorter TMPDIR"
+    return f"{said}{where}"
+
+
+def _run(args: argparse.Namespace) -> int:
+    from .runner.notebooks import RunFailedError
+    from .runs import run_notebook
+
+    parameters = _given(args)
     try:
         record, path, done = run_notebook(
             args.notebook,
@@ -245,13 +283,12 @@ def _grid(args: argparse.Namespace) -> int:
 
 
 def _tune(args: argparse.Namespace) -> int:
-    from .runner.parameters import parse_value
     from .runs import RunSpec
     from .runs.tuning import read_tuned, tune
     from .training import TrainingDivergedError
     from .unlearning import METHODS
 
-    given = {name: parse_value(value) for name, value in args.parameter}
+    given = _given(args)
     if "model" in given:
         return _tune_erasers(args, given)
     spec = RunSpec(**{name: value for name, value in given.items() if name in RunSpec.model_fields})
@@ -259,12 +296,8 @@ def _tune(args: argparse.Namespace) -> int:
     known = [*RunSpec.model_fields, *dict.fromkeys(k for m in METHODS.values() for k in m.defaults)]
     if wrong := next((name for name in fixed if name not in known), None):
         raise unknown("parameter", wrong, known)
-    methods = (
-        [n.strip() for n in args.methods.split(",")]
-        if args.methods
-        else [n for n, m in METHODS.items() if m.search]
-    )
-    seeds = [parse_value(s) for s in args.pilot_seeds.split(",")]
+    methods = _names(args.methods, [n for n, m in METHODS.items() if m.search])
+    seeds = _seeds(args.pilot_seeds)
     try:
         path = tune(
             spec,
@@ -293,7 +326,6 @@ def _tune_erasers(args: argparse.Namespace, given: dict[str, Any]) -> int:
     from .generation import ERASERS, kind_named
     from .generation.trials.trial import Trial
     from .generation.trials.tuning import tune
-    from .runner.parameters import parse_value
     from .runs.tuning import read_tuned
 
     fields = [f.name for f in dataclasses.fields(Trial)]
@@ -303,8 +335,8 @@ def _tune_erasers(args: argparse.Namespace, given: dict[str, Any]) -> int:
         raise InputError("name a pilot class that no report forgets: -p concept NAME")
     kind = kind_named(str(given["model"]))
     fitting = [name for name, eraser in ERASERS.items() if kind in eraser.kinds and eraser.search]
-    names = [n.strip() for n in args.methods.split(",")] if args.methods else fitting
-    seeds = [parse_value(s) for s in args.pilot_seeds.split(",")]
+    names = _names(args.methods, fitting)
+    seeds = _seeds(args.pilot_seeds)
     if len(seeds) != 1:
         raise InputError("erasers are tuned on one pilot seed")
     pilot = {"seed": seeds[0], "sample_seed": seeds[0], **given}

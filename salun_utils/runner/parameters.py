@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import ast
-import contextlib
 import functools
 import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import yaml
 
 from ..data.splits import check_fraction, check_label
 from ..errors import InputError, unknown
@@ -22,6 +19,11 @@ from ..saliency import check_keep
 from ..seeds import check_seed
 from ..unlearning import METHODS
 from ..unlearning.job import COMMON
+from .values import parse_value as parse_value
+from .values import typed
+
+LOWEST = {"epochs": 1, "lr": 0}
+NUMBERS = {"epochs": "a whole number", "lr": "a number"}
 
 
 def check_parameters(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,9 +34,21 @@ def check_parameters(path: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     for name in given:
         if name not in defaults:
             raise unknown(f"parameter of {path.stem}", name, defaults)
-    effective = {**defaults, **{k: _typed(k, v, defaults[k]) for k, v in given.items()}}
+    effective = {**defaults, **{k: _taken(k, v, defaults[k]) for k, v in given.items()}}
+    if effective.get("indices") not in (None, "") and effective.get("scenario") != "indices":
+        raise InputError(
+            f"indices names a file, but scenario is {effective.get('scenario')!r}: give scenario"
+            " indices as well, or leave indices out"
+        )
     check_ranges(effective)
     return effective
+
+
+def _taken(name: str, value: Any, default: Any) -> Any:
+    """A given value as the parameter takes it; a class may be given by number or by name."""
+    if name in ("forget_class", "concept") and isinstance(value, str | int | None):
+        return value
+    return typed(name, value, default)
 
 
 def check_data(effective: Mapping[str, Any]) -> None:
@@ -77,40 +91,6 @@ def notebook_parameters(path: Path) -> dict[str, Any]:
     return found
 
 
-def parse_value(text: str) -> Any:
-    """A value from the command line, read as papermill does (YAML); "1e-3" is a number as well."""
-    try:
-        value = yaml.safe_load(text)
-    except yaml.YAMLError:
-        return text
-    if isinstance(value, str):
-        with contextlib.suppress(ValueError):
-            return float(value)
-    return value if isinstance(value, str | int | float | bool | None) else text
-
-
-def _typed(name: str, value: Any, default: Any) -> Any:
-    """`value` as the type of the default; a whole number is accepted where a fraction is expected."""
-    # a class may be given by index or by name
-    if default is None or value is None or name in ("forget_class", "concept"):
-        return value
-    if isinstance(default, bool) or isinstance(value, bool):
-        ok = isinstance(value, bool) and isinstance(default, bool)
-    elif isinstance(default, int):
-        ok = isinstance(value, int)
-    elif isinstance(default, float):
-        ok, value = (
-            isinstance(value, int | float),
-            (float(value) if isinstance(value, int | float) else value),
-        )
-    else:
-        ok, value = True, str(value)
-    if not ok:
-        kind = {bool: "true or false", int: "a whole number", float: "a number"}[type(default)]
-        raise InputError(f"{name} must be {kind}, not {value!r}")
-    return value
-
-
 def check_ranges(effective: Mapping[str, Any]) -> None:
     """Check the values whose meaning is known: those of `RunSpec`, and of the method's parameters."""
     checks = {
@@ -126,12 +106,7 @@ def check_ranges(effective: Mapping[str, Any]) -> None:
     fields = {k: v for k, v in effective.items() if k in RunSpec.model_fields and k != "params"}
     method = METHODS.get(str(effective.get("method", "salun")))
     for name, value in effective.items():
-        if isinstance(value, float) and not math.isfinite(value):
-            raise InputError(f"{name} must be finite, not {value!r}")
-        if name.endswith("epochs") and value is not None and value < 1:
-            raise InputError(f"{name} must be at least 1, not {value!r}")
-        if name.endswith("lr") and value is not None and value < 0:
-            raise InputError(f"{name} must be at least 0, not {value!r}")
+        _check_number(name, value)
     if effective.get("eraser"):
         generation_trial(effective)
         return
@@ -141,6 +116,20 @@ def check_ranges(effective: Mapping[str, Any]) -> None:
     own = [*(method.defaults if method else ()), *COMMON]
     params = {k: v for k, v in effective.items() if k in own and k not in fields and v is not None}
     RunSpec(**fields, **params, **_json_parameters(effective))
+
+
+def _check_number(name: str, value: Any) -> None:
+    """Numbers are finite; epochs and learning rates are numbers in their range."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{name} must be finite, not {value!r}")
+    kind = next((k for k in LOWEST if name == k or name.endswith(f"_{k}")), None)
+    if kind is None or value is None:
+        return
+    number = int if kind == "epochs" else int | float
+    if isinstance(value, bool) or not isinstance(value, number):
+        raise InputError(f"{name} must be {NUMBERS[kind]}, not {value!r}")
+    if value < LOWEST[kind]:
+        raise InputError(f"{name} must be at least {LOWEST[kind]}, not {value!r}")
 
 
 def sweep_of(effective: Mapping[str, Any]) -> list[RunSpec]:
@@ -187,7 +176,7 @@ def _json_parameters(effective: Mapping[str, Any]) -> dict[str, Any]:
         return {}
     try:
         value = json.loads(text)
-    except ValueError:
+    except (TypeError, ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
         raise InputError(f'params must be a JSON object such as {{"alpha": 0.5}}, not {text!r}')

@@ -9,6 +9,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from ..data.images import check_augment
 from ..data.scenarios import SCENARIOS
 from ..data.splits import check_fraction
 from ..errors import InputError, unknown
@@ -141,9 +142,10 @@ class RunSpec(BaseModel):
             )
         if self.mask not in (None, "none") and not METHODS[self.method].takes_mask:
             raise InputError(f"{self.method} takes no mask")
+        check_augment(self.augment)
+        known = {**COMMON, **METHODS[self.method].defaults}
         for name, value in self.params.items():
-            if isinstance(value, float) and not math.isfinite(value):
-                raise InputError(f"{name} must be finite, not {value!r}")
+            _check_param(name, value, known.get(name))
         return self
 
     @property
@@ -185,6 +187,34 @@ class RunSpec(BaseModel):
         ).hexdigest()[:10]
         data = self.dataset.rstrip("/").rsplit("/", 1)[-1]
         return f"{data}_{self.arch}_{self.scenario_name}_{self.method}_s{self.seed}_{digest}"
+
+
+LOWEST = {"lr": 0.0, "momentum": 0.0, "weight_decay": 0.0}
+PRECISIONS = ("auto", "bf16", "float32")
+
+
+def _check_param(name: str, value: Any, default: Any) -> None:
+    """Check one parameter of a method as far as its name and its default tell what it can be."""
+    if isinstance(value, float) and not math.isfinite(value):
+        raise InputError(f"{name} must be finite, not {value!r}")
+    if isinstance(value, list | dict | tuple | set):
+        raise InputError(f"{name} must be a single value, not {str(value)[:60]}")
+    words = {"augment": None, "precision": PRECISIONS, "schedule": SCHEDULES}
+    if name == "augment":
+        check_augment(value)
+    elif name in words:
+        if value is not None and value not in words[name]:
+            raise unknown(name, value, words[name])
+    elif name in ("epochs", "batch_size", "samples") and value is not None:
+        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+            raise InputError(f"{name} must be a whole number, at least 1, not {value!r}")
+    elif (name in LOWEST and value is not None) or (
+        isinstance(default, int | float) and not isinstance(default, bool)
+    ):
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise InputError(f"{name} must be a number, not {value!r}")
+        if name in LOWEST and value < LOWEST[name]:
+            raise InputError(f"{name} must be at least {LOWEST[name]:g}, not {value!r}")
 
 
 def _check_timm(arch: str) -> None:

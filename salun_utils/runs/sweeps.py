@@ -77,7 +77,7 @@ def expand(sweep: str, **base: Any) -> list[RunSpec]:
 def _blocks(sweep: str) -> list[dict[str, Any]]:
     try:
         value = json.loads(sweep)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         value = None
     blocks = [value] if isinstance(value, dict) else value
     if (

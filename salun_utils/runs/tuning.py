@@ -7,7 +7,9 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import os
+import re
 import statistics
 import time
 from collections.abc import Mapping, Sequence
@@ -17,9 +19,9 @@ from typing import Any
 import yaml
 
 from ..errors import InputError, unknown
-from ..files import atomic
+from ..files import atomic, read_yaml
 from ..metrics import evaluate
-from ..seeds import derive
+from ..seeds import check_seed, derive
 from ..training import TrainingDivergedError
 from ..unlearning import METHODS, unlearn
 from .execute import Task, prepare, with_spec
@@ -68,12 +70,20 @@ def tune(
             raise unknown("method", name, METHODS)
     if trials < 1 or not pilot_seeds:
         raise InputError("tuning needs at least 1 trial and 1 pilot seed")
+    for kind, given in (("method", methods), ("pilot seed", pilot_seeds)):
+        if twice := next((value for value in given if list(given).count(value) > 1), None):
+            raise InputError(f"{kind} {twice!r} is named twice")
+    for seed in pilot_seeds:
+        check_seed(seed)
+    if minutes is not None and not 0 < minutes < math.inf:
+        raise InputError(f"minutes must be a number above 0, not {minutes!r}")
     fixed = dict(fixed or {})
     for name in fixed:
         known = {k for m in methods for k in METHODS[m].defaults if k not in METHODS[m].search}
         if name not in known:
             raise unknown("parameter of these methods", name, sorted(known))
     path = Path(out) / f"{tuned_name(spec)}.yaml"
+    _same_recipe(path, _header(spec))
     tasks = [
         prepare(spec.model_copy(update={"seed": s, "split_seed": s, "training_seed": s}))
         for s in pilot_seeds
@@ -105,6 +115,20 @@ def tune(
     return path
 
 
+def _same_recipe(path: Path, header: str) -> None:
+    """Refuse to put values for one recipe into a file of values for another."""
+    read_tuned(path)
+    lines = path.read_text().splitlines() if path.is_file() else []
+    first = next((line for line in lines if line.startswith("# Chosen by tuning")), "")
+    alike = [re.sub(r" class-[^;]*;", " class;", line) for line in (first, header.strip())]
+    if first and alike[0] != alike[1]:  # one file serves all classes
+        raise InputError(
+            f"{path} holds values for another recipe ({first.removeprefix('# Chosen by tuning: ')}"
+            f" this one is: {header.strip().removeprefix('# Chosen by tuning: ')}); name another"
+            " --out"
+        )
+
+
 def write_chosen(path: Path, header: str, method: str, entry: dict[str, Any]) -> None:
     """Put one method's entry into the file; those of other methods, written meanwhile or not, stay."""
     entries = read_tuned(path) | {method: entry}
@@ -119,9 +143,30 @@ def tuned_name(spec: RunSpec) -> str:
 
 
 def read_tuned(path: str | os.PathLike) -> dict[str, dict]:
-    """Chosen values by method; empty when there is no such file."""
+    """Chosen values by method; empty when there is no such file.
+
+    Raises
+    ------
+    InputError : the file is damaged: no YAML, or no mapping from methods to entries whose `params`
+        are a mapping from names to finite numbers, words or truth values.
+    """
     path = Path(path)
-    return (yaml.safe_load(path.read_text()) or {}) if path.is_file() else {}
+    if not path.exists():
+        return {}
+    entries = read_yaml(path)
+    if entries is None:
+        return {}
+    if not isinstance(entries, dict):
+        raise InputError(f"{path.name} must map methods to their chosen values")
+    for name, entry in entries.items():
+        params = entry.get("params") if isinstance(entry, dict) else None
+        if not isinstance(name, str) or not isinstance(params, dict):
+            raise InputError(f"{path.name}: the entry {name!r} has no mapping called params")
+        for key, value in params.items():
+            plain = isinstance(value, str | int | float | bool | None) and isinstance(key, str)
+            if not plain or (isinstance(value, float) and not math.isfinite(value)):
+                raise InputError(f"{path.name}: {name}: {key!r} can't be {str(value)[:60]!r}")
+    return entries
 
 
 def _gap(task: Task, method: str, params: dict[str, Any]) -> float:

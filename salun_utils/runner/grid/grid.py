@@ -10,9 +10,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ...errors import InputError, unknown
+from ...files import read_json, read_yaml
 from ...runs.spec import RunSpec
 from ...runs.tuning import read_tuned, tuned_name
 from ...unlearning import METHODS
@@ -29,6 +28,7 @@ GRID_KEYS = (
     "tuned",
     "description",
 )
+MOST = 100_000  # runs of one grid
 BLOCK_KEYS = ("fixed", "product", "priority", "minutes_per_run", "tuned")
 
 
@@ -100,17 +100,16 @@ def read(path: str | Path) -> Grid:
         for parameters in _multiply(path, top, block):
             run = _grid_run(notebook, parameters, setting, root)
             runs.setdefault(run.name, run)
+        if len(runs) > MOST:
+            raise InputError(f"{path.name} asks for more than {MOST:,} runs: split it")
     ordered = sorted(runs.values(), key=lambda r: -r.priority)
     return Grid(path.stem, notebook, ordered)
 
 
 def _load(path: Path) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(path.read_text())
-    except OSError as error:
-        raise InputError(f"can't read the grid {path} ({error.strerror})") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise InputError(f"{path.name} is no YAML: {error}") from error
+    if not path.is_file():
+        raise InputError(f"can't read the grid {path}: there is no such file")
+    content = read_yaml(path)
     if not isinstance(content, dict):
         raise InputError(f"{path.name} must be a mapping with the keys {', '.join(GRID_KEYS)}")
     return content
@@ -121,8 +120,10 @@ def _check_keys(path: Path, mapping: dict, allowed: tuple[str, ...]) -> None:
         if key not in allowed:
             raise unknown(f"key of {path.name}", key, allowed)
     for key in ("fixed", "product"):
-        if not isinstance(mapping.get(key) or {}, dict):
+        if not isinstance(parameters := mapping.get(key) or {}, dict):
             raise InputError(f"{path.name}: {key} must be a mapping of parameters")
+        if wrong := next((n for n in parameters if not isinstance(n, str)), None):
+            raise InputError(f"{path.name}: {key} has a parameter called {wrong!r}, not a name")
 
 
 def _root(path: Path) -> Path:
@@ -144,6 +145,9 @@ def _multiply(path: Path, top: dict, block: dict) -> list[dict[str, Any]]:
             )
     if not product and not fixed:
         raise InputError(f"{path.name} holds no runs: give fixed or product")
+    count = math.prod(len(values) for values in product.values())
+    if count > MOST:
+        raise InputError(f"{path.name} asks for {count:,} runs; allowed: {MOST:,} in one grid")
     return [
         {**fixed, **dict(zip(product, values))} for values in itertools.product(*product.values())
     ]
@@ -159,6 +163,7 @@ def _grid_run(
         for k, v in parameters.items()
     }
     effective = check_parameters(notebook, parameters)
+    parameters = {name: effective[name] for name in parameters}  # 1e-3, a text in YAML, is a number
     minutes, priority = setting["minutes_per_run"], setting["priority"]
     for name, value in (("minutes_per_run", minutes), ("priority", priority)):
         if value is not None and (
@@ -194,7 +199,10 @@ def _with_tuned(parameters: dict[str, Any], place: Path) -> dict[str, Any]:
     own = parameters.get("params") or {}
     return {
         **parameters,
-        "params": {**chosen["params"], **(json.loads(own) if isinstance(own, str) else own)},
+        "params": {
+            **chosen["params"],
+            **(read_json(own, "params") if isinstance(own, str) else own),
+        },
     }
 
 
