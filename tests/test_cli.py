@@ -229,7 +229,7 @@ def test_tuning_of_an_original_that_diverges_fails_with_its_configuration(
 
 def test_tuning_that_runs_out_of_time_says_what_is_missing(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("SALUN_CACHE", str(tmp_path))
-    words = ["-p", "dataset", "digits", "--methods", "ga,ft,retrain", "--minutes", "0"]
+    words = ["-p", "dataset", "digits", "--methods", "ga,ft,retrain", "--minutes", "1e-6"]
     status, out, _ = call(capsys, "tune", *words, "--out", str(tmp_path), "--state", str(tmp_path))
     assert status == 0 and "not yet those of ga, ft" in out
 
