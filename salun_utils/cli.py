@@ -358,6 +358,8 @@ def _table(args: argparse.Namespace) -> int:
     from .runs.table import export
 
     folders = [Path(f) for f in args.records or [records_folder()]]
+    if args.records and "" in args.records:
+        raise InputError("--records needs the name of a folder")
     if missing := next((f for f in folders if not f.is_dir()), None):
         raise InputError(f"there is no folder of records {missing}")
     filters = {n: getattr(args, n) for n in TABLE_FILTERS if getattr(args, n)}

@@ -110,7 +110,7 @@ def check_ranges(effective: Mapping[str, Any]) -> None:
     if effective.get("eraser"):
         generation_trial(effective)
         return
-    if effective.get("sweep"):
+    if effective.get("sweep") is not None:
         sweep_of(effective)
         return
     own = [*(method.defaults if method else ()), *COMMON]
@@ -179,7 +179,10 @@ def _json_parameters(effective: Mapping[str, Any]) -> dict[str, Any]:
     except (TypeError, ValueError, RecursionError):
         value = None
     if not isinstance(value, dict):
-        raise InputError(f'params must be a JSON object such as {{"alpha": 0.5}}, not {text!r}')
+        said = repr(text) if len(str(text)) < 60 else repr(str(text)[:60]) + "…"
+        raise InputError(f'params must be a JSON object such as {{"alpha": 0.5}}, not {said}')
+    if both := next((name for name in value if name in RunSpec.model_fields), None):
+        raise InputError(f"params holds {both!r}, which is a parameter of its own")
     return value
 
 

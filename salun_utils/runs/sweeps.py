@@ -87,7 +87,7 @@ def _blocks(sweep: str) -> list[dict[str, Any]]:
     ):
         raise InputError(
             'sweep must be a JSON object such as {"keep": [0.1, 0.5]}, or a list of such'
-            f" objects, not {sweep!r}"
+            f" objects, not {str(sweep)[:60]!r}"
         )
     return blocks
 
