@@ -90,7 +90,7 @@ def parse_value(text: str) -> Any:
 
 
 def _typed(name: str, value: Any, default: Any) -> Any:
-    """`value` as the type of the default; a whole number is accepted where a fraction is expected."""
+    """`value` as the type of the default; a whole number will do where a fraction is expected."""
     # a class may be given by index or by name
     if default is None or value is None or name in ("forget_class", "concept"):
         return value
@@ -112,7 +112,7 @@ def _typed(name: str, value: Any, default: Any) -> Any:
 
 
 def check_ranges(effective: Mapping[str, Any]) -> None:
-    """Check the values whose meaning is known: those of `RunSpec`, and of the method's parameters."""
+    """Check the values whose meaning is known: those of `RunSpec` and the method's parameters."""
     checks = {
         "forget_fraction": check_fraction,
         "keep": check_keep,
