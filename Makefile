@@ -38,8 +38,9 @@ test: $(STAMP) ## run every test: units, pages, notebooks
 	@rm -rf build/test-cache
 	SALUN_CACHE=$(CURDIR)/build/test-cache $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
 
-lint: $(STAMP) ## check the style with ruff
-	$(BIN)/ruff check salun_utils tests book benchmark notebooks
+lint: $(STAMP) ## check format, style, direction of imports and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
 
 clean: ## remove what was built (the environment stays; remove .venv by hand)
 	rm -rf build _build .pytest_cache .ruff_cache .hypothesis

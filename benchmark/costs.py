@@ -99,7 +99,7 @@ def memory(width: float, step: str) -> list[scale.Cost]:
 
 
 def unet() -> nn.Module:
-    """The U-Net of Stable Diffusion v1.4: its layers and their shapes, without the numbers in them."""
+    """The U-Net of Stable Diffusion v1.4: layers and shapes, without the numbers in them."""
     from diffusers import UNet2DConditionModel
 
     with torch.device("meta"):

@@ -39,7 +39,7 @@ def program(name: str) -> str:
 
 
 def cleaned(notebook: nbformat.NotebookNode, stem: str) -> nbformat.NotebookNode:
-    """The notebook without traces of who executed it, where and when; cell ids follow the position."""
+    """The notebook without traces of who ran it, where and when; cell ids follow the position."""
     notebook.metadata = nbformat.from_dict(KERNEL)
     notebook.cells = [
         cell

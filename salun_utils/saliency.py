@@ -143,8 +143,7 @@ class SaliencyMask:
     ):
         self._packed, self._shapes, self.rule = packed, shapes, rule
 
-    # -- building
-    # ---------------------------------------------------------------------------------------------------------
+    # -- building ----------------------------------------------------------------------
 
     @classmethod
     def top(cls, scores: Mapping[str, Tensor], keep: float = 0.5) -> SaliencyMask:
@@ -241,8 +240,7 @@ class SaliencyMask:
         self.rule = rule
         return self
 
-    # -- reading
-    # ----------------------------------------------------------------------------------------------------------
+    # -- reading -----------------------------------------------------------------------
 
     def __getitem__(self, name: str) -> Tensor:
         if name not in self._shapes:
@@ -307,7 +305,7 @@ class SaliencyMask:
         return self.kept / self.numel if self.numel else 0.0
 
     def per_layer(self) -> pd.DataFrame:
-        """One row a parameter: its name, how many weights it has, how many are kept, and the share."""
+        """One row a parameter: its name, how many weights it has and keeps, and the share kept."""
         rows = [
             (n, math.prod(s), int(np.unpackbits(self._packed[n]).sum()))
             for n, s in self._shapes.items()
@@ -333,8 +331,7 @@ class SaliencyMask:
             f" {theirs[name]} in the model"
         )
 
-    # -- on disk
-    # ----------------------------------------------------------------------------------------------------------
+    # -- on disk -----------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike) -> None:
         """Write a safetensors file, one bit a weight; the file appears whole or not at all."""
@@ -344,7 +341,7 @@ class SaliencyMask:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> SaliencyMask:
-        """Read what `save` wrote. Raises `InputError` when the file is damaged or something else."""
+        """Read what `save` wrote. Raises `InputError` when the file is damaged or another thing."""
         try:
             with safe_open(path, "np") as file:
                 meta = file.metadata() or {}

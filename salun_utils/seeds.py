@@ -11,7 +11,7 @@ from .errors import InputError
 
 
 def check_seed(seed: object) -> int:
-    """Return `seed` as an int, or raise `InputError` when it is not a whole number in [0, 2**63)."""
+    """`seed` as an int, or `InputError` when it is not a whole number in [0, 2**63)."""
     if isinstance(seed, bool) or not isinstance(seed, Integral) or not 0 <= int(seed) < 2**63:
         raise InputError(f"seed must be a whole number from 0 to 2**63 - 1, not {seed!r}")
     return int(seed)

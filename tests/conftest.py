@@ -1,4 +1,4 @@
-"""What several test modules share: small real pictures and a network trained on them in a second."""
+"""What several test modules share: small real pictures and a network trained on them at once."""
 
 from __future__ import annotations
 

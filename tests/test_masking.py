@@ -267,8 +267,7 @@ def test_held_weights_through_fit_in_bf16_with_clipping(tiny_model, digits_split
     assert_held(before, values(tiny_model), mask)
 
 
-# -- masks that don't fit
-# ------------------------------------------------------------------------------------------------
+# -- masks that don't fit --------------------------------------------------------------
 
 
 def bools(model, **changes):

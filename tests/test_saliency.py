@@ -32,8 +32,7 @@ def line(weight, bias):
     return model
 
 
-# -- scores
-# --------------------------------------------------------------------------------------------------------------
+# -- scores ----------------------------------------------------------------------------
 
 
 def test_scores_equal_the_gradient_worked_out_by_hand():
@@ -177,7 +176,9 @@ def test_the_model_is_left_as_it_was_found(tiny_model, digits_split, fails):
             raise RuntimeError("the loss broke")
         return nn.functional.cross_entropy(model(batch[0]), batch[1])
 
-    only = lambda name: name != "bn1.weight"
+    def only(name):
+        return name != "bn1.weight"
+
     if fails:
         with pytest.raises(RuntimeError, match="the loss broke"):
             saliency_scores(tiny_model, digits_split.forget, loss=loss, parameters=only)
@@ -211,8 +212,7 @@ def test_bad_input_to_the_scores(tiny_model, digits_split):
         saliency_scores(tiny_model, ["seven"], loss=lambda m, b: 0)
 
 
-# -- masks
-# ---------------------------------------------------------------------------------------------------------------
+# -- masks -----------------------------------------------------------------------------
 
 
 def by_stable_sort(scores, wanted):
@@ -391,8 +391,7 @@ def test_a_name_the_mask_lacks():
         mask["b"]
 
 
-# -- on disk
-# -------------------------------------------------------------------------------------------------------------
+# -- on disk ---------------------------------------------------------------------------
 
 
 @given(shapes, st.integers(0, 2**20))

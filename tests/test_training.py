@@ -43,8 +43,7 @@ def same(a, b):
     return all(torch.equal(a[n], b[n]) for n in a)
 
 
-# -- the same bytes
-# ------------------------------------------------------------------------------------------------------
+# -- the same bytes --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
@@ -170,8 +169,7 @@ def test_a_damaged_checkpoint_is_refused(digits, few, tmp_path, content):
         trained(digits, few, epochs=1, checkpoint=path)
 
 
-# -- schedules, loss, hooks into the loop
-# --------------------------------------------------------------------------------
+# -- schedules, loss, hooks into the loop ----------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -361,8 +359,7 @@ def test_it_learns(digits, digits_split, tiny_model):
     assert (tiny_model(x).argmax(1) == y).float().mean() > 0.9
 
 
-# -- what can go wrong
-# ---------------------------------------------------------------------------------------------------
+# -- what can go wrong -----------------------------------------------------------------
 
 
 def test_a_loss_that_is_not_finite_stops_the_training(digits, few, tmp_path):

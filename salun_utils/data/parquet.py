@@ -28,7 +28,7 @@ BROKEN = (pa.ArrowException, OSError)
 
 @dataclass(frozen=True)
 class Columns:
-    """Which columns of a file are the picture and the label, and the class names its schema gives."""
+    """Which columns of a file are picture and label, and the class names its schema gives."""
 
     image: str
     label: str

@@ -1,4 +1,4 @@
-"""Cut a data set into what is to be forgotten, what is to be retained, and what judges the result."""
+"""Cut a data set into what is to be forgotten, what is retained, and what judges the result."""
 
 from __future__ import annotations
 
@@ -60,7 +60,10 @@ class ForgetSplit:
         data = self.data.to(device)
         if data.train is self.data.train and data.test is self.data.test:
             return self
-        move = lambda part, whole: None if part is None else part.over(whole.base_on(device))
+
+        def move(part, whole):
+            return None if part is None else part.over(whole.base_on(device))
+
         return ForgetSplit(
             forget=move(self.forget, data.train),
             retain=move(self.retain, data.train),
@@ -75,7 +78,7 @@ class ForgetSplit:
 
 
 def held_out(labels: Tensor, seed: int, share: float = VALIDATION_SHARE) -> Tensor:
-    """Bool tensor (N,): the validation pictures, `share` of each class (rounded), drawn by `seed`."""
+    """Bool tensor (N,): validation pictures, `share` of each class (rounded), drawn by `seed`."""
     draws = generator(seed, "validation")
     out = torch.zeros(len(labels), dtype=torch.bool)
     for label in labels.unique().tolist():

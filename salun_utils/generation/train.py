@@ -37,7 +37,7 @@ class Job:
 
 
 def train_judge(job: Job) -> dict:
-    """A classifier on all training pictures: a small CNN for grey pictures, a ResNet-18 for colour."""
+    """A classifier on all training pictures: a small CNN for grey ones, a ResNet-18 for colour."""
     from .models.judges import Judge, JudgeTraining, train_judge
 
     data = load_data(job.data)

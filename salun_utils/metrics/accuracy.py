@@ -71,7 +71,7 @@ def accuracy(logits: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> float:
 
 
 def check_logits(logits: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> tuple[Tensor, Tensor]:
-    """Both as CPU tensors, (N, K) and int64 (N,), or `InputError` where they do not fit together."""
+    """Both as CPU tensors, (N, K) and int64 (N,), or `InputError` where they do not fit."""
     logits, labels = torch.as_tensor(logits).detach().cpu(), torch.as_tensor(labels).detach().cpu()
     if logits.ndim != 2 or labels.ndim != 1 or len(logits) != len(labels):
         raise InputError(

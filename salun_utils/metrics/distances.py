@@ -241,7 +241,10 @@ def kernel_distance(
     if size == len(a) == len(b):
         subsets = 1  # every draw would be the whole of both sides
     draws = np.random.default_rng(derive(seed, "kernel distance"))
-    pick = lambda x: x[draws.choice(len(x), size, replace=False)]
+
+    def pick(x):
+        return x[draws.choice(len(x), size, replace=False)]
+
     found = np.array([_squared_mmd(pick(a), pick(b)) for _ in range(subsets)])
     return float(found.mean()), float(found.std())
 

@@ -205,9 +205,12 @@ def audit(
         areas.append(_area(tpr, fpr))
         for wanted, found in rates.items():
             found.append(_tpr_at(tpr, fpr, wanted))
-    ends = lambda parts: Interval(
-        *np.quantile(np.concatenate(parts), [(1 - level) / 2, (1 + level) / 2]).tolist()
-    )
+
+    def ends(parts):
+        return Interval(
+            *np.quantile(np.concatenate(parts), [(1 - level) / 2, (1 + level) / 2]).tolist()
+        )
+
     return Audit(
         auc=auc(scores, member),
         auc_interval=ends(areas),

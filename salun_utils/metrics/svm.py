@@ -42,7 +42,7 @@ class Machine:
     solver: str
 
     def predict(self, x: np.ndarray) -> np.ndarray:
-        """Bool (n,): the points called positive. No decision (0 up to rounding) counts as positive."""
+        """Bool (n,): the points called positive. A tie (0 up to rounding) counts as positive."""
         return self.decision(x) >= -TIE
 
 

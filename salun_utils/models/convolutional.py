@@ -65,7 +65,7 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1, 3x3 and 1x1 convolutions and a shortcut (He et al., 2016; the stride sits in the 3x3)."""
+    """1x1, 3x3, 1x1 convolutions and a shortcut (He et al., 2016; the 3x3 has the stride)."""
 
     expansion = 4
 

@@ -117,8 +117,7 @@ def run_name(path: Path, effective: Mapping[str, Any]) -> str:
     return "-".join([path.stem, *telling, digest])
 
 
-# -- execution
-# ------------------------------------------------------------------------------------------------------------------
+# -- execution -------------------------------------------------------------------------
 
 
 def code_of(path: Path, effective: Mapping[str, Any]) -> dict[str, str]:
@@ -274,7 +273,7 @@ def _execute(
 
 
 def _absolute(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """The parameters with paths of this folder made absolute, since the notebook runs in its own."""
+    """The parameters with paths of this folder made absolute: the notebook runs in its own."""
     texts = {k: v for k, v in parameters.items() if isinstance(v, str) and v not in NAMES}
     files, models = (
         ("dataset", "data", "indices", "prompts", "harmless"),

@@ -92,7 +92,7 @@ def notebook_parameters(path: Path) -> dict[str, Any]:
 
 
 def check_ranges(effective: Mapping[str, Any]) -> None:
-    """Check the values whose meaning is known: those of `RunSpec`, and of the method's parameters."""
+    """Check the values whose meaning is known: those of `RunSpec` and the method's parameters."""
     checks = {
         "forget_fraction": check_fraction,
         "keep": check_keep,

@@ -93,7 +93,7 @@ def package_versions() -> dict[str, str]:
 
 @functools.cache
 def commit() -> str:
-    """The commit of the source tree, "+" appended when files differ from it; "" outside a checkout."""
+    """The commit of the source tree, with "+" when files differ from it; "" outside a checkout."""
 
     def git(*args: str) -> str:
         return subprocess.run(

@@ -168,7 +168,7 @@ class Record(BaseModel):
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> Record:
-        """Read one file. Raises `InputError` that names it when it is damaged or of a newer schema."""
+        """Read one file; `InputError` names it when it is damaged or of a newer schema."""
         try:
             record = cls.model_validate_json(Path(path).read_bytes())
         except (OSError, ValidationError) as error:

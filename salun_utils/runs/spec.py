@@ -151,7 +151,10 @@ class RunSpec(BaseModel):
     @property
     def seeds(self) -> dict[str, int]:
         """The three seeds in force."""
-        pick = lambda value: self.seed if value is None else value
+
+        def pick(value):
+            return self.seed if value is None else value
+
         return {
             "split": pick(self.split_seed),
             "training": pick(self.training_seed),

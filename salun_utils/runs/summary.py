@@ -84,10 +84,13 @@ def summarise(
         row = record.row()
         groups.setdefault(tuple(row[column] for column in by), []).append(record)
     order = {name: place for place, name in enumerate(METHODS)}
-    rank = lambda key: [
-        (order.get(v, len(order)), "") if column == "method" else (0, str(v))
-        for column, v in zip(by, key)
-    ]
+
+    def rank(key):
+        return [
+            (order.get(v, len(order)), "") if column == "method" else (0, str(v))
+            for column, v in zip(by, key)
+        ]
+
     keys = sorted(groups, key=rank)
     columns = [
         "seeds",
@@ -176,7 +179,9 @@ def _settings(record: Record) -> dict:
 
 
 def _means(records: list[Record]) -> dict[str, float]:
-    mean = lambda values: sum(values) / len(values)
+    def mean(values):
+        return sum(values) / len(values)
+
     gaps = [r.gap["average"] for r in records]
     interval = bootstrap_interval(gaps)
     return {

@@ -130,7 +130,7 @@ def _same_recipe(path: Path, header: str) -> None:
 
 
 def write_chosen(path: Path, header: str, method: str, entry: dict[str, Any]) -> None:
-    """Put one method's entry into the file; those of other methods, written meanwhile or not, stay."""
+    """Put one method's entry into the file; those of others, written meanwhile or not, stay."""
     entries = read_tuned(path) | {method: entry}
     with atomic(path) as partial:
         partial.write_text(header + yaml.safe_dump(entries, sort_keys=True))

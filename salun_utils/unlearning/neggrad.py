@@ -1,4 +1,4 @@
-"""NegGrad+: in each step, down the loss of retained pictures and up that of the pictures to forget."""
+"""NegGrad+: each step goes down the loss of retained pictures and up that of those to forget."""
 
 from __future__ import annotations
 

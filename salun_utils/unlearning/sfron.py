@@ -92,7 +92,7 @@ def sfr_on(
 
 
 def fisher_ratio_mask(job: Job, gamma: float, samples: int) -> dict[str, Tensor]:
-    """For each weight, whether its Fisher information on D_f is at least `gamma` times that on D_r."""
+    """For each weight: is its Fisher information on D_f at least `gamma` times that on D_r?"""
     forget, retain = (
         fisher_diagonal(job.model, draw(images, samples, job.draws(role)))
         for images, role in ((job.split.forget, "forget samples"), (job.split.retain, "samples"))

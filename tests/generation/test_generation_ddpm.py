@@ -56,8 +56,7 @@ def same(a: dict, b: dict) -> bool:
     return all(torch.equal(a[n], b[n]) for n in a)
 
 
-# -- the model
-# ---------------------------------------------------------------------------------------------------------
+# -- the model -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -222,8 +221,7 @@ def test_presets_have_the_papers_shape():
     assert 34e6 < count < 38e6
 
 
-# -- training
-# ----------------------------------------------------------------------------------------------------------
+# -- training --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("dropout", [0.0, 0.2])
@@ -254,8 +252,7 @@ def test_training_lowers_the_loss(images):
     assert denoising_loss(trained, z, images.labels, rng=generator(0)) < 0.8 * before
 
 
-# -- erasing
-# -----------------------------------------------------------------------------------------------------------
+# -- erasing ---------------------------------------------------------------------------
 
 METHODS = {
     "salun": QUICK,
@@ -342,8 +339,7 @@ def test_substitute_is_the_next_class_and_never_the_forgotten_one():
             substitutes(wrong, 2, classes)
 
 
-# -- what goes wrong in published implementations
-# ----------------------------------------------------------------------
+# -- what goes wrong in published implementations --------------------------------------
 
 
 def test_item_12_target_comes_from_the_frozen_original_without_dropout(images):

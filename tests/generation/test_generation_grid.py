@@ -1,4 +1,4 @@
-"""The template of generation under papermill and grids: checked as a trial, run, and not run twice."""
+"""The template of generation under papermill and grids: checked as a trial, run, never twice."""
 
 from __future__ import annotations
 

@@ -291,9 +291,11 @@ def test_plain_diffusers_draws_the_same_pictures_in_another_process(folder, tmp_
     script = f"""
 import sys, torch
 from diffusers import StableDiffusionPipeline
-pipe = StableDiffusionPipeline.from_pretrained({str(folder)!r}, safety_checker=None, torch_dtype=torch.float32)
+pipe = StableDiffusionPipeline.from_pretrained(
+    {str(folder)!r}, safety_checker=None, torch_dtype=torch.float32)
 noise = torch.load({str(noise)!r}, weights_only=True)
-out = pipe(["a photo of a circle"] * 2, latents=noise, guidance_scale=3.0, num_inference_steps=3, output_type="pt")
+out = pipe(["a photo of a circle"] * 2, latents=noise, guidance_scale=3.0,
+           num_inference_steps=3, output_type="pt")
 assert not any(name.startswith("salun") for name in sys.modules)
 torch.save((out.images * 255).round().to(torch.uint8), {str(tmp_path / "out.pt")!r})
 """
@@ -307,7 +309,7 @@ torch.save((out.images * 255).round().to(torch.uint8), {str(tmp_path / "out.pt")
 
 
 def test_a_recipe_trains_scores_and_writes_a_card(tmp_path, monkeypatch, shapes):
-    """The recipe of colour pictures, made tiny; its judge is the one that lies beside the weights."""
+    """The recipe of colour pictures, made tiny; its judge is the one beside the weights."""
     draws = torch.Generator().manual_seed(1)
     colour = Images(
         torch.randint(0, 256, (12, 3, 32, 32), dtype=torch.uint8, generator=draws),
@@ -318,9 +320,10 @@ def test_a_recipe_trains_scores_and_writes_a_card(tmp_path, monkeypatch, shapes)
     tiny = {"vae_steps": 1, "unet_steps": 1, "batch_size": 4, "pictures": 12, **TINY}
     monkeypatch.setattr(train, "MINI_SD_COLOUR", tiny)
     sample = pipelines.sample_classes
-    few = lambda pipe, classes, *, per_class, steps, **options: sample(
-        pipe, classes, per_class=per_class, steps=1, **options
-    )
+
+    def few(pipe, classes, *, per_class, steps, **options):
+        return sample(pipe, classes, per_class=per_class, steps=1, **options)
+
     monkeypatch.setattr(pipelines, "sample_classes", few)
     where = {"folder": tmp_path / "mini-sd-cifar10", "work": tmp_path / "work"}
     card = train.retrain("mini-sd-cifar10", **where)

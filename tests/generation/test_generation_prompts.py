@@ -1,4 +1,4 @@
-"""Prompt lists: files, the Hub, the package's own; every fault is one line that quotes no prompt."""
+"""Prompt lists: files, the Hub, the package's own; a fault is one line that quotes no prompt."""
 
 from __future__ import annotations
 

@@ -116,7 +116,10 @@ def test_teaching_lowers_the_loss_of_the_lesson(folder):
     scene = Scene.of(trial)
     own = scene.data.test.subset((scene.data.test.labels == 3).nonzero().flatten()[:5])
     model = relearning.copied(scene.model).requires_grad_(True)
-    mean = lambda: sum(relearning.denoising(model, own, trial, scene, 3)().item() for _ in range(5))
+
+    def mean():
+        return sum(relearning.denoising(model, own, trial, scene, 3)().item() for _ in range(5))
+
     before, loss = mean(), relearning.denoising(model, own, trial, scene, 3)
     relearning.descend(model, lambda _: {"teach": (1.0, loss())}, steps=30, lr=trial.teach_lr)
     assert mean() < 0.9 * before

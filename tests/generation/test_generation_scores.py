@@ -53,8 +53,7 @@ def normal_pictures(n: int, mean: float, deviation: float, seed: int) -> torch.T
     return (draws * deviation + mean).round().clamp(0, 255).to(torch.uint8)
 
 
-# -- recognition
-# -------------------------------------------------------------------------------------------------------
+# -- recognition -----------------------------------------------------------------------
 
 
 def test_recognition_counts_by_hand():
@@ -92,8 +91,7 @@ def test_sample_labels_count_every_class():
         scores.sample_labels(3, 1, 0, 5)
 
 
-# -- distances
-# ---------------------------------------------------------------------------------------------------------
+# -- distances -------------------------------------------------------------------------
 
 
 def test_identical_sets_are_at_distance_zero():
@@ -274,8 +272,7 @@ def test_too_few_pictures_are_refused():
         scores.recognition(grey(0, 1), torch.tensor([0, 0]), Brightness(), forgotten="bright")
 
 
-# -- the judge
-# ---------------------------------------------------------------------------------------------------------
+# -- the judge -------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -117,9 +117,10 @@ def test_what_the_original_draws_is_drawn_once(folder, monkeypatch):
     scene = experiment.Scene.of(first)
     before = experiment.run(first, scene).before
     drawn = []
-    blank = lambda model, _trial, _judge, labels: (
-        drawn.append(model) or torch.zeros(len(labels), 1, 8, 8, dtype=torch.uint8)
-    )
+
+    def blank(model, _trial, _judge, labels):
+        return drawn.append(model) or torch.zeros(len(labels), 1, 8, 8, dtype=torch.uint8)
+
     monkeypatch.setattr(experiment, "draw", blank)
     again = experiment.run(make(folder, eraser="rl", seed=1), scene)
     assert torch.equal(again.before, before) and drawn == [again.erased.model]

@@ -68,7 +68,7 @@ def test_missing_shadow_scores_are_left_out():
 
 @pytest.mark.parametrize("distance", [0.0, 0.5, 1.5])
 def test_two_known_gaussians_give_the_analytic_auc_within_the_interval(distance):
-    """Each example has its own means, `distance` standard deviations apart: AUC = Φ(distance / √2)."""
+    """Each example's means are `distance` standard deviations apart: AUC = Φ(distance / √2)."""
     draws = np.random.default_rng(5)
     examples, models = 4000, 64
     centre, spread = draws.normal(0, 3, examples), draws.uniform(0.5, 2, examples)
@@ -138,15 +138,21 @@ def test_tpr_at_fpr_does_not_interpolate():
 
 def test_intervals_shrink_with_the_number_of_examples_and_are_seeded():
     draws = np.random.default_rng(0)
-    score = lambda n: (
-        np.r_[draws.normal(1, 1, n), draws.normal(0, 1, n)],
-        np.arange(2 * n) < n,
-    )
+
+    def score(n):
+        return (
+            np.r_[draws.normal(1, 1, n), draws.normal(0, 1, n)],
+            np.arange(2 * n) < n,
+        )
+
     small, large = (
         metrics.audit(*score(100), resamples=300),
         metrics.audit(*score(2500), resamples=300),
     )
-    width = lambda found: found.auc_interval.high - found.auc_interval.low
+
+    def width(found):
+        return found.auc_interval.high - found.auc_interval.low
+
     # the standard error falls with √n: by about 5
     assert 3 < width(small) / width(large) < 8
     example = score(50)

@@ -57,8 +57,7 @@ def step(
     optimizer.step()
 
 
-# -- 1: masking only the gradient lets weight decay and momentum move "frozen" weights
-# ----------------------------------------
+# -- 1: masking only the gradient lets weight decay and momentum move "frozen" weights ---
 
 
 @pytest.mark.parametrize(
@@ -89,8 +88,7 @@ def test_item_01_weight_decay_and_momentum_do_not_move_held_weights(
     assert masked_steps(copy.deepcopy(tiny_model), held=True) == 0
 
 
-# -- 2: the mask computed and never applied; its gradients accumulated over another model's
-# zero_grad -------------------------
+# -- 2: the mask computed and never applied; gradients added up over another's zero_grad --
 
 
 def test_item_02_the_mask_that_is_returned_is_the_mask_that_was_held(tiny_model, digits_split):
@@ -128,8 +126,7 @@ def test_item_02_gradients_left_over_do_not_enter_the_mask(tiny_model, digits_sp
     assert all(torch.equal(p.grad, left[n]) for n, p in tiny_model.named_parameters())
 
 
-# -- 3: random labels that may be the true ones, or cover ten classes of a hundred
-# --------------------------------------------
+# -- 3: random labels that may be the true ones, or cover ten classes of a hundred -----
 
 
 @pytest.mark.parametrize("classes", [10, 100])
@@ -143,8 +140,7 @@ def test_item_03_random_labels_are_wrong_and_reach_every_class(classes):
     assert set(ours.tolist()) == set(range(classes))
 
 
-# -- 4: original and forget set cut with different seeds
-# ----------------------------------------------------------------------
+# -- 4: original and forget set cut with different seeds -------------------------------
 
 
 def test_item_04_every_forget_picture_was_trained_on(digits):
@@ -173,8 +169,7 @@ def test_item_04_runs_train_and_forget_by_one_split(tmp_path):
     assert task.original is None and torch.isin(task.split.forget.index, seen[0].index).all()
 
 
-# -- 5: two algorithms by the name of the data set
-# ----------------------------------------------------------------------------
+# -- 5: two algorithms by the name of the data set -------------------------------------
 
 
 def test_item_05_the_order_is_a_parameter_and_the_name_of_the_data_changes_nothing(
@@ -190,7 +185,9 @@ def test_item_05_the_order_is_a_parameter_and_the_name_of_the_data_changes_nothi
             .values()
         )
 
-    same = lambda a, b: all(torch.equal(x, y) for x, y in zip(a, b))
+    def same(a, b):
+        return all(torch.equal(x, y) for x, y in zip(a, b))
+
     # the two algorithms do differ
     assert not same(run("cifar10", "mixed"), run("cifar10", "forget-first"))
     for order in ("mixed", "forget-first"):
@@ -214,8 +211,7 @@ def test_item_05_forget_first_passes_over_one_set_and_then_the_other(
     assert seen["sizes"] == [len(digits_split.train)] * 2
 
 
-# -- 6: the modified entropy changes whole columns, and takes p where 1 - p belongs
-# -------------------------------------------
+# -- 6: the modified entropy changes whole columns, and takes p where 1 - p belongs ----
 
 
 def test_item_06_modified_entropy_tells_right_answers_from_wrong_ones():
@@ -238,8 +234,7 @@ def test_item_06_modified_entropy_tells_right_answers_from_wrong_ones():
     assert (ours[0].diff() < 0).all() and (ours[1].diff() > 0).all()
 
 
-# -- 7: the attack fitted on the pictures that TA is of, and on augmented ones
-# ------------------------------------------------
+# -- 7: the attack fitted on the pictures that TA is of, and on augmented ones ---------
 
 
 def test_item_07_half_of_the_test_set_is_for_the_attack_and_the_other_for_ta(
@@ -249,7 +244,10 @@ def test_item_07_half_of_the_test_set_is_for_the_attack_and_the_other_for_ta(
         su.metrics.evaluate(tiny_model, digits_split, protocol=p) for p in ("disjoint", "paper")
     )
     count = len(digits_split.test)
-    shared = lambda s: s.counts["nonmembers"] + s.counts["test"] - count
+
+    def shared(s):
+        return s.counts["nonmembers"] + s.counts["test"] - count
+
     assert shared(whole) == count and shared(half) == 0
     assert su.runs.RunSpec().protocol == "disjoint"
 
@@ -277,8 +275,7 @@ def test_item_07_members_are_loaded_as_the_pictures_they_are_compared_with(
     assert share + 0.2 < faulty > 0.8
 
 
-# -- 8: running statistics of layers whose every weight is frozen
-# -------------------------------------------------------------
+# -- 8: running statistics of layers whose every weight is frozen ----------------------
 
 
 def test_item_08_running_statistics_of_frozen_layers_stay(tiny_model, digits_split):
@@ -298,8 +295,7 @@ def test_item_08_running_statistics_of_frozen_layers_stay(tiny_model, digits_spl
         assert all(torch.equal(b, before[n]) for n, b in ours.named_buffers()), name
 
 
-# -- 9: the shadow class stays in the model when it is scored
-# -----------------------------------------------------------------
+# -- 9: the shadow class stays in the model when it is scored --------------------------
 
 
 def test_item_09_no_shadow_class_is_left_to_be_scored(tiny_model, digits_split):
@@ -330,8 +326,7 @@ def test_item_09_no_shadow_class_is_left_to_be_scored(tiny_model, digits_split):
     )
 
 
-# -- 10: SalUn-soft anchored anew in every epoch
-# ------------------------------------------------------------------------------
+# -- 10: SalUn-soft anchored anew in every epoch ---------------------------------------
 
 
 def test_item_10_salun_soft_is_anchored_at_the_original_throughout(
@@ -389,8 +384,7 @@ def test_item_10_salun_soft_is_anchored_at_the_original_throughout(
     )
 
 
-# -- 11: mask scores on augmented pictures, and batches that all weigh the same
-# -----------------------------------------------
+# -- 11: mask scores on augmented pictures, and batches that all weigh the same --------
 
 
 def test_item_11_a_short_last_batch_weighs_what_it_holds(tiny_model, digits_split):
@@ -428,8 +422,7 @@ def test_item_11_scores_are_of_pictures_as_they_are(tiny_model, digits_split):
     assert masks[0] == masks[1] == SaliencyMask.top(plain, KEEP)
 
 
-# -- 15: alpha = 0 forgets everything; a default penalty of 0.2 destroys the model
-# --------------------------------------------
+# -- 15: alpha = 0 forgets everything; a default penalty of 0.2 destroys the model -----
 
 
 def test_item_15_alpha_zero_forgets_everything_and_the_default_does_not(tiny_model, digits_split):

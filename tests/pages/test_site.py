@@ -196,8 +196,10 @@ def narrow(site, browser, document):
 def overflow(page) -> list[str]:
     """What reaches beyond the right edge of the window, unless its parent scrolls."""
     return page.evaluate(
-        """() => document.documentElement.scrollWidth <= innerWidth ? [] : [...document.querySelectorAll("article *")]
-             .filter(e => e.getBoundingClientRect().right > innerWidth + 1).slice(0, 5).map(e => e.outerHTML.slice(0, 120))
+        """() => document.documentElement.scrollWidth <= innerWidth ? [] :
+             [...document.querySelectorAll("article *")]
+             .filter(e => e.getBoundingClientRect().right > innerWidth + 1)
+             .slice(0, 5).map(e => e.outerHTML.slice(0, 120))
              .concat([`the page is ${document.documentElement.scrollWidth} pixels wide`])"""
     )
 

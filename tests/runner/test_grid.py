@@ -146,7 +146,9 @@ def gpus(monkeypatch, tmp_path):
 
 
 def test_each_run_gets_a_gpu_of_its_own_and_gives_it_back(gpus):
-    seen = lambda: os.environ.get("CUDA_VISIBLE_DEVICES")
+    def seen():
+        return os.environ.get("CUDA_VISIBLE_DEVICES")
+
     with gpu_lease():
         first = seen()
         os.environ.pop("CUDA_VISIBLE_DEVICES")  # as another process would find it

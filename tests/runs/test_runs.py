@@ -279,7 +279,9 @@ def test_a_checkpoint_that_can_t_be_used_is_thrown_away(cache, record, tmp_path)
 def test_a_model_trained_by_other_code_is_not_taken_from_the_cache(cache, record, monkeypatch):
     from salun_utils.runs import provenance
 
-    trained = lambda: {p.name for p in (cache.folder / "models").glob("*.safetensors")}
+    def trained():
+        return {p.name for p in (cache.folder / "models").glob("*.safetensors")}
+
     before = trained()
     su.runs.prepare(su.runs.RunSpec(**QUICK), cache=cache).original  # noqa: B018
     assert trained() == before

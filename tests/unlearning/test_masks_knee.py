@@ -76,8 +76,13 @@ def test_a_rule_keeps_what_the_curves_of_its_network_say(rule, tiny_model, digit
     f, r = cumulated(order, forget, retain)
     mask = build_mask(rule, tiny_model, digits_split, keep=1.0, seed=0)
     assert mask.kept == int((f - r).argmax()) > 0 and mask.rule == f"{rule} 1"
-    held = lambda scores: sum(float(scores[n][mask[n]].double().sum()) for n in mask)
-    every = lambda scores: sum(float(values.double().sum()) for values in scores.values())
+
+    def held(scores):
+        return sum(float(scores[n][mask[n]].double().sum()) for n in mask)
+
+    def every(scores):
+        return sum(float(values.double().sum()) for values in scores.values())
+
     assert [held(s) / every(s) for s in (forget, retain)] == pytest.approx(
         [f[mask.kept], r[mask.kept]]
     )

@@ -48,8 +48,7 @@ def settings(name):
     }
 
 
-# -- random labels
-# -------------------------------------------------------------------------------------------------------
+# -- random labels ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("classes", [2, 3, 10, 100])
@@ -80,8 +79,7 @@ def test_random_labels_are_drawn_anew_in_each_epoch(tiny_model, digits_split, mo
     assert all((labels != digits_split.forget.labels).all() for labels in seen)
 
 
-# -- RL and SalUn
-# --------------------------------------------------------------------------------------------------------
+# -- RL and SalUn ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -197,8 +195,7 @@ def test_retrain_starts_from_new_weights_and_repeats_the_recipe(tiny_model, digi
     assert unlearn("original", tiny_model, digits_split).params["keep"] == 1.0
 
 
-# -- what every method promises
-# ------------------------------------------------------------------------------------------
+# -- what every method promises --------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", CORE)
@@ -286,8 +283,7 @@ def test_the_registry():
                 assert method.defaults[parameter] in space
 
 
-# -- masks by rule
-# -------------------------------------------------------------------------------------------------------
+# -- masks by rule ---------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("keep", [0.0, 0.1, 0.3, 0.5, 0.7, 1.0])
@@ -302,7 +298,9 @@ def test_the_masks_by_rule_have_equal_density(tiny_model, digits_split, keep):
 
 
 def test_the_masks_by_rule_are_what_they_say(tiny_model, digits_split):
-    make = lambda rule, seed=0: build_mask(rule, tiny_model, digits_split, keep=0.3, seed=seed)
+    def make(rule, seed=0):
+        return build_mask(rule, tiny_model, digits_split, keep=0.3, seed=seed)
+
     scores = saliency_scores(tiny_model, digits_split.forget)
     assert make("saliency") == SaliencyMask.top(scores, 0.3)
     assert make("magnitude") == SaliencyMask.magnitude(tiny_model, 0.3)
@@ -316,8 +314,7 @@ def test_the_masks_by_rule_are_what_they_say(tiny_model, digits_split):
     assert make(lowest) is lowest
 
 
-# -- bad input
-# -----------------------------------------------------------------------------------------------------------
+# -- bad input -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -109,8 +109,7 @@ def regression():
         return OneLayer()
 
 
-# -- the contract
-# -------------------------------------------------------------------------------------------------------------
+# -- the contract ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -259,8 +258,7 @@ def test_bad_values_are_refused_in_one_line(name, bad, tiny_model, split):
     assert next(iter(bad)) in str(error.value) and "\n" not in str(error.value)
 
 
-# -- what each method does
-# ----------------------------------------------------------------------------------------------------
+# -- what each method does -------------------------------------------------------------
 
 
 def logistic_gradients(model: OneLayer, images: Images) -> torch.Tensor:

@@ -79,5 +79,5 @@ def register(eraser: Eraser) -> Eraser:
 
 
 def weights_of(model: Any) -> nn.Module:
-    """The module whose weights an eraser changes: the U-Net of a pipeline, else the model itself."""
+    """The module whose weights an eraser changes: the U-Net of a pipeline, else the model."""
     return model.unet if hasattr(model, "text_encoder") else model

@@ -35,7 +35,8 @@ class ClipScore:
                 CLIPModel.from_pretrained(model).to(device).eval(),
                 CLIPProcessor.from_pretrained(model),
             )
-        except Exception as error:  # the Hub and the library raise many kinds; all of them mean that it can't be read
+        except Exception as error:
+            # the Hub and the library raise many kinds; all of them mean that it can't be read
             raise InputError(
                 f"CLIP model {str(model)!r} can't be read: {type(error).__name__}:"
                 f" {str(error)[:150]}"

@@ -107,8 +107,8 @@ class DDPM(nn.Module):
 
     Parameters
     ----------
-    config : the network's description; `salun_utils.generation.models.ddpm_training.PRESETS` holds ready
-        ones.
+    config : the network's description; ready ones are in
+        `salun_utils.generation.models.ddpm_training.PRESETS`.
     seed : draws the initial weights.
     """
 

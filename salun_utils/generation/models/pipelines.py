@@ -69,7 +69,8 @@ def load(
         parts["scheduler"] = _scheduler(source)
     except InputError:
         raise
-    except Exception as error:  # the Hub, the two libraries and safetensors each raise their own kinds; all of them mean "can't be read"
+    except Exception as error:
+        # the Hub, the two libraries and safetensors each raise their own kinds of "can't be read"
         raise InputError(
             f"pipeline {str(source)!r} can't be read: {type(error).__name__}: {str(error)[:200]}"
         ) from error
@@ -82,7 +83,7 @@ def load(
 
 
 def check(pipe) -> None:
-    """Raise `InputError` unless `pipe` is a Stable Diffusion pipeline whose parts fit each other."""
+    """Raise `InputError` unless `pipe` is a Stable Diffusion pipeline whose parts fit."""
     for name, (_, class_name) in PARTS.items():
         part = getattr(pipe, name, None)
         if part is None or class_name not in [c.__name__ for c in type(part).__mro__]:

@@ -151,7 +151,7 @@ class VAE(nn.Module):
         return (x - centre).abs().mean() / self.log_scale.exp() + self.log_scale + math.log(2)
 
     def loss(self, x: Tensor, labels: Tensor, *, rng: torch.Generator) -> Tensor:
-        """Negative evidence lower bound in nats a pixel, mean over the batch, from one z a picture."""
+        """Negative evidence lower bound, nats a pixel, mean over the batch; one z a picture."""
         return self.loss_and_decoded(x, labels, rng=rng)[0]
 
     def loss_and_decoded(

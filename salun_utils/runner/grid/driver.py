@@ -173,7 +173,7 @@ def _write_list(
 
 
 def _snakefile(grid: Grid) -> Path:
-    """``benchmark/Snakefile`` of this source tree, else of the one that the grid's notebook is in."""
+    """``benchmark/Snakefile`` of this source tree, else of the one with the grid's notebook."""
     places = [Path(__file__).resolve().parents[3], *grid.notebook.resolve().parents, Path.cwd()]
     found = next((folder / SNAKEFILE for folder in places if (folder / SNAKEFILE).is_file()), None)
     if found is None:

@@ -1,4 +1,7 @@
-"""What Snakemake starts for each run: ``python -m salun_utils.runner.grid.job PENDING.json NAME PARENT``."""
+"""What Snakemake starts for each run.
+
+``python -m salun_utils.runner.grid.job PENDING.json NAME PARENT``
+"""
 
 from __future__ import annotations
 
@@ -82,7 +85,7 @@ def _gpus() -> list[str]:
 
 
 def _free(gpus: list[str]) -> tuple[contextlib.AbstractContextManager, str]:
-    """Wait until no other run holds one of the GPUs; what holds it while it is open, and its name."""
+    """Wait until a GPU is held by no other run; what holds it while open, and its name."""
     # not the grid's: grids and users' machines share folders
     folder = Path(tempfile.gettempdir()) / f"salun-gpus-{getpass.getuser()}"
     folder.mkdir(exist_ok=True)

@@ -41,8 +41,7 @@ GROUPS = {
 GROUP_MARKERS = ("*", "o", "D", "s", "X", "^")
 
 
-# -- where salient weights sit
-# ----------------------------------------------------------------------------------------------------
+# -- where salient weights sit ---------------------------------------------------------
 
 
 def layers(
@@ -193,8 +192,7 @@ def _cells(values: pd.DataFrame, *, centre: float, title: str) -> plt.Figure:
     return figure
 
 
-# -- how methods fare
-# -------------------------------------------------------------------------------------------------------------
+# -- how methods fare ------------------------------------------------------------------
 
 
 def rates(pilots: pd.DataFrame) -> Picture:

@@ -160,7 +160,10 @@ class Shadows:
             "before": predict_logits(task.original, audited),
             "after": predict_logits(model, audited),
         }
-        hit = lambda m, images: accuracy(predict_logits(m, images), images.labels)
+
+        def hit(m, images):
+            return accuracy(predict_logits(m, images), images.labels)
+
         facts = {
             "ua": 100 - hit(model, split.forget),
             "ra": hit(model, split.retain),
@@ -178,7 +181,10 @@ class Shadows:
         retain = self._in[k] & ~forget
         held = torch.ones(len(self.data.train), dtype=torch.bool)
         held[self.pool] = False
-        part = lambda positions: self.data.train.subset(positions.to(self.data.train.index.device))
+
+        def part(positions):
+            return self.data.train.subset(positions.to(self.data.train.index.device))
+
         return ForgetSplit(
             forget=part(self.pool[forget]),
             retain=part(self.pool[retain]),

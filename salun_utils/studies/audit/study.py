@@ -63,7 +63,10 @@ def as_record(plan: Plan, made: Shadows, found: dict[str, Any]) -> Record:
     """
     spec = plan.spec
     own = {k: v for k, v in asdict(plan).items() if k != "spec"}
-    mean = lambda name: float(np.mean(found["models"][name]))
+
+    def mean(name):
+        return float(np.mean(found["models"][name]))
+
     return Record(
         id=f"{NAME}_{spec.id}_{plan.models}",
         tier=spec.tier,

@@ -227,7 +227,10 @@ def as_text(group: Group, rows: Sequence[Row]) -> str:
 
 def _row(group: Group, found: dict[int, Record]) -> Row:
     records = [found[seed] for seed in sorted(found)]
-    mean = lambda values: sum(values) / len(values)
+
+    def mean(values):
+        return sum(values) / len(values)
+
     spec, gaps = records[0].spec, [r.gap["average"] for r in records]
     method, rule = spec.get("method", ""), spec.get("mask") or "none"
     own = METHODS[method].mask or "none" if method in METHODS else "none"
@@ -270,7 +273,10 @@ def _older_are_variants(rows: Sequence[Row]) -> list[Row]:
     for row in rows:
         if row.kind == "method":
             newest[row.method] = max(newest.get(row.method, ""), _created(row))
-    older = lambda row: row.kind == "method" and _created(row) < newest[row.method]
+
+    def older(row):
+        return row.kind == "method" and _created(row) < newest[row.method]
+
     return [
         (
             replace(row, kind="variant", mask=f"{row.mask} (earlier settings)".strip())

@@ -42,8 +42,11 @@ def title(group: Group) -> str:
 
 
 def cells(row: Row) -> tuple[str, ...]:
-    """The texts of a row: place, method, mask, seeds, UA, RA, TA, MIA, average gap, interval, cost."""
-    number = lambda value, form: "" if value is None or math.isnan(value) else format(value, form)
+    """The texts of a row: place, method, mask, seeds, UA, RA, TA, MIA, gap, interval, cost."""
+
+    def number(value, form):
+        return "" if value is None or math.isnan(value) else format(value, form)
+
     interval = "" if math.isnan(row.low) else f"{row.low:.2f}–{row.high:.2f}"
     scores = (number(row.means.get(m), ".1f") for m in MEASURES)
     spent = number(100 * row.cost, ".0f" if row.cost >= 0.1 else ".1f")
@@ -123,7 +126,7 @@ def _row(row: Row) -> str:
 
 
 def facts(row: Row) -> dict[str, str]:
-    """What stands behind a row: its spec, seeds, data, device, code and the names of its records."""
+    """What stands behind a row: spec, seeds, data, device, code and the names of its records."""
     if not row.records:
         return {
             "source": row.group.note.removeprefix("published: "),
@@ -152,9 +155,7 @@ def facts(row: Row) -> dict[str, str]:
         "data": f"{row.group.data}{note}: {sizes}; fingerprint {data.get('fingerprint', '')[:12]}",
         "network and training": f"{spec.get('arch')}, width {spec.get('width')}, {training}",
         "method": f"{row.method}: {_pairs(spec.get('params', {}))}",
-        "mask": (
-            f"{spec.get('mask') or 'none'}{', keep ' + str(spec.get('keep')) if spec.get('mask') else ''}"
-        ),
+        "mask": f"{spec['mask']}, keep {spec.get('keep')}" if spec.get("mask") else "none",
         "scores": f"protocol {spec.get('protocol')}",
         "device": _each(
             f"{r.device.get('name', '')} {r.device.get('processor', '')}".strip()

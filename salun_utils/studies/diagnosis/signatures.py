@@ -104,8 +104,7 @@ def diagnose(
     return _of_several(records)
 
 
-# -- records
-# --------------------------------------------------------------------------------------------------------------------
+# -- records ---------------------------------------------------------------------------
 
 
 def _of_record(record: Record) -> Diagnosis:
@@ -170,9 +169,12 @@ def _more(hits: int, of: int, hits_else: int, of_else: int) -> float:
 
 def _of_several(records: list[Record]) -> Diagnosis:
     single = [_of_record(r) for r in records]
-    spread = lambda part: (
-        np.std([getattr(r, part)["ua"] for r in records], ddof=1) if len(records) > 1 else 0.0
-    )
+
+    def spread(part):
+        return (
+            np.std([getattr(r, part)["ua"] for r in records], ddof=1) if len(records) > 1 else 0.0
+        )
+
     own, reference = spread("scores"), spread("reference")
     figures = {
         name: float(np.mean([d.figures[name] for d in single])) for name in single[0].figures
@@ -194,8 +196,7 @@ def _of_several(records: list[Record]) -> Diagnosis:
     return Diagnosis(usual, tuple(named.values()), figures)
 
 
-# -- models
-# ---------------------------------------------------------------------------------------------------------------------
+# -- models ----------------------------------------------------------------------------
 
 
 def _of_model(what, split, original, mask, labels, retrained) -> Diagnosis:
@@ -227,12 +228,16 @@ def _of_model(what, split, original, mask, labels, retrained) -> Diagnosis:
 def _figures(
     model: nn.Module, split: ForgetSplit, original: nn.Module, retrained: nn.Module | None
 ) -> dict[str, float]:
-    hit = lambda m, images: accuracy(predict_logits(m, images), images.labels)
-    of = lambda m: {
-        "ua": 100 - hit(m, split.forget),
-        "ra": hit(m, split.retain),
-        "ta": hit(m, split.test),
-    }
+    def hit(m, images):
+        return accuracy(predict_logits(m, images), images.labels)
+
+    def of(m):
+        return {
+            "ua": 100 - hit(m, split.forget),
+            "ra": hit(m, split.retain),
+            "ta": hit(m, split.test),
+        }
+
     before = of(original)
     unseen = split.validation if len(split.validation) else split.test
     guess = {
@@ -287,7 +292,7 @@ def _mask_broken(model: nn.Module, original: nn.Module, mask: SaliencyMask | Non
 def _statistics_moved(
     model: nn.Module, original: nn.Module, mask: SaliencyMask | None
 ) -> list[Finding]:
-    """Running statistics of a normalisation layer whose weights are all held must not move either."""
+    """Running statistics of a normalisation layer with all weights held must not move either."""
     if mask is None:
         return []
     before, moved = dict(original.named_buffers()), []
@@ -385,8 +390,7 @@ def _distance(model: nn.Module, original: nn.Module) -> float:
     )
 
 
-# -- both
-# -----------------------------------------------------------------------------------------------------------------------
+# -- both ------------------------------------------------------------------------------
 
 
 def signature_of(figures: Mapping[str, float], forget: int) -> str:

@@ -83,8 +83,7 @@ def partition(scores: Named, count: int = 10) -> Partition:
     )
 
 
-# -- changing one part
-# ------------------------------------------------------------------------------------------------------------
+# -- changing one part -----------------------------------------------------------------
 
 
 @contextmanager
@@ -192,8 +191,7 @@ def distance(a: Named, b: Named, chosen: Named) -> float:
     return math.sqrt(sum(float(s) for s in squares))
 
 
-# -- rank correlation
-# -------------------------------------------------------------------------------------------------------------
+# -- rank correlation ------------------------------------------------------------------
 
 
 def rank_correlation(a: object, b: object) -> float:

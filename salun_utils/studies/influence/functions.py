@@ -109,8 +109,7 @@ class Influence:
             solver if solver != "auto" else "exact" if len(self.theta) <= EXACT_WEIGHTS else "cg"
         )
 
-    # -- losses and gradients
-    # -----------------------------------------------------------------------------------------------------
+    # -- losses and gradients ----------------------------------------------------------
 
     def _outputs(self, theta: Tensor, x: Tensor) -> Tensor:
         parts = theta.split([p.numel() for p in self._parameters.values()])
@@ -138,7 +137,10 @@ class Influence:
 
     def gradients(self, data: Pair) -> Tensor:
         """∇ℓ(z, θ) of each example, (n, P)."""
-        one = lambda x, y: grad(self._loss_sum)(self.theta, x[None], y[None])
+
+        def one(x, y):
+            return grad(self._loss_sum)(self.theta, x[None], y[None])
+
         return torch.cat([vmap(one)(x, y) for x, y in self._batches(check_pair(data), CHUNK)])
 
     def gradient(self) -> Tensor:
@@ -149,8 +151,7 @@ class Influence:
         )
         return total / len(self.data[0]) + self.l2 * self.theta
 
-    # -- curvature
-    # ----------------------------------------------------------------------------------------------------------------
+    # -- curvature ---------------------------------------------------------------------
 
     def product(self, v: Tensor) -> Tensor:
         """H v for a vector (P,), without forming H; damping included."""
@@ -164,7 +165,9 @@ class Influence:
         return jvp(lambda theta: grad(self._loss_sum)(theta, x, y), (self.theta,), (v,))[1]
 
     def _gauss_newton_product(self, v: Tensor, x: Tensor, y: Tensor) -> Tensor:
-        outputs = lambda theta: self._outputs(theta, x)
+        def outputs(theta):
+            return self._outputs(theta, x)
+
         f, change = jvp(outputs, (self.theta,), (v,))  # J v
         # times the second derivative of the loss by the outputs
         _, bent = jvp(grad(lambda f: self.loss(f, y).sum()), (f,), (change,))
@@ -199,8 +202,7 @@ class Influence:
             ]
         )
 
-    # -- predictions
-    # --------------------------------------------------------------------------------------------------------------
+    # -- predictions -------------------------------------------------------------------
 
     def weight_change(self, groups: Sequence[Sequence[int]]) -> Tensor:
         """Predicted θ_{-S} - θ for each group S of positions in `data`, (G, P); a group of one is

@@ -158,7 +158,7 @@ def decile_effects(rows: pd.DataFrame, titles: Mapping[str, str], *, columns: in
 
 
 def _signed_log(axis: Axes, values: np.ndarray, *, smallest: float = 0.01) -> None:
-    """An axis that is linear up to ±`smallest` and logarithmic beyond it, with plain numbers on it."""
+    """An axis that is linear up to ±`smallest` and logarithmic beyond, with plain numbers."""
     axis.set_yscale("symlog", linthresh=smallest, linscale=0.6)
     low, high = values.min(), values.max()
     decades = [d for d in (0.01, 0.1, 1, 10, 100) if d <= max(high, smallest)]

@@ -220,7 +220,10 @@ def averaged(runs: list[list[dict[str, float]]]) -> list[dict[str, float]]:
     """Mean over several runs of `effects`, part by part; "forget_size" and "retain_size" are means
     of the absolute changes.
     """
-    mean = lambda values: sum(values) / len(values)
+
+    def mean(values):
+        return sum(values) / len(values)
+
     return [
         {key: mean([row[key] for row in rows]) for key in rows[0]}
         | {f"{name}_size": mean([abs(row[name]) for row in rows]) for name in ("forget", "retain")}
@@ -244,11 +247,14 @@ def drift_of(study: Study, task: Task) -> tuple[dict[str, Any], torch.nn.Module]
         for rows in (order[: len(order) // 2], order[len(order) // 2 :])
     )
     whole, retain = saliency_scores(original, forget), saliency_scores(original, task.split.retain)
-    plain = lambda o: {
-        "epoch": o.epoch,
-        **{f"jaccard_{100 * k:g}": v for k, v in o.jaccard.items()},
-        "rank": o.rank,
-    }
+
+    def plain(o):
+        return {
+            "epoch": o.epoch,
+            **{f"jaccard_{100 * k:g}": v for k, v in o.jaccard.items()},
+            "rank": o.rank,
+        }
+
     compared = {
         "halves": plain(overlap(first, second, KEEPS)),
         "retain": plain(overlap(whole, retain, KEEPS)),

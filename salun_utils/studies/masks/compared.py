@@ -18,8 +18,7 @@ from ..influence import jaccard
 Gaps = Mapping[int, float]  # seed -> average gap, points
 
 
-# -- one network
-# ------------------------------------------------------------------------------------------------------------------
+# -- one network -----------------------------------------------------------------------
 
 
 def let_through(mask: SaliencyMask, gradient: Mapping[str, Tensor]) -> float:
@@ -50,7 +49,7 @@ def travelled(model: nn.Module, start: nn.Module) -> float:
 
 
 def layer_shares(masks: Mapping[str, SaliencyMask]) -> pd.DataFrame:
-    """Share of each parameter that each mask keeps, 0 to 1: one row a mask, one column a parameter."""
+    """Share of each parameter that each mask keeps, 0 to 1: a row a mask, a column a parameter."""
     return pd.DataFrame(
         {name: mask.per_layer().set_index("parameter").share for name, mask in masks.items()}
     ).T
@@ -61,8 +60,7 @@ def overlaps(masks: Mapping[str, SaliencyMask]) -> pd.DataFrame:
     return pd.DataFrame({a: {b: jaccard(masks[a], masks[b]) for b in masks} for a in masks})
 
 
-# -- recorded runs
-# ----------------------------------------------------------------------------------------------------------------
+# -- recorded runs ---------------------------------------------------------------------
 
 
 def gaps_by_mask(runs: pd.DataFrame, *, value: str = "avg_gap") -> dict[str, dict[int, float]]:

@@ -95,7 +95,10 @@ def border(
             f"a map needs one run for each of its cells and seeds: {len(rows)} runs are not {cells}"
         )
     values = cube.to_numpy().reshape(len(cube), len(epochs), len(rates))
-    found = lambda mean: [crossing(rates, line) for line in mean]
+
+    def found(mean):
+        return [crossing(rates, line) for line in mean]
+
     draws = np.random.default_rng(derive(seed, "border"))
     picked = [
         found(values[draws.integers(0, len(values), len(values))].mean(0)) for _ in range(resamples)

@@ -26,8 +26,7 @@ STAR = {"markersize": 14, "markeredgecolor": "white", "zorder": 4}
 LIGHT = 0.55  # of a cell's colour, above which its figure is written in black
 
 
-# -- maps
-# -------------------------------------------------------------------------------------------------------------------------
+# -- maps ------------------------------------------------------------------------------
 
 
 def maps(
@@ -119,8 +118,7 @@ def _border(axis: Axes, table: pd.DataFrame, border: pd.Series) -> None:
     axis.set_xlim(-0.5, len(table.columns) - 0.5)
 
 
-# -- curves over sizes
-# ------------------------------------------------------------------------------------------------------------
+# -- curves over sizes -----------------------------------------------------------------
 
 
 def curves(
@@ -209,8 +207,7 @@ def _apart(sizes: Sequence[float]) -> set[float]:
     return set(chosen)
 
 
-# -- laws of cost
-# -----------------------------------------------------------------------------------------------------------------
+# -- laws of cost ----------------------------------------------------------------------
 
 
 @dataclass(frozen=True)

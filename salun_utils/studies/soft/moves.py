@@ -46,7 +46,7 @@ def moved_mask(moved: Mapping[str, Tensor]) -> SaliencyMask:
 
 
 def by_layer(moved: Mapping[str, Mapping[str, Tensor]]) -> pd.DataFrame:
-    """The share of weights that moved, 0 to 1: one row a parameter, one column a name of `moved`."""
+    """The share of weights that moved, 0 to 1: a row a parameter, a column a name of `moved`."""
     return pd.DataFrame(
         {
             name: {n: float((m > 0).double().mean()) for n, m in each.items()}

@@ -20,8 +20,7 @@ from .moves import share_moved
 MEASURES = {"gap_ua": "UA", "gap_ra": "RA", "gap_ta": "TA", "gap_mia": "MIA"}
 
 
-# -- one run
-# ----------------------------------------------------------------------------------------------------------------------
+# -- one run ---------------------------------------------------------------------------
 
 
 def move_histograms(moved: Mapping[str, Mapping[str, Tensor]], *, columns: int = 2) -> Picture:
@@ -210,8 +209,7 @@ def moved_by_layer(table: pd.DataFrame, weights: Mapping[str, int]) -> Picture:
     )
 
 
-# -- recorded runs
-# ----------------------------------------------------------------------------------------------------------------
+# -- recorded runs ---------------------------------------------------------------------
 
 
 def penalty_path(
@@ -419,7 +417,7 @@ def gaps_beside_published(
 
 
 def _plain(axis: Axes, values: Sequence[float]) -> None:
-    """Plain numbers at the powers of ten on a logarithmic vertical axis that holds all of `values`."""
+    """Plain numbers at the powers of ten of a logarithmic vertical axis that holds `values`."""
     low, high = np.floor(np.log10(np.min(values))), 2
     decades = [10.0**d for d in np.arange(low, high + 1)]
     axis.set_ylim(decades[0] * 0.7, 140)

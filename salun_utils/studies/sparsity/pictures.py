@@ -227,8 +227,7 @@ def layer_shares(shares: pd.DataFrame, weights: Sequence[int]) -> Picture:
     )
 
 
-# -- recorded sweeps
-# --------------------------------------------------------------------------------------------------------------
+# -- recorded sweeps -------------------------------------------------------------------
 
 PANELS = {
     "gap_ua": "UA gap",

@@ -100,8 +100,7 @@ def as_text(table: pd.DataFrame) -> str:
     return shown.to_string()
 
 
-# -- choices of the density
-# -------------------------------------------------------------------------------------------------------
+# -- choices of the density ------------------------------------------------------------
 
 
 def choose(rows: pd.DataFrame, choice: str) -> pd.DataFrame:
@@ -148,8 +147,7 @@ def best_on_others(gaps: pd.DataFrame) -> pd.Series:
     return (gaps.sum() - gaps).idxmin(axis=1)
 
 
-# -- comparisons
-# ------------------------------------------------------------------------------------------------------------------
+# -- comparisons -----------------------------------------------------------------------
 
 
 def against_half(rows: pd.DataFrame, choice: str) -> dict[str, Verdict]:
@@ -225,7 +223,7 @@ def verdict_rows(
 
 
 def corrected(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
-    """The same verdicts as one family: p corrected by Holm, and each answer by the corrected one."""
+    """The same verdicts as one family: p corrected by Holm, each answer by the corrected one."""
     p = holm({name: v.p for name, v in verdicts.items()})
     return {name: _judged(v, p[name], len(verdicts)) for name, v in verdicts.items()}
 

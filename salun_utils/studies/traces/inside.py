@@ -22,7 +22,10 @@ def stages(model: nn.Module) -> list[str]:
     """The layers worth comparing, first to last: top-level blocks, or activations where there are
     no blocks. `LAST` comes at the end.
     """
-    blocks = lambda m: any(m.children()) and next(m.parameters(), None) is not None
+
+    def blocks(m):
+        return any(m.children()) and next(m.parameters(), None) is not None
+
     return [*(n for n, m in model.named_children() if isinstance(m, nn.ReLU) or blocks(m)), LAST]
 
 
@@ -47,7 +50,10 @@ def activations(
             f" {', '.join(n for n, _ in model.named_children())}"
         )
     found: dict[str, list[Tensor]] = {name: [] for name in names}
-    keep = lambda name, value: found[name].append(value.detach().flatten(1).float().cpu())
+
+    def keep(name, value):
+        found[name].append(value.detach().flatten(1).float().cpu())
+
     hooks = [
         modules[n].register_forward_hook(lambda m, inputs, output, n=n: keep(n, output))
         for n in names
@@ -98,9 +104,12 @@ def class_probe(model: nn.Module, images: Images, label: int) -> dict[str, float
     features = activations(model, images, [LAST])[LAST]
     labels = images.labels.cpu()
     first = halves(labels)
-    score = lambda part: linear_probe(
-        features[first], labels[first], features[~first & part], labels[~first & part]
-    )
+
+    def score(part):
+        return linear_probe(
+            features[first], labels[first], features[~first & part], labels[~first & part]
+        )
+
     return {"class": score(labels == label), "others": score(labels != label)}
 
 

@@ -47,9 +47,12 @@ def relearn(
     if not steps or steps != sorted(set(steps)) or steps[0] < 0:
         raise InputError(f"steps must be ascending whole numbers from 0, not {steps}")
     taught, looks = copy.deepcopy(model), []
-    see = lambda step: looks.append(
-        {"step": step, **{name: _right(taught, part) for name, part in watched.items()}}
-    )
+
+    def see(step):
+        looks.append(
+            {"step": step, **{name: _right(taught, part) for name, part in watched.items()}}
+        )
+
     if steps[0] == 0:
         see(0)
     if steps[-1] == 0:

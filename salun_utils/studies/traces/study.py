@@ -118,11 +118,14 @@ def networks(plan: Plan, task: Task) -> Iterator[tuple[str, nn.Module]]:
 
 
 class Scene:
-    """The pictures that all networks of a run are shown, and what the first two of them answered."""
+    """The pictures that all networks of a run are shown, and what the first two answered."""
 
     def __init__(self, plan: Plan, task: Task):
         self.plan, self.task, self.split, seed = plan, task, task.split, task.split.seed
-        draw = lambda name, images, most: some(images, most, generator(seed, name))
+
+        def draw(name, images, most):
+            return some(images, most, generator(seed, name))
+
         forget, retain, test = self.split.forget, self.split.retain, self.split.test
         # that of the split leaves a forgotten class out
         self.every_class = task.data.test.to(task.device)
@@ -208,7 +211,10 @@ class Scene:
         middle number of pictures.
         """
         small = quantised(model, bits=bits)
-        hit = lambda images: accuracy(predict_logits(small, images), images.labels)
+
+        def hit(images):
+            return accuracy(predict_logits(small, images), images.labels)
+
         lesson = sorted(self.plan.counts)[len(self.plan.counts) // 2]
         return {
             "ua": 100 - hit(self.split.forget),

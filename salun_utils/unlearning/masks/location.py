@@ -1,4 +1,4 @@
-"""By where a weight lies: the last layers only, or the highest gradients of each layer for itself."""
+"""By where a weight lies: the last layers only, or the highest gradients within each layer."""
 
 from __future__ import annotations
 

@@ -48,8 +48,7 @@ def network(arch, width=0.25):
     return create(arch, num_classes=10, channels=1, image_size=28, width=width)
 
 
-# -- anatomy
-# ----------------------------------------------------------------------------------------------------------------------
+# -- anatomy ---------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("arch", NAMES)
@@ -218,8 +217,7 @@ def test_a_bias_of_keys_and_one_that_the_normalisation_removes_are_idle():
         )
 
 
-# -- the study
-# --------------------------------------------------------------------------------------------------------------------
+# -- the study -------------------------------------------------------------------------
 
 
 def made_up(gaps):
@@ -405,8 +403,7 @@ def test_records_become_rows(swept):
     assert max(map(len, text.splitlines())) <= 78
 
 
-# -- recorded masks
-# ---------------------------------------------------------------------------------------------------------------
+# -- recorded masks --------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -467,8 +464,7 @@ def test_a_record_of_masks_holds_what_the_masks_are(tmp_path, monkeypatch):
     )
 
 
-# -- grids and pictures
-# -----------------------------------------------------------------------------------------------------------
+# -- grids and pictures ----------------------------------------------------------------
 
 
 def test_the_grid_treats_all_methods_of_a_network_alike():

@@ -101,7 +101,10 @@ def test_intervals_over_groups_are_wider_where_a_groups_scores_go_together():
     groups = np.repeat(np.arange(10), 100)
     # what members gain differs from model to model
     scores = rng.normal(size=1000) + np.repeat(rng.normal(size=10), 100) * member
-    width = lambda a: a.auc_interval.high - a.auc_interval.low
+
+    def width(a):
+        return a.auc_interval.high - a.auc_interval.low
+
     assert width(audit(scores, member, groups=groups)) > 1.5 * width(audit(scores, member))
     both = np.stack([groups, np.tile(np.arange(100), 10) // 2], axis=1)
     assert width(audit(scores, member, groups=both)) > 0.9 * width(

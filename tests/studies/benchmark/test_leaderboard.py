@@ -1,4 +1,4 @@
-"""The leaderboard: places by hand, rows by configuration, and HTML that says the same as the text."""
+"""The leaderboard: places by hand, rows by configuration, HTML that says what the text says."""
 
 from __future__ import annotations
 

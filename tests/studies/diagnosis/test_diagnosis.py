@@ -22,7 +22,10 @@ SPEC = dict(train_images=2000, forget_class=3)
 @pytest.fixture(scope="module")
 def tasks(tmp_path_factory):
     cache = su.runs.Cache(tmp_path_factory.mktemp("diagnosis"))
-    of = lambda **given: su.runs.prepare(su.runs.RunSpec(**SPEC, **given), cache=cache)
+
+    def of(**given):
+        return su.runs.prepare(su.runs.RunSpec(**SPEC, **given), cache=cache)
+
     overfitted = of(scenario="random", forget_fraction=0.5, seed=0, train_epochs=40)
     return {"class": [of(scenario="class", seed=s) for s in (0, 1)], "random": overfitted}
 
@@ -220,7 +223,9 @@ def test_each_finding_gives_its_evidence(tasks):
 
 
 def record(ua, ra=98.0, ta=88.0, *, seed=0, reference_ua=12.0, original_ua=3.0, **spec):
-    scores = lambda u, r, t: {"ua": u, "ra": r, "ta": t, "mia": 0.0}
+    def scores(u, r, t):
+        return {"ua": u, "ra": r, "ta": t, "mia": 0.0}
+
     return Record(
         id=f"r{seed}",
         spec={"scenario": "random", "method": "salun", **spec},

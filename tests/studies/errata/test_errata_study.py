@@ -137,8 +137,7 @@ def test_the_picture_says_what_is_largest():
     plt.close(figure)
 
 
-# -- the chapter itself
-# ------------------------------------------------------------------------------------------------------
+# -- the chapter itself ----------------------------------------------------------------
 
 
 @pytest.fixture(scope="module")
@@ -228,9 +227,11 @@ def test_what_is_right_in_the_chapter_is_what_the_library_does(chapter):
 def test_a_fault_differs_from_the_library_in_the_fault_alone(chapter):
     """Undo each fault, and the library's weights come out."""
     split, task = chapter["split"], chapter["task"]
-    same = lambda a, b: all(
-        torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values())
-    )
+
+    def same(a, b):
+        return all(
+            torch.equal(x, y) for x, y in zip(a.state_dict().values(), b.state_dict().values())
+        )
 
     def library_labels(labels, draws):
         return su.unlearning.random_labels(labels, task.data.num_classes, draws)

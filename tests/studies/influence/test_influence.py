@@ -63,7 +63,7 @@ def mlp(seed: int = 0, inputs: int = 6, hidden: int = 5, outputs: int = 3) -> nn
 
 @pytest.fixture(scope="module")
 def network():
-    """A small network at random weights, where its Hessian also curves downwards, and 30 examples."""
+    """A small network at random weights, where its Hessian curves down too, and 30 examples."""
     g = draws(1)
     data = (
         torch.randn(30, 6, generator=g, dtype=torch.float64),
@@ -72,8 +72,7 @@ def network():
     return mlp(), data
 
 
-# -- closed forms
-# -----------------------------------------------------------------------------------------------------------------
+# -- closed forms ----------------------------------------------------------------------
 
 
 def test_ridge_is_minimised_to_its_closed_form(ridge):
@@ -148,8 +147,7 @@ def test_the_regression_is_the_one_that_scikit_learn_finds(regression):
     assert torch.allclose(ours.weight, torch.from_numpy(theirs.coef_), atol=1e-5)
 
 
-# -- against retraining
-# -----------------------------------------------------------------------------------------------------------
+# -- against retraining ----------------------------------------------------------------
 
 
 def test_influence_agrees_with_true_leave_one_out_retraining(regression):
@@ -228,8 +226,7 @@ def test_at_the_minimum_the_pull_of_what_is_forgotten_balances_that_of_the_rest(
     assert (parts[0] + parts[1] + 600 * L2 * influence.theta).abs().max() < 600 * 1e-7
 
 
-# -- curvature and solvers
-# --------------------------------------------------------------------------------------------------------
+# -- curvature and solvers -------------------------------------------------------------
 
 
 def test_products_are_columns_of_the_matrix_and_differences_of_the_gradient(network):
@@ -392,8 +389,7 @@ def test_bad_input_is_refused_in_one_line(network, call, said):
         call(copy.deepcopy(model), data)
 
 
-# -- gradient, influence and truth side by side
-# -----------------------------------------------------------------------------------
+# -- gradient, influence and truth side by side ----------------------------------------
 
 
 def test_influence_tells_the_weights_that_retraining_moves_better_than_the_gradient(regression):

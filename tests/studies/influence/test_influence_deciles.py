@@ -44,8 +44,7 @@ def same(a: nn.Module, b: nn.Module) -> bool:
     )
 
 
-# -- the partition
-# ----------------------------------------------------------------------------------------------------------------
+# -- the partition ---------------------------------------------------------------------
 
 
 @settings(deadline=None, max_examples=60)
@@ -109,8 +108,7 @@ def test_parts_that_are_not_there_are_refused(call):
         partition({"a": torch.tensor([1.0, -1.0])})
 
 
-# -- changing a part
-# --------------------------------------------------------------------------------------------------------------
+# -- changing a part -------------------------------------------------------------------
 
 
 def test_one_part_changes_and_all_comes_back_bit_for_bit(tiny_model, digits_split):
@@ -155,7 +153,10 @@ def test_effects_are_those_of_a_copy_with_the_part_changed(tiny_model, digits_sp
             p[parts.part(4)[name]] = 0
     for name, images in judged.items():
         x = images.pixels.float() / 255
-        loss = lambda m: nn.functional.cross_entropy(m.eval()(x), images.labels).item()  # noqa: B023
+
+        def loss(m):
+            return nn.functional.cross_entropy(m.eval()(x), images.labels).item()  # noqa: B023
+
         assert mean_loss(changed, images) == pytest.approx(loss(changed), abs=1e-5)
         assert rows[3][name] == pytest.approx(loss(changed) - loss(before), abs=1e-5)
     gone = torch.cat([p[parts.part(4)[n]] for n, p in weights_of(tiny_model).items()])
@@ -227,12 +228,13 @@ def test_rank_correlation_by_hand():
         rank_correlation([1, 2], [1, 2, 3])
 
 
-# -- drift
-# ------------------------------------------------------------------------------------------------------------------------
+# -- drift -----------------------------------------------------------------------------
 
 
 def test_jaccard_by_hand_and_by_chance():
-    mask = lambda *bits: SaliencyMask.from_bools({"a": torch.tensor(bits, dtype=torch.bool)})
+    def mask(*bits):
+        return SaliencyMask.from_bools({"a": torch.tensor(bits, dtype=torch.bool)})
+
     assert jaccard(mask(1, 1, 0, 0), mask(0, 1, 1, 0)) == pytest.approx(1 / 3)
     assert jaccard(mask(1, 0), mask(1, 0)) == 1
     assert jaccard(mask(1, 0), mask(0, 1)) == 0
@@ -291,10 +293,13 @@ def test_a_mask_taken_once_holds_its_weights_and_one_taken_anew_does_not(tiny_mo
         for r in (False, True)
     )
     mask = SaliencyMask.top(saliency_scores(tiny_model, digits_split.forget), 0.3)
-    moved = lambda m: sum(
-        int(((p != q) & ~mask[n]).sum())
-        for (n, p), q in zip(m.named_parameters(), tiny_model.parameters())
-    )
+
+    def moved(m):
+        return sum(
+            int(((p != q) & ~mask[n]).sum())
+            for (n, p), q in zip(m.named_parameters(), tiny_model.parameters())
+        )
+
     assert moved(once) == 0
     assert moved(anew) > 0
     first = [

@@ -38,8 +38,7 @@ def measured(noise: float, seed: int = 0, bias: float = 0.0) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-# -- laws
-# -------------------------------------------------------------------------------------------------------------------------
+# -- laws ------------------------------------------------------------------------------
 
 
 def test_a_power_law_is_recovered_exactly_from_exact_data():
@@ -76,7 +75,10 @@ def test_what_rows_have_in_common_widens_the_interval_only_where_they_are_resamp
         scale.power_law(table, "seconds", ["multiply_adds", "pictures"], groups=g, resamples=400)
         for g in (None, "network")
     )
-    width = lambda law: law.interval("multiply_adds").high - law.interval("multiply_adds").low
+
+    def width(law):
+        return law.interval("multiply_adds").high - law.interval("multiply_adds").low
+
     assert width(together) > 1.3 * width(apart)
     assert (apart.groups, together.groups) == (36, 12) and apart.coefficients == pytest.approx(
         together.coefficients
@@ -128,8 +130,7 @@ def test_data_that_no_law_can_be_drawn_through_are_refused():
         )
 
 
-# -- the border of a map
-# ----------------------------------------------------------------------------------------------------------
+# -- the border of a map ---------------------------------------------------------------
 
 
 def test_a_crossing_lies_where_the_logarithm_says():
@@ -200,8 +201,7 @@ def test_a_map_with_a_hole_is_refused_and_a_diverged_cell_is_empty():
     assert cells.loc[5, 0.1] == pytest.approx(math.log10(5))
 
 
-# -- costs
-# ------------------------------------------------------------------------------------------------------------------------
+# -- costs -----------------------------------------------------------------------------
 
 
 def test_multiplications_are_counted_as_by_hand(digits):

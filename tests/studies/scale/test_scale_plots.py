@@ -163,8 +163,7 @@ def test_the_command_writes_such_a_record():
     assert sum(p.numel() for p in command.unet().parameters()) == 859_520_964
 
 
-# -- pictures
-# ---------------------------------------------------------------------------------------------------------------------
+# -- pictures --------------------------------------------------------------------------
 
 
 def test_a_map_shows_its_cells_its_border_and_its_best():

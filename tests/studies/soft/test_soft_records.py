@@ -173,8 +173,7 @@ def test_the_grid_uses_the_values_that_tuning_chose():
             assert sum(s.method == method and s.params == want for s in mine) == 8, method
 
 
-# -- pictures
-# ---------------------------------------------------------------------------------------------------------------------
+# -- pictures --------------------------------------------------------------------------
 
 
 def heights(axis) -> list[float]:

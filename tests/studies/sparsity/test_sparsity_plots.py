@@ -1,4 +1,4 @@
-"""The pictures of thresholds and densities show the figures they are given, and say them in words."""
+"""Pictures of thresholds and densities show the figures they are given, and say them in words."""
 
 from __future__ import annotations
 

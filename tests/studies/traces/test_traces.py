@@ -47,8 +47,7 @@ def record(request, tmp_path_factory) -> Record:
     return study.run(plan, prepare(spec, cache=Cache(tmp_path_factory.mktemp("cache"))))
 
 
-# -- inside
-# ---------------------------------------------------------------------------------------------------------------------
+# -- inside ----------------------------------------------------------------------------
 
 
 def test_the_last_layer_is_what_the_classifier_reads(tiny_model, digits_split):
@@ -105,8 +104,7 @@ def test_probes_find_a_class_that_the_network_knows_and_no_members_where_there_a
     assert half.tolist() == [True, False, True, True, False]
 
 
-# -- relearning
-# -----------------------------------------------------------------------------------------------------------------
+# -- relearning ------------------------------------------------------------------------
 
 
 def test_relearning_leaves_the_model_and_the_running_statistics(
@@ -150,8 +148,7 @@ def test_steps_ascend(steps, tiny_model, digits_split):
         relearn(tiny_model, digits_split.forget, {}, steps=steps, lr=0.1)
 
 
-# -- rounding
-# -------------------------------------------------------------------------------------------------------------------
+# -- rounding --------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("bits", [2, 4, 8])
@@ -189,8 +186,7 @@ def test_a_channel_of_zeros_stays_zero(tiny_model):
     assert (quantised(tiny_model).fc.weight[0] == 0).all()
 
 
-# -- the study
-# ------------------------------------------------------------------------------------------------------------------
+# -- the study -------------------------------------------------------------------------
 
 
 def test_a_record_holds_every_network_beside_retrain(record):
@@ -245,7 +241,10 @@ def test_a_plan_is_checked_before_anything_is_computed(changes, message):
 
 def test_its_records_are_known_by_the_code_of_every_method():
     template = ROOT / "notebooks" / "00_traces.ipynb"
-    digest = lambda *names: code_of(
-        template, {"methods": json.dumps({name: {} for name in names})}
-    )["fingerprint"]
+
+    def digest(*names):
+        return code_of(template, {"methods": json.dumps({name: {} for name in names})})[
+            "fingerprint"
+        ]
+
     assert digest("rl") != digest("rl", "scrub") == digest("scrub", "rl")
