@@ -112,8 +112,7 @@ class DDPM(nn.Module):
 
     Parameters
     ----------
-    config : the network's description; `ddpm_training.PRESETS` holds ready
-        ones.
+    config : the network's description; `ddpm_training.PRESETS` holds ready ones.
     seed : draws the initial weights.
     """
 

@@ -1,6 +1,6 @@
 """Selective Amnesia (Heng and Soh, NeurIPS 2023): the class's label is taught to give uniform
-noise; the original's own samples of the other classes are replayed, and each weight is tied to its old
-value in proportion to its Fisher information.
+noise; the original's own samples of the other classes are replayed, and each weight is tied to its
+old value in proportion to its Fisher information.
 """
 
 from __future__ import annotations
