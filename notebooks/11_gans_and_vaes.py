@@ -87,7 +87,7 @@ import torch
 
 import salun_utils as su
 from salun_utils.generation import figures, shipped
-from salun_utils.generation.erasers.gan_vae import adversarial_loss, saliency
+from salun_utils.generation.erasers.gan_vae.losses import adversarial_loss, saliency
 from salun_utils.generation.trials import recorded
 from salun_utils.generation.trials import run as experiment
 from salun_utils.generation.trials.trial import Trial

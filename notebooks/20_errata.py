@@ -542,12 +542,13 @@ compare("11", right=lambda: (salun(), {"same_weights": common_share(mask())}), f
 # %% tags=["part-generators"]
 from salun_utils import generation
 from salun_utils.generation.erasers import common as erasing
-from salun_utils.generation.erasers import ddpm as unlearn_ddpm
+from salun_utils.generation.erasers.ddpm import salun as ddpm_salun
 from salun_utils.generation.erasers.pipeline import encoded as encoding
 from salun_utils.generation.erasers.pipeline import run  # noqa: F401 - what is named here is part of the record's code
 from salun_utils.generation.erasers.pipeline import salun as steering
 from salun_utils.generation.erasers.pipeline.loop import Job as ErasingJob
 from salun_utils.generation.erasers.pipeline.loop import train
+from salun_utils.generation.erasers.run import Job as PictureJob
 from salun_utils.generation.measures import recognition as picture_scores
 from salun_utils.generation.models.ddpm_training import denoising_loss
 from salun_utils.generation.trials import run as experiment
@@ -689,12 +690,13 @@ def forget_and_retain():
 def moving_target():
     model = copy.deepcopy(scene(DDPM).model).requires_grad_(True)
     options = erasing.settings("salun", "ddpm", trial(DDPM).settings)
-    options["mask"] = SaliencyMask.top(unlearn_ddpm.saliency(model, forget_and_retain()[0], seed=seed), keep)
+    options["mask"] = SaliencyMask.top(ddpm_salun.saliency(model, forget_and_retain()[0], seed=seed), keep)
     for module in model.modules():
         if isinstance(module, nn.Dropout):
             module.p = 0.1
     model.train()  # should be eval()
-    unlearn_ddpm._salun(model, model, *forget_and_retain(), forgotten(DDPM), seed, **options)  # the first should be the frozen original
+    job = PictureJob(model, model, forgotten(DDPM), seed, scene(DDPM).data)  # the first should be the frozen original
+    ddpm_salun.salun(job, **options)
     return model.eval()
 
 
@@ -720,7 +722,7 @@ def clipped_saliency():
 
 
 def with_saliency(made):
-    right = SaliencyMask.top(unlearn_ddpm.saliency(scene(DDPM).model, forget_and_retain()[0], seed=seed), keep)
+    right = SaliencyMask.top(ddpm_salun.saliency(scene(DDPM).model, forget_and_retain()[0], seed=seed), keep)
     mask = SaliencyMask.top(made, keep) if made else right
     same = 100 * sum(int((mask[n] & right[n]).sum()) for n in mask) / right.kept
     options = trial(DDPM).settings | {"mask": mask}

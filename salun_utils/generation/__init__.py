@@ -12,9 +12,7 @@ from pathlib import Path
 
 from ..errors import InputError, unknown
 from . import shipped
-from .erasers import table as _picture_erasers  # noqa: F401  (fills ERASERS)
-from .erasers.pipeline import table as _pipeline_erasers  # noqa: F401  (fills ERASERS)
-from .erasers.registry import ERASERS, Eraser
+from .erasers import ERASERS, Eraser
 
 # kind of a saved model (the "kind" of its config.json or card) -> "module:function" that loads its
 # folder

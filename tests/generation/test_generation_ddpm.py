@@ -14,7 +14,8 @@ from salun_utils import generation
 from salun_utils.data.images import Images
 from salun_utils.errors import InputError
 from salun_utils.generation.erasers.common import draw, substitutes
-from salun_utils.generation.erasers.ddpm import fisher_information, saliency
+from salun_utils.generation.erasers.ddpm.salun import saliency
+from salun_utils.generation.erasers.ddpm.selective_amnesia import fisher_information
 from salun_utils.generation.models.ddpm import DDPM, DDPMConfig
 from salun_utils.generation.models.ddpm_training import PRESETS, TrainConfig, denoising_loss, train
 from salun_utils.masking import hold
@@ -313,13 +314,13 @@ def test_a_given_mask_is_used(model, images):
 
 
 def test_retrain_never_sees_the_class(images, monkeypatch):
-    from salun_utils.generation.erasers import ddpm as unlearn_ddpm
+    from salun_utils.generation.erasers.ddpm import retrain
     from salun_utils.generation.models import ddpm_training
 
     seen = []
     real = ddpm_training.train
     monkeypatch.setattr(
-        unlearn_ddpm,
+        retrain,
         "train",
         lambda model, data, *a, **k: (seen.append(data.labels), real(model, data, *a, **k))[1],
     )

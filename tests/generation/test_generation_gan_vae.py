@@ -11,7 +11,7 @@ import torch
 from salun_utils import generation
 from salun_utils.data.images import Images
 from salun_utils.errors import InputError
-from salun_utils.generation.erasers.gan_vae import adversarial_loss, saliency
+from salun_utils.generation.erasers.gan_vae.losses import adversarial_loss, saliency
 from salun_utils.generation.models.gan import GAN, GANConfig, GANTraining, train_gan
 from salun_utils.generation.models.vae import VAE, Prior, VAEConfig, VAETraining, train_vae
 from salun_utils.seeds import generator

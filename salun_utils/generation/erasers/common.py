@@ -20,6 +20,9 @@ from ...seeds import generator
 from ..files import class_label
 from .registry import ERASERS
 
+# `keep` is an ablation, not tuned
+SPACE = {"lr": (1e-5, 1e-3), "alpha": (0.1, 10.0), "steps": [20, 40, 60, 90]}
+"""What is searched in tuning the erasers of class-conditional generators."""
 MASKS = ("saliency", "random", "inverted", "magnitude", "none")
 
 

@@ -1,16 +1,14 @@
-"""Which erasers there are and on what they work. A plain table: nothing heavy is imported until one
-runs.
-"""
+"""What an eraser is, and the registry that holds them all. Nothing heavy is imported here."""
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
 
+from ...errors import InputError
 from ...saliency import SaliencyMask
 
 
@@ -21,27 +19,28 @@ class Eraser:
     Attributes
     ----------
     summary, paper : what it does in one line, and where it comes from.
-    modules : kind of generator (``"ddpm"``, ``"pipeline"``, ``"gan"``, ``"vae"``) -> module with an
-        ``erase(name, model, *, concept, seed, **params)``.
-    defaults : kind -> parameter -> value. search : parameter -> (low, high) on a log scale, or a
-        list of choices.
+    steps : kind of generator (``"ddpm"``, ``"pipeline"``, ``"gan"``, ``"vae"``) -> the decorated
+        function: it takes the job of that kind and its settings, changes the job's model, and
+        returns (mask or None, losses).
+    defaults : kind -> parameter -> value; a small pipeline has its own under ``"mini-sd"``.
+    search : parameter -> (low, high) on a log scale, or a list of choices.
     """
 
     name: str
     summary: str
     paper: str
-    modules: Mapping[str, str]
+    steps: Mapping[str, Callable[..., Any]]
     defaults: Mapping[str, Mapping[str, Any]]
     search: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def kinds(self) -> tuple[str, ...]:
         """The kinds of generator it works on."""
-        return tuple(self.modules)
+        return tuple(self.steps)
 
     def run(self, kind: str) -> Callable[..., Erased]:
-        """The function that erases on this kind of generator."""
-        return importlib.import_module(f".{self.modules[kind]}", __package__).erase
+        """The function ``(name, model, *, concept, seed, **settings)`` that erases on this kind."""
+        return BY_KIND[kind]
 
 
 @dataclass(frozen=True)
@@ -62,22 +61,52 @@ class Erased:
 ERASERS: dict[str, Eraser] = {}
 """name -> `Eraser`."""
 
+BY_KIND: dict[str, Callable[..., Erased]] = {}
+"""kind of generator -> what copies it, hands the copy to an eraser and times it."""
 
-def register(eraser: Eraser) -> Eraser:
-    """Add an eraser to `ERASERS`; one that is there already for other kinds of generator learns the
-    new kinds.
+
+def eraser(
+    name: str,
+    *,
+    kinds: tuple[str, ...],
+    summary: str,
+    paper: str,
+    defaults: Mapping[str, Mapping[str, Any]],
+    search: Mapping[str, Any] | None = None,
+):
+    """Register the decorated function ``f(job, *, setting, …) -> (mask, losses)`` under `name`.
+
+    A name that is there already for other kinds of generator learns the new ones.
     """
-    known = ERASERS.get(eraser.name)
-    if known is not None:
-        merged = [
-            {**getattr(known, part), **getattr(eraser, part)}
-            for part in ("modules", "defaults", "search")
-        ]
-        eraser = Eraser(eraser.name, known.summary, known.paper, *merged)
-    ERASERS[eraser.name] = eraser
-    return eraser
+    if missing := [kind for kind in kinds if kind not in defaults]:
+        raise InputError(f"the eraser {name} has no defaults for {', '.join(missing)}")
+
+    def register(step: Callable[..., Any]) -> Callable[..., Any]:
+        own = Eraser(name, summary, paper, dict.fromkeys(kinds, step), defaults, search or {})
+        ERASERS[name] = merged(ERASERS[name], own) if name in ERASERS else own
+        return step
+
+    return register
+
+
+def merged(known: Eraser, more: Eraser) -> Eraser:
+    """One eraser that works on the kinds of both."""
+    parts = [
+        {**getattr(known, part), **getattr(more, part)} for part in ("steps", "defaults", "search")
+    ]
+    return Eraser(known.name, known.summary, known.paper, *parts)
+
+
+def erases(*kinds: str):
+    """Register the decorated function as what runs the erasers of these kinds of generator."""
+
+    def register(erase: Callable[..., Erased]) -> Callable[..., Erased]:
+        BY_KIND.update(dict.fromkeys(kinds, erase))
+        return erase
+
+    return register
 
 
 def weights_of(model: Any) -> nn.Module:
-    """The module whose weights an eraser changes: the U-Net of a pipeline, else the model."""
+    """The module whose weights an eraser changes: a pipeline's U-Net, else the model itself."""
     return model.unet if hasattr(model, "text_encoder") else model

@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
-from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler, UNet2DModel
-from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor, nn
 
 from ...errors import InputError, unknown
@@ -29,6 +28,9 @@ from ..files import (
     save_model,
     seeded_weights,
 )
+
+if TYPE_CHECKING:
+    from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, UNet2DModel
 
 SCHEDULERS = ("dpm", "ddim")
 
@@ -77,6 +79,9 @@ def build_unet(config: DDPMConfig) -> UNet2DModel:
     The plain attention processor is set because the fused backward pass with small heads is slower
     on CPUs.
     """
+    from diffusers import UNet2DModel
+    from diffusers.models.attention_processor import AttnProcessor
+
     levels = range(len(config.widths))
     channels = config.image[0] * config.unshuffle**2
     unet = UNet2DModel(
@@ -107,14 +112,15 @@ class DDPM(nn.Module):
 
     Parameters
     ----------
-    config : the network's description; ready ones are in
-        `salun_utils.generation.models.ddpm_training.PRESETS`.
+    config : the network's description; `ddpm_training.PRESETS` holds ready ones.
     seed : draws the initial weights.
     """
 
     kind = "ddpm"
 
     def __init__(self, config: DDPMConfig, *, seed: int = 0):
+        from diffusers import DDPMScheduler
+
         super().__init__()
         self.config = config
         with seeded_weights(seed):
@@ -246,6 +252,8 @@ class DDPM(nn.Module):
         """A fresh sampler. Clipping the predicted picture is off: together with guidance it bloats
         objects.
         """
+        from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
+
         settings = self._schedule_settings()
         if name == "ddim":
             return DDIMScheduler(

@@ -18,9 +18,8 @@ import pandas as pd
 from ...errors import InputError
 from ...files import sha256
 from .. import JUDGES, kind_named, prompts, shipped
+from ..erasers import ERASERS
 from ..erasers.common import settings
-from ..erasers.pipeline.table import METHODS
-from ..erasers.registry import ERASERS
 from ..files import class_label
 from ..measures.harmful import FORGET, RETAIN, check_threshold
 from ..models.clip import BASE
@@ -32,6 +31,7 @@ from .trial import (
     check_judge,
     check_model,
     classes_known,
+    eraser_file,
     identity,
 )
 
@@ -180,7 +180,7 @@ class HarmfulTrial(ErasureSettings):
         from ...runs.provenance import code_fingerprint
 
         files = [f"generation/{name}" for name in (*SAMPLING["pipeline"], *ERASING["pipeline"])]
-        code = code_fingerprint((*CODE, *files), f"generation/erasers/{METHODS[self.eraser]}.py")
+        code = code_fingerprint((*CODE, *files), eraser_file(self.eraser, "pipeline"))
         judge = identity(JUDGES.get(self.judge, self.judge)) if self.judge else None
         parts = [
             code,

@@ -16,9 +16,8 @@ from ...errors import InputError, unknown
 from ...saliency import check_keep
 from ...seeds import check_seed
 from .. import JUDGES, kind_named, shipped
+from ..erasers import ERASERS
 from ..erasers.common import settings
-from ..erasers.pipeline.table import METHODS as PIPELINE_MODULES
-from ..erasers.registry import ERASERS
 from ..files import class_label
 from ..models import pipelines
 
@@ -44,9 +43,9 @@ SAMPLING = {
     "pipeline": ("models/pipelines.py",),
 }
 ERASING = {
-    "ddpm": ("models/ddpm_training.py", "erasers/ddpm.py"),
-    "gan": ("erasers/gan_vae.py", "checkpoints.py"),
-    "vae": ("erasers/gan_vae.py", "checkpoints.py"),
+    "ddpm": ("models/ddpm_training.py", "erasers/run.py"),
+    "gan": ("erasers/run.py", "erasers/gan_vae/losses.py", "checkpoints.py"),
+    "vae": ("erasers/run.py", "erasers/gan_vae/losses.py", "checkpoints.py"),
     "pipeline": (
         "erasers/pipeline/run.py",
         "erasers/pipeline/loop.py",
@@ -209,9 +208,7 @@ class Trial(ErasureSettings):
 
         kind, defaults = self.kind, ERASERS[self.eraser].defaults
         files = [f"generation/{name}" for name in (*SAMPLING[kind], *ERASING[kind])]
-        own = (
-            [f"generation/erasers/{PIPELINE_MODULES[self.eraser]}.py"] if kind == "pipeline" else []
-        )
+        own = [eraser_file(self.eraser, kind)]
         used = {
             k: v
             for k, v in defaults.items()
@@ -226,6 +223,12 @@ class Trial(ErasureSettings):
         return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[
             :16
         ]
+
+
+def eraser_file(name: str, kind: str) -> str:
+    """The file of an eraser, relative to the package."""
+    module = ERASERS[name].steps[kind].__module__
+    return "/".join(module.split(".")[1:]) + ".py"
 
 
 def mapping(params: str | Mapping[str, Any]) -> Mapping[str, Any]:

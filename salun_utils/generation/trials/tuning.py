@@ -20,7 +20,7 @@ from ...runs.search import chosen, finished, open_study, suggest
 from ...runs.tuning import write_chosen
 from ...training import TrainingDivergedError
 from ...unlearning import Range
-from ..erasers.registry import ERASERS
+from ..erasers import ERASERS
 from ..measures.recognition import recognition
 from ..models import pipelines
 from . import run as experiment

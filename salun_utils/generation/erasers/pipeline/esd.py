@@ -13,10 +13,38 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from ..registry import eraser
 from .loop import Job, train
+from .settings import LR, SMALL, TRAIN, both
+
+_PAPER = TRAIN | {
+    "steps": 1000,
+    "batch_size": 1,
+    "guidance": 1.0,
+    "start_guidance": 3.0,
+    "sample_steps": 50,
+}
+_SMALL = SMALL | {"pictures": 1, "steps": 60, "batch_size": 8, "sample_steps": 10}
+_SPACE = LR | {"guidance": (0.5, 5.0)}
 
 
-def erase(job: Job, **_: object) -> tuple[None, list[float]]:
+@eraser(
+    "esd-u",
+    kinds=("pipeline",),
+    summary="negative guidance on the model's own drawings, all weights but cross-attention",
+    paper="Gandikota et al., ICCV 2023",
+    defaults=both(_PAPER | {"weights": "all-but-cross-attention"}, _SMALL),
+    search=_SPACE,
+)
+@eraser(
+    "esd-x",
+    kinds=("pipeline",),
+    summary="negative guidance on the model's own drawings, cross-attention only",
+    paper="Gandikota et al., ICCV 2023",
+    defaults=both(_PAPER | {"weights": "cross-attention"}, _SMALL | {"lr": 3e-4}),
+    search=_SPACE,
+)
+def esd(job: Job, **_: object) -> tuple[None, list[float]]:
     from diffusers import DDIMScheduler
 
     scheduler = DDIMScheduler.from_config(job.pipe.scheduler.config)

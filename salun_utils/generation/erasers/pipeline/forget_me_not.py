@@ -14,10 +14,20 @@ import torch
 from torch import Tensor, nn
 
 from ....errors import InputError
+from ..registry import eraser
 from .loop import Job, train
+from .settings import LR, SMALL, TRAIN, both
 
 
-def erase(job: Job, **_: object) -> tuple[None, list[float]]:
+@eraser(
+    "forget-me-not",
+    kinds=("pipeline",),
+    summary="drive the attention paid to the concept's words to nothing",
+    paper="Zhang et al., CVPR workshops 2024",
+    defaults=both(TRAIN | {"epochs": 1, "lr": 2e-6, "weights": "full"}, SMALL | {"epochs": 4}),
+    search=LR | {"epochs": [1, 2, 4, 8]},
+)
+def forget_me_not(job: Job, **_: object) -> tuple[None, list[float]]:
     prompt = job.study.prompts[job.study.concept]
     places = concept_tokens(job.pipe.tokenizer, prompt, job.study.classes[job.study.concept])
     with recorded_attention(job.unet) as maps:

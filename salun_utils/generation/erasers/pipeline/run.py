@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
 import time
@@ -10,15 +9,14 @@ from pathlib import Path
 
 from ....data.images import Dataset
 from ....files import atomic
-from ....saliency import SaliencyMask
 from ...models import pipelines
-from ..common import settings
-from ..registry import Erased
+from ..common import settings, used
+from ..registry import ERASERS, Erased, erases
 from .encoded import prepare
 from .loop import Job
-from .table import METHODS
 
 
+@erases("pipeline")
 def erase(
     name: str,
     pipe,
@@ -50,21 +48,15 @@ def erase(
     about_data = {k: options[k] for k in ("pictures", "template", "substitute")}
     study = prepare(pipe, concept, data=data, seed=seed, **about_data)
     job = Job.start(pipe, study, seed=seed, **options)
-    method = importlib.import_module(f".{METHODS[name]}", __package__)
-    mask, losses = method.erase(job, **{k: v for k, v in options.items() if k not in about_data})
+    own = {k: v for k, v in options.items() if k not in about_data}
+    mask, losses = ERASERS[name].steps["pipeline"](job, **own)
     seconds = time.perf_counter() - started
     job.unet.requires_grad_(True)
     components = pipe.components | {"unet": job.unet}
     model = type(pipe)(**components, requires_safety_checker=False)
     model.set_progress_bar_config(**getattr(pipe, "_progress_bar_config", {"disable": True}))
-    used = {k: v for k, v in options.items() if not isinstance(v, SaliencyMask)}
-    return Erased(
-        model,
-        seconds,
-        mask,
-        {"method": name, "concept": study.classes[study.concept], "seed": seed, **used},
-        tuple(losses),
-    )
+    described = used(name, study.classes[study.concept], seed, options)
+    return Erased(model, seconds, mask, described, tuple(losses))
 
 
 def save(erased: Erased, folder: str | os.PathLike) -> Path:

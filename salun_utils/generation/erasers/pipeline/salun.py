@@ -1,10 +1,10 @@
-"""SalUn on a text-to-image pipeline (Fan et al., ICLR 2024): steer the concept to another class, by
-its most salient weights only.
+"""SalUn on a text-to-image pipeline (Fan et al., ICLR 2024): steer the concept to another class,
+changing the most salient weights only.
 
     min  E || e_u(x_t | c) - e_o(x_t | c') ||^2  +  alpha * l_MSE(retained pictures)
 
 x_t comes from pictures of the concept, e_o is the frozen original, so the target is a constant; c'
-is another class. Without a mask this is the paper's random labelling (`rl`).
+is another class.
 """
 
 from __future__ import annotations
@@ -16,11 +16,21 @@ from torch.nn.functional import mse_loss
 from ....saliency import SaliencyMask, saliency_scores
 from ....seeds import generator
 from ..common import choose_mask
+from ..registry import eraser
 from .loop import WEIGHTS, Job, train
+from .settings import LR, SMALL, STEER, both
 
 
-def erase(
-    job: Job, *, mask: str | SaliencyMask = "saliency", keep: float = 0.5, **_: object
+@eraser(
+    "salun",
+    kinds=("pipeline",),
+    summary="steer the concept to another class, changing only the most salient weights",
+    paper="Fan et al., ICLR 2024",
+    defaults=both(STEER, SMALL | {"epochs": 8, "alpha": 1.0}),
+    search=LR | {"alpha": (0.1, 10.0)},
+)
+def salun(
+    job: Job, *, mask: str | SaliencyMask, keep: float, **_: object
 ) -> tuple[SaliencyMask | None, list[float]]:
     chosen = WEIGHTS[job.options["weights"]]
     named = {n: p for n, p in job.unet.named_parameters() if chosen(n)}

@@ -13,12 +13,22 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..registry import eraser
 from .loop import WEIGHTS, Job
+from .settings import DATA, both
 
 
+@eraser(
+    "uce",
+    kinds=("pipeline",),
+    summary="closed form that maps the concept's text to a substitute's",
+    paper="Gandikota et al., WACV 2024",
+    defaults=both(DATA | {"erase_scale": 1.0, "keep_scale": 1.0, "ridge": 0.5}, {"pictures": 1}),
+    search={"erase_scale": (0.1, 100.0), "keep_scale": (0.01, 10.0), "ridge": (0.001, 10.0)},
+)
 @torch.no_grad()
-def erase(
-    job: Job, *, erase_scale: float = 1.0, keep_scale: float = 1.0, ridge: float = 0.5, **_: object
+def uce(
+    job: Job, *, erase_scale: float, keep_scale: float, ridge: float, **_: object
 ) -> tuple[None, list[float]]:
     study = job.study
     concept = study.embeddings[study.concept].double()

@@ -13,11 +13,24 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from ..registry import eraser
 from .loop import Job, train
 from .salun import denoising
+from .settings import LR, SMALL, TRAIN, both
 
 
-def erase(job: Job, **_: object) -> tuple[None, list[float]]:
+@eraser(
+    "concept-ablation",
+    kinds=("pipeline",),
+    summary="make the concept's prompt act as an anchor's on the anchor's pictures",
+    paper="Kumari et al., ICCV 2023",
+    defaults=both(
+        TRAIN | {"epochs": 2, "alpha": 1.0, "lr": 2e-6, "weights": "cross-attention-kv"},
+        SMALL | {"epochs": 8, "lr": 3e-4},
+    ),
+    search=LR | {"alpha": (0.1, 10.0)},
+)
+def concept_ablation(job: Job, **_: object) -> tuple[None, list[float]]:
     return None, train(job, loss)
 
 

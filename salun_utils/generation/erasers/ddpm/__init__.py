@@ -1,0 +1,1 @@
+"""Erasers of a class-conditional diffusion model: one method, one file."""

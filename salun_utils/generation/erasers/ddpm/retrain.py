@@ -1,0 +1,35 @@
+"""A DDPM that never saw the class: the reference."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ....errors import InputError
+from ...models.ddpm import DDPM
+from ...models.ddpm_training import preset, train
+from ..registry import eraser
+from ..run import Job
+
+
+@eraser(
+    "retrain",
+    kinds=("ddpm",),
+    summary="train a fresh network on the other classes only: the reference",
+    paper="the definition of exact unlearning",
+    defaults={"ddpm": {"steps": None}},
+)
+def retrain(job: Job, *, steps: int | None):
+    """Trained with the original's own recipe (`steps` None) or for fewer steps."""
+    config = job.original.config
+    try:
+        _, recipe = preset(config.name)
+    except InputError as error:
+        raise InputError(
+            f"no training recipe is known for {config.name}: train a DDPM on the other classes"
+            " yourself"
+        ) from error
+    fresh = DDPM(config, seed=job.seed).to(job.original.device)
+    recipe = replace(recipe, steps=steps or recipe.steps)
+    trained, info = train(fresh, job.retain, recipe, seed=job.seed)
+    job.model = trained.requires_grad_(True)
+    return None, {"retain": tuple(loss for _, loss in info["losses"])}

@@ -1,0 +1,21 @@
+"""Random labelling on a DDPM: SalUn's loss, and any weight may change."""
+
+from __future__ import annotations
+
+from ..common import SPACE
+from ..registry import eraser
+from ..run import Job
+from .salun import salun
+from .settings import STEER
+
+
+@eraser(
+    "rl",
+    kinds=("ddpm",),
+    summary="steer the concept to another class, changing any weight",
+    paper="Fan et al., ICLR 2024 (random labelling)",
+    defaults={"ddpm": STEER | {"mask": "none", "keep": 1.0}},
+    search=SPACE,
+)
+def rl(job: Job, **options):
+    return salun(job, **options)

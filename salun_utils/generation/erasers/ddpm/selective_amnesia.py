@@ -1,0 +1,102 @@
+"""Selective Amnesia (Heng and Soh, NeurIPS 2023): the class's label is taught to give uniform
+noise; the original's own samples of the other classes are replayed, and each weight is tied to its
+old value in proportion to its Fisher information.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from ....data.images import Images
+from ....seeds import derive
+from ...models.ddpm import DDPM
+from ...models.ddpm_training import best_precision, denoising_loss
+from ..common import SPACE, descend, draw, stream
+from ..registry import eraser
+from ..run import Job
+
+
+@eraser(
+    "selective-amnesia",
+    kinds=("ddpm",),
+    summary="teach the class to give noise, each weight tied to its value by its Fisher"
+    " information",
+    paper="Heng and Soh, NeurIPS 2023",
+    defaults={
+        "ddpm": {
+            "steps": 60,
+            "lr": 1e-4,
+            "batch": 48,
+            "clip": 1.0,
+            "fisher_weight": 10.0,
+            "fisher_samples": 100,
+            "replay": 180,
+            "replay_weight": 1.0,
+        }
+    },
+    search={"lr": SPACE["lr"], "fisher_weight": (0.1, 1000.0), "steps": SPACE["steps"]},
+)
+def selective_amnesia(
+    job: Job,
+    *,
+    steps: int,
+    lr: float,
+    batch: int,
+    clip: float,
+    fisher_weight: float,
+    fisher_samples: int,
+    replay: int,
+    replay_weight: float,
+):
+    model, label, seed = job.model, job.label, job.seed
+    replayed = replay_of(job.original, label, replay, seed)
+    fisher = fisher_information(model, replayed, samples=fisher_samples, seed=seed)
+    anchors = {n: p.detach().clone() for n, p in model.named_parameters()}
+    rng, precision = stream(seed, "noise"), best_precision(model.device)
+    to_retain = draw(replayed, batch, stream(seed, "retain"))
+
+    def loss(x: Tensor, y: Tensor) -> Tensor:
+        return denoising_loss(model, model.encode(x), y, rng=rng, precision=precision)
+
+    def losses(_step: int) -> dict[str, tuple[float, Tensor]]:
+        x, y = next(to_retain)
+        surrogate = torch.rand(x.shape, generator=rng).to(x.device)
+        tie = sum(
+            (fisher[n] * (p - anchors[n]).square()).sum() for n, p in model.named_parameters()
+        )
+        return {
+            "forget": (1.0, loss(surrogate, torch.full_like(y, label))),
+            "retain": (replay_weight, loss(x, y)),
+            "fisher": (fisher_weight, tie),
+        }
+
+    return None, descend(model, losses, steps=steps, lr=lr, clip=clip)
+
+
+def replay_of(original: DDPM, label: int, count: int, seed: int) -> Images:
+    """What the original draws of the other classes in turn, `count` pictures."""
+    others = torch.tensor([c for c in range(len(original.classes)) if c != label])
+    labels = others[torch.arange(count) % len(others)]
+    drawn = original.sample(labels, guidance=0.0, seed=derive(seed, "erasing: replay"))
+    return Images(drawn.to(original.device), labels.to(original.device))
+
+
+def fisher_information(
+    model: DDPM, images: Images, *, samples: int, seed: int = 0
+) -> dict[str, Tensor]:
+    """Diagonal Fisher information: the mean squared gradient of the denoising loss, one picture at
+    a time.
+    """
+    rng = stream(seed, "fisher")
+    total = {n: torch.zeros_like(p) for n, p in model.named_parameters()}
+    seen = draw(images, 1, stream(seed, "fisher pictures"))
+    for _ in range(samples):
+        x, y = next(seen)
+        model.zero_grad(set_to_none=True)
+        denoising_loss(model, model.encode(x), y, rng=rng).backward()
+        for n, p in model.named_parameters():
+            if p.grad is not None:
+                total[n].addcmul_(p.grad, p.grad, value=1 / samples)
+    model.zero_grad(set_to_none=True)
+    return total

@@ -1,0 +1,23 @@
+"""Gradient ascent on the class's own training loss in a GAN or a VAE; α > 0 holds the others."""
+
+from __future__ import annotations
+
+from ..common import SPACE
+from ..registry import eraser
+from ..run import Job
+from .losses import own_loss, pull, retaining
+
+_VAE = {"steps": 40, "lr": 8.6e-4, "alpha": 0.0, "batch": 64}
+
+
+@eraser(
+    "ga",
+    kinds=("gan", "vae"),
+    summary="gradient ascent on the class's own training loss",
+    paper="Thudi et al., EuroS&P 2022",
+    defaults={"gan": _VAE | {"steps": 20, "lr": 5.6e-4}, "vae": _VAE},
+    search={k: SPACE[k] for k in ("lr", "steps")},
+)
+def ga(job: Job, *, steps: int, lr: float, alpha: float, batch: int):
+    to_forget, to_retain = own_loss(job, batch), retaining(job, batch)
+    return None, pull(job, (-1.0, to_forget), (alpha, to_retain), steps=steps, lr=lr)

@@ -1,0 +1,21 @@
+"""Random labelling on a GAN or a VAE: SalUn's loss, and any weight may change."""
+
+from __future__ import annotations
+
+from ..common import SPACE
+from ..registry import eraser
+from ..run import Job
+from .salun import salun
+from .settings import STEER
+
+
+@eraser(
+    "rl",
+    kinds=("gan", "vae"),
+    summary="steer the concept to another class, changing any weight",
+    paper="Fan et al., ICLR 2024 (random labelling)",
+    defaults={"gan": STEER | {"steps": 40, "lr": 2.6e-4, "alpha": 0.16}, "vae": STEER},
+    search=SPACE,
+)
+def rl(job: Job, **options):
+    return salun(job, **options)

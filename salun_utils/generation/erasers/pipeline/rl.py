@@ -1,0 +1,20 @@
+"""Random labelling on a text-to-image pipeline: SalUn's loss, and any weight may change."""
+
+from __future__ import annotations
+
+from ..registry import eraser
+from .loop import Job
+from .salun import salun
+from .settings import LR, SMALL, STEER, both
+
+
+@eraser(
+    "rl",
+    kinds=("pipeline",),
+    summary="steer the concept to another class, changing any weight",
+    paper="Fan et al., ICLR 2024 (random labelling)",
+    defaults=both(STEER | {"mask": "none"}, SMALL | {"epochs": 8, "alpha": 1.0}),
+    search=LR | {"alpha": (0.1, 10.0)},
+)
+def rl(job: Job, **options):
+    return salun(job, **options)
