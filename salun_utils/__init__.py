@@ -10,13 +10,25 @@ from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
+from typing import TYPE_CHECKING, Any
 
-from . import data, masking, metrics, models, runs, saliency, training, unlearning
 from .errors import InputError
-from .studies.diagnosis.signatures import Diagnosis, diagnose
 
-# heavy, or needing packages that the rest does without
+if TYPE_CHECKING:
+    from . import data, masking, metrics, models, runs, saliency, training, unlearning
+    from .studies.diagnosis.signatures import Diagnosis, diagnose
+
+# What a name stands for is imported when it is first used: the whole takes PyTorch's seconds.
 _ON_FIRST_USE = {
+    "data": ".data",
+    "masking": ".masking",
+    "metrics": ".metrics",
+    "models": ".models",
+    "runs": ".runs",
+    "saliency": ".saliency",
+    "training": ".training",
+    "unlearning": ".unlearning",
+    "errors": ".errors",
     "audit": ".studies.audit",
     "generation": ".generation",
     "grid": ".runner.grid",
@@ -27,9 +39,11 @@ _ON_FIRST_USE = {
 }
 
 
-def __getattr__(name: str) -> ModuleType:
+def __getattr__(name: str) -> Any:
     if name in _ON_FIRST_USE:
         return import_module(f"{__name__}{_ON_FIRST_USE[name]}")
+    if name in ("Diagnosis", "diagnose"):
+        return getattr(import_module(f"{__name__}.studies.diagnosis.signatures"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
@@ -109,3 +123,7 @@ __all__ = [
     "training",
     "unlearning",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_ON_FIRST_USE, *__all__})

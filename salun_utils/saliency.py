@@ -13,9 +13,9 @@ import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from numbers import Real
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -26,6 +26,9 @@ from .errors import InputError
 from .files import atomic
 from .seeds import generator
 from .threshold import score_bits, size, threshold
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def saliency_scores(
@@ -310,6 +313,8 @@ class SaliencyMask:
             (n, math.prod(s), int(np.unpackbits(self._packed[n]).sum()))
             for n, s in self._shapes.items()
         ]
+        import pandas as pd  # half a second, for this table alone
+
         table = pd.DataFrame(rows, columns=["parameter", "weights", "kept"])
         return table.assign(share=table.kept / table.weights)
 

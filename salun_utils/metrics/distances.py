@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from scipy import linalg
 from torch import Tensor
 
 from ..errors import InputError
@@ -152,6 +151,8 @@ def frechet_from_moments(
     """`frechet_distance` from means (D,) and covariances (D, D), for reference sets whose moments
     are stored.
     """
+    from scipy import linalg
+
     mean_a, mean_b = (
         np.atleast_1d(mean_a).astype(np.float64),
         np.atleast_1d(mean_b).astype(np.float64),
@@ -192,6 +193,8 @@ class Gaussian:
         With centred rows X, tr (Σ_a Σ_b)^½ is the sum of the singular values of X Σ_b^½ / √(N - 1):
         a matrix of N rows, not D.
         """
+        from scipy import linalg
+
         x = _matrix("features", features)
         if x.shape[1] != len(self.mean) or len(x) < 2:
             raise InputError(f"need at least 2 rows of {len(self.mean)} features, not {x.shape}")
@@ -208,6 +211,8 @@ class Gaussian:
 
 def _root(covariance: np.ndarray) -> np.ndarray:
     """Symmetric square root; eigenvalues that rounding made negative count as 0."""
+    from scipy import linalg
+
     values, vectors = linalg.eigh((covariance + covariance.T) / 2)
     return (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
 

@@ -14,7 +14,6 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from scipy import stats
 from torch import Tensor
 
 from ..errors import InputError, unknown
@@ -77,6 +76,8 @@ def likelihood_ratio(
     al., "Inexact Unlearning Needs More Careful Evaluations to Avoid a False Sense of Privacy",
     arXiv 2403.01218 (U-LiRA).
     """
+    from scipy import stats
+
     if variance not in VARIANCES:
         raise unknown("variance", variance, VARIANCES)
     if not floor > 0:

@@ -8,7 +8,6 @@ import math
 from functools import cache
 
 import numpy as np
-from scipy import stats
 
 from ..errors import InputError
 from .significance import Interval
@@ -35,6 +34,8 @@ def power(difference: float, spread: float, n: int, *, alpha: float = 0.05) -> f
 
 @cache
 def _power(effect: float, n: int, alpha: float) -> float:
+    from scipy import stats
+
     edge, shift = stats.t.ppf(1 - alpha / 2, n - 1), effect * math.sqrt(n)
     # the wrong sign: as good as never, and NaN where it is too small to compute
     below = stats.nct.cdf(-edge, n - 1, shift)
@@ -106,6 +107,8 @@ def spread_interval(spread: float, n: int, *, level: float = 0.95) -> Interval:
     """Interval of a standard deviation that was estimated from n normal values, by the chi-squared
     distribution; NaN for n = 1.
     """
+    from scipy import stats
+
     if n < 2:
         return Interval(math.nan, math.nan)
     low, high = stats.chi2.ppf([(1 + level) / 2, (1 - level) / 2], n - 1)

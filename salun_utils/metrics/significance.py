@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
 
 from ..errors import InputError, unknown
 from ..seeds import derive
@@ -129,6 +128,8 @@ def paired_test(
     of each pair were a coin flip. With n pairs its p is a multiple of 2 / 2**n: three pairs can
     never go below 0.25, six are the fewest that reach 0.05.
     """
+    from scipy import stats
+
     a, b = _pairs(a, b)
     differences = a - b
     n, mean = len(differences), float(differences.mean())

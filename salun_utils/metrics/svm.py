@@ -14,7 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import LinAlgError, cho_factor, cho_solve, solve_triangular
 
 from ..errors import unknown
 
@@ -110,6 +109,8 @@ def low_rank(
         When rank `max_rank` does not reach `tol`.
     """
     # the factor transposed: each step writes one contiguous row
+    from scipy.linalg import solve_triangular
+
     rows = np.zeros((min(max_rank, len(x)), len(x)))
     residual = np.ones(len(x))
     pivots: list[int] = []
@@ -139,6 +140,8 @@ def _interior_point(
     ≤ a ≤ costs. At the optimum w = Σ a y z, 0 = Σ a y, a t = 0 and (costs - a) s = 0. Ends when the
     duality gap is below `tol` of the objective.
     """
+    from scipy.linalg import LinAlgError, cho_factor, cho_solve
+
     count, rank = z.shape
     g = np.concatenate([z, np.ones((count, 1))], 1)  # (N, r + 1)
     ridge = np.append(np.ones(rank), 0.0)  # b is not penalised
@@ -161,6 +164,7 @@ def _interior_point(
 
         # solves the linearised conditions for given targets of a·t and rest·s
         def direction(at, rs):
+
             rho = at / a - rs / rest + gap  # noqa: B023 - used within this pass of the loop only
             dv = cho_solve(factor, pull - ridge * v + g.T @ (y * rho / diagonal))  # noqa: B023
             da = (rho - y * (g @ dv)) / diagonal  # noqa: B023
