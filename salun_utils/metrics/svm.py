@@ -164,7 +164,6 @@ def _interior_point(
 
         # solves the linearised conditions for given targets of a·t and rest·s
         def direction(at, rs):
-
             rho = at / a - rs / rest + gap  # noqa: B023 - used within this pass of the loop only
             dv = cho_solve(factor, pull - ridge * v + g.T @ (y * rho / diagonal))  # noqa: B023
             da = (rho - y * (g @ dv)) / diagonal  # noqa: B023
