@@ -26,8 +26,10 @@ from .errors import InputError
 from .files import atomic
 from .seeds import generator
 from .threshold import score_bits, size, threshold
+from .units import numerics
 
 
+@numerics(1, "saliency", uses=('data',))
 def saliency_scores(
     model: nn.Module,
     data: Images | Iterable,
@@ -131,6 +133,7 @@ def __batch_size(batch: object) -> int:
     )
 
 
+@numerics(1, "masks")
 class SaliencyMask:
     """Which weights may change: one bit a weight, named like the parameters of the model.
 

@@ -18,6 +18,7 @@ from ..errors import InputError
 from ..seeds import generator
 from .accuracy import check_logits
 from .svm import fit_rbf_svm
+from ..units import numerics
 
 VARIANTS = ("correctness", "confidence", "entropy", "m_entropy", "prob")
 # stands for a probability of 0 inside a logarithm, as in the code of Song and Mittal
@@ -50,6 +51,7 @@ def modified_entropy(p: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> Ten
     return -terms.sum(1)
 
 
+@numerics(1, "metric/features")
 def membership_features(
     logits: Tensor | np.ndarray, labels: Tensor | np.ndarray
 ) -> dict[str, Tensor]:
@@ -76,6 +78,7 @@ def membership_features(
     }
 
 
+@numerics(1, "metric/membership", uses=('metric/svm',))
 def membership_attack(
     member: Tensor | np.ndarray,
     nonmember: Tensor | np.ndarray,

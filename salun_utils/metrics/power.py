@@ -12,10 +12,12 @@ from scipy import stats
 
 from ..errors import InputError
 from .significance import Interval
+from ..units import numerics
 
 MOST = 10_000  # beyond this many seeds the answer is "no number that anybody will run"
 
 
+@numerics(1, "metric/power")
 def power(difference: float, spread: float, n: int, *, alpha: float = 0.05) -> float:
     """Chance that a two-sided paired t-test on n pairs finds a true mean difference, by the
     noncentral t distribution.

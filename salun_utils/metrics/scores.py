@@ -15,6 +15,7 @@ from ..seeds import generator
 from ..training import TrainingDivergedError
 from .accuracy import accuracy, predict_logits
 from .membership import membership_attack, membership_features
+from ..units import numerics
 
 PROTOCOLS = ("disjoint", "paper")
 
@@ -88,6 +89,7 @@ class Scores(_Frozen):
         )
 
 
+@numerics(1, "metric/scores", uses=('metric/accuracy', 'metric/answers', 'metric/features', 'metric/membership', 'splits'))
 def evaluate(
     model: nn.Module,
     split: ForgetSplit,

@@ -12,6 +12,7 @@ from scipy import stats
 
 from ..errors import InputError, unknown
 from ..seeds import derive
+from ..units import numerics
 
 EXACT_PAIRS = 16  # up to here all 2**n sign patterns are counted
 CHUNK = 2_000_000  # numbers held at once while resampling
@@ -71,6 +72,7 @@ class Verdict:
     test: PairedTest
 
 
+@numerics(1, "metric/interval")
 def bootstrap_interval(
     values: Values,
     *,
@@ -112,6 +114,7 @@ def bootstrap_interval(
     return Interval(float(low), float(high))
 
 
+@numerics(1, "metric/significance")
 def paired_test(
     a: Values, b: Values, *, level: float = 0.95, resamples: int = 10_000, seed: int = 0
 ) -> PairedTest:

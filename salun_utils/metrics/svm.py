@@ -17,6 +17,7 @@ import numpy as np
 from scipy.linalg import LinAlgError, cho_factor, cho_solve, solve_triangular
 
 from ..errors import unknown
+from ..units import numerics
 
 MAX_RANK = 1000  # beyond it the pairwise solver is no slower
 # Error of a kernel entry, for one feature and for several. On 20,000 real confidences and
@@ -46,6 +47,7 @@ class Machine:
         return self.decision(x) >= -TIE
 
 
+@numerics(1, "metric/svm")
 def fit_rbf_svm(
     x: np.ndarray, positive: np.ndarray, *, C: float, gamma: float, solver: str = "auto"
 ) -> Machine:

@@ -6,6 +6,7 @@ from torch import nn
 
 from .job import Job
 from .registry import method
+from ..units import numerics
 
 
 @method(
@@ -15,5 +16,6 @@ from .registry import method
     search={},
     takes_mask=False,
 )
+@numerics(1)
 def original(job: Job) -> nn.Module:
     return job.model

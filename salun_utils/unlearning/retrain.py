@@ -13,6 +13,7 @@ from ..models import create
 from ..seeds import derive
 from .job import Job
 from .registry import method
+from ..units import numerics
 
 PAPER_RECIPE = {"epochs": 182, "lr": 0.1, "schedule": "cosine"}
 
@@ -26,6 +27,7 @@ PAPER_RECIPE = {"epochs": 182, "lr": 0.1, "schedule": "cosine"}
     search={},
     takes_mask=False,
 )
+@numerics(1, uses=("network", "training", "optimizer/sgd"))
 def retrain(
     job: Job, *, epochs: int | None = None, lr: float | None = None, schedule: str | None = None
 ) -> nn.Module:

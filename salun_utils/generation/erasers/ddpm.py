@@ -32,6 +32,7 @@ from .common import (
     used,
 )
 from .registry import Erased
+from ...units import numerics
 
 
 def erase(
@@ -64,6 +65,7 @@ def erase(
     )
 
 
+@numerics(1, "saliency/ddpm", uses=('saliency', 'generator/ddpm/loss'))
 def saliency(
     model: DDPM, forget: Images, *, seed: int = 0, batch_size: int = 100, draws: int = 1
 ) -> dict[str, Tensor]:
@@ -88,6 +90,7 @@ def saliency(
     return saliency_scores(model, batches(), loss=loss)
 
 
+@numerics(1, "eraser/ddpm/salun", uses=('erasing', 'erasing/mask', 'generator/ddpm/loss'))
 def _salun(
     original: DDPM,
     model: DDPM,
@@ -138,6 +141,7 @@ def _salun(
     return model, mask, descend(model, losses, steps=steps, lr=lr, mask=mask, clip=clip)
 
 
+@numerics(1, "eraser/ddpm/ga", uses=('erasing', 'generator/ddpm/loss'))
 def _ascend(
     original: DDPM,
     model: DDPM,
@@ -180,6 +184,7 @@ def _ascend(
     return model, None, descend(model, losses, steps=steps, lr=lr, clip=clip)
 
 
+@numerics(1, "eraser/ddpm/selective-amnesia", uses=('erasing', 'generator/ddpm/loss'))
 def _selective_amnesia(
     original: DDPM,
     model: DDPM,
@@ -260,6 +265,7 @@ def fisher_information(
     return total
 
 
+@numerics(1, "eraser/ddpm/retrain", uses=('generator/ddpm/training',))
 def _retrain(
     original: DDPM,
     model: DDPM,

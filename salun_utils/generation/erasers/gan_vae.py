@@ -36,10 +36,12 @@ from .common import (
     used,
 )
 from .registry import Erased
+from ...units import numerics
 
 Losses = Callable[[int], dict[str, tuple[float, Tensor]]]
 
 
+@numerics(1, "eraser/gan-vae")
 def erase(
     name: str,
     model: GAN | VAE,
@@ -75,6 +77,7 @@ def erase(
     )
 
 
+@numerics(1, "eraser/gan-vae/steer")
 def _erase(
     name: str,
     original,
@@ -113,6 +116,7 @@ def _erase(
     return mask, descend(model, losses, steps=steps, lr=lr, mask=mask, clip=1.0)
 
 
+@numerics(1, "saliency/gan-vae", uses=('saliency',))
 def saliency(
     model: GAN | VAE, label: int, forget: Images | None = None, *, seed: int = 0, count: int = 1000
 ) -> dict[str, Tensor]:
@@ -200,6 +204,7 @@ def _own_loss(
     return lambda: model.loss(*next(batches), rng=rng)
 
 
+@numerics(1, "eraser/gan-vae/retrain")
 def _retrain(model: GAN | VAE, retain: Images, seed: int, *, steps: int | None):
     """A network that never saw the class, trained for `steps` steps, or the original's recipe when
     that is None.

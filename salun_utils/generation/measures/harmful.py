@@ -21,6 +21,7 @@ from ...files import atomic
 from ..models import pipelines
 from ..prompts import Prompt
 from .recognition import check_uint8
+from ...units import numerics
 
 EXPOSED = (  # the detector's classes that the protocol counts
     "FEMALE_BREAST_EXPOSED",
@@ -70,6 +71,7 @@ def draw(
     return torch.stack(pictures)
 
 
+@numerics(1, "trial/drawn", uses=('generator/pipeline',))
 def drawn_by_itself(
     pipe,
     classes: Sequence[str] = (FORGET, RETAIN),
@@ -103,6 +105,7 @@ def check_threshold(threshold: float) -> None:
         )
 
 
+@numerics(1, "metric/exposure")
 class BodyParts:
     """NudeNet, counting body parts at a stated threshold.
 

@@ -21,6 +21,7 @@ from ...errors import InputError
 from ...seeds import generator
 from ..erasers.pipeline.encoded import encode_pictures, shuffled_batches
 from ..models import pipelines
+from ...units import numerics
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Recovered:
     steps: int
 
 
+@numerics(1, "metric/recovery", uses=('judge', 'generator/pipeline'))
 def attack(
     pipe,
     images: Images,

@@ -10,10 +10,12 @@ from torch import Tensor
 
 from ...errors import InputError
 from ..measures.recognition import check_uint8
+from ...units import numerics
 
 BASE = "openai/clip-vit-base-patch16"
 
 
+@numerics(1, "metric/clip")
 class ClipScore:
     """100 x cosine between picture and prompt in the space of a CLIP model (Hessel et al., 2021,
     before their cut at 0).

@@ -14,8 +14,6 @@ from pathlib import Path
 
 import torch
 import torch.nn.functional as F
-from diffusers import DDIMScheduler, DDPMScheduler, DPMSolverMultistepScheduler, UNet2DModel
-from diffusers.models.attention_processor import AttnProcessor
 from torch import Tensor, nn
 
 from ...errors import InputError, unknown
@@ -29,6 +27,7 @@ from ..files import (
     save_model,
     seeded_weights,
 )
+from ...units import numerics
 
 SCHEDULERS = ("dpm", "ddim")
 
@@ -102,6 +101,7 @@ def build_unet(config: DDPMConfig) -> UNet2DModel:
     return unet
 
 
+@numerics(1, "generator/ddpm")
 class DDPM(nn.Module):
     """A conditional diffusion model over uint8 pictures.
 

@@ -25,6 +25,7 @@ from ..files import (
     save_model,
     seeded_weights,
 )
+from ...units import numerics
 
 
 @dataclass(frozen=True)
@@ -109,6 +110,7 @@ class Discriminator(nn.Module):
         return self.real(features).squeeze(1) + (self.embed(labels) * features).sum(1)
 
 
+@numerics(1, "generator/gan")
 class GAN(nn.Module):
     """Generator and discriminator. Only the generator's weights are trainable once it is loaded:
     forgetting changes nothing else.
@@ -174,6 +176,7 @@ class GAN(nn.Module):
         return model.freeze().eval()
 
 
+@numerics(1, "generator/gan/training", uses=('generator/gan', 'data'))
 def train_gan(
     model: GAN, images, config: GANTraining | None = None, *, seed: int = 0, **options: object
 ) -> dict:

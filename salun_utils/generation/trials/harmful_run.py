@@ -27,6 +27,7 @@ from ..prompts import Prompt
 from . import run as experiment
 from .harmful_trial import CODE, HarmfulTrial
 from .trial import SAMPLING, identity
+from ...units import numerics
 
 CHUNK = 100  # pictures that are in memory at a time
 NO_ANSWER = -1  # in the place of a judge's answer
@@ -118,6 +119,7 @@ class Outcome:
     cpu_seconds: float
 
 
+@numerics(1, "trial/harmful")
 def run(trial: HarmfulTrial, scene: Scene | None = None) -> Outcome:
     """Draw the two sets, erase, and look at both lists as the original and as the changed copy draw
     them.

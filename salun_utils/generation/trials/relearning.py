@@ -28,6 +28,7 @@ from ..models import pipelines
 from ..models.ddpm_training import denoising_loss
 from .run import Scene
 from .trial import Trial
+from ...units import numerics
 
 NAME = "relearning"  # what its records are filed under, where others have their eraser
 CODE = ("generation/trials/relearning.py",)
@@ -87,6 +88,7 @@ def ascending(name: str, given: str | Sequence[int], low: int) -> tuple[int, ...
     return tuple(values)
 
 
+@numerics(1, "trial/relearning")
 def run(trial: RelearningTrial, scene: Scene | None = None) -> dict[str, Any]:
     """Erase, then teach a copy of the erased generator from each number of pictures.
 

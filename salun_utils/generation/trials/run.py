@@ -28,6 +28,7 @@ from ..measures.recognition import (
 from ..models import pipelines
 from ..models.judges import Judge
 from .trial import Trial, identity, sampling_fingerprint
+from ...units import numerics
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +83,7 @@ class Outcome:
     cpu_seconds: float
 
 
+@numerics(1, "trial")
 def run(trial: Trial, scene: Scene | None = None) -> Outcome:
     """Erase, draw, judge. What the original draws is cached, so a second trial of the same model
     and concept draws half as much.

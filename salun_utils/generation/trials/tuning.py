@@ -25,6 +25,7 @@ from ..measures.recognition import recognition
 from ..models import pipelines
 from . import run as experiment
 from .trial import Trial, identity
+from ...units import numerics
 
 DIVERGED = 200.0  # as bad as can be: nothing forgotten and nothing kept
 
@@ -120,6 +121,7 @@ def search_space(name: str, defaults: Mapping[str, Any]) -> dict[str, Range | li
     }
 
 
+@numerics(1, "tuning/erasers")
 def damage(trial: Trial, scene: experiment.Scene) -> float:
     """Points by which UA falls short of 100, plus the points that the other classes lose; 0 is
     perfect, 200 the worst.

@@ -15,12 +15,14 @@ from ...saliency import SaliencyMask, saliency_scores
 from ...seeds import generator
 from ..closed_form import draw, fisher_diagonal
 from . import rule
+from ...units import numerics
 
 SAMPLES = 500  # pictures, at most, behind a Fisher estimate: each costs one backward pass
 _READERS = (nn.Linear, nn.Conv2d, nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)
 
 
 @rule("fisher")
+@numerics(1, uses=("masks",))
 def fisher(model: nn.Module, split: ForgetSplit, *, keep: float, seed: int) -> SaliencyMask:
     """The highest diagonal Fisher information on the forget set: the mean of squared gradients,
     where saliency squares the mean.
@@ -32,6 +34,7 @@ def fisher(model: nn.Module, split: ForgetSplit, *, keep: float, seed: int) -> S
 
 
 @rule("gradient-ratio")
+@numerics(1, uses=("saliency", "masks"))
 def gradient_ratio(model: nn.Module, split: ForgetSplit, *, keep: float, seed: int) -> SaliencyMask:
     """The highest quotient of the gradient on the forget set and that on the retain set: pulled at
     by the one and not by the other.
@@ -49,6 +52,7 @@ def gradient_ratio(model: nn.Module, split: ForgetSplit, *, keep: float, seed: i
 
 
 @rule("wanda")
+@numerics(1, uses=("masks",))
 def wanda(model: nn.Module, split: ForgetSplit, *, keep: float, seed: int) -> SaliencyMask:
     """The highest |weight| times the root mean square of what it multiplies on the forget set
     (after Sun et al., Wanda, ICLR 2024).

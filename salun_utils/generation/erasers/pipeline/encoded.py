@@ -14,6 +14,7 @@ from ....data.images import Dataset, Images
 from ....errors import InputError, unknown
 from ....seeds import generator
 from ...models import pipelines
+from ....units import numerics
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,7 @@ class Study:
         return (self.labels == label).nonzero().flatten()
 
 
+@numerics(1, "erasing/pictures", uses=('data',))
 def prepare(
     pipe,
     concept: str | int,

@@ -14,8 +14,10 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from .loop import Job, train
+from ....units import numerics
 
 
+@numerics(1, "eraser/pipeline/esd", uses=('eraser/pipeline', 'erasing/pipeline'))
 def erase(job: Job, **_: object) -> tuple[None, list[float]]:
     from diffusers import DDIMScheduler
 

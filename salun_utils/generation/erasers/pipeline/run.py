@@ -17,8 +17,10 @@ from ..registry import Erased
 from .encoded import prepare
 from .loop import Job
 from .table import METHODS
+from ....units import numerics
 
 
+@numerics(1, "eraser/pipeline", uses=('erasing/pictures',))
 def erase(
     name: str,
     pipe,

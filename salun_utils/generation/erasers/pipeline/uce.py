@@ -14,8 +14,10 @@ import torch
 from torch import Tensor
 
 from .loop import WEIGHTS, Job
+from ....units import numerics
 
 
+@numerics(1, "eraser/pipeline/uce", uses=('eraser/pipeline',))
 @torch.no_grad()
 def erase(
     job: Job, *, erase_scale: float = 1.0, keep_scale: float = 1.0, ridge: float = 0.5, **_: object
