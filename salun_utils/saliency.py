@@ -29,7 +29,7 @@ from .threshold import score_bits, size, threshold
 from .units import numerics
 
 
-@numerics(1, "saliency", uses=('data',))
+@numerics(1, "saliency", uses=("data",))
 def saliency_scores(
     model: nn.Module,
     data: Images | Iterable,

@@ -57,17 +57,17 @@ def cross_entropy(model: nn.Module, batch: Batch) -> Tensor:
 OPTIMIZERS = {
     "sgd": numerics(1)(
         lambda params, lr, momentum, weight_decay: torch.optim.SGD(
-        params, lr, momentum, weight_decay=weight_decay
+            params, lr, momentum, weight_decay=weight_decay
         )
     ),
     "adam": numerics(1)(
         lambda params, lr, momentum, weight_decay: torch.optim.Adam(
-        params, lr, weight_decay=weight_decay
+            params, lr, weight_decay=weight_decay
         )
     ),
     "adamw": numerics(1)(
         lambda params, lr, momentum, weight_decay: torch.optim.AdamW(
-        params, lr, weight_decay=weight_decay
+            params, lr, weight_decay=weight_decay
         )
     ),
 }
@@ -90,7 +90,7 @@ family("optimizer", lambda: OPTIMIZERS)
 family("schedule", lambda: SCHEDULES)
 
 
-@numerics(1, "training", uses=('data',))
+@numerics(1, "training", uses=("data",))
 def fit(
     model: nn.Module,
     data: Images | Callable[[int], Images],

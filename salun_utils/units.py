@@ -9,6 +9,7 @@ like: see ``benchmark/NUMERICS.md``.
 
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
 from collections.abc import Callable, Iterable, Mapping
@@ -18,17 +19,19 @@ from typing import Any, TypeVar
 from .errors import InputError, unknown
 
 T = TypeVar("T")
-# Where units are declared that nothing below has imported: the first part of their name, or all of
-# it -> a module of this package.
-HOMES = {
-    "eraser": "generation",
-    "generation": "generation.units",
-    "study/anatomy": "studies.architectures.measure",
-    "study/audit": "studies.audit.study",
-    "study/errata": "studies.errata.recorded",
-    "study/influence": "studies.influence.study",
-    "study/traces": "studies.traces.study",
-}
+# Modules of this package that declare units, or import those that do.
+HOMES = (
+    "runs",
+    "runs.tuning",
+    "metrics.power",
+    "generation.units",
+    "studies.architectures.measure",
+    "studies.audit.study",
+    "studies.errata.recorded",
+    "studies.influence.study",
+    "studies.scale.costs",
+    "studies.traces.study",
+)
 
 
 @dataclass(frozen=True)
@@ -92,10 +95,16 @@ def family(prefix: str, members: Callable[[], Mapping[str, Any]]) -> None:
     _families[prefix] = members
 
 
+@functools.cache
+def load_all() -> None:
+    """Import every module that declares units."""
+    for home in HOMES:
+        importlib.import_module(f"{__package__}.{home}")
+
+
 def names() -> list[str]:
     """Every unit there is, in alphabetical order."""
-    for home in dict.fromkeys(HOMES.values()):
-        importlib.import_module(f"{__package__}.{home}")
+    load_all()
     found = {f"{prefix}/{name}" for prefix, members in _families.items() for name in members()}
     return sorted(found | set(_named))
 
@@ -108,8 +117,8 @@ def stamp_of(name: str) -> Stamp:
     InputError : no such unit, or a registered one without a version.
     """
     thing = _lookup(name)
-    if thing is None and (home := HOMES.get(name) or HOMES.get(name.split("/")[0])):
-        importlib.import_module(f"{__package__}.{home}")
+    if thing is None:
+        load_all()
         thing = _lookup(name)
     if thing is None:
         raise unknown("unit", name, names())

@@ -31,7 +31,7 @@ def evaluation_mode(model: nn.Module) -> Iterator[nn.Module]:
             module.training = training
 
 
-@numerics(1, "metric/answers", uses=('data',))
+@numerics(1, "metric/answers", uses=("data",))
 def predict_logits(model: nn.Module, images: Images, *, batch_size: int = 1024) -> Tensor:
     """The model's logits on un-augmented pictures, in order.
 

@@ -19,9 +19,9 @@ from torch import Tensor
 
 from ..errors import InputError, unknown
 from ..seeds import derive
+from ..units import numerics
 from .accuracy import check_logits
 from .significance import Interval
-from ..units import numerics
 
 Array = Tensor | np.ndarray
 VARIANCES = ("auto", "per-example", "pooled")

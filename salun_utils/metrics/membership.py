@@ -16,9 +16,9 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..seeds import generator
+from ..units import numerics
 from .accuracy import check_logits
 from .svm import fit_rbf_svm
-from ..units import numerics
 
 VARIANTS = ("correctness", "confidence", "entropy", "m_entropy", "prob")
 # stands for a probability of 0 inside a logarithm, as in the code of Song and Mittal
@@ -78,7 +78,7 @@ def membership_features(
     }
 
 
-@numerics(1, "metric/membership", uses=('metric/svm',))
+@numerics(1, "metric/membership", uses=("metric/svm",))
 def membership_attack(
     member: Tensor | np.ndarray,
     nonmember: Tensor | np.ndarray,

@@ -11,8 +11,8 @@ import numpy as np
 from scipy import stats
 
 from ..errors import InputError
-from .significance import Interval
 from ..units import numerics
+from .significance import Interval
 
 MOST = 10_000  # beyond this many seeds the answer is "no number that anybody will run"
 

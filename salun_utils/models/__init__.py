@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from ..seeds import derive
+from ..units import numerics
 from .convolutional import OWN
 from .timm_models import FROM_TIMM, from_timm
-from ..units import numerics
 
 
 class Normalize(nn.Module):

@@ -9,8 +9,8 @@ from typing import Any
 from torch import nn
 
 from ..errors import InputError, unknown
-from .convolutional import OWN
 from ..units import numerics
+from .convolutional import OWN
 
 # Short names of networks that timm builds, with the options that suit images of 28 to 64 pixels.
 FROM_TIMM: dict[str, tuple[str, dict]] = {

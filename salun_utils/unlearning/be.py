@@ -12,9 +12,9 @@ from torch import nn
 
 from ..errors import InputError
 from ..saliency import SaliencyMask
+from ..units import numerics
 from .job import TRAINED, Job
 from .registry import Range, method
-from ..units import numerics
 
 
 @method(

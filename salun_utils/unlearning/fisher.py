@@ -8,10 +8,10 @@ import torch
 from torch import nn
 
 from ..data.images import Images
+from ..units import numerics
 from .closed_form import change, draw, fisher_diagonal, trainable
 from .job import Job, check_number
 from .registry import Range, method
-from ..units import numerics
 
 FLOOR = 1e-8  # added to the Fisher information: bounds the noise of weights that nothing depends on
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import nn
 
+from ..units import numerics
 from .job import TRAINED, Job
 from .registry import Range, method
-from ..units import numerics
 
 
 @method(

@@ -6,10 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from ..data.images import Images
+from ..units import numerics
 from .closed_form import change, draw, example_gradients, gradient_sum, trainable
 from .job import Job, check_number
 from .registry import Range, method
-from ..units import numerics
 
 CPU_BYTES = 2 << 30  # of gradients held at once; on a GPU, half of what is free
 

@@ -6,9 +6,9 @@ import math
 
 from torch import nn
 
+from ..units import numerics
 from .job import TRAINED, Job, check_count, check_number
 from .registry import Range, method
-from ..units import numerics
 
 
 @method(

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from ..data.images import Images
+from ..units import numerics
 from .job import TRAINED, Job, check_number
 from .registry import Range, method
-from ..units import numerics
 
 
 @method(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import nn
 
+from ..units import numerics
 from .job import Job
 from .registry import method
-from ..units import numerics
 
 
 @method(

@@ -11,9 +11,9 @@ from torch import nn
 from ..errors import InputError
 from ..models import create
 from ..seeds import derive
+from ..units import numerics
 from .job import Job
 from .registry import method
-from ..units import numerics
 
 PAPER_RECIPE = {"epochs": 182, "lr": 0.1, "schedule": "cosine"}
 

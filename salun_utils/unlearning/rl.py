@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from ..data.images import Images
 from ..errors import unknown
+from ..units import numerics
 from .job import TRAINED, Job, check_number
 from .registry import Range, method
-from ..units import numerics
 
 ORDERS = ("mixed", "forget-first")
 PAPER = (

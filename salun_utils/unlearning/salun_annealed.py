@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from ..saliency import SaliencyMask
 from ..training import TrainingDivergedError
+from ..units import numerics
 from .closed_form import trainable
 from .job import TRAINED, Job, check_count, check_number
 from .registry import Range, method
 from .rl import PAPER, fit_random_labels
 from .salun_soft import total_steps
-from ..units import numerics
 
 
 @method(

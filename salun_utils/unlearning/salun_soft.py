@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import unknown
+from ..units import numerics
 from .closed_form import trainable
 from .job import TRAINED, Job, check_count, check_number
 from .registry import Range, method
 from .rl import PAPER, fit_random_labels
-from ..units import numerics
 
 # Each maps (step, steps), step = 1 … steps, to the factor on beta. "linear" and "rising" have the
 # same sum, "constant" about twice it.

@@ -9,9 +9,9 @@ import copy
 import torch
 from torch import Tensor, nn
 
+from ..units import numerics
 from .job import TRAINED, Job, check_count, check_number
 from .registry import Range, method
-from ..units import numerics
 
 
 @method(

@@ -12,11 +12,11 @@ import torch
 from torch import Tensor, nn
 
 from ..data.images import Images
+from ..units import numerics
 from .closed_form import draw, fisher_diagonal
 from .job import Job, check_count, check_number
 from .neggrad import endless
 from .registry import Range, method
-from ..units import numerics
 
 
 @method(

@@ -6,10 +6,10 @@ from __future__ import annotations
 
 from torch import nn
 
+from ..units import numerics
 from .closed_form import change, draw, fisher_diagonal, trainable
 from .job import Job, check_number
 from .registry import Range, method
-from ..units import numerics
 
 
 @method(

@@ -18,6 +18,7 @@ from ...data.images import Dataset, Images
 from ...errors import InputError
 from ...saliency import saliency_scores
 from ...seeds import derive
+from ...units import numerics
 from ..models.ddpm import DDPM
 from ..models.ddpm_training import autocast, best_precision, denoising_loss, preset, train
 from .common import (
@@ -32,7 +33,6 @@ from .common import (
     used,
 )
 from .registry import Erased
-from ...units import numerics
 
 
 def erase(
@@ -65,7 +65,7 @@ def erase(
     )
 
 
-@numerics(1, "saliency/ddpm", uses=('saliency', 'generator/ddpm/loss'))
+@numerics(1, "saliency/ddpm", uses=("saliency", "generator/ddpm/loss"))
 def saliency(
     model: DDPM, forget: Images, *, seed: int = 0, batch_size: int = 100, draws: int = 1
 ) -> dict[str, Tensor]:
@@ -90,7 +90,7 @@ def saliency(
     return saliency_scores(model, batches(), loss=loss)
 
 
-@numerics(1, "eraser/ddpm/salun", uses=('erasing', 'erasing/mask', 'generator/ddpm/loss'))
+@numerics(1, "eraser/ddpm/salun", uses=("erasing", "erasing/mask", "generator/ddpm/loss"))
 def _salun(
     original: DDPM,
     model: DDPM,
@@ -141,7 +141,7 @@ def _salun(
     return model, mask, descend(model, losses, steps=steps, lr=lr, mask=mask, clip=clip)
 
 
-@numerics(1, "eraser/ddpm/ga", uses=('erasing', 'generator/ddpm/loss'))
+@numerics(1, "eraser/ddpm/ga", uses=("erasing", "generator/ddpm/loss"))
 def _ascend(
     original: DDPM,
     model: DDPM,
@@ -184,7 +184,7 @@ def _ascend(
     return model, None, descend(model, losses, steps=steps, lr=lr, clip=clip)
 
 
-@numerics(1, "eraser/ddpm/selective-amnesia", uses=('erasing', 'generator/ddpm/loss'))
+@numerics(1, "eraser/ddpm/selective-amnesia", uses=("erasing", "generator/ddpm/loss"))
 def _selective_amnesia(
     original: DDPM,
     model: DDPM,
@@ -265,7 +265,7 @@ def fisher_information(
     return total
 
 
-@numerics(1, "eraser/ddpm/retrain", uses=('generator/ddpm/training',))
+@numerics(1, "eraser/ddpm/retrain", uses=("generator/ddpm/training",))
 def _retrain(
     original: DDPM,
     model: DDPM,

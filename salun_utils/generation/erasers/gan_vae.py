@@ -22,6 +22,7 @@ from torch import Tensor
 
 from ...data.images import Dataset, Images
 from ...saliency import saliency_scores
+from ...units import numerics
 from ..models.gan import GAN, GANTraining, train_gan
 from ..models.vae import VAE, VAETraining, train_vae
 from .common import (
@@ -36,7 +37,6 @@ from .common import (
     used,
 )
 from .registry import Erased
-from ...units import numerics
 
 Losses = Callable[[int], dict[str, tuple[float, Tensor]]]
 
@@ -116,7 +116,7 @@ def _erase(
     return mask, descend(model, losses, steps=steps, lr=lr, mask=mask, clip=1.0)
 
 
-@numerics(1, "saliency/gan-vae", uses=('saliency',))
+@numerics(1, "saliency/gan-vae", uses=("saliency",))
 def saliency(
     model: GAN | VAE, label: int, forget: Images | None = None, *, seed: int = 0, count: int = 1000
 ) -> dict[str, Tensor]:

@@ -18,10 +18,10 @@ from torch import Tensor
 from ...data.images import Dataset, Images
 from ...errors import InputError, unknown
 from ...files import atomic
+from ...units import numerics
 from ..models import pipelines
 from ..prompts import Prompt
 from .recognition import check_uint8
-from ...units import numerics
 
 EXPOSED = (  # the detector's classes that the protocol counts
     "FEMALE_BREAST_EXPOSED",
@@ -71,7 +71,7 @@ def draw(
     return torch.stack(pictures)
 
 
-@numerics(1, "trial/drawn", uses=('generator/pipeline',))
+@numerics(1, "trial/drawn", uses=("generator/pipeline",))
 def drawn_by_itself(
     pipe,
     classes: Sequence[str] = (FORGET, RETAIN),

@@ -23,8 +23,8 @@ from ...errors import InputError
 from ...metrics.distances import Gaussian, kernel_distance
 from ...metrics.significance import Interval, bootstrap_interval
 from ...seeds import generator
-from ..models.judges import Judge
 from ...units import numerics
+from ..models.judges import Judge
 
 INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"
 NEIGHBOURS = 3  # of precision and recall, as published
@@ -59,7 +59,7 @@ class Recognition:
         return asdict(self)
 
 
-@numerics(1, "metric/recognition", uses=('judge',))
+@numerics(1, "metric/recognition", uses=("judge",))
 def recognition(
     pixels: Tensor,
     labels: Tensor,
@@ -281,7 +281,7 @@ class Distances:
         return asdict(self)
 
 
-@numerics(1, "metric/pictures", uses=('metric/frechet', 'metric/kernel'))
+@numerics(1, "metric/pictures", uses=("metric/frechet", "metric/kernel"))
 def distances(
     generated: Tensor,
     real: Tensor | Reference,

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError
-from ..measures.recognition import check_uint8
 from ...units import numerics
+from ..measures.recognition import check_uint8
 
 BASE = "openai/clip-vit-base-patch16"
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 from ...errors import InputError, unknown
 from ...seeds import generator
+from ...units import numerics
 from ..files import (
     checked_labels,
     class_label,
@@ -27,7 +29,9 @@ from ..files import (
     save_model,
     seeded_weights,
 )
-from ...units import numerics
+
+if TYPE_CHECKING:  # heavy: imported when a model is built
+    from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, UNet2DModel
 
 SCHEDULERS = ("dpm", "ddim")
 
@@ -76,6 +80,9 @@ def build_unet(config: DDPMConfig) -> UNet2DModel:
     The plain attention processor is set because the fused backward pass with small heads is slower
     on CPUs.
     """
+    from diffusers import UNet2DModel
+    from diffusers.models.attention_processor import AttnProcessor
+
     levels = range(len(config.widths))
     channels = config.image[0] * config.unshuffle**2
     unet = UNet2DModel(
@@ -115,6 +122,8 @@ class DDPM(nn.Module):
     kind = "ddpm"
 
     def __init__(self, config: DDPMConfig, *, seed: int = 0):
+        from diffusers import DDPMScheduler
+
         super().__init__()
         self.config = config
         with seeded_weights(seed):
@@ -246,6 +255,8 @@ class DDPM(nn.Module):
         """A fresh sampler. Clipping the predicted picture is off: together with guidance it bloats
         objects.
         """
+        from diffusers import DDIMScheduler, DPMSolverMultistepScheduler
+
         settings = self._schedule_settings()
         if name == "ddim":
             return DDIMScheduler(

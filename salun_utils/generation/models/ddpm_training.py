@@ -20,9 +20,9 @@ from ...data.embedded import FASHION_CLASSES
 from ...errors import unknown
 from ...seeds import derive, generator
 from ...training import use_bf16
+from ...units import numerics
 from .. import checkpoints
 from .ddpm import DDPM, DDPMConfig
-from ...units import numerics
 
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 STL10 = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")
@@ -94,7 +94,7 @@ def preset(name: str) -> tuple[DDPMConfig, TrainConfig]:
     return PRESETS[name]
 
 
-@numerics(1, "generator/ddpm/loss", uses=('generator/ddpm',))
+@numerics(1, "generator/ddpm/loss", uses=("generator/ddpm",))
 def denoising_loss(
     model: DDPM,
     z: Tensor,
@@ -129,7 +129,7 @@ def best_precision(device: torch.device) -> str:
     return "bfloat16" if use_bf16("auto", device) else "float32"
 
 
-@numerics(1, "generator/ddpm/training", uses=('generator/ddpm/loss', 'data'))
+@numerics(1, "generator/ddpm/training", uses=("generator/ddpm/loss", "data"))
 def train(
     model: DDPM,
     images,

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ...seeds import generator
+from ...units import numerics
 from .. import checkpoints
 from ..files import (
     checked_labels,
@@ -25,7 +26,6 @@ from ..files import (
     save_model,
     seeded_weights,
 )
-from ...units import numerics
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,7 @@ class GAN(nn.Module):
         return model.freeze().eval()
 
 
-@numerics(1, "generator/gan/training", uses=('generator/gan', 'data'))
+@numerics(1, "generator/gan/training", uses=("generator/gan", "data"))
 def train_gan(
     model: GAN, images, config: GANTraining | None = None, *, seed: int = 0, **options: object
 ) -> dict:

@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from ... import models
 from ...data.images import Images
 from ...errors import InputError
-from ..files import class_label, load_weights, read_config, save_model
 from ...units import numerics
+from ..files import class_label, load_weights, read_config, save_model
 
 
 @dataclass(frozen=True)
@@ -142,7 +142,7 @@ class Judge:
         return cls(model, config["classes"], name=config["name"], accuracy=config["accuracy"])
 
 
-@numerics(1, "judge/training", uses=('judge', 'training', 'optimizer/sgd', 'network'))
+@numerics(1, "judge/training", uses=("judge", "training", "optimizer/sgd", "network"))
 def train_judge(
     data,
     config: JudgeTraining | None = None,

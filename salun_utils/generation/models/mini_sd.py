@@ -174,7 +174,7 @@ def pixels_to_float(pixels: Tensor, size: int) -> Tensor:
     return x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x
 
 
-@numerics(1, "generator/pipeline/training", uses=('data',))
+@numerics(1, "generator/pipeline/training", uses=("data",))
 def train(
     data: Dataset,
     folder: str | os.PathLike,

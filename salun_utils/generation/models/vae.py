@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...seeds import generator
+from ...units import numerics
 from .. import checkpoints
 from ..files import (
     checked_labels,
@@ -26,7 +27,6 @@ from ..files import (
     save_model,
     seeded_weights,
 )
-from ...units import numerics
 
 
 @dataclass(frozen=True)
@@ -210,7 +210,7 @@ def _perceptron(widths: Sequence[int]) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-@numerics(1, "generator/vae/training", uses=('generator/vae', 'data'))
+@numerics(1, "generator/vae/training", uses=("generator/vae", "data"))
 def train_vae(
     model: VAE, images, config: VAETraining | None = None, *, seed: int = 0, **options: object
 ) -> dict:

@@ -19,13 +19,13 @@ from ...errors import InputError, unknown
 from ...runs.search import chosen, finished, open_study, suggest
 from ...runs.tuning import write_chosen
 from ...training import TrainingDivergedError
+from ...units import numerics
 from ...unlearning import Range
 from ..erasers.registry import ERASERS
 from ..measures.recognition import recognition
 from ..models import pipelines
 from . import run as experiment
 from .trial import Trial, identity
-from ...units import numerics
 
 DIVERGED = 200.0  # as bad as can be: nothing forgotten and nothing kept
 

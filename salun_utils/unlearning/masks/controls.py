@@ -8,8 +8,8 @@ from torch import nn
 
 from ...data.splits import ForgetSplit
 from ...saliency import SaliencyMask
-from . import rule
 from ...units import numerics
+from . import rule
 
 
 @rule("random")

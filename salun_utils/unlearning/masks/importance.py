@@ -13,9 +13,9 @@ from ...data.images import Images
 from ...data.splits import ForgetSplit
 from ...saliency import SaliencyMask, saliency_scores
 from ...seeds import generator
+from ...units import numerics
 from ..closed_form import draw, fisher_diagonal
 from . import rule
-from ...units import numerics
 
 SAMPLES = 500  # pictures, at most, behind a Fisher estimate: each costs one backward pass
 _READERS = (nn.Linear, nn.Conv2d, nn.modules.batchnorm._BatchNorm, nn.LayerNorm, nn.GroupNorm)

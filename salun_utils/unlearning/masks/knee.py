@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from ...data.splits import ForgetSplit
 from ...saliency import SaliencyMask, saliency_scores
-from . import rule
 from ...units import numerics
+from . import rule
 
 # rules that choose the density themselves; `keep` is an upper limit of it
 DECIDES = ("knee", "ratio-knee")

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from ...data.splits import ForgetSplit
 from ...saliency import SaliencyMask, saliency_scores
-from . import rule
 from ...units import numerics
+from . import rule
 
 
 @rule("last-layers")

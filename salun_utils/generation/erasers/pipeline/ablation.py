@@ -13,12 +13,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from ....units import numerics
 from .loop import Job, train
 from .salun import denoising
-from ....units import numerics
 
 
-@numerics(1, "eraser/pipeline/concept-ablation", uses=('eraser/pipeline', 'erasing/pipeline'))
+@numerics(1, "eraser/pipeline/concept-ablation", uses=("eraser/pipeline", "erasing/pipeline"))
 def erase(job: Job, **_: object) -> tuple[None, list[float]]:
     return None, train(job, loss)
 

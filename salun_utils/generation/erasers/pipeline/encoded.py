@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from ....data.images import Dataset, Images
 from ....errors import InputError, unknown
 from ....seeds import generator
-from ...models import pipelines
 from ....units import numerics
+from ...models import pipelines
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Study:
         return (self.labels == label).nonzero().flatten()
 
 
-@numerics(1, "erasing/pictures", uses=('data',))
+@numerics(1, "erasing/pictures", uses=("data",))
 def prepare(
     pipe,
     concept: str | int,

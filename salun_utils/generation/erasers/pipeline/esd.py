@@ -13,11 +13,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
-from .loop import Job, train
 from ....units import numerics
+from .loop import Job, train
 
 
-@numerics(1, "eraser/pipeline/esd", uses=('eraser/pipeline', 'erasing/pipeline'))
+@numerics(1, "eraser/pipeline/esd", uses=("eraser/pipeline", "erasing/pipeline"))
 def erase(job: Job, **_: object) -> tuple[None, list[float]]:
     from diffusers import DDIMScheduler
 

@@ -14,11 +14,11 @@ import torch
 from torch import Tensor, nn
 
 from ....errors import InputError
-from .loop import Job, train
 from ....units import numerics
+from .loop import Job, train
 
 
-@numerics(1, "eraser/pipeline/forget-me-not", uses=('eraser/pipeline', 'erasing/pipeline'))
+@numerics(1, "eraser/pipeline/forget-me-not", uses=("eraser/pipeline", "erasing/pipeline"))
 def erase(job: Job, **_: object) -> tuple[None, list[float]]:
     prompt = job.study.prompts[job.study.concept]
     places = concept_tokens(job.pipe.tokenizer, prompt, job.study.classes[job.study.concept])

@@ -11,16 +11,16 @@ from pathlib import Path
 from ....data.images import Dataset
 from ....files import atomic
 from ....saliency import SaliencyMask
+from ....units import numerics
 from ...models import pipelines
 from ..common import settings
 from ..registry import Erased
 from .encoded import prepare
 from .loop import Job
 from .table import METHODS
-from ....units import numerics
 
 
-@numerics(1, "eraser/pipeline", uses=('erasing/pictures',))
+@numerics(1, "eraser/pipeline", uses=("erasing/pictures",))
 def erase(
     name: str,
     pipe,

@@ -15,12 +15,12 @@ from torch.nn.functional import mse_loss
 
 from ....saliency import SaliencyMask, saliency_scores
 from ....seeds import generator
+from ....units import numerics
 from ..common import choose_mask
 from .loop import WEIGHTS, Job, train
-from ....units import numerics
 
 
-@numerics(1, "eraser/pipeline/salun", uses=('eraser/pipeline', 'erasing/pipeline'))
+@numerics(1, "eraser/pipeline/salun", uses=("eraser/pipeline", "erasing/pipeline"))
 def erase(
     job: Job, *, mask: str | SaliencyMask = "saliency", keep: float = 0.5, **_: object
 ) -> tuple[SaliencyMask | None, list[float]]:
@@ -55,7 +55,7 @@ def denoising(job: Job, positions: Tensor, draws: torch.Generator) -> Tensor:
     )
 
 
-@numerics(1, "saliency/pipeline", uses=('saliency',))
+@numerics(1, "saliency/pipeline", uses=("saliency",))
 def scores(job: Job, *, guidance: float = 7.5, batch_size: int | None = None) -> dict[str, Tensor]:
     """Saliency of every trainable weight: |gradient of the mean denoising loss| over the whole
     forget set, in one pass.

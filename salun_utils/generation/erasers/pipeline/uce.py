@@ -13,11 +13,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .loop import WEIGHTS, Job
 from ....units import numerics
+from .loop import WEIGHTS, Job
 
 
-@numerics(1, "eraser/pipeline/uce", uses=('eraser/pipeline',))
+@numerics(1, "eraser/pipeline/uce", uses=("eraser/pipeline",))
 @torch.no_grad()
 def erase(
     job: Job, *, erase_scale: float = 1.0, keep_scale: float = 1.0, ridge: float = 0.5, **_: object
