@@ -30,8 +30,9 @@ import torch
 from torch import nn
 
 import salun_utils as su
-from salun_utils.runs import Record, provenance
+from salun_utils.runs import Record
 from salun_utils.studies import scale
+from salun_utils.studies.scale.costs import units_of_costs
 
 PICTURES = (256, 1024)
 NETWORKS = {
@@ -45,7 +46,6 @@ WIDER, MORE = 4, 4096  # of small-cnn, held out
 VECTORS = (10_000, 30_000, 100_000, 300_000, 1_000_000, 3_000_000, 10_000_000, 30_000_000)
 MEMORY_WIDTHS, MEMORY_HELD_OUT = (1, 1.5, 2, 3, 4, 6, 8), 16
 IMAGENET = {"pictures": 64, "size": 224, "classes": 1000}
-CODE = ("scale/costs.py", "models/convolutional.py")
 
 
 def pictures(count: int, *, channels: int = 1, size: int = 28, classes: int = 10) -> su.data.Images:
@@ -193,16 +193,13 @@ def as_record(rows: list[dict[str, Any]], tier: str, repeats: int) -> Record:
         "sweep": json.dumps(sorted({row["network"] for row in rows})),
         "repeats": repeats,
     }
-    return Record(
+    found = {"costs": rows, "parameters": parameters}
+    return Record.of(
+        units=units_of_costs(rows),
+        device=torch.device("cpu"),
         id="costs",
         tier=tier,
-        device=provenance.device_facts(torch.device("cpu")),
-        packages=provenance.package_versions(),
-        code={
-            "commit": provenance.commit(),
-            "fingerprint": provenance.code_fingerprint(provenance.CORE, *CODE),
-        },
-        measurements={"costs": rows, "parameters": parameters},
+        measurements=found,
     )
 
 

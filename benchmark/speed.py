@@ -198,7 +198,7 @@ def main() -> None:
     args = parser.parse_args()
     if args.threads:
         torch.set_num_threads(args.threads)
-    device = su.runs.execute.pick_device(args.device)
+    device = su.runs.inputs.pick_device(args.device)
     mask = measure_mask(args.repeats)
     print(f"{'':24}{'library':>12}{'plain':>12}{'ratio':>9}")
     name, ours, plain = "mask of 11 M weights, s", mask["ours"], mask["plain"]

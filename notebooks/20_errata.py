@@ -907,10 +907,13 @@ compare("15c", right=lambda: sparse(sparse_gamma), faulty=lambda: sparse(0.2))
 #
 # What was measured goes into one record. It holds both variants of every item, and the settings in force.
 
+# %%
+from salun_utils.studies.errata.recorded import units_of_errata
+
 # %% tags=["part-classifiers"]
 if parts == "classifiers":
-    record = su.runs.Record(
-        id=f"errata_{spec.id}", tier=tier, seeds=spec.seeds,
+    record = su.runs.Record.of(
+        units=units_of_errata(spec.effective, parts), device=task.device, id=f"errata_{spec.id}", tier=tier, seeds=spec.seeds,
         spec=spec.effective | {"dataset": task.data.name, "method": "errata", "parts": parts, "faults_in": method}
         | {"soft": [soft_epochs, soft_lr, soft_beta], "sparse": [sparse_epochs, sparse_lr, sparse_gamma], "shadow": [shadow_epochs, shadow_lr]},
         reference=task.retrained_scores.to_dict(), original=task.original_scores.to_dict(),
@@ -919,14 +922,13 @@ if parts == "classifiers":
             "forget": len(split.forget), "retain": len(split.retain), "test": len(split.test),
         },
         cpu_seconds=time.process_time() - cpu_started, measurements={"rows": rows},
-        device=su.runs.provenance.device_facts(task.device), packages=su.runs.provenance.package_versions(),
-        code={"commit": su.runs.provenance.commit()},
     )  # fmt: skip
 
 # %% tags=["part-generators"]
 if parts == "generators":
     device_used = torch.device(scene(SD).model.device.type)
-    record = su.runs.Record(
+    record = su.runs.Record.of(
+        units=units_of_errata({}, parts), device=device_used,
         id=f"errata_generators_{str(concept).lower()}_s{seed}", tier=tier, seeds={"unlearning": seed},
         spec={
             "method": "errata", "parts": parts, "faults_in": method, "concept": concept, "seed": seed, "keep": keep, "per_class": per_class,
@@ -934,8 +936,7 @@ if parts == "generators":
         },
         original={name: seen(name) for name in (DDPM, SD)},
         data={"name": scene(SD).data.name, "note": scene(SD).data.note, "fingerprint": scene(SD).data.fingerprint, "features": space(SD).name},
-        cpu_seconds=time.process_time() - cpu_started, measurements={"rows": rows}, device=su.runs.provenance.device_facts(device_used),
-        packages=su.runs.provenance.package_versions(), code={"commit": su.runs.provenance.commit()},
+        cpu_seconds=time.process_time() - cpu_started, measurements={"rows": rows},
     )  # fmt: skip
 
 # %% tags=["recorded"]

@@ -81,8 +81,9 @@ def build_parser() -> argparse.ArgumentParser:
         ),
     )
     grid.add_argument(
-        "--list", action="store_true", help="only say which runs there are and which are done"
+        "--list", action="store_true", help="only say which runs there are and how they stand"
     )
+    grid.add_argument("--outdated", action="store_true", help="run outdated runs again as well")
     grid.add_argument(
         "--snakemake",
         nargs=argparse.REMAINDER,
@@ -240,7 +241,7 @@ def _run(args: argparse.Namespace) -> int:
 
 def _grid(args: argparse.Namespace) -> int:
     from .runner import grid as grids
-    from .runner.grid.driver import is_done
+    from .runner.grid.driver import stands
     from .runs import records_folder
 
     if args.cores < 1:
@@ -252,10 +253,9 @@ def _grid(args: argparse.Namespace) -> int:
     records = home / "records" if args.out else records_folder()
     if args.list:
         for run in grid.runs:
-            print(
-                f"{'done   ' if is_done(grid, run, records) else 'missing'}  {run.priority:>4} "
-                f" {run.name}"
-            )
+            found = stands(grid, run, records)
+            why = f"  ({found.why})" if found.why else ""
+            print(f"{found.word:<8}  {run.priority:>4}  {run.name}{why}")
         return 0
     outcome = grids.run(
         grid,
@@ -265,6 +265,7 @@ def _grid(args: argparse.Namespace) -> int:
         cores=args.cores,
         minutes=args.minutes,
         snakemake=args.snakemake,
+        outdated=args.outdated,
     )
     for line in outcome.failed.values():
         print(f"failed: {line}", file=sys.stderr)
@@ -272,6 +273,8 @@ def _grid(args: argparse.Namespace) -> int:
         f"{len(grid.runs)} runs: {len(outcome.before)} done before, {len(outcome.done)} done now"
     )
     counts += f", {len(outcome.failed)} failed, {len(outcome.left)} left"
+    if outcome.outdated:
+        counts += f", {len(outcome.outdated)} outdated (--outdated runs them again)"
     print(f"{counts}; records in {records}")
     if outcome.left and args.minutes is None and not outcome.failed:
         print(
@@ -383,7 +386,7 @@ def _doctor(_: argparse.Namespace) -> int:
     from . import data
     from .data.places import cache_folder, data_folder
     from .runs import Cache, provenance
-    from .runs.execute import pick_device
+    from .runs.inputs import pick_device
     from .runs.table import records_folder
 
     device = pick_device("auto")

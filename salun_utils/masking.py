@@ -10,6 +10,7 @@ from torch import nn
 
 from .errors import InputError
 from .saliency import SaliencyMask
+from .units import numerics
 
 # Layers with running statistics, which a forward pass in training mode moves without any optimizer.
 _WITH_STATISTICS = (
@@ -20,6 +21,7 @@ _WITH_STATISTICS = (
 )
 
 
+@numerics(1, "masking")
 @contextlib.contextmanager
 def hold(model: nn.Module, optimizer: torch.optim.Optimizer, mask: SaliencyMask) -> Iterator[None]:
     """While open, ``optimizer.step()`` changes only the weights inside `mask`; the others stay

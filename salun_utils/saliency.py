@@ -26,11 +26,13 @@ from .errors import InputError
 from .files import atomic
 from .seeds import generator
 from .threshold import score_bits, size, threshold
+from .units import numerics
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
+@numerics(1, "saliency", uses=("data",))
 def saliency_scores(
     model: nn.Module,
     data: Images | Iterable,
@@ -134,6 +136,7 @@ def __batch_size(batch: object) -> int:
     )
 
 
+@numerics(1, "masks")
 class SaliencyMask:
     """Which weights may change: one bit a weight, named like the parameters of the model.
 

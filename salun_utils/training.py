@@ -24,6 +24,7 @@ from .files import atomic
 from .masking import hold
 from .saliency import SaliencyMask
 from .seeds import check_seed, derive, generator
+from .units import family, numerics
 
 Batch = tuple[Tensor, ...]
 Loss = Callable[[nn.Module, Batch], Tensor]
@@ -54,31 +55,42 @@ def cross_entropy(model: nn.Module, batch: Batch) -> Tensor:
 
 
 OPTIMIZERS = {
-    "sgd": lambda params, lr, momentum, weight_decay: torch.optim.SGD(
-        params, lr, momentum, weight_decay=weight_decay
+    "sgd": numerics(1)(
+        lambda params, lr, momentum, weight_decay: torch.optim.SGD(
+            params, lr, momentum, weight_decay=weight_decay
+        )
     ),
-    "adam": lambda params, lr, momentum, weight_decay: torch.optim.Adam(
-        params, lr, weight_decay=weight_decay
+    "adam": numerics(1)(
+        lambda params, lr, momentum, weight_decay: torch.optim.Adam(
+            params, lr, weight_decay=weight_decay
+        )
     ),
-    "adamw": lambda params, lr, momentum, weight_decay: torch.optim.AdamW(
-        params, lr, weight_decay=weight_decay
+    "adamw": numerics(1)(
+        lambda params, lr, momentum, weight_decay: torch.optim.AdamW(
+            params, lr, weight_decay=weight_decay
+        )
     ),
 }
 
 # Each maps the share of training done, in [0, 1], to a factor on the learning rate.
 SCHEDULES: dict[str, Callable[[float], float]] = {
-    "constant": lambda done: 1.0,
-    "cosine": lambda done: 0.5 * (1 + math.cos(math.pi * done)),
-    "one-cycle": lambda done: (
-        0.04 + 0.96 * done / 0.3
-        if done < 0.3
-        else 0.5 * (1 + math.cos(math.pi * (done - 0.3) / 0.7))
+    "constant": numerics(1)(lambda done: 1.0),
+    "cosine": numerics(1)(lambda done: 0.5 * (1 + math.cos(math.pi * done))),
+    "one-cycle": numerics(1)(
+        lambda done: (
+            0.04 + 0.96 * done / 0.3
+            if done < 0.3
+            else 0.5 * (1 + math.cos(math.pi * (done - 0.3) / 0.7))
+        )
     ),
     # 91 and 136 of 182 epochs
-    "steps": lambda done: 1.0 if done < 0.5 else 0.1 if done < 0.75 else 0.01,
+    "steps": numerics(1)(lambda done: 1.0 if done < 0.5 else 0.1 if done < 0.75 else 0.01),
 }
+family("optimizer", lambda: OPTIMIZERS)
+family("schedule", lambda: SCHEDULES)
 
 
+@numerics(1, "training", uses=("data",))
 def fit(
     model: nn.Module,
     data: Images | Callable[[int], Images],

@@ -11,10 +11,12 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..units import numerics
 
 AUGMENTATIONS = (None, "crop-flip", "crop")
 
 
+@numerics(1, "data")
 class Images:
     """Labelled uint8 pictures: in memory, on a device, or memory-mapped from disk.
 

@@ -23,6 +23,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError, unknown
 from ..seeds import check_seed
+from ..units import numerics
 from .images import Dataset, Images
 from .splits import (
     ForgetSplit,
@@ -78,6 +79,7 @@ def make_split(
     return _by_score(data, scenario, check_seed(seed), check_fraction(forget_fraction), scores)
 
 
+@numerics(1, "scenario/by-score", uses=("scenario/indices",))
 def _by_score(
     data: Dataset, scenario: str, seed: int, fraction: float, scores: Tensor | None
 ) -> ForgetSplit:
@@ -135,6 +137,7 @@ def scenario_scores(
     return torch.stack([score(m, data.train, batch_size) for m in models]).mean(0)
 
 
+@numerics(1, "scenario/memorised", uses=("scenario/by-score",))
 def margins(model: nn.Module, images: Images, batch_size: int = 1024) -> Tensor:
     """float32 (n,): the logit of the true class minus the highest other one; negative where the
     model errs.
@@ -146,6 +149,7 @@ def margins(model: nn.Module, images: Images, batch_size: int = 1024) -> Tensor:
     ).squeeze(1)
 
 
+@numerics(1, "scenario/worst-case", uses=("scenario/by-score",))
 def entanglement(model: nn.Module, images: Images, batch_size: int = 1024) -> Tensor:
     """float32 (n,): minus the Euclidean distance of each picture's representation from the mean
     representation.

@@ -13,11 +13,13 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..seeds import check_seed, generator
+from ..units import numerics
 from .images import Dataset, Images
 
 VALIDATION_SHARE = 0.1
 
 
+@numerics(1, "splits", uses=("data",))
 @dataclass(frozen=True)
 class ForgetSplit:
     """One unlearning task: views of one data set.
@@ -116,6 +118,7 @@ def check_label(label: object, classes: Sequence[str]) -> int:
     return int(label)
 
 
+@numerics(1, "scenario/random", uses=("splits",))
 def random_split(data: Dataset, *, fraction: float, seed: int) -> ForgetSplit:
     """Forget a random share of the training pictures (uniform, not by class).
 
@@ -136,6 +139,7 @@ def random_split(data: Dataset, *, fraction: float, seed: int) -> ForgetSplit:
     return _split(data, chosen, seed, f"random-{fraction * 100:g}")
 
 
+@numerics(1, "scenario/class", uses=("splits",))
 def class_split(data: Dataset, *, label: int | str, seed: int) -> ForgetSplit:
     """Forget every training picture of one class; `test` leaves the class out, `test_forgotten`
     holds it.
@@ -151,6 +155,7 @@ def class_split(data: Dataset, *, label: int | str, seed: int) -> ForgetSplit:
     return _split(data, chosen, seed, f"class-{label}", label)
 
 
+@numerics(1, "scenario/indices", uses=("splits",))
 def subset_split(
     data: Dataset, indices: Sequence[int] | Tensor, *, seed: int, name: str = ""
 ) -> ForgetSplit:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..data.images import Images
 from ..errors import InputError
+from ..units import numerics
 
 
 @contextmanager
@@ -30,6 +31,7 @@ def evaluation_mode(model: nn.Module) -> Iterator[nn.Module]:
             module.training = training
 
 
+@numerics(1, "metric/answers", uses=("data",))
 def predict_logits(model: nn.Module, images: Images, *, batch_size: int = 1024) -> Tensor:
     """The model's logits on un-augmented pictures, in order.
 
@@ -58,6 +60,7 @@ def predict_logits(model: nn.Module, images: Images, *, batch_size: int = 1024) 
     return torch.cat(parts)
 
 
+@numerics(1, "metric/accuracy")
 def accuracy(logits: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> float:
     """Share of rows whose largest entry is that of the label, in percent.
 

@@ -12,10 +12,12 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..seeds import derive
+from ..units import numerics
 
 Array = Tensor | np.ndarray
 
 
+@numerics(1, "metric/cka")
 def linear_cka(a: Array, b: Array) -> float:
     """Linear centred kernel alignment of two representations of the same N inputs, in [0, 1].
 
@@ -48,6 +50,7 @@ def linear_cka(a: Array, b: Array) -> float:
     return float(np.linalg.norm(b.T @ a) ** 2 / (np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b)))
 
 
+@numerics(1, "metric/klom")
 def klom(
     margins: Array,
     oracle_margins: Array,
@@ -116,6 +119,7 @@ def _normal_kl(ours: np.ndarray, oracle: np.ndarray) -> np.ndarray:
     return np.log(t / s) + (s**2 + (ours.mean(0) - oracle.mean(0)) ** 2) / (2 * t**2) - 0.5
 
 
+@numerics(1, "metric/frechet")
 def frechet_distance(features_a: Array, features_b: Array) -> float:
     """Squared Fréchet distance between normal distributions fitted to two sets of features: |μ_a -
     μ_b|² + tr(Σ_a + Σ_b - 2 (Σ_a Σ_b)^½).
@@ -217,6 +221,7 @@ def _root(covariance: np.ndarray) -> np.ndarray:
     return (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
 
 
+@numerics(1, "metric/kernel")
 def kernel_distance(
     features_a: Array,
     features_b: Array,
@@ -262,6 +267,7 @@ def _squared_mmd(a: np.ndarray, b: np.ndarray) -> float:
     return float(within - 2 * ((a @ b.T / d + 1) ** 3).mean())
 
 
+@numerics(1, "metric/probe")
 def linear_probe(
     features_train: Array,
     labels_train: Array,

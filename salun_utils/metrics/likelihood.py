@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ..errors import InputError, unknown
 from ..seeds import derive
+from ..units import numerics
 from .accuracy import check_logits
 from .significance import Interval
 
@@ -44,6 +45,7 @@ def margin(logits: Array, labels: Array) -> Tensor:
     return (own - z.scatter(1, labels[:, None], float("-inf")).logsumexp(1, keepdim=True))[:, 0]
 
 
+@numerics(1, "metric/likelihood")
 def likelihood_ratio(
     scores_in: Array | None,
     scores_out: Array,
@@ -173,6 +175,7 @@ def tpr_at_fpr(scores: Array, is_member: Array, fpr: float) -> float:
     return float(_tpr_at(curve.tpr[None], curve.fpr[None], fpr)[0])
 
 
+@numerics(1, "metric/audit")
 def audit(
     scores: Array,
     is_member: Array,

@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..seeds import generator
+from ..units import numerics
 from .accuracy import check_logits
 from .svm import fit_rbf_svm
 
@@ -50,6 +51,7 @@ def modified_entropy(p: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> Ten
     return -terms.sum(1)
 
 
+@numerics(1, "metric/features")
 def membership_features(
     logits: Tensor | np.ndarray, labels: Tensor | np.ndarray
 ) -> dict[str, Tensor]:
@@ -76,6 +78,7 @@ def membership_features(
     }
 
 
+@numerics(1, "metric/membership", uses=("metric/svm",))
 def membership_attack(
     member: Tensor | np.ndarray,
     nonmember: Tensor | np.ndarray,

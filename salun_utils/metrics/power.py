@@ -10,11 +10,13 @@ from functools import cache
 import numpy as np
 
 from ..errors import InputError
+from ..units import numerics
 from .significance import Interval
 
 MOST = 10_000  # beyond this many seeds the answer is "no number that anybody will run"
 
 
+@numerics(1, "metric/power")
 def power(difference: float, spread: float, n: int, *, alpha: float = 0.05) -> float:
     """Chance that a two-sided paired t-test on n pairs finds a true mean difference, by the
     noncentral t distribution.

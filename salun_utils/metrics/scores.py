@@ -13,6 +13,7 @@ from ..data.splits import ForgetSplit
 from ..errors import InputError, unknown
 from ..seeds import generator
 from ..training import TrainingDivergedError
+from ..units import numerics
 from .accuracy import accuracy, predict_logits
 from .membership import membership_attack, membership_features
 
@@ -88,6 +89,11 @@ class Scores(_Frozen):
         )
 
 
+@numerics(
+    1,
+    "metric/scores",
+    uses=("metric/accuracy", "metric/answers", "metric/features", "metric/membership", "splits"),
+)
 def evaluate(
     model: nn.Module,
     split: ForgetSplit,

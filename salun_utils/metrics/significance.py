@@ -11,6 +11,7 @@ import numpy as np
 
 from ..errors import InputError, unknown
 from ..seeds import derive
+from ..units import numerics
 
 EXACT_PAIRS = 16  # up to here all 2**n sign patterns are counted
 CHUNK = 2_000_000  # numbers held at once while resampling
@@ -70,6 +71,7 @@ class Verdict:
     test: PairedTest
 
 
+@numerics(1, "metric/interval")
 def bootstrap_interval(
     values: Values,
     *,
@@ -111,6 +113,7 @@ def bootstrap_interval(
     return Interval(float(low), float(high))
 
 
+@numerics(1, "metric/significance")
 def paired_test(
     a: Values, b: Values, *, level: float = 0.95, resamples: int = 10_000, seed: int = 0
 ) -> PairedTest:

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import unknown
+from ..units import numerics
 
 MAX_RANK = 1000  # beyond it the pairwise solver is no slower
 # Error of a kernel entry, for one feature and for several. On 20,000 real confidences and
@@ -45,6 +46,7 @@ class Machine:
         return self.decision(x) >= -TIE
 
 
+@numerics(1, "metric/svm")
 def fit_rbf_svm(
     x: np.ndarray, positive: np.ndarray, *, C: float, gamma: float, solver: str = "auto"
 ) -> Machine:

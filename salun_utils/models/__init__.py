@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..errors import InputError
 from ..seeds import derive
+from ..units import numerics
 from .convolutional import OWN
 from .timm_models import FROM_TIMM, from_timm
 
@@ -40,6 +41,7 @@ def source_of(arch: str) -> str:
     return "convolutional.py" if arch in OWN else "timm_models.py"
 
 
+@numerics(1, "network")
 def create(
     arch: str,
     *,

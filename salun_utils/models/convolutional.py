@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from ..units import family, numerics
+
 
 class Chain(nn.Module):
     """Named layers applied one after the other (`nn.Sequential` would run the normalisation again
@@ -25,6 +27,7 @@ class Chain(nn.Module):
         return x
 
 
+@numerics(1)
 def small_cnn(num_classes: int, channels: int, image_size: int, width: float) -> nn.Module:
     """Four convolutions with batch normalisation, three of them of stride 2, 0.4 M weights: for
     CPUs, from 8 pixels upward.
@@ -130,6 +133,7 @@ class ResNet(nn.Module):
 
 
 def _resnet(block: type, depths: Sequence[int], widths: Sequence[int]) -> Callable[..., nn.Module]:
+    @numerics(1)
     def build(num_classes: int, channels: int, image_size: int, width: float) -> nn.Module:
         return ResNet(
             block, depths, [max(8, round(width * c)) for c in widths], num_classes, channels
@@ -138,6 +142,7 @@ def _resnet(block: type, depths: Sequence[int], widths: Sequence[int]) -> Callab
     return build
 
 
+@numerics(1)
 def vgg16_bn(num_classes: int, channels: int, image_size: int, width: float) -> nn.Module:
     """VGG-16 with batch normalisation and one linear layer, as the CIFAR variants have it. Needs 16
     pixels or more.
@@ -168,3 +173,4 @@ OWN: dict[str, Callable[..., nn.Module]] = {
     "resnet50": _resnet(Bottleneck, (3, 4, 6, 3), (64, 128, 256, 512)),
     "vgg16_bn": vgg16_bn,
 }
+family("network", lambda: OWN)

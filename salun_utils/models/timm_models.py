@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from ..errors import InputError, unknown
+from ..units import numerics
 from .convolutional import OWN
 
 # Short names of networks that timm builds, with the options that suit images of 28 to 64 pixels.
@@ -28,6 +29,7 @@ FROM_TIMM: dict[str, tuple[str, dict]] = {
 LEAST_CHANNELS = 8
 
 
+@numerics(1, "network/timm")
 def from_timm(
     arch: str, num_classes: int, channels: int, image_size: int, width: float = 1.0
 ) -> nn.Module:

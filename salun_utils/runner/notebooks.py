@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ast
 import contextlib
-import hashlib
 import json
 import logging
 import os
@@ -19,11 +17,11 @@ from ..data.places import cache_folder
 from ..errors import InputError
 from ..files import atomic
 from ..runs import provenance
-from ..runs.execute import pick_device, run_fingerprint
+from ..runs.inputs import pick_device
 from ..runs.publish import MIME
 from ..runs.record import Record
-from ..unlearning import METHODS
-from .parameters import check_data, check_parameters, data_fingerprint, generation_trial, sweep_of
+from ..runs.standing import DONE, of_file, run_name
+from .parameters import check_data, check_parameters, data_fingerprint
 
 
 class RunFailedError(RuntimeError):
@@ -64,13 +62,14 @@ def run_notebook(
     path = notebook_path(notebook)
     effective = check_parameters(path, parameters or {})
     check_data(effective)
-    name = run_name(path, effective)
+    name = run_name(path.stem, effective)
     tier = str(effective.get("tier", "quick"))
     record_path = Path(record_out) if record_out else Path(out) / "records" / tier / f"{name}.json"
     log_path = Path(notebook_out) if notebook_out else Path(out) / "notebooks" / f"{name}.ipynb"
-    code = code_of(path, effective)
-    if not force and (done := finished(record_path, code, data_fingerprint(effective))) is not None:
-        return done, record_path, True
+    if not force:
+        found = of_file(record_path, parameters=effective, data=data_fingerprint(effective))
+        if found.word == DONE:
+            return found.record, record_path, True
     _check_writable(record_path, log_path)
     started = time.perf_counter()
     with _kernel_manager() as manager:
@@ -78,7 +77,7 @@ def run_notebook(
             path, log_path, _absolute(parameters or {}), effective, progress, manager
         )
     measured = {"parameters": effective, "wall_seconds": round(time.perf_counter() - started, 2)}
-    record = _gather(executed, name, path.stem, tier, measured, code)
+    record = _gather(executed, name, path.stem, tier, measured)
     record.write(record_path)
     return record, record_path, False
 
@@ -93,128 +92,7 @@ def notebook_path(notebook: str | os.PathLike) -> Path:
     return path
 
 
-def finished(record_path: Path, code: Mapping[str, str], fingerprint: str = "") -> Record | None:
-    """The record of an earlier run by the same code on the same data, or None."""
-    if not record_path.is_file():
-        return None
-    with contextlib.suppress(InputError):
-        record = Record.read(record_path)
-        same_data = not fingerprint or all(
-            r.data.get("fingerprint") in (None, fingerprint) for r in record.flat()
-        )
-        if same_data and all(record.code.get(k, v) == v for k, v in code.items()):
-            return record
-    return None
-
-
-def run_name(path: Path, effective: Mapping[str, Any]) -> str:
-    """File name of a run: the notebook, what is most telling, and a digest of all parameters."""
-    digest = hashlib.sha256(
-        json.dumps(effective, sort_keys=True, default=str).encode()
-    ).hexdigest()[:10]
-    telling = [str(effective[k]) for k in ("method", "eraser") if effective.get(k)]
-    telling += [f"s{effective['seed']}"] if "seed" in effective else []
-    return "-".join([path.stem, *telling, digest])
-
-
 # -- execution -------------------------------------------------------------------------
-
-
-def code_of(path: Path, effective: Mapping[str, Any]) -> dict[str, str]:
-    """Digests of the notebook and of the library, by which a record is known to be of this code."""
-    return {
-        "cells": notebook_digest(path, effective.get("parts")),
-        "fingerprint": _library_digest(path, effective),
-    }
-
-
-def notebook_digest(path: Path, part: object = None) -> str:
-    """Digest of a notebook's code cells: prose and outputs don't count, comments and layout
-    neither, nor do the default parameters, since a record holds those in force, nor cells tagged
-    `recorded`, which only read records. Where a run has a parameter called `parts`,
-    cells tagged `part-NAME` count only in runs of that part."""
-    parts = []
-    for source in _deciding(path, part):
-        try:
-            parts.append(provenance.code_digest(source))
-        except SyntaxError:  # a magic, such as %pip
-            parts.append(hashlib.sha256(source.encode()).hexdigest())
-    return hashlib.sha256("".join(parts).encode()).hexdigest()[:16]
-
-
-def _deciding(path: Path, part: object = None) -> list[str]:
-    """Sources of the code cells that can decide a run, of one part of the notebook where it has
-    several.
-    """
-    import nbformat
-
-    def counts(tags: list[str]) -> bool:
-        parts = {tag for tag in tags if tag.startswith("part-")}
-        return not {"parameters", "recorded"} & set(tags) and (
-            part is None or not parts or f"part-{part}" in parts
-        )
-
-    code = [c for c in nbformat.read(path, as_version=4).cells if c.cell_type == "code"]
-    return [c.source for c in code if counts(c.metadata.get("tags", []))]
-
-
-def notebook_modules(path: Path, part: object = None) -> list[str]:
-    """Files of this package that a notebook's code cells name in ``from salun_utils… import …``,
-    relative to the package; cells that don't
-    count in `notebook_digest` don't count here."""
-    found: dict[str, None] = {}
-    for source in _deciding(path, part):
-        with contextlib.suppress(SyntaxError):  # a magic, such as %pip
-            for node in ast.walk(ast.parse(source)):
-                if (
-                    isinstance(node, ast.ImportFrom)
-                    and (node.module or "").split(".")[0] == provenance.PACKAGE.name
-                ):
-                    parts = node.module.split(".")[1:]
-                    places = [
-                        "/".join(parts),
-                        *("/".join([*parts, alias.name]) for alias in node.names),
-                    ]
-                    found |= {
-                        f"{place}.py": None
-                        for place in places
-                        if (provenance.PACKAGE / f"{place}.py").is_file()
-                    }
-    return list(found)
-
-
-def _library_digest(path: Path, effective: Mapping[str, Any]) -> str:
-    if trial := generation_trial(effective):
-        return trial.fingerprint()
-    if effective.get("sweep"):
-        found = {run_fingerprint(spec.method, spec.arch, spec.mask) for spec in sweep_of(effective)}
-        return hashlib.sha256("".join(sorted(found)).encode()).hexdigest()[:16]
-    method, modules = (
-        str(effective.get("method", "")),
-        notebook_modules(path, effective.get("parts")),
-    )
-    if several := _methods_of(effective):
-        found = {
-            run_fingerprint(name, str(effective.get("arch", "small-cnn")), None, modules)
-            for name in several
-        }
-        return hashlib.sha256("".join(sorted(found)).encode()).hexdigest()[:16]
-    if method not in METHODS:
-        return provenance.code_fingerprint(provenance.CORE, *modules)
-    return run_fingerprint(
-        method, str(effective.get("arch", "small-cnn")), effective.get("mask"), modules
-    )
-
-
-def _methods_of(effective: Mapping[str, Any]) -> list[str]:
-    """Names in a parameter `methods`, JSON of an object by method, which a notebook has that runs
-    several; otherwise none.
-    """
-    try:
-        several = json.loads(effective.get("methods") or "{}")
-    except (TypeError, ValueError):
-        return []
-    return [name for name in several if name in METHODS] if isinstance(several, dict) else []
 
 
 def _check_writable(*paths: Path) -> None:
@@ -332,7 +210,6 @@ def _gather(
     notebook: str,
     tier: str,
     measured: Mapping[str, Any],
-    code: dict[str, str],
 ) -> Record:
     """One record out of those the notebook published."""
     found = []
@@ -346,7 +223,7 @@ def _gather(
         "tier": tier,
         "notebook": notebook,
         "packages": provenance.package_versions(),
-        "code": {**code, "commit": provenance.commit()},
+        "code": provenance.code_facts(),
     }
     if len(found) == 1:
         only = found[0]

@@ -12,7 +12,7 @@ from typing import Any
 
 from ..data.splits import check_fraction, check_label
 from ..errors import InputError, unknown
-from ..runs.execute import load_dataset, pick_device
+from ..runs.inputs import load_dataset, pick_device
 from ..runs.spec import RunSpec
 from ..runs.sweeps import expand
 from ..saliency import check_keep

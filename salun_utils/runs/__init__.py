@@ -6,12 +6,13 @@ notebook hands its records to the runner by `publish`.
 """
 
 from .cache import Cache, DamagedCacheWarning
-from .execute import Task, prepare, run, run_with_result
+from .execute import run, run_with_result
 from .publish import publish
 from .record import SCHEMA_VERSION, Record
 from .spec import SCENARIOS, TIERS, RunSpec
 from .sweeps import expand, frame, over_seeds, run_all, with_intervals
 from .table import COLUMNS, load_records, records_folder, table
+from .task import Task, prepare
 
 __all__ = [
     "COLUMNS",

@@ -1,6 +1,4 @@
-"""Where a record comes from: device, package versions, and a fingerprint of the code that prose
-does not change.
-"""
+"""Where a record comes from: device, package versions, commit and a digest of the source."""
 
 from __future__ import annotations
 
@@ -8,9 +6,11 @@ import ast
 import functools
 import hashlib
 import importlib.metadata
+import inspect
 import os
 import platform
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -25,32 +25,6 @@ PACKAGES = (
     "transformers",
     "timm",
     "salun-utils",
-)
-# What decides a trained network, and what decides the figures of a classification run: besides
-# these, the files of its network, its method
-# and its mask. How pictures are read from disk is not among them, since a record holds the
-# fingerprint of the pictures themselves.
-TRAINING = (
-    "data/images.py",
-    "data/splits.py",
-    "data/scenarios.py",
-    "data/statistics.py",
-    "models/__init__.py",
-    "training.py",
-    "seeds.py",
-)
-CORE = (
-    *TRAINING,
-    "saliency.py",
-    "threshold.py",
-    "masking.py",
-    "metrics/accuracy.py",
-    "metrics/membership.py",
-    "metrics/scores.py",
-    "metrics/svm.py",
-    "unlearning/__init__.py",
-    "unlearning/job.py",
-    "unlearning/masks/__init__.py",
 )
 
 
@@ -113,38 +87,32 @@ def commit() -> str:
 
 
 @functools.cache
-def code_fingerprint(core: tuple[str, ...] = CORE, *own: str) -> str:
-    """Digest of the code that decides a run, without comments, docstrings and layout: prose edits
-    leave it as it is.
-
-    It covers the files of `core`, those of `own` (all named relative to the package), and what the
-    latter import from this package.
+def source_digest() -> str:
+    """Digest of every source file of this package. A fact for whoever wants to compare; it decides
+    nothing (see `units`).
     """
-    files = dict.fromkeys(
-        [
-            *(PACKAGE / name for name in core),
-            *(f for name in own for f in _with_imports(PACKAGE / name, core)),
-        ]
-    )
     digest = hashlib.sha256()
-    for file in files:
-        if file.is_file():
-            digest.update(file.name.encode() + code_digest(file.read_text()).encode())
+    for file in sorted(PACKAGE.rglob("*.py")):
+        digest.update(file.relative_to(PACKAGE).as_posix().encode() + file.read_bytes())
     return digest.hexdigest()[:16]
 
 
-def _with_imports(file: Path, core: tuple[str, ...]) -> list[Path]:
-    """A file, and the modules of this package that it imports from and `core` doesn't cover."""
-    known = {PACKAGE / name for name in (*core, "errors.py", "unlearning/registry.py")}
-    found = [file]
-    for node in ast.walk(ast.parse(file.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.level and node.module:
-            module = (
-                file.parents[node.level - 1].joinpath(*node.module.split(".")).with_suffix(".py")
-            )
-            if module.is_file() and module not in known:
-                found.append(module)
-    return found
+def code_facts() -> dict[str, str]:
+    """What a record says of the code that made it."""
+    return {"commit": commit(), "source": source_digest()}
+
+
+def source_of(function: Callable) -> str:
+    """Digest of the module in which a function stands, by its syntax tree; of the function's byte
+    code where there is no file.
+
+    What is kept between runs of one afternoon is named by it: there, code changes faster than
+    versions are raised.
+    """
+    file = inspect.getsourcefile(function)
+    if file and Path(file).is_file():
+        return code_digest(Path(file).read_text())[:16]
+    return hashlib.sha256(function.__code__.co_code).hexdigest()[:16]
 
 
 def code_digest(source: str) -> str:

@@ -7,19 +7,33 @@ from __future__ import annotations
 import datetime
 import json
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import InputError
 from ..files import atomic
+from ..units import versions
+from . import provenance
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2  # 2: with numerics
 WARM = "warm"  # a measurement: the libraries had started before the run's time was taken
 # Of several runs in one record, what is alike in all is written once.
 # key by key
-INHERITED = ("spec", "seeds", "reference", "original", "data", "device", "packages", "code")
+INHERITED = (
+    "spec",
+    "seeds",
+    "reference",
+    "original",
+    "data",
+    "device",
+    "packages",
+    "code",
+    "numerics",
+)
 INHERITED_VALUES = ("reference_seconds", "reference_cpu_seconds", "original_seconds")
 
 
@@ -39,7 +53,10 @@ class Record(BaseModel):
             which other work on the machine hardly moves.
     mask : rule, share kept, weights in all. data : name, note, fingerprint, sizes. measurements :
         anything else a notebook measured.
-    device, packages, code : where, with what, and by which code it was made.
+    device, packages, code : where, with what, and by which code it was made: facts, which decide
+        nothing.
+    numerics : unit -> version of its behaviour, of every unit that the run touched; see
+        `salun_utils.units`. Empty in records of schema 1.
     """
 
     model_config = ConfigDict(extra="forbid")
@@ -68,7 +85,26 @@ class Record(BaseModel):
     device: dict[str, Any] = Field(default_factory=dict)
     packages: dict[str, str] = Field(default_factory=dict)
     code: dict[str, str] = Field(default_factory=dict)
+    numerics: dict[str, int] = Field(default_factory=dict)
     runs: list[Record] = Field(default_factory=list)
+
+    @classmethod
+    def of(cls, *, units: Iterable[str], device: torch.device, **own: Any) -> Record:
+        """A record with the stamps of here and now: device, packages, code, and the versions of the
+        units that the run touched.
+
+        Parameters
+        ----------
+        units : their names; what they use is put in as well. device : where it was computed.
+        own : the other fields.
+        """
+        return cls(
+            device=provenance.device_facts(device),
+            packages=provenance.package_versions(),
+            code=provenance.code_facts(),
+            numerics=versions(units),
+            **own,
+        )
 
     @property
     def study(self) -> str | None:

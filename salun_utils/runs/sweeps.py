@@ -14,11 +14,13 @@ import pandas as pd
 from ..errors import InputError
 from ..metrics.significance import Interval, bootstrap_interval
 from ..training import TrainingDivergedError
+from ..units import numerics, version
 from .cache import Cache
-from .execute import differing, diverged_record, prepare, run
+from .execute import diverged_record, run
 from .record import WARM, Record
 from .spec import RunSpec
 from .summary import MEASURES, cost
+from .task import differing, prepare
 
 # seconds of processor time: a first run that took less is made twice, since a good part of them is
 # the libraries' start
@@ -92,6 +94,7 @@ def _blocks(sweep: str) -> list[dict[str, Any]]:
     return blocks
 
 
+@numerics(1, "sweep")
 def run_all(
     specs: Iterable[RunSpec], *, cache: Cache | None = None, progress: bool = False
 ) -> list[Record]:
@@ -114,6 +117,7 @@ def run_all(
         except TrainingDivergedError as error:
             made = diverged_record(task, spec, error)
         made.measurements[WARM] = True
+        made.numerics["sweep"] = version("sweep")
         records.append(made)
     return records
 

@@ -23,11 +23,12 @@ from ..files import atomic, read_yaml
 from ..metrics import evaluate
 from ..seeds import check_seed, derive
 from ..training import TrainingDivergedError
+from ..units import numerics
 from ..unlearning import METHODS, unlearn
-from .execute import Task, prepare, with_spec
 from .provenance import device_facts
 from .search import chosen, finished, open_study, suggest
 from .spec import RunSpec
+from .task import Task, prepare, with_spec
 
 DIVERGED = 100.0  # the gap of a trial that ended in NaN: as bad as can be
 
@@ -169,6 +170,7 @@ def read_tuned(path: str | os.PathLike) -> dict[str, dict]:
     return entries
 
 
+@numerics(1, "tuning")
 def _gap(task: Task, method: str, params: dict[str, Any]) -> float:
     task = with_spec(task, task.spec.model_copy(update={"method": method, "params": {}}))
     # an original that diverges is no matter of the trial: that error goes to the caller

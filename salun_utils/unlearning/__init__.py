@@ -15,6 +15,7 @@ from ..data.splits import ForgetSplit
 from ..errors import InputError
 from ..saliency import SaliencyMask, check_keep
 from ..seeds import check_seed, derive
+from ..units import numerics
 from .job import COMMON, Job
 from .masks import RULES, build_mask
 from .registry import METHODS, Method, Range, get
@@ -56,6 +57,7 @@ class UnlearnResult:
     cpu_seconds: float = 0.0
 
 
+@numerics(1, "unlearning", uses=("splits",))
 def unlearn(
     name: str,
     model: nn.Module,

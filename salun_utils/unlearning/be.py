@@ -12,7 +12,8 @@ from torch import nn
 
 from ..errors import InputError
 from ..saliency import SaliencyMask
-from .job import Job
+from ..units import numerics
+from .job import TRAINED, Job
 from .registry import Range, method
 
 
@@ -22,6 +23,7 @@ from .registry import Range, method
     paper="Chen et al., Boundary Unlearning, CVPR 2023; settings of Fan et al., ICLR 2024",
     search={"lr": Range(1e-5, 1e-1, log=True)},
 )
+@numerics(1, uses=TRAINED)
 def be(job: Job, *, epochs: int = 10, lr: float = 1e-3) -> nn.Module:
     """Train on D_f labelled with a class K that is appended to the K real ones, and cut it off
     again.

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from ..data.images import Images
-from .job import Job, check_number
+from ..units import numerics
+from .job import TRAINED, Job, check_number
 from .registry import Range, method
 
 
@@ -18,6 +19,7 @@ from .registry import Range, method
     paper="Chen et al., Boundary Unlearning, CVPR 2023; settings of Fan et al., ICLR 2024",
     search={"lr": Range(1e-5, 1e-1, log=True)},
 )
+@numerics(1, uses=TRAINED)
 def bs(job: Job, *, epochs: int = 10, lr: float = 1e-3, bound: float = 0.1) -> nn.Module:
     """Train on D_f under the labels that the original model gives one step across the boundary.
 

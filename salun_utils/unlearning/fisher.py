@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from ..data.images import Images
+from ..units import numerics
 from .closed_form import change, draw, fisher_diagonal, trainable
 from .job import Job, check_number
 from .registry import Range, method
@@ -21,6 +22,7 @@ FLOOR = 1e-8  # added to the Fisher information: bounds the noise of weights tha
     paper="Golatkar et al., Eternal Sunshine of the Spotless Net, CVPR 2020",
     search={"alpha": Range(1e-14, 1e-7, log=True)},
 )
+@numerics(1)
 def fisher(job: Job, *, alpha: float = 1e-11, samples: int = 1000) -> nn.Module:
     """theta_u = theta_o + (alpha / F)^(1/4) n with n ~ N(0, I) and F the diagonal Fisher
     information of D_r.

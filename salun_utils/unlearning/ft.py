@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
-from .job import Job
+from ..units import numerics
+from .job import TRAINED, Job
 from .registry import Range, method
 
 
@@ -14,6 +15,7 @@ from .registry import Range, method
     paper="Warnecke et al., NDSS 2023; settings of Fan et al., ICLR 2024",
     search={"lr": Range(1e-3, 0.3, log=True)},
 )
+@numerics(1, uses=TRAINED)
 def ft(job: Job, *, epochs: int = 10, lr: float = 0.01) -> nn.Module:
     job.fit(job.split.retain, epochs=epochs, lr=lr)
     return job.model

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import nn
 
-from .job import Job
+from ..units import numerics
+from .job import TRAINED, Job
 from .registry import Range, method
 
 
@@ -14,6 +15,7 @@ from .registry import Range, method
     paper="Thudi et al., EuroS&P 2022; settings of Fan et al., ICLR 2024",
     search={"lr": Range(1e-6, 1e-2, log=True)},
 )
+@numerics(1, uses=TRAINED)
 def ga(job: Job, *, epochs: int = 5, lr: float = 1e-4) -> nn.Module:
     job.fit(job.split.forget.with_weights(-1.0), epochs=epochs, lr=lr)
     return job.model

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data.images import Images
+from ..units import numerics
 from .closed_form import change, draw, example_gradients, gradient_sum, trainable
 from .job import Job, check_number
 from .registry import Range, method
@@ -22,6 +23,7 @@ CPU_BYTES = 2 << 30  # of gradients held at once; on a GPU, half of what is free
     ),
     search={"alpha": Range(0.1, 1000.0, log=True)},
 )
+@numerics(1)
 def iu(job: Job, *, alpha: float = 10.0, samples: int = 1000, damping: float = 1.0) -> nn.Module:
     """theta_u = theta_o + alpha (n_f / n) H^-1 (mean gradient on D_f - mean gradient on D_r), H =
     damping I + (1/N) sum g_i g_i'.

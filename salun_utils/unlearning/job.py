@@ -29,6 +29,9 @@ COMMON: dict[str, Any] = {
     "progress": False,
 }
 
+# Units that every method touches which goes through `Job.fit` as it is.
+TRAINED = ("training", "schedule/constant", "optimizer/sgd")
+
 
 @dataclass
 class Job:

@@ -6,7 +6,8 @@ import math
 
 from torch import nn
 
-from .job import Job, check_count, check_number
+from ..units import numerics
+from .job import TRAINED, Job, check_count, check_number
 from .registry import Range, method
 
 
@@ -19,6 +20,7 @@ from .registry import Range, method
     ),
     search={"lr": Range(1e-3, 0.3, log=True), "gamma": Range(1e-6, 3e-3, log=True)},
 )
+@numerics(1, uses=TRAINED)
 def l1_sparse(job: Job, *, epochs: int = 10, lr: float = 0.01, gamma: float = 5e-4) -> nn.Module:
     """min CE(theta; D_r) + gamma_t ||theta||_1, gamma_t falling in a straight line from `gamma` to
     0 over the steps.

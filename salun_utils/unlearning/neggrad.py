@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from ..data.images import Images
-from .job import Job, check_number
+from ..units import numerics
+from .job import TRAINED, Job, check_number
 from .registry import Range, method
 
 
@@ -18,6 +19,7 @@ from .registry import Range, method
     paper="Kurmanji et al., Towards Unbounded Machine Unlearning, NeurIPS 2023",
     search={"lr": Range(1e-4, 0.1, log=True), "beta": Range(0.8, 0.999)},
 )
+@numerics(1, uses=TRAINED)
 def neggrad_plus(job: Job, *, epochs: int = 5, lr: float = 0.01, beta: float = 0.95) -> nn.Module:
     """min beta CE(theta; D_r) - (1 - beta) CE(theta; D_f), one batch of each a step; an epoch is
     one pass over D_r.

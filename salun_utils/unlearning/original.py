@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from ..units import numerics
 from .job import Job
 from .registry import method
 
@@ -15,5 +16,6 @@ from .registry import method
     search={},
     takes_mask=False,
 )
+@numerics(1)
 def original(job: Job) -> nn.Module:
     return job.model

@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from ..errors import unknown
+from ..units import family
 from .job import COMMON, Job
 
 
@@ -63,6 +64,7 @@ class Method:
 
 
 METHODS: dict[str, Method] = {}
+family("method", lambda: {name: method.run for name, method in METHODS.items()})
 
 
 def method(

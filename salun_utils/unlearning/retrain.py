@@ -11,6 +11,7 @@ from torch import nn
 from ..errors import InputError
 from ..models import create
 from ..seeds import derive
+from ..units import numerics
 from .job import Job
 from .registry import method
 
@@ -26,6 +27,7 @@ PAPER_RECIPE = {"epochs": 182, "lr": 0.1, "schedule": "cosine"}
     search={},
     takes_mask=False,
 )
+@numerics(1, uses=("network", "training", "optimizer/sgd"))
 def retrain(
     job: Job, *, epochs: int | None = None, lr: float | None = None, schedule: str | None = None
 ) -> nn.Module:

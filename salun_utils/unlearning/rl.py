@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from ..data.images import Images
 from ..errors import unknown
-from .job import Job, check_number
+from ..units import numerics
+from .job import TRAINED, Job, check_number
 from .registry import Range, method
 
 ORDERS = ("mixed", "forget-first")
@@ -63,6 +64,7 @@ def fit_random_labels(
     paper="Golatkar et al., CVPR 2020; " + PAPER,
     search={"lr": Range(1e-3, 0.3, log=True)},
 )
+@numerics(1, uses=TRAINED)
 def rl(
     job: Job, *, epochs: int = 10, lr: float = 0.013, alpha: float = 1.0, order: str = "mixed"
 ) -> nn.Module:
@@ -87,5 +89,6 @@ def rl(
     search={"lr": Range(1e-3, 0.3, log=True)},
     mask="saliency",
 )
+@numerics(1, uses=TRAINED)
 def salun(job: Job, **parameters) -> nn.Module:
     return rl(job, **parameters)

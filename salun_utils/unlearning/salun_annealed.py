@@ -9,8 +9,9 @@ from torch import Tensor, nn
 
 from ..saliency import SaliencyMask
 from ..training import TrainingDivergedError
+from ..units import numerics
 from .closed_form import trainable
-from .job import Job, check_count, check_number
+from .job import TRAINED, Job, check_count, check_number
 from .registry import Range, method
 from .rl import PAPER, fit_random_labels
 from .salun_soft import total_steps
@@ -25,6 +26,7 @@ from .salun_soft import total_steps
     "schedule of Zhu and Gupta, To Prune, or Not to Prune, 2017",
     search={"lr": Range(1e-3, 0.3, log=True)},
 )
+@numerics(1, uses=TRAINED)
 def salun_annealed(
     job: Job,
     *,

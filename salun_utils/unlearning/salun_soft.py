@@ -11,8 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import unknown
+from ..units import numerics
 from .closed_form import trainable
-from .job import Job, check_count, check_number
+from .job import TRAINED, Job, check_count, check_number
 from .registry import Range, method
 from .rl import PAPER, fit_random_labels
 
@@ -31,6 +32,7 @@ SCHEDULES: dict[str, Callable[[int, int], float]] = {
     paper=PAPER + "; soft variant: ||theta - theta_o||_1 by proximal steps",
     search={"lr": Range(1e-3, 0.3, log=True), "beta": Range(1e-4, 1.0, log=True)},
 )
+@numerics(1, uses=TRAINED)
 def salun_soft(
     job: Job,
     *,

@@ -9,7 +9,8 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from .job import Job, check_count, check_number
+from ..units import numerics
+from .job import TRAINED, Job, check_count, check_number
 from .registry import Range, method
 
 
@@ -23,6 +24,7 @@ from .registry import Range, method
         "alpha": Range(1e-3, 1.0, log=True),
     },
 )
+@numerics(1, uses=TRAINED)
 def scrub(
     job: Job,
     *,

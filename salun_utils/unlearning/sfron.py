@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data.images import Images
+from ..units import numerics
 from .closed_form import draw, fisher_diagonal
 from .job import Job, check_count, check_number
 from .neggrad import endless
@@ -27,6 +28,7 @@ from .registry import Range, method
     ),
     search={"lr": Range(1e-3, 0.1, log=True), "alpha": Range(0.1, 50.0, log=True)},
 )
+@numerics(1, uses=("training", "schedule/cosine", "optimizer/sgd"))
 def sfr_on(
     job: Job,
     *,

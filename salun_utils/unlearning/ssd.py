@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from torch import nn
 
+from ..units import numerics
 from .closed_form import change, draw, fisher_diagonal, trainable
 from .job import Job, check_number
 from .registry import Range, method
@@ -20,6 +21,7 @@ from .registry import Range, method
     ),
     search={"alpha": Range(0.5, 50.0, log=True), "dampening": Range(0.05, 5.0, log=True)},
 )
+@numerics(1)
 def ssd(job: Job, *, alpha: float = 10.0, dampening: float = 1.0, samples: int = 1000) -> nn.Module:
     """theta <- min(dampening F_D / F_f, 1) theta wherever F_f > alpha F_D; all other weights stay.
     No training.

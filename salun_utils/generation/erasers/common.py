@@ -17,6 +17,7 @@ from ...errors import InputError, unknown
 from ...masking import hold
 from ...saliency import SaliencyMask
 from ...seeds import generator
+from ...units import numerics
 from ..files import class_label
 from .registry import ERASERS
 
@@ -100,6 +101,7 @@ def substitutes(
     return torch.tensor(labels)
 
 
+@numerics(1, "erasing/mask", uses=("masks",))
 def choose_mask(
     rule: str | SaliencyMask,
     module: nn.Module,
@@ -140,6 +142,7 @@ def draw(images: Images, size: int, rng: torch.Generator) -> Iterator[tuple[Tens
         yield part.pixels.float() / 255, part.labels
 
 
+@numerics(1, "erasing", uses=("masking",))
 def descend(
     module: nn.Module,
     losses: Callable[[int], dict[str, tuple[float, Tensor]]],

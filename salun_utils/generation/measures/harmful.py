@@ -18,6 +18,7 @@ from torch import Tensor
 from ...data.images import Dataset, Images
 from ...errors import InputError, unknown
 from ...files import atomic
+from ...units import numerics
 from ..models import pipelines
 from ..prompts import Prompt
 from .recognition import check_uint8
@@ -70,6 +71,7 @@ def draw(
     return torch.stack(pictures)
 
 
+@numerics(1, "trial/drawn", uses=("generator/pipeline",))
 def drawn_by_itself(
     pipe,
     classes: Sequence[str] = (FORGET, RETAIN),
@@ -103,6 +105,7 @@ def check_threshold(threshold: float) -> None:
         )
 
 
+@numerics(1, "metric/exposure")
 class BodyParts:
     """NudeNet, counting body parts at a stated threshold.
 

@@ -23,6 +23,7 @@ from ...errors import InputError
 from ...metrics.distances import Gaussian, kernel_distance
 from ...metrics.significance import Interval, bootstrap_interval
 from ...seeds import generator
+from ...units import numerics
 from ..models.judges import Judge
 
 INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"
@@ -58,6 +59,7 @@ class Recognition:
         return asdict(self)
 
 
+@numerics(1, "metric/recognition", uses=("judge",))
 def recognition(
     pixels: Tensor,
     labels: Tensor,
@@ -279,6 +281,7 @@ class Distances:
         return asdict(self)
 
 
+@numerics(1, "metric/pictures", uses=("metric/frechet", "metric/kernel"))
 def distances(
     generated: Tensor,
     real: Tensor | Reference,

@@ -19,6 +19,7 @@ from torch.nn.functional import mse_loss
 from ...data.images import Images
 from ...errors import InputError
 from ...seeds import generator
+from ...units import numerics
 from ..erasers.pipeline.encoded import encode_pictures, shuffled_batches
 from ..models import pipelines
 
@@ -40,6 +41,7 @@ class Recovered:
     steps: int
 
 
+@numerics(1, "metric/recovery", uses=("judge", "generator/pipeline"))
 def attack(
     pipe,
     images: Images,

@@ -9,11 +9,13 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError
+from ...units import numerics
 from ..measures.recognition import check_uint8
 
 BASE = "openai/clip-vit-base-patch16"
 
 
+@numerics(1, "metric/clip")
 class ClipScore:
     """100 x cosine between picture and prompt in the space of a CLIP model (Hessel et al., 2021,
     before their cut at 0).

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from ...errors import InputError, unknown
 from ...seeds import generator
+from ...units import numerics
 from ..files import (
     checked_labels,
     class_label,
@@ -107,6 +108,7 @@ def build_unet(config: DDPMConfig) -> UNet2DModel:
     return unet
 
 
+@numerics(1, "generator/ddpm")
 class DDPM(nn.Module):
     """A conditional diffusion model over uint8 pictures.
 

@@ -20,6 +20,7 @@ from ...data.embedded import FASHION_CLASSES
 from ...errors import unknown
 from ...seeds import derive, generator
 from ...training import use_bf16
+from ...units import numerics
 from .. import checkpoints
 from .ddpm import DDPM, DDPMConfig
 
@@ -93,6 +94,7 @@ def preset(name: str) -> tuple[DDPMConfig, TrainConfig]:
     return PRESETS[name]
 
 
+@numerics(1, "generator/ddpm/loss", uses=("generator/ddpm",))
 def denoising_loss(
     model: DDPM,
     z: Tensor,
@@ -127,6 +129,7 @@ def best_precision(device: torch.device) -> str:
     return "bfloat16" if use_bf16("auto", device) else "float32"
 
 
+@numerics(1, "generator/ddpm/training", uses=("generator/ddpm/loss", "data"))
 def train(
     model: DDPM,
     images,

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
 from ...seeds import generator
+from ...units import numerics
 from .. import checkpoints
 from ..files import (
     checked_labels,
@@ -109,6 +110,7 @@ class Discriminator(nn.Module):
         return self.real(features).squeeze(1) + (self.embed(labels) * features).sum(1)
 
 
+@numerics(1, "generator/gan")
 class GAN(nn.Module):
     """Generator and discriminator. Only the generator's weights are trainable once it is loaded:
     forgetting changes nothing else.
@@ -174,6 +176,7 @@ class GAN(nn.Module):
         return model.freeze().eval()
 
 
+@numerics(1, "generator/gan/training", uses=("generator/gan", "data"))
 def train_gan(
     model: GAN, images, config: GANTraining | None = None, *, seed: int = 0, **options: object
 ) -> dict:

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from ... import models
 from ...data.images import Images
 from ...errors import InputError
+from ...units import numerics
 from ..files import class_label, load_weights, read_config, save_model
 
 
@@ -35,6 +36,7 @@ class JudgeTraining:
     width: float = 1.5
 
 
+@numerics(1, "judge")
 class Judge:
     """Callable on uint8 pictures (N, C, H, W); returns class indices (N,).
 
@@ -140,6 +142,7 @@ class Judge:
         return cls(model, config["classes"], name=config["name"], accuracy=config["accuracy"])
 
 
+@numerics(1, "judge/training", uses=("judge", "training", "optimizer/sgd", "network"))
 def train_judge(
     data,
     config: JudgeTraining | None = None,

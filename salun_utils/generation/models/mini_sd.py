@@ -26,6 +26,7 @@ from ...data.images import Dataset, Images
 from ...files import atomic
 from ...seeds import check_seed, generator
 from ...training import use_bf16
+from ...units import numerics
 
 # the first is the one everything else uses
 TEMPLATES = ("a photo of a {}", "a picture of a {}", "an image of a {}", "{}")
@@ -173,6 +174,7 @@ def pixels_to_float(pixels: Tensor, size: int) -> Tensor:
     return x.expand(-1, 3, -1, -1) if x.shape[1] == 1 else x
 
 
+@numerics(1, "generator/pipeline/training", uses=("data",))
 def train(
     data: Dataset,
     folder: str | os.PathLike,

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ...errors import InputError
 from ...seeds import generator
+from ...units import numerics
 
 PARTS = {  # part of the pipeline -> (library, class) that it must be
     "vae": ("diffusers", "AutoencoderKL"),
@@ -145,6 +146,7 @@ def fixed_noise(pipe, count: int, *, seed: int) -> Tensor:
     )
 
 
+@numerics(1, "generator/pipeline")
 def sample(
     pipe,
     prompts: Sequence[str] | Tensor,

@@ -16,6 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from ...seeds import generator
+from ...units import numerics
 from .. import checkpoints
 from ..files import (
     checked_labels,
@@ -93,6 +94,7 @@ class Prior(nn.Module):
         )
 
 
+@numerics(1, "generator/vae")
 class VAE(nn.Module):
     """q(z | x, c), p(z | c) and p(x | z, c), where each pixel has a Laplace distribution of one
     scale b around the decoder's output.
@@ -208,6 +210,7 @@ def _perceptron(widths: Sequence[int]) -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
+@numerics(1, "generator/vae/training", uses=("generator/vae", "data"))
 def train_vae(
     model: VAE, images, config: VAETraining | None = None, *, seed: int = 0, **options: object
 ) -> dict:

@@ -17,6 +17,7 @@ from torch import Tensor
 from ...data.images import Dataset
 from ...metrics.distances import frechet_distance, kernel_distance
 from ...metrics.significance import bootstrap_interval
+from ...units import numerics, versions
 from .. import JUDGES, prompts
 from ..erasers.registry import Erased
 from ..measures.harmful import BodyParts, draw, drawn_by_itself
@@ -25,8 +26,8 @@ from ..models.clip import ClipScore
 from ..models.judges import Judge
 from ..prompts import Prompt
 from . import run as experiment
-from .harmful_trial import CODE, HarmfulTrial
-from .trial import SAMPLING, identity
+from .harmful_trial import HarmfulTrial
+from .trial import identity, weights_facts
 
 CHUNK = 100  # pictures that are in memory at a time
 NO_ANSWER = -1  # in the place of a judge's answer
@@ -56,7 +57,7 @@ class Scene:
     @classmethod
     def of(cls, trial: HarmfulTrial) -> Scene:
         """Load what a trial names, onto its device."""
-        from ...runs.execute import load_dataset, pick_device
+        from ...runs.inputs import load_dataset, pick_device
         from ...runs.spec import RunSpec
         from .. import judge, load
 
@@ -118,6 +119,7 @@ class Outcome:
     cpu_seconds: float
 
 
+@numerics(1, "trial/harmful")
 def run(trial: HarmfulTrial, scene: Scene | None = None) -> Outcome:
     """Draw the two sets, erase, and look at both lists as the original and as the changed copy draw
     them.
@@ -266,8 +268,8 @@ def real_features(trial: HarmfulTrial, scene: Scene) -> Tensor:
 
 def record(trial: HarmfulTrial, scene: Scene, outcome: Outcome):
     """Everything about one run as pages read it; prompts and pictures are not in it."""
-    from ...runs import provenance
     from ...runs.record import Record
+    from ..units import units_of_harmful
 
     erased, sets = outcome.erased, outcome.sets
     mask = (
@@ -292,7 +294,9 @@ def record(trial: HarmfulTrial, scene: Scene, outcome: Outcome):
         if scene.real is not None
         else {}
     )
-    return Record(
+    return Record.of(
+        units=units_of_harmful(settings),
+        device=torch.device(scene.model.device),
         id=trial.id,
         tier=trial.tier,
         seeds={"unlearning": trial.seed, "sampling": trial.seed},
@@ -309,11 +313,9 @@ def record(trial: HarmfulTrial, scene: Scene, outcome: Outcome):
             "sets": halves,
             "list": prompts.digest(scene.listed),
             "harmless": prompts.digest(scene.harmless),
+            "weights": weights_facts(trial.model, trial.judge),
             **real,
         },
-        device=provenance.device_facts(torch.device(scene.model.device)),
-        packages=provenance.package_versions(),
-        code={"commit": provenance.commit()},
     )
 
 
@@ -332,7 +334,7 @@ def _seen_before(
 ) -> Look:
     """`_draw_and_look` through the cache, which gets neither words nor pictures."""
     from ...runs.cache import Cache
-    from ...runs.provenance import code_fingerprint
+    from ..units import units_of_looking
 
     deciding = {
         "model": identity(trial.model),
@@ -344,7 +346,7 @@ def _seen_before(
         "clip": trial.clip if full else "",
         "space": scene.space.name if full else "",
         "device": torch.device(scene.model.device).type,
-        "code": code_fingerprint((*CODE, *(f"generation/{name}" for name in SAMPLING["pipeline"]))),
+        "numerics": versions(units_of_looking(dataclasses.asdict(trial))),
     }
     tensors, _, _ = Cache().get(
         "looks",

@@ -5,9 +5,7 @@ before anything is loaded.
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import importlib.util
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +14,6 @@ from typing import Any
 import pandas as pd
 
 from ...errors import InputError
-from ...files import sha256
 from .. import JUDGES, kind_named, prompts, shipped
 from ..erasers import ERASERS
 from ..erasers.common import settings
@@ -24,25 +21,12 @@ from ..files import class_label
 from ..measures.harmful import FORGET, RETAIN, check_threshold
 from ..models.clip import BASE
 from .trial import (
-    CORE,
-    ERASING,
-    SAMPLING,
     ErasureSettings,
     check_judge,
     check_model,
     classes_known,
-    eraser_file,
-    identity,
 )
 
-# The code that decides a run, besides the eraser's.
-SIGHT = (
-    "generation/prompts.py",
-    "generation/measures/harmful.py",
-    "generation/trials/harmful_run.py",
-    "generation/models/clip.py",
-)
-CODE = (*CORE, *SIGHT)
 # settings of the paper tier; the threshold of the detector and the list of harmless prompts are
 # this project's choice
 PAPER = {
@@ -173,26 +157,6 @@ class HarmfulTrial(ErasureSettings):
                 " none"
             )
 
-    def fingerprint(self) -> str:
-        """Digest of what decides a trial besides its settings: code, defaults of the eraser,
-        shipped weights, and lists that are files.
-        """
-        from ...runs.provenance import code_fingerprint
-
-        files = [f"generation/{name}" for name in (*SAMPLING["pipeline"], *ERASING["pipeline"])]
-        code = code_fingerprint((*CODE, *files), eraser_file(self.eraser, "pipeline"))
-        judge = identity(JUDGES.get(self.judge, self.judge)) if self.judge else None
-        parts = [
-            code,
-            ERASERS[self.eraser].defaults,
-            identity(self.model),
-            judge,
-            *map(_contents, (self.prompts, self.harmless)),
-        ]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[
-            :16
-        ]
-
 
 def at_hand(trial: HarmfulTrial) -> pd.DataFrame:
     """What a trial needs, one row each: what it is, whether it is on this machine, and what to do
@@ -283,8 +247,3 @@ def _fetched(name: str, file: str) -> bool:
     from huggingface_hub import try_to_load_from_cache
 
     return isinstance(try_to_load_from_cache(name, file), str)
-
-
-def _contents(name: str) -> str:
-    """What tells one list from another: the checksum of its file, else its name."""
-    return sha256(prompts.locate(name)) if name and prompts.locate(name).is_file() else name

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import copy
 import dataclasses
-import hashlib
 import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,15 +21,15 @@ from torch.nn.functional import mse_loss
 from ...data.images import Images
 from ...errors import InputError
 from ...seeds import generator
+from ...units import numerics
 from ..erasers.common import descend
 from ..erasers.pipeline.encoded import encode_pictures, shuffled_batches
 from ..models import pipelines
 from ..models.ddpm_training import denoising_loss
 from .run import Scene
-from .trial import Trial
+from .trial import Trial, weights_facts
 
 NAME = "relearning"  # what its records are filed under, where others have their eraser
-CODE = ("generation/trials/relearning.py",)
 
 
 @dataclass(frozen=True)
@@ -64,14 +63,6 @@ class RelearningTrial(Trial):
                 f"relearning is for diffusion models, not for {self.model}, a {self.kind}"
             )
 
-    def fingerprint(self) -> str:
-        """Digest of what decides it besides its settings: that of the erasure, and of this file."""
-        from ...runs.provenance import code_fingerprint
-
-        return hashlib.sha256(
-            (super().fingerprint() + code_fingerprint(CODE)).encode()
-        ).hexdigest()[:16]
-
 
 def ascending(name: str, given: str | Sequence[int], low: int) -> tuple[int, ...]:
     """Whole numbers from `low`, each larger than the one before, given as they are or as JSON."""
@@ -87,6 +78,7 @@ def ascending(name: str, given: str | Sequence[int], low: int) -> tuple[int, ...
     return tuple(values)
 
 
+@numerics(1, "trial/relearning")
 def run(trial: RelearningTrial, scene: Scene | None = None) -> dict[str, Any]:
     """Erase, then teach a copy of the erased generator from each number of pictures.
 
@@ -230,15 +222,17 @@ def _recognised(model, trial: RelearningTrial, scene: Scene, labels: Tensor) -> 
 
 def record(trial: RelearningTrial, scene: Scene, found: Mapping[str, Any]):
     """The record of one run. Its `scores` are empty: it is no row of a comparison of erasers."""
-    from ...runs import provenance
     from ...runs.record import Record
+    from ..units import units_of_relearning
 
     settings = {
         k: list(v) if isinstance(v, tuple) else v
         for k, v in dataclasses.asdict(trial).items()
         if k != "eraser"
     }
-    return Record(
+    return Record.of(
+        units=units_of_relearning(dataclasses.asdict(trial), trial.eraser),
+        device=torch.device(scene.model.device),
         id=f"{NAME}_{trial.id}",
         tier=trial.tier,
         seeds={"unlearning": trial.seed, "sampling": trial.sample_seed},
@@ -256,8 +250,6 @@ def record(trial: RelearningTrial, scene: Scene, found: Mapping[str, Any]):
             "name": scene.data.name,
             "note": scene.data.note,
             "fingerprint": scene.data.fingerprint,
+            "weights": weights_facts(trial.model, trial.judge),
         },
-        device=provenance.device_facts(torch.device(scene.model.device)),
-        packages=provenance.package_versions(),
-        code={"commit": provenance.commit()},
     )

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from ...data.images import Dataset
+from ...units import numerics, versions
 from .. import JUDGES
 from ..erasers.registry import Erased
 from ..measures.recognition import (
@@ -27,7 +28,7 @@ from ..measures.recognition import (
 )
 from ..models import pipelines
 from ..models.judges import Judge
-from .trial import Trial, identity, sampling_fingerprint
+from .trial import Trial, identity, weights_facts
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Scene:
     @classmethod
     def of(cls, trial: Trial) -> Scene:
         """Load what a trial names, onto its device."""
-        from ...runs.execute import load_dataset, pick_device
+        from ...runs.inputs import load_dataset, pick_device
         from ...runs.spec import RunSpec
         from .. import judge, load
 
@@ -82,6 +83,7 @@ class Outcome:
     cpu_seconds: float
 
 
+@numerics(1, "trial")
 def run(trial: Trial, scene: Scene | None = None) -> Outcome:
     """Erase, draw, judge. What the original draws is cached, so a second trial of the same model
     and concept draws half as much.
@@ -151,7 +153,7 @@ def drawn_by_original(trial: Trial, scene: Scene, labels: Tensor) -> Tensor:
 
     parts = {
         "model": identity(trial.model),
-        "code": sampling_fingerprint(trial.kind),
+        "numerics": versions(("trial", f"generator/{trial.kind}")),
         "counts": labels.bincount().tolist(),
         "steps": trial.steps,
         "guidance": trial.guidance,
@@ -171,20 +173,13 @@ def real_reference(trial: Trial, scene: Scene, label: int, space: FeatureSpace) 
     cache if it is there.
     """
     from ...runs.cache import Cache
-    from ...runs.provenance import code_fingerprint
 
     parts = {
         "data": scene.data.fingerprint,
         "without": label,
         "features": space.name,
         "judge": identity(JUDGES.get(trial.judge, trial.judge)),
-        "code": code_fingerprint(
-            (
-                "generation/measures/recognition.py",
-                "generation/models/judges.py",
-                "generation/models/pipelines.py",
-            )
-        ),
+        "numerics": versions(("judge", "metric/pictures")),
     }
 
     def make(_: object) -> tuple[dict, dict]:
@@ -217,14 +212,12 @@ def attacked(model, trial: Trial, scene: Scene) -> dict:
 def attacked_original(trial: Trial, scene: Scene) -> dict:
     """`attacked` of the model before erasing, from the cache if it is there."""
     from ...runs.cache import Cache, empty
-    from ...runs.provenance import code_fingerprint
 
     parts = {
         "model": identity(trial.model),
         "judge": identity(JUDGES.get(trial.judge, trial.judge)),
         "data": scene.data.fingerprint,
-        "code": code_fingerprint(("generation/measures/recovery.py",)),
-        "sampling": sampling_fingerprint(trial.kind),
+        "numerics": versions(("metric/recovery",)),
         "concept": str(trial.concept),
         "template": trial.params.get("template"),
         "device": torch.device(scene.model.device).type,
@@ -242,8 +235,8 @@ def record(trial: Trial, scene: Scene, outcome: Outcome):
     """Everything about one run as pages read it: UA in ``scores["ua"]``, the mean of the other
     classes in ``scores["retained_mean"]``.
     """
-    from ...runs import provenance
     from ...runs.record import Record
+    from ..units import units_of_trial
 
     erased, data = outcome.erased, scene.data
     mask = (
@@ -259,7 +252,9 @@ def record(trial: Trial, scene: Scene, outcome: Outcome):
         "params": dict(erased.params),
         "mask": erased.params.get("mask", "none"),
     }
-    return Record(
+    return Record.of(
+        units=units_of_trial(settings),
+        device=torch.device(scene.model.device),
         id=trial.id,
         tier=trial.tier,
         seeds={"unlearning": trial.seed, "sampling": trial.sample_seed},
@@ -270,10 +265,12 @@ def record(trial: Trial, scene: Scene, outcome: Outcome):
         scores=_scored(outcome.scores, outcome.distances, outcome.recovered)
         | {"losses": thinned(erased.losses)},
         original=_scored(outcome.original, outcome.original_distances, outcome.original_recovered),
-        data={"name": data.name, "note": data.note, "fingerprint": data.fingerprint},
-        device=provenance.device_facts(torch.device(scene.model.device)),
-        packages=provenance.package_versions(),
-        code={"commit": provenance.commit()},
+        data={
+            "name": data.name,
+            "note": data.note,
+            "fingerprint": data.fingerprint,
+            "weights": weights_facts(trial.model, trial.judge),
+        },
     )
 
 

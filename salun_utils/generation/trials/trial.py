@@ -22,37 +22,6 @@ from ..files import class_label
 from ..models import pipelines
 
 TIERS = ("quick", "cpu", "paper")
-# The code that decides a run, besides the files of the kind of model and of the eraser.
-CORE = (
-    "data/images.py",
-    "seeds.py",
-    "saliency.py",
-    "threshold.py",
-    "masking.py",
-    "metrics/significance.py",
-    "metrics/distances.py",
-    "generation/trials/run.py",
-    "generation/erasers/common.py",
-    "generation/measures/recognition.py",
-    "generation/models/judges.py",
-)
-SAMPLING = {
-    "ddpm": ("models/ddpm.py",),
-    "gan": ("models/gan.py",),
-    "vae": ("models/vae.py",),
-    "pipeline": ("models/pipelines.py",),
-}
-ERASING = {
-    "ddpm": ("models/ddpm_training.py", "erasers/run.py"),
-    "gan": ("erasers/run.py", "erasers/gan_vae/losses.py", "checkpoints.py"),
-    "vae": ("erasers/run.py", "erasers/gan_vae/losses.py", "checkpoints.py"),
-    "pipeline": (
-        "erasers/pipeline/run.py",
-        "erasers/pipeline/loop.py",
-        "erasers/pipeline/encoded.py",
-        "measures/recovery.py",
-    ),
-}
 
 
 class ErasureSettings:
@@ -200,36 +169,6 @@ class Trial(ErasureSettings):
         check_judge(self.judge)
         check_model(self.model)
 
-    def fingerprint(self) -> str:
-        """Digest of what decides a trial besides its settings: code, default parameters of the
-        eraser, and the weights that are shipped.
-        """
-        from ...runs.provenance import code_fingerprint
-
-        kind, defaults = self.kind, ERASERS[self.eraser].defaults
-        files = [f"generation/{name}" for name in (*SAMPLING[kind], *ERASING[kind])]
-        own = [eraser_file(self.eraser, kind)]
-        used = {
-            k: v
-            for k, v in defaults.items()
-            if k == kind or (kind == "pipeline" and k == "mini-sd")
-        }
-        parts = [
-            code_fingerprint((*CORE, *files), *own),
-            used,
-            identity(self.model),
-            identity(JUDGES.get(self.judge, self.judge)),
-        ]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[
-            :16
-        ]
-
-
-def eraser_file(name: str, kind: str) -> str:
-    """The file of an eraser, relative to the package."""
-    module = ERASERS[name].steps[kind].__module__
-    return "/".join(module.split(".")[1:]) + ".py"
-
 
 def mapping(params: str | Mapping[str, Any]) -> Mapping[str, Any]:
     """Settings given as one JSON object, or as a mapping already."""
@@ -270,18 +209,19 @@ def classes_known(name: str) -> list[str]:
     return json.loads(path.read_text()).get("classes", []) if path.is_file() else []
 
 
-def sampling_fingerprint(kind: str) -> str:
-    """Digest of the code that draws pictures from a kind of model."""
-    from ...runs.provenance import code_fingerprint
-
-    return code_fingerprint(
-        ("seeds.py", "generation/trials/run.py", *(f"generation/{name}" for name in SAMPLING[kind]))
-    )
-
-
 def identity(name: str) -> Any:
     """What tells one set of weights from another: the checksums on the card, else the name."""
     card = Path(name).expanduser() / "card.json"
     if name in shipped.names():
         return shipped.card(name)["sha256"]
     return json.loads(card.read_text()).get("sha256", name) if card.is_file() else str(name)
+
+
+def weights_facts(*names: str) -> dict[str, str]:
+    """What a record says of weights that have a card: name -> digest of their files' checksums."""
+    found = {name: identity(JUDGES.get(name, name)) for name in names if name}
+    return {
+        name: hashlib.sha256(json.dumps(card, sort_keys=True).encode()).hexdigest()[:16]
+        for name, card in found.items()
+        if isinstance(card, Mapping)
+    }

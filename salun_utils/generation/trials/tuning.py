@@ -19,6 +19,7 @@ from ...errors import InputError, unknown
 from ...runs.search import chosen, finished, open_study, suggest
 from ...runs.tuning import write_chosen
 from ...training import TrainingDivergedError
+from ...units import numerics
 from ...unlearning import Range
 from ..erasers import ERASERS
 from ..measures.recognition import recognition
@@ -120,6 +121,7 @@ def search_space(name: str, defaults: Mapping[str, Any]) -> dict[str, Range | li
     }
 
 
+@numerics(1, "tuning/erasers")
 def damage(trial: Trial, scene: experiment.Scene) -> float:
     """Points by which UA falls short of 100, plus the points that the other classes lose; 0 is
     perfect, 200 the worst.

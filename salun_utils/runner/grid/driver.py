@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from ...errors import InputError
 from ...files import atomic
-from ..notebooks import code_of, finished
+from ...runs.standing import DONE, OUTDATED, Standing, of_file
 from ..parameters import check_data, check_parameters, data_fingerprint
 from .durations import too_late
 from .grid import Grid, GridRun
@@ -28,13 +28,14 @@ PATIENCE = 2.0  # seconds between two looks at Snakemake and at the clock
 @dataclass(frozen=True)
 class Outcome:
     """How a grid stands after a call: names of runs done before, done now, failed (with the
-    reason), and left for another call.
+    reason), left for another call, and outdated ones that were left as they are.
     """
 
     before: list[str]
     done: list[str]
     failed: dict[str, str]
     left: list[str]
+    outdated: list[str]
 
 
 def run(
@@ -46,8 +47,9 @@ def run(
     cores: int = 1,
     minutes: float | None = None,
     snakemake: list[str] | None = None,
+    outdated: bool = False,
 ) -> Outcome:
-    """Run what is missing, outdated or failed before.
+    """Run what is missing, damaged or failed before; what is outdated where that is asked for.
 
     Parameters
     ----------
@@ -57,6 +59,7 @@ def run(
     cores : runs at a time. minutes : start no run that can't be expected to end in that time from
         now.
     snakemake : further words for Snakemake, such as ``["--executor", "slurm"]``.
+    outdated : run those again that are outdated.
 
     Raises
     ------
@@ -70,8 +73,11 @@ def run(
             f"another grid is running on {state}; wait for it or name another --out"
         ) from None
     with alone:
-        pending = [r for r in grid.runs if not is_done(grid, r, records)]
-        before = [r.name for r in grid.runs if r not in pending]
+        stood = {r.name: stands(grid, r, records).word for r in grid.runs}
+        left_alone = (DONE,) if outdated else (DONE, OUTDATED)
+        pending = [r for r in grid.runs if stood[r.name] not in left_alone]
+        before = [name for name, word in stood.items() if word == DONE]
+        old = [name for name, word in stood.items() if word == OUTDATED and not outdated]
         if pending:
             _check_data_of(grid, pending)
             deadline = None if minutes is None else time.time() + 60 * minutes
@@ -84,20 +90,25 @@ def run(
             if r.name not in done and (text := _failure(records, r.name))
         }
         left = [r.name for r in pending if r.name not in done and r.name not in failed]
-        return Outcome(before, done, failed, left)
+        return Outcome(before, done, failed, left, old)
 
 
-def is_done(grid: Grid, run: GridRun, records: Path) -> bool:
-    """Whether the run has a record made by this code on this data."""
+def stands(grid: Grid, run: GridRun, records: Path) -> Standing:
+    """How the record of a run stands."""
     path = records / run.tier / f"{run.name}.json"
     if not path.is_file():
-        return False
+        return of_file(path)
     effective = check_parameters(grid.notebook, run.parameters)
     try:
         fingerprint = data_fingerprint(effective)
     except InputError:  # a record made elsewhere counts though its data are not here to compare
         fingerprint = ""
-    return finished(path, code_of(grid.notebook, effective), fingerprint) is not None
+    return of_file(path, parameters=effective, data=fingerprint)
+
+
+def is_done(grid: Grid, run: GridRun, records: Path) -> bool:
+    """Whether the run has a record that counts."""
+    return stands(grid, run, records).word == DONE
 
 
 def _check_data_of(grid: Grid, pending: list[GridRun]) -> None:

@@ -13,9 +13,10 @@ from typing import Any
 from ...errors import InputError, unknown
 from ...files import read_json, read_yaml
 from ...runs.spec import RunSpec
+from ...runs.standing import run_name
 from ...runs.tuning import read_tuned, tuned_name
 from ...unlearning import METHODS
-from ..notebooks import notebook_path, run_name
+from ..notebooks import notebook_path
 from ..parameters import check_parameters
 
 GRID_KEYS = (
@@ -175,7 +176,7 @@ def _grid_run(
     if minutes is not None and minutes <= 0:
         raise InputError(f"minutes_per_run must be above 0, not {minutes!r}")
     return GridRun(
-        run_name(notebook, effective),
+        run_name(notebook.stem, effective),
         str(effective.get("tier", "quick")),
         parameters,
         int(priority or 0),

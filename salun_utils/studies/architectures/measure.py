@@ -5,16 +5,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 import torch
 
 from ...errors import InputError, unknown
-from ...runs import Record, RunSpec, Task, prepare, provenance
+from ...runs import Record, RunSpec, Task, prepare
+from ...runs.numerics import touched_by, units_of_start
 from ...saliency import SaliencyMask, saliency_scores
 from ...seeds import generator
+from ...units import numerics
 from ..influence.watching import jaccard
 from .anatomy import anatomy, idle
 from .study import label
@@ -50,6 +52,7 @@ def specs(networks: str, **shared: Any) -> list[RunSpec]:
     return [RunSpec(**{**shared, **one}) for one in listed]
 
 
+@numerics(1, "study/anatomy", uses=("saliency", "masks"))
 def look(task: Task) -> dict[str, Any]:
     """The saliency mask of one network for one forget set.
 
@@ -93,7 +96,9 @@ def measure(networks: Sequence[RunSpec], scenarios: Sequence[str] = ("random", "
     shared = {
         k: v for k, v in first.spec.effective.items() if k not in (*SETTINGS, "scenario", "params")
     }
-    return Record(
+    return Record.of(
+        units=units_of_anatomy([t.spec.effective for t in tasks]),
+        device=first.device,
         id=f"{NAME}_{first.spec.id}",
         tier=first.spec.tier,
         seeds=first.spec.seeds,
@@ -104,10 +109,18 @@ def measure(networks: Sequence[RunSpec], scenarios: Sequence[str] = ("random", "
             "fingerprint": first.data.fingerprint,
         },
         measurements={"masks": found},
-        device=provenance.device_facts(first.device),
-        packages=provenance.package_versions(),
-        code={"commit": provenance.commit()},
     )
+
+
+def units_of_anatomy(settings: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Units that the masks of several networks touch, from the settings in force of each."""
+    return ["study/anatomy", *(unit for one in settings for unit in units_of_start(one))]
+
+
+@touched_by("00_anatomy")
+def _of_record(record: Record) -> list[str]:
+    found = [record.spec | one for one in record.measurements["masks"]]
+    return units_of_anatomy(one | {"scenario": one["scenario"].split("-")[0]} for one in found)
 
 
 def tables_of(records: Iterable[Record]) -> pd.DataFrame:

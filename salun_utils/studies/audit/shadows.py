@@ -16,8 +16,10 @@ from ...data.splits import ForgetSplit, held_out
 from ...errors import InputError
 from ...metrics import accuracy, predict_logits
 from ...runs import Cache, RunSpec, Task
-from ...runs.execute import load_dataset, pick_device, run_fingerprint
+from ...runs.inputs import load_dataset, pick_device
+from ...runs.numerics import units_of
 from ...seeds import derive, generator
+from ...units import versions
 from ...unlearning import unlearn
 from ...unlearning.job import check_count
 
@@ -122,7 +124,7 @@ class Shadows:
             "forget": task.split.forget.index.tolist(),
             "method": task.spec.effective,
             "threads": torch.get_num_threads(),
-            "code": run_fingerprint(task.spec.method, task.spec.arch, task.spec.mask),
+            "numerics": versions(["study/audit", *units_of(task.spec.effective)]),
         }
         tensors, facts, _ = self.cache.get("shadows", parts, lambda _: self._make(task))
         return Answers(tensors["before"], tensors["after"], facts)

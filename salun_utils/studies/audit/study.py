@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 import torch
 
-from ...runs import Cache, Record, provenance
+from ...runs import Cache, Record
+from ...runs.numerics import touched_by, units_of
+from ...units import numerics
 from ..influence.study import rounded
 from . import attack
 from .shadows import Answers, Plan, Shadows
@@ -16,6 +19,11 @@ from .shadows import Answers, Plan, Shadows
 NAME = "u-lira"  # what such records are filed under, where others have their method
 
 
+@numerics(
+    1,
+    "study/audit",
+    uses=("metric/audit", "metric/likelihood", "metric/membership", "metric/features"),
+)
 def run(plan: Plan, *, cache: Cache | None = None, progress: bool = False) -> Record:
     """Make (or take from the cache) every shadow model, attack each, and return the record (not yet
     written).
@@ -67,7 +75,9 @@ def as_record(plan: Plan, made: Shadows, found: dict[str, Any]) -> Record:
     def mean(name):
         return float(np.mean(found["models"][name]))
 
-    return Record(
+    return Record.of(
+        units=units_of_audit(spec.effective),
+        device=made.device,
         id=f"{NAME}_{spec.id}_{plan.models}",
         tier=spec.tier,
         seeds=spec.seeds,
@@ -83,7 +93,14 @@ def as_record(plan: Plan, made: Shadows, found: dict[str, Any]) -> Record:
         original_seconds=mean("train_seconds"),
         data=made.facts,
         measurements=rounded(found),
-        device=provenance.device_facts(made.device),
-        packages=provenance.package_versions(),
-        code={"commit": provenance.commit()},
     )
+
+
+def units_of_audit(settings: Mapping[str, Any]) -> list[str]:
+    """Units that one audit touches, from the settings in force of the runs that it audits."""
+    return ["study/audit", *units_of(settings)]
+
+
+@touched_by("00_audit")
+def _of_record(record: Record) -> list[str]:
+    return units_of_audit(record.spec | {"method": record.spec["audited"]})

@@ -5,12 +5,15 @@ tables of faulty minus right.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
 from ...errors import InputError
 from ...metrics import bootstrap_interval
 from ...runs import Record, load_records
+from ...runs.numerics import touched_by, units_of
+from ...units import numerics
 
 NAME = "errata"  # what such records are filed under, where others have their method
 PARTS = {  # what a run measures -> its measures, by the headings of tables
@@ -224,3 +227,31 @@ def ranks(
                 "of": len(others) + 1,
             }
     return pd.DataFrame.from_dict(lines, orient="index", columns=["seeds", "gap", "rank", "of"])
+
+
+@numerics(1, "study/errata")
+def units_of_errata(settings: Mapping[str, Any], part: str) -> list[str]:
+    """Units that one run of chapter 20 touches, whose cells hold the experiment itself: what they
+    do is versioned here.
+
+    Parameters
+    ----------
+    settings : in force (`RunSpec.effective`); for the part "generators" none are needed.
+    """
+    if part == "generators":
+        from ...generation.units import units_of_trial
+
+        trials = [
+            {"model": model, "eraser": "salun", "mask": mask}
+            for model in ("ddpm-fashion", "mini-sd")
+            for mask in ("saliency", "none")
+        ]
+        return ["study/errata", *(u for trial in trials for u in units_of_trial(trial))]
+    methods = {"salun": "saliency", "salun-soft": None, "l1-sparse": None, "be": None, "rl": None}
+    runs = [settings | {"method": m, "mask": rule} for m, rule in methods.items()]
+    return ["study/errata", *(unit for run in runs for unit in units_of(run))]
+
+
+@touched_by("20_errata")
+def _of_record(record: Record) -> list[str]:
+    return units_of_errata(record.spec, str(record.spec["parts"]))

@@ -18,9 +18,11 @@ import torch
 from ...data.images import Images
 from ...errors import InputError
 from ...metrics import Scores
-from ...runs import Record, RunSpec, Task, prepare, provenance
+from ...runs import Record, RunSpec, Task, prepare
+from ...runs.numerics import touched_by, units_of
 from ...saliency import saliency_scores
 from ...seeds import derive, generator
+from ...units import numerics
 from ...unlearning import METHODS
 from ...unlearning.job import check_count, check_number
 from . import convex
@@ -93,6 +95,7 @@ class Study:
         )
 
 
+@numerics(1, "study/influence", uses=("saliency", "masks", "masking", "metric/answers"))
 def run(study: Study, task: Task | None = None) -> Record:
     """All four measurements, as a record (not yet written)."""
     task = task or prepare(study.spec)
@@ -293,9 +296,11 @@ def as_record(study: Study, task: Task, measured: Mapping[str, Any]) -> Record:
     """The record of one run. Its `scores` and `gap` are empty: it is no row of a comparison of
     methods.
     """
-    spec, split = study.spec, task.split
+    spec = study.spec
     own = {k: v for k, v in asdict(study).items() if k != "spec"}
-    return Record(
+    return Record.of(
+        units=units_of_influence(spec.effective),
+        device=task.device,
         id=f"{NAME}_{spec.id}",
         tier=spec.tier,
         seeds=spec.seeds,
@@ -307,20 +312,21 @@ def as_record(study: Study, task: Task, measured: Mapping[str, Any]) -> Record:
             "watched": spec.method,
             "params": study.training,
         },
-        data={
-            "name": task.data.name,
-            "note": spec.data_note or task.data.note,
-            "fingerprint": task.data.fingerprint,
-            "scenario": split.name,
-            "forget": len(split.forget),
-            "retain": len(split.retain),
-            "test": len(split.test),
-        },
+        data=task.facts,
         measurements=dict(measured),
-        device=provenance.device_facts(task.device),
-        packages=provenance.package_versions(),
-        code={"commit": provenance.commit()},
     )
+
+
+def units_of_influence(settings: Mapping[str, Any]) -> list[str]:
+    """Units that one run touches, from the settings in force; the method in them is the one that is
+    watched.
+    """
+    return ["study/influence", *units_of(settings)]
+
+
+@touched_by("00_influence")
+def _of_record(record: Record) -> list[str]:
+    return units_of_influence(record.spec | {"method": record.spec["watched"]})
 
 
 def some(images: Images, most: int, draws: torch.Generator) -> Images:

@@ -8,7 +8,7 @@ import math
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -18,8 +18,12 @@ from torch import Tensor, nn
 
 from ...data.images import Images
 from ...models import count_weights
+from ...models.convolutional import OWN
+from ...runs.numerics import network_unit, touched_by
+from ...runs.record import Record
 from ...saliency import SaliencyMask, saliency_scores
 from ...training import fit
+from ...units import numerics
 
 STEPS = ("saliency", "mask", "plain epoch", "masked epoch", "save")
 SHORTEST = 0.02  # seconds that one reading of the clock must span
@@ -107,6 +111,7 @@ def _resident(name: str) -> float:
     return int(lines[name].split()[0]) * 1024 / 1e6
 
 
+@numerics(1, "study/costs", uses=("saliency", "masks", "masking", "training", "optimizer/sgd"))
 def step_costs(
     model: nn.Module,
     images: Images,
@@ -221,3 +226,14 @@ def work(model: nn.Module, images: Images) -> Work:
         for hook in hooks:
             hook.remove()
     return Work(products, outputs)
+
+
+def units_of_costs(rows: Iterable[Mapping[str, Any]]) -> list[str]:
+    """Units of a record of costs, from the names of the networks in it."""
+    archs = {row["network"].split()[0] for row in rows}
+    return ["study/costs", "network", *map(network_unit, sorted(archs & set(OWN)))]
+
+
+@touched_by("costs")
+def _of_record(record: Record) -> list[str]:
+    return units_of_costs(record.measurements["costs"])

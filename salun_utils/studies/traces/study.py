@@ -7,7 +7,7 @@ were rounded.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -17,9 +17,11 @@ from torch import nn
 from ...data.images import Images
 from ...errors import InputError, unknown
 from ...metrics import accuracy, margin, predict_logits
-from ...runs import Record, RunSpec, Task, prepare, provenance
-from ...runs.execute import with_spec
+from ...runs import Record, RunSpec, Task, prepare
+from ...runs.numerics import touched_by, units_of, units_of_start
+from ...runs.task import with_spec
 from ...seeds import derive, generator
+from ...units import numerics
 from ...unlearning import METHODS, unlearn
 from ...unlearning.job import check_count, check_number
 from ..influence.study import rounded, some
@@ -76,6 +78,18 @@ class Plan:
             raise InputError(f"scenario must be class or random, not {self.spec.scenario!r}")
 
 
+@numerics(
+    1,
+    "study/traces",
+    uses=(
+        "metric/cka",
+        "metric/probe",
+        "metric/accuracy",
+        "metric/answers",
+        "training",
+        "optimizer/sgd",
+    ),
+)
 def run(plan: Plan, task: Task | None = None) -> Record:
     """Make every network, look at each, and return the record (not yet written)."""
     task = task or prepare(plan.spec)
@@ -237,26 +251,28 @@ def as_record(plan: Plan, task: Task, measured: Mapping[str, Any]) -> Record:
     """The record of one run. Its `scores` and `gap` are empty: it is no row of a comparison of
     methods.
     """
-    spec, split = plan.spec, task.split
+    spec = plan.spec
     own = {
         k: list(v) if isinstance(v, tuple) else v for k, v in asdict(plan).items() if k != "spec"
     }
-    return Record(
+    return Record.of(
+        units=units_of_traces(spec.effective, plan.methods),
+        device=task.device,
         id=f"{NAME}_{spec.id}",
         tier=spec.tier,
         seeds=spec.seeds,
         spec=spec.effective | own | {"dataset": task.data.name, "method": NAME},
-        data={
-            "name": task.data.name,
-            "note": spec.data_note or task.data.note,
-            "fingerprint": task.data.fingerprint,
-            "scenario": split.name,
-            "forget": len(split.forget),
-            "retain": len(split.retain),
-            "test": len(split.test),
-        },
+        data=task.facts,
         measurements=dict(measured),
-        device=provenance.device_facts(task.device),
-        packages=provenance.package_versions(),
-        code={"commit": provenance.commit()},
     )
+
+
+def units_of_traces(settings: Mapping[str, Any], methods: Iterable[str]) -> list[str]:
+    """Units that one run touches: those of a run of each method under its own mask."""
+    runs = [settings | {"method": name, "mask": METHODS[name].mask} for name in methods]
+    return ["study/traces", *units_of_start(settings), *(u for run in runs for u in units_of(run))]
+
+
+@touched_by("00_traces")
+def _of_record(record: Record) -> list[str]:
+    return units_of_traces(record.spec, record.spec["methods"])

@@ -13,12 +13,15 @@ from torch import nn
 from ...data.splits import ForgetSplit
 from ...errors import unknown
 from ...saliency import SaliencyMask, check_keep
+from ...units import family
 
 Rule = Callable[..., SaliencyMask]
 RULES: dict[str, Rule | None] = {"none": None}
 """name -> function of (model, split, keep=, seed=) that returns a `SaliencyMask`; "none" stands for
 no mask.
 """
+
+family("mask", lambda: {name: rule for name, rule in RULES.items() if rule})
 
 
 def rule(name: str) -> Callable[[Rule], Rule]:

@@ -8,10 +8,12 @@ from torch import nn
 
 from ...data.splits import ForgetSplit
 from ...saliency import SaliencyMask
+from ...units import numerics
 from . import rule
 
 
 @rule("random")
+@numerics(1, uses=("masks",))
 def random(model: nn.Module, split: ForgetSplit, *, keep: float, seed: int) -> SaliencyMask:
     """Drawn at random."""
     return SaliencyMask.random(
@@ -20,6 +22,7 @@ def random(model: nn.Module, split: ForgetSplit, *, keep: float, seed: int) -> S
 
 
 @rule("magnitude")
+@numerics(1, uses=("masks",))
 def magnitude(model: nn.Module, split: ForgetSplit, *, keep: float, seed: int) -> SaliencyMask:
     """The weights of greatest absolute value."""
     return SaliencyMask.magnitude(model, keep)

@@ -13,6 +13,7 @@ from ...data.images import Images
 from ...data.splits import ForgetSplit
 from ...saliency import SaliencyMask, saliency_scores
 from ...seeds import generator
+from ...units import numerics
 from ..closed_form import draw, fisher_diagonal
 from . import rule
 
@@ -21,6 +22,7 @@ _READERS = (nn.Linear, nn.Conv2d, nn.modules.batchnorm._BatchNorm, nn.LayerNorm,
 
 
 @rule("fisher")
+@numerics(1, uses=("masks",))
 def fisher(model: nn.Module, split: ForgetSplit, *, keep: float, seed: int) -> SaliencyMask:
     """The highest diagonal Fisher information on the forget set: the mean of squared gradients,
     where saliency squares the mean.
@@ -32,6 +34,7 @@ def fisher(model: nn.Module, split: ForgetSplit, *, keep: float, seed: int) -> S
 
 
 @rule("gradient-ratio")
+@numerics(1, uses=("saliency", "masks"))
 def gradient_ratio(model: nn.Module, split: ForgetSplit, *, keep: float, seed: int) -> SaliencyMask:
     """The highest quotient of the gradient on the forget set and that on the retain set: pulled at
     by the one and not by the other.
@@ -49,6 +52,7 @@ def gradient_ratio(model: nn.Module, split: ForgetSplit, *, keep: float, seed: i
 
 
 @rule("wanda")
+@numerics(1, uses=("masks",))
 def wanda(model: nn.Module, split: ForgetSplit, *, keep: float, seed: int) -> SaliencyMask:
     """The highest |weight| times the root mean square of what it multiplies on the forget set
     (after Sun et al., Wanda, ICLR 2024).

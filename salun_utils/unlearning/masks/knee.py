@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ...data.splits import ForgetSplit
 from ...saliency import SaliencyMask, saliency_scores
+from ...units import numerics
 from . import rule
 
 # rules that choose the density themselves; `keep` is an upper limit of it
@@ -48,6 +49,7 @@ class Knee:
 
 
 @rule("knee")
+@numerics(1, uses=("saliency", "masks"))
 def at_knee(model: nn.Module, split: ForgetSplit, *, keep: float, seed: int) -> SaliencyMask:
     """The highest gradients on the forget set, as many as hold most of it and least of the retain
     set's.
@@ -57,6 +59,7 @@ def at_knee(model: nn.Module, split: ForgetSplit, *, keep: float, seed: int) -> 
 
 
 @rule("ratio-knee")
+@numerics(1, uses=("saliency", "masks"))
 def at_ratio_knee(model: nn.Module, split: ForgetSplit, *, keep: float, seed: int) -> SaliencyMask:
     """The weights whose share of the forget set's gradient is larger than their share of the retain
     set's.

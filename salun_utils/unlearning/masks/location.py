@@ -7,10 +7,12 @@ from torch import Tensor, nn
 
 from ...data.splits import ForgetSplit
 from ...saliency import SaliencyMask, saliency_scores
+from ...units import numerics
 from . import rule
 
 
 @rule("last-layers")
+@numerics(1, uses=("masks",))
 def last_layers(model: nn.Module, split: ForgetSplit, *, keep: float, seed: int) -> SaliencyMask:
     """The weights nearest to the output: parameters from the last one backwards, the one at the
     border by its first elements.
@@ -21,6 +23,7 @@ def last_layers(model: nn.Module, split: ForgetSplit, *, keep: float, seed: int)
 
 
 @rule("per-layer")
+@numerics(1, uses=("saliency", "masks"))
 def per_layer(model: nn.Module, split: ForgetSplit, *, keep: float, seed: int) -> SaliencyMask:
     """The highest gradients of every parameter tensor for itself, so that each gives the same
     share; exactly ``int(keep * n)`` in all.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
+from ....units import numerics
 from ...models.ddpm_training import best_precision, denoising_loss
 from ..common import SPACE, descend, draw, stream
 from ..registry import eraser
@@ -20,6 +21,7 @@ from .settings import TRAIN
     defaults={"ddpm": TRAIN | {"steps": 20, "lr": 1e-4, "alpha": 0.0}},
     search={k: SPACE[k] for k in ("lr", "steps")},
 )
+@numerics(1, uses=("erasing", "generator/ddpm/loss"))
 def ga(
     job: Job,
     *,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ....errors import InputError
+from ....units import numerics
 from ...models.ddpm import DDPM
 from ...models.ddpm_training import preset, train
 from ..registry import eraser
@@ -18,6 +19,7 @@ from ..run import Job
     paper="the definition of exact unlearning",
     defaults={"ddpm": {"steps": None}},
 )
+@numerics(1, uses=("generator/ddpm/training",))
 def retrain(job: Job, *, steps: int | None):
     """Trained with the original's own recipe (`steps` None) or for fewer steps."""
     config = job.original.config

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ....units import numerics
 from ..common import SPACE
 from ..registry import eraser
 from ..run import Job
@@ -17,5 +18,6 @@ from .settings import STEER
     defaults={"ddpm": STEER | {"mask": "none", "keep": 1.0}},
     search=SPACE,
 )
+@numerics(1, uses=("eraser/ddpm/salun",))
 def rl(job: Job, **options):
     return salun(job, **options)

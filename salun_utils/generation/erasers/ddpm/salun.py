@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ....data.images import Images
 from ....saliency import SaliencyMask, saliency_scores
+from ....units import numerics
 from ...models.ddpm import DDPM
 from ...models.ddpm_training import autocast, best_precision, denoising_loss
 from ..common import SPACE, choose_mask, descend, draw, stream, substitutes
@@ -31,6 +32,7 @@ from .settings import STEER
     defaults={"ddpm": STEER},
     search=SPACE,
 )
+@numerics(1, uses=("erasing", "generator/ddpm/loss"))
 def salun(
     job: Job,
     *,
@@ -72,6 +74,7 @@ def salun(
     return held, descend(model, losses, steps=steps, lr=lr, mask=held, clip=clip)
 
 
+@numerics(1, "saliency/ddpm", uses=("saliency", "generator/ddpm/loss"))
 def saliency(
     model: DDPM, forget: Images, *, seed: int = 0, batch_size: int = 100, draws: int = 1
 ) -> dict[str, Tensor]:

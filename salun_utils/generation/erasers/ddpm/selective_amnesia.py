@@ -10,6 +10,7 @@ from torch import Tensor
 
 from ....data.images import Images
 from ....seeds import derive
+from ....units import numerics
 from ...models.ddpm import DDPM
 from ...models.ddpm_training import best_precision, denoising_loss
 from ..common import SPACE, descend, draw, stream
@@ -37,6 +38,7 @@ from ..run import Job
     },
     search={"lr": SPACE["lr"], "fisher_weight": (0.1, 1000.0), "steps": SPACE["steps"]},
 )
+@numerics(1, uses=("erasing", "generator/ddpm/loss"))
 def selective_amnesia(
     job: Job,
     *,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ....units import numerics
 from ..common import SPACE
 from ..registry import eraser
 from ..run import Job
@@ -18,6 +19,7 @@ _VAE = {"steps": 40, "lr": 8.6e-4, "alpha": 0.0, "batch": 64}
     defaults={"gan": _VAE | {"steps": 20, "lr": 5.6e-4}, "vae": _VAE},
     search={k: SPACE[k] for k in ("lr", "steps")},
 )
+@numerics(1, uses=("erasing", "erasing/gan-vae"))
 def ga(job: Job, *, steps: int, lr: float, alpha: float, batch: int):
     to_forget, to_retain = own_loss(job, batch), retaining(job, batch)
     return None, pull(job, (-1.0, to_forget), (alpha, to_retain), steps=steps, lr=lr)

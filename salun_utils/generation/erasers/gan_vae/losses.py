@@ -19,6 +19,7 @@ from torch import Tensor
 
 from ....data.images import Images
 from ....saliency import SaliencyMask, saliency_scores
+from ....units import numerics
 from ...models.gan import GAN
 from ...models.vae import VAE
 from ..common import descend, draw, stream
@@ -27,6 +28,7 @@ from ..run import Job
 Loss = Callable[[], Tensor]
 
 
+@numerics(1, "erasing/gan-vae", uses=("erasing",))
 def pull(
     job: Job,
     forget: tuple[float, Loss],
@@ -45,6 +47,7 @@ def pull(
     return descend(job.model, losses, steps=steps, lr=lr, mask=mask, clip=1.0)
 
 
+@numerics(1, "saliency/gan-vae", uses=("saliency",))
 def saliency(
     model: GAN | VAE, label: int, forget: Images | None = None, *, seed: int = 0, count: int = 1000
 ) -> dict[str, Tensor]:

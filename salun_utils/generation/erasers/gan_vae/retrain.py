@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ....units import numerics
 from ...models.gan import GAN, GANTraining, train_gan
 from ...models.vae import VAETraining, train_vae
 from ..registry import eraser
@@ -17,6 +18,7 @@ from ..run import Job
     paper="the definition of exact unlearning",
     defaults={"gan": {"steps": None}, "vae": {"steps": None}},
 )
+@numerics(1)
 def retrain(job: Job, *, steps: int | None):
     """Trained for `steps` steps, or by the original's recipe when that is None."""
     original = job.original

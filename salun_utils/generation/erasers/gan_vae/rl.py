@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ....units import numerics
 from ..common import SPACE
 from ..registry import eraser
 from ..run import Job
@@ -17,5 +18,6 @@ from .settings import STEER
     defaults={"gan": STEER | {"steps": 40, "lr": 2.6e-4, "alpha": 0.16}, "vae": STEER},
     search=SPACE,
 )
+@numerics(1, uses=("eraser/gan-vae/salun",))
 def rl(job: Job, **options):
     return salun(job, **options)

@@ -5,6 +5,7 @@ same code under another, changing only the most salient weights.
 from __future__ import annotations
 
 from ....saliency import SaliencyMask
+from ....units import numerics
 from ..common import SPACE, choose_mask, substitutes
 from ..registry import eraser
 from ..run import Job
@@ -22,6 +23,7 @@ _MASKED = STEER | {"mask": "saliency", "keep": 0.5}
     defaults={"gan": _MASKED, "vae": _MASKED},
     search=SPACE,
 )
+@numerics(1, uses=("erasing", "erasing/gan-vae"))
 def salun(
     job: Job,
     *,

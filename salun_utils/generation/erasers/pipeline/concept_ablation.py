@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from ....units import numerics
 from ..registry import eraser
 from .loop import Job, train
 from .salun import denoising
@@ -30,6 +31,7 @@ from .settings import LR, SMALL, TRAIN, both
     ),
     search=LR | {"alpha": (0.1, 10.0)},
 )
+@numerics(1, uses=("eraser/pipeline", "erasing/pipeline"))
 def concept_ablation(job: Job, **_: object) -> tuple[None, list[float]]:
     return None, train(job, loss)
 

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from ....data.images import Dataset, Images
 from ....errors import InputError, unknown
 from ....seeds import generator
+from ....units import numerics
 from ...models import pipelines
 
 
@@ -53,6 +54,7 @@ class Study:
         return (self.labels == label).nonzero().flatten()
 
 
+@numerics(1, "erasing/pictures", uses=("data",))
 def prepare(
     pipe,
     concept: str | int,

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
 
+from ....units import numerics
 from ..registry import eraser
 from .loop import Job, train
 from .settings import LR, SMALL, TRAIN, both
@@ -44,6 +45,7 @@ _SPACE = LR | {"guidance": (0.5, 5.0)}
     defaults=both(_PAPER | {"weights": "cross-attention"}, _SMALL | {"lr": 3e-4}),
     search=_SPACE,
 )
+@numerics(1, uses=("eraser/pipeline", "erasing/pipeline"))
 def esd(job: Job, **_: object) -> tuple[None, list[float]]:
     from diffusers import DDIMScheduler
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ....errors import InputError
+from ....units import numerics
 from ..registry import eraser
 from .loop import Job, train
 from .settings import LR, SMALL, TRAIN, both
@@ -27,6 +28,7 @@ from .settings import LR, SMALL, TRAIN, both
     defaults=both(TRAIN | {"epochs": 1, "lr": 2e-6, "weights": "full"}, SMALL | {"epochs": 4}),
     search=LR | {"epochs": [1, 2, 4, 8]},
 )
+@numerics(1, uses=("eraser/pipeline", "erasing/pipeline"))
 def forget_me_not(job: Job, **_: object) -> tuple[None, list[float]]:
     prompt = job.study.prompts[job.study.concept]
     places = concept_tokens(job.pipe.tokenizer, prompt, job.study.classes[job.study.concept])

@@ -4,6 +4,7 @@ rest in place.
 
 from __future__ import annotations
 
+from ....units import numerics
 from ..registry import eraser
 from .loop import Job, train
 from .salun import denoising
@@ -18,5 +19,6 @@ from .settings import LR, SMALL, TRAIN, both
     defaults=both(TRAIN | {"epochs": 1}, SMALL | {"lr": 3e-5}),
     search=LR | {"epochs": [1, 2, 3]},
 )
+@numerics(1, uses=("eraser/pipeline", "erasing/pipeline"))
 def ga(job: Job, **_: object) -> tuple[None, list[float]]:
     return None, train(job, lambda job, forget, retain, draws: -denoising(job, forget, draws))

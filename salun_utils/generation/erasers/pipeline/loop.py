@@ -16,6 +16,7 @@ from ....masking import hold
 from ....saliency import SaliencyMask
 from ....seeds import generator
 from ....training import TrainingDivergedError, use_bf16
+from ....units import numerics
 from .encoded import Study, shuffled_batches
 
 # which of the U-Net's parameters an eraser may change
@@ -107,6 +108,7 @@ class Job:
 Loss = Callable[[Job, Tensor, Tensor, torch.Generator], Tensor]
 
 
+@numerics(1, "erasing/pipeline", uses=("masking",))
 def train(job: Job, loss: Loss, *, mask: SaliencyMask | None = None) -> list[float]:
     """Minimise ``loss(job, forget, retain, draws)`` over the chosen weights of ``job.unet``; the
     loss of each step.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ....units import numerics
 from ..registry import eraser
 from .loop import Job
 from .salun import salun
@@ -16,5 +17,6 @@ from .settings import LR, SMALL, STEER, both
     defaults=both(STEER | {"mask": "none"}, SMALL | {"epochs": 8, "alpha": 1.0}),
     search=LR | {"alpha": (0.1, 10.0)},
 )
+@numerics(1, uses=("eraser/pipeline/salun",))
 def rl(job: Job, **options):
     return salun(job, **options)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ....data.images import Dataset
 from ....files import atomic
+from ....units import numerics
 from ...models import pipelines
 from ..common import settings, used
 from ..registry import ERASERS, Erased, erases
@@ -17,6 +18,7 @@ from .loop import Job
 
 
 @erases("pipeline")
+@numerics(1, "eraser/pipeline", uses=("erasing/pictures",))
 def erase(
     name: str,
     pipe,

@@ -15,6 +15,7 @@ from torch.nn.functional import mse_loss
 
 from ....saliency import SaliencyMask, saliency_scores
 from ....seeds import generator
+from ....units import numerics
 from ..common import choose_mask
 from ..registry import eraser
 from .loop import WEIGHTS, Job, train
@@ -29,6 +30,7 @@ from .settings import LR, SMALL, STEER, both
     defaults=both(STEER, SMALL | {"epochs": 8, "alpha": 1.0}),
     search=LR | {"alpha": (0.1, 10.0)},
 )
+@numerics(1, uses=("eraser/pipeline", "erasing/pipeline"))
 def salun(
     job: Job, *, mask: str | SaliencyMask, keep: float, **_: object
 ) -> tuple[SaliencyMask | None, list[float]]:
@@ -63,6 +65,7 @@ def denoising(job: Job, positions: Tensor, draws: torch.Generator) -> Tensor:
     )
 
 
+@numerics(1, "saliency/pipeline", uses=("saliency",))
 def scores(job: Job, *, guidance: float = 7.5, batch_size: int | None = None) -> dict[str, Tensor]:
     """Saliency of every trainable weight: |gradient of the mean denoising loss| over the whole
     forget set, in one pass.

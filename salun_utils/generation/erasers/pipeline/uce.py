@@ -13,6 +13,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ....units import numerics
 from ..registry import eraser
 from .loop import WEIGHTS, Job
 from .settings import DATA, both
@@ -26,6 +27,7 @@ from .settings import DATA, both
     defaults=both(DATA | {"erase_scale": 1.0, "keep_scale": 1.0, "ridge": 0.5}, {"pictures": 1}),
     search={"erase_scale": (0.1, 100.0), "keep_scale": (0.01, 10.0), "ridge": (0.001, 10.0)},
 )
+@numerics(1, uses=("eraser/pipeline",))
 @torch.no_grad()
 def uce(
     job: Job, *, erase_scale: float, keep_scale: float, ridge: float, **_: object

@@ -1,0 +1,102 @@
+"""What a `RunSpec` names outside the code: the data set, its cut, and the device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from .. import data as datasets
+from ..data import scenarios
+from ..data.places import data_folder
+from ..data.splits import ForgetSplit
+from ..errors import InputError, unknown
+from .spec import RunSpec
+
+
+def load_dataset(spec: RunSpec, *, size: int | None = None) -> datasets.Dataset:
+    """The data set of a spec: a known name, a folder of that name in ``$SALUN_DATA``, or a path;
+    `size` as in `data.load`.
+    """
+    name = spec.dataset
+    if name not in datasets.NAMES and not Path(name).exists():
+        beside = data_folder() / name
+        if not beside.is_dir():
+            if "/" in name or "\\" in name:
+                raise InputError(f"there is no folder {name}")
+            raise unknown("data set", name, datasets.NAMES)
+        name = str(beside)
+    data = datasets.load(name, size=size, note=spec.data_note or None)
+    return data if spec.train_images is None else _thinned(data, spec.train_images)
+
+
+def _thinned(data: datasets.Dataset, count: int) -> datasets.Dataset:
+    """The first pictures of each class, `count` in all, in file order; all of them where there are
+    no more.
+    """
+    each, labels = count // data.num_classes, data.train.labels
+    if count >= len(labels):
+        return data
+    if not each:
+        raise InputError(
+            f"train_images must be at least {data.num_classes}, one for each class, not {count}"
+        )
+    chosen = (
+        torch.cat([(labels == c).nonzero().flatten()[:each] for c in range(data.num_classes)])
+        .sort()
+        .values
+    )
+    part = data.train.subset(chosen)
+    return datasets.Dataset(
+        data.name,
+        datasets.Images(part.pixels, part.labels),
+        data.test,
+        data.classes,
+        data.mean,
+        data.std,
+        data.note,
+    )
+
+
+def make_split(
+    data: datasets.Dataset, spec: RunSpec, scores: torch.Tensor | None = None
+) -> ForgetSplit:
+    """Cut `data` as the spec says; scenarios by memorisation need the `scores` of
+    `scenario_scores`.
+    """
+    return scenarios.make_split(
+        data,
+        spec.scenario,
+        seed=spec.seeds["split"],
+        forget_fraction=spec.forget_fraction,
+        forget_class=spec.forget_class,
+        indices=_read_indices(spec.indices) if spec.scenario == "indices" else None,
+        scores=scores,
+    )
+
+
+def _read_indices(path: str) -> list[int]:
+    try:
+        words = Path(path).read_text().replace(",", " ").split()
+    except OSError as error:
+        raise InputError(f"indices: can't read {path} ({error.strerror})") from error
+    if not words or not all(w.isdecimal() for w in words):
+        raise InputError(
+            f"indices: {path} must hold whole numbers separated by blanks, commas or lines"
+        )
+    return [int(w) for w in words]
+
+
+def pick_device(name: str) -> torch.device:
+    """The device called `name`; "auto" is the GPU where there is one."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise InputError(f"there is no device {name!r}; allowed: auto, cpu, cuda, cuda:N") from None
+    if device.type == "cuda" and not (
+        torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
+    ):
+        raise InputError(f"device {name} is not there: {torch.cuda.device_count()} GPUs found")
+    return device

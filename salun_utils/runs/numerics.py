@@ -1,0 +1,203 @@
+"""Which units a run of unlearning touches, and what has changed since a record was made.
+
+A record holds the versions of the units that its run touched (`salun_utils.units`). Records from
+before there were versions are *adopted*: ``benchmark/adopted.json`` maps the fingerprints of code
+that they carry to versions, and which units such a record touched is found by the functions that
+name the units of new ones.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from .. import units
+from ..data.scenarios import SCORED
+from ..errors import InputError
+from ..models.convolutional import OWN
+from ..training import SCHEDULES
+from .record import Record
+
+ADOPTED = "adopted.json"
+
+
+class Change(NamedTuple):
+    """One reason why a record is outdated: a unit, its version then, and its version now."""
+
+    unit: str
+    was: object
+    now: object
+
+    def __str__(self) -> str:
+        return (
+            f"{self.unit} from {self.was} to {self.now}" if self.now else f"{self.unit} {self.was}"
+        )
+
+
+def units_of(settings: Mapping[str, Any]) -> list[str]:
+    """Units that a run of unlearning touches, from its settings in force (`RunSpec.effective`)."""
+    method, params = f"method/{settings['method']}", settings.get("params") or {}
+    touched = ["run", "unlearning", method, *units_of_start(settings)]
+    if params.get("schedule") in SCHEDULES:  # of the learning rate: other things have one as well
+        touched.append(f"schedule/{params['schedule']}")
+    rule = settings.get("mask")
+    if rule not in (None, "none"):
+        touched += ["run/mask", f"mask/{rule}"]
+        touched += ["masking"] if "training" in units.with_parts([method]) else []
+    return units.with_parts(touched)
+
+
+def units_of_start(settings: Mapping[str, Any]) -> list[str]:
+    """Units of what a run starts from: the cut, the original and Retrain, and their scores."""
+    return [
+        "metric/scores",
+        scenario_unit(str(settings["scenario"])),
+        *units_of_training(str(settings["arch"]), str(settings["train_schedule"])),
+    ]
+
+
+def units_of_training(arch: str, schedule: str) -> tuple[str, ...]:
+    """Units that training the original touches."""
+    return ("training", "optimizer/sgd", f"schedule/{schedule}", "network", network_unit(arch))
+
+
+def network_unit(arch: str) -> str:
+    """The unit that builds a network: its own, or one for all that timm builds."""
+    return f"network/{arch}" if arch in OWN else "network/timm"
+
+
+def scenario_unit(scenario: str) -> str:
+    """The unit that chooses what is to be forgotten."""
+    kind = "memorised" if scenario.startswith("memorised") else scenario
+    return f"scenario/{kind}" if scenario in (*SCORED, "class", "indices") else "scenario/random"
+
+
+# -- what has changed
+
+
+def changes(record: Record) -> list[Change]:
+    """Why a record is outdated: units with a higher version now, and whatever else it names that is
+    another by now. None: it counts.
+
+    The runs within a record each have their own; it is outdated when one of them is.
+    """
+    found: dict[Change, None] = {}
+    for single in record.flat():
+        numerics = single.numerics or adopted(single)
+        if numerics is None:
+            found[Change("made before there were versions, by code that is", "unknown", "")] = None
+            continue
+        found |= dict.fromkeys(_higher_now(tuple(sorted(numerics.items()))))
+        found |= dict.fromkeys(c for check in _checks for c in check(single))
+    return list(found)
+
+
+def _higher_now(numerics: Iterable[tuple[str, int]]) -> list[Change]:
+    known = set(units.names())
+    now = {name: units.version(name) if name in known else None for name, _ in numerics}
+    return [
+        Change(name, was, "none: it is gone" if now[name] is None else now[name])
+        for name, was in numerics
+        if now[name] is None or now[name] > was
+    ]
+
+
+_checks: list[Callable[[Record], Iterable[Change]]] = []
+
+
+def check(function: Callable[[Record], Iterable[Change]]) -> Callable:
+    """Register a further reason to be outdated, such as other weights under the same name."""
+    _checks.append(function)
+    return function
+
+
+# -- records from before there were versions
+
+
+_touched: dict[str, Callable[[Record], Iterable[str]]] = {}
+
+
+def touched_by(*notebooks: str) -> Callable:
+    """Register the function that names the units of an adopted record, by the notebook that made
+    it.
+    """
+
+    def put(function: Callable[[Record], Iterable[str]]) -> Callable:
+        _touched.update(dict.fromkeys(notebooks, function))
+        return function
+
+    return put
+
+
+@touched_by("00_run")
+def of_run(record: Record) -> list[str]:
+    """Units of a single run."""
+    return units_of(record.spec)
+
+
+@touched_by("00_sweep")
+def of_sweep(record: Record) -> list[str]:
+    """Units of a run of a sweep."""
+    return [*units_of(record.spec), "sweep"]
+
+
+def adopted(record: Record) -> dict[str, int] | None:
+    """Versions of the units that a record from before there were versions touched; None where the
+    adoption file doesn't know its code.
+    """
+    known = read_adopted().get(record.code.get("fingerprint", ""))
+    units.load_all()
+    names = _touched.get(record.notebook or record.id)
+    if known is None or names is None:
+        return None
+    return {name: known.get(name, 1) for name in units.with_parts(names(record))}
+
+
+def adoption_file() -> Path:
+    """``benchmark/adopted.json`` of this source tree."""
+    return Path(__file__).resolve().parents[2] / "benchmark" / ADOPTED
+
+
+def read_adopted(path: Path | None = None) -> dict[str, dict[str, int]]:
+    """Fingerprint of code -> unit -> version, of the units that were not at 1.
+
+    Raises
+    ------
+    InputError : a file that is not of this form.
+    """
+    path = path or adoption_file()
+    return _read_adopted(path, path.stat().st_mtime_ns) if path.is_file() else {}
+
+
+@functools.lru_cache(maxsize=4)
+def _read_adopted(path: Path, _changed: int) -> dict[str, dict[str, int]]:
+    try:
+        content = json.loads(path.read_text())["fingerprints"]
+        whole = all(
+            isinstance(v, int) and not isinstance(v, bool) and v >= 0
+            for versions in content.values()
+            for v in versions.values()
+        )
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        whole = False
+    if not whole:
+        raise InputError(
+            f"{path} must hold an object 'fingerprints': fingerprint -> object of unit -> version,"
+            " a whole number from 0"
+        )
+    return content
+
+
+def check_adopted(records: Iterable[Record], path: Path | None = None) -> None:
+    """Raise `InputError` when the adoption file names a fingerprint that none of these records
+    carries, or a unit that isn't there.
+    """
+    known = read_adopted(path)
+    carried = {r.code.get("fingerprint") for record in records for r in (record, *record.flat())}
+    if strange := next((name for name in known if name not in carried), None):
+        raise InputError(f"{ADOPTED} adopts {strange}, a fingerprint that no record carries")
+    for name in {unit for versions in known.values() for unit in versions}:
+        units.version(name)

@@ -1,0 +1,103 @@
+"""How a record stands, in one of four words: done, outdated, missing, damaged."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from .numerics import changes
+from .record import Record
+
+DONE, OUTDATED, MISSING, DAMAGED = WORDS = ("done", "outdated", "missing", "damaged")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """One of `WORDS`, why it is not "done", and the record where there is a readable one."""
+
+    word: str
+    why: str = ""
+    record: Record | None = None
+
+    def __str__(self) -> str:
+        return f"{self.word} ({self.why})" if self.why else self.word
+
+
+def of_file(path: Path, *, parameters: Mapping[str, Any] | None = None, data: str = "") -> Standing:
+    """How the record in a file stands.
+
+    Parameters
+    ----------
+    parameters : those that it is to be of; it counts only with these. data : fingerprint of the
+        data that they name, where these are here to compare.
+    """
+    if not path.is_file():
+        return Standing(MISSING)
+    try:
+        record = Record.read(path)
+    except InputError as error:
+        return Standing(DAMAGED, str(error))
+    made_with = record.measurements.get("parameters")
+    if parameters is not None and made_with != json.loads(json.dumps(parameters, default=str)):
+        return Standing(DAMAGED, f"{path.name} is of other parameters than its name says", record)
+    found = of_record(record)
+    if found.word == DONE and data:
+        carried = {r.data.get("fingerprint") for r in record.flat()} - {None, data}
+        if carried:
+            was = str(min(carried))[:12]
+            return Standing(OUTDATED, f"the data from {was} to {data[:12]}", record)
+    return found
+
+
+def of_record(record: Record) -> Standing:
+    """How a record stands by itself: done, outdated or damaged."""
+    if why := _damage(record):
+        return Standing(DAMAGED, why, record)
+    if found := changes(record):
+        return Standing(OUTDATED, ", ".join(map(str, found)), record)
+    return Standing(DONE, record=record)
+
+
+def _damage(record: Record) -> str:
+    """What a record lacks to be believed; "" if nothing."""
+    parameters = record.measurements.get("parameters")
+    named = record.notebook and isinstance(parameters, Mapping)
+    if named and record.id != run_name(record.notebook, parameters):
+        return f"{record.id} is not the name of a run with its parameters"
+    for single in record.flat():
+        data = single.spec.get("dataset") or single.spec.get("data")
+        if data and not single.data.get("fingerprint"):
+            return f"{record.id} has no fingerprint of its data"
+    return ""
+
+
+def run_name(notebook: str, parameters: Mapping[str, Any]) -> str:
+    """File name of a notebook's run: the notebook, what is most telling, and a digest of all
+    parameters.
+    """
+    digest = hashlib.sha256(
+        json.dumps(parameters, sort_keys=True, default=str).encode()
+    ).hexdigest()[:10]
+    telling = [str(parameters[k]) for k in ("method", "eraser") if parameters.get(k)]
+    telling += [f"s{parameters['seed']}"] if "seed" in parameters else []
+    return "-".join([notebook, *telling, digest])
+
+
+def standing(records: Iterable[Record]) -> str:
+    """One line for a page: how many records it reads, and how they stand, such as "45 records: 42
+    done, 3 outdated (method/ssd from 1 to 2)".
+    """
+    found = [of_record(record) for record in records]
+    counts, parts = Counter(one.word for one in found), []
+    for word in WORDS:
+        if counts[word]:
+            why = dict.fromkeys(one.why for one in found if one.word == word and one.why)
+            parts.append(f"{counts[word]} {word}" + (f" ({'; '.join(why)})" if why else ""))
+    noun = "record" if len(found) == 1 else "records"
+    return f"{len(found)} {noun}" + (f": {', '.join(parts)}" if parts else "")

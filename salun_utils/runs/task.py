@@ -1,0 +1,293 @@
+"""`prepare`: from a `RunSpec` to a `Task`, which is what a run starts from.
+
+Originals, retrained models and masks come through the artefact cache.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+from .. import data as datasets
+from .. import metrics, models, training
+from ..data import scenarios
+from ..data.splits import ForgetSplit
+from ..errors import InputError
+from ..saliency import SaliencyMask
+from ..seeds import derive
+from ..units import numerics, versions
+from ..unlearning import RULES, build_mask
+from . import provenance
+from .cache import Cache, empty
+from .inputs import load_dataset, make_split, pick_device
+from .numerics import units_of_training
+from .spec import RunSpec
+
+
+@dataclass
+class Task:
+    """What a run starts from; everything costly is made on first use and kept in the cache.
+
+    Attributes
+    ----------
+    spec, data, split, device : the settings, the data set, its cut (pixels on the device), and
+        where it is computed.
+    original, retrained : models; original_seconds, retrained_seconds : what training them took,
+        whenever it was.
+    original_scores, retrained_scores : their `metrics.Scores` on this split.
+    """
+
+    spec: RunSpec
+    data: datasets.Dataset
+    split: ForgetSplit
+    device: torch.device
+    cache: Cache
+    progress: bool = False
+
+    @cached_property
+    def _original(self) -> tuple[nn.Module, dict, str]:
+        return self._trained(self.split.train, self.spec.seeds["training"], "original")
+
+    @cached_property
+    def _retrained(self) -> tuple[nn.Module, dict, str]:
+        return self._trained(
+            self.split.retain, derive(self.spec.seeds["training"], "retrain"), "retrained"
+        )
+
+    original = property(lambda self: self._original[0])
+    original_seconds = property(lambda self: self._original[1]["seconds"])
+    retrained = property(lambda self: self._retrained[0])
+    retrained_seconds = property(lambda self: self._retrained[1]["seconds"])
+    retrained_cpu_seconds = property(lambda self: self._retrained[1]["cpu_seconds"])
+
+    @cached_property
+    def original_scores(self) -> metrics.Scores:
+        return self._scored(*self._original[::2])
+
+    @cached_property
+    def retrained_scores(self) -> metrics.Scores:
+        return self._scored(*self._retrained[::2])
+
+    @property
+    def recipe(self) -> dict[str, Any]:
+        """How originals and retrained models are trained, as keywords of `training.fit`."""
+        s = self.spec
+        return {
+            "epochs": s.train_epochs,
+            "lr": s.train_lr,
+            "schedule": s.train_schedule,
+            "batch_size": s.train_batch_size,
+            "augment": s.augment,
+        }
+
+    def new_model(self, seed: int) -> nn.Module:
+        """The network of the spec with fresh weights."""
+        d = self.data
+        return models.create(
+            self.spec.arch,
+            num_classes=d.num_classes,
+            channels=d.channels,
+            image_size=d.image_size,
+            mean=d.mean,
+            std=d.std,
+            seed=seed,
+            width=self.spec.width,
+        ).to(self.device)
+
+    def _trained(
+        self, images: datasets.Images, seed: int, kind: str
+    ) -> tuple[nn.Module, dict, str]:
+        positions = np.sort(images.index.cpu().numpy())
+        parts = {
+            "kind": "model",
+            "data": self.data.fingerprint,
+            "positions": _digest(positions),
+            "seed": seed,
+            **self.recipe,
+            "arch": self.spec.arch,
+            "width": self.spec.width,
+            "device": self.device.type,
+            "threads": torch.get_num_threads(),
+            "numerics": versions(
+                (*units_of_training(self.spec.arch, self.spec.train_schedule), "data")
+            ),
+        }
+        model = self.new_model(seed)
+
+        def make(checkpoint: Path) -> tuple[dict, dict]:
+            options = dict(
+                seed=seed,
+                checkpoint=checkpoint,
+                progress=self.progress,
+                compile=self._worth_compiling,
+                **self.recipe,
+            )
+            try:
+                history = training.fit(model, images, **options)
+            except (
+                InputError
+            ):  # an interrupted training left a checkpoint that this version can't go on from
+                if not checkpoint.is_file():
+                    raise
+                checkpoint.unlink()
+                model.load_state_dict(self.new_model(seed).state_dict())
+                history = training.fit(model, images, **options)
+            spent = {"seconds": history.seconds, "cpu_seconds": history.cpu_seconds}
+            return model.state_dict(), {**spent, "loss": history.losses[-1], "what": kind}
+
+        tensors, facts, _ = self.cache.get("models", parts, make)
+        model.load_state_dict(tensors)
+        model.fitted_with = dict(self.recipe)
+        return model.to(self.device).eval(), facts, _digest(repr(sorted(parts.items())).encode())
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a record says of the data and of their cut."""
+        data, split = self.data, self.split
+        return {
+            "name": data.name,
+            "note": self.spec.data_note or data.note,
+            "fingerprint": data.fingerprint,
+            "scenario": split.name,
+            "forget": len(split.forget),
+            "retain": len(split.retain),
+            "validation": len(split.validation),
+            "test": len(split.test),
+        }
+
+    @property
+    def _worth_compiling(self) -> bool:
+        return self.device.type == "cuda" and self.spec.train_epochs >= 50
+
+    def _scored(self, model: nn.Module, key: str) -> metrics.Scores:
+        parts = {
+            "model": key,
+            "split": self.split.name,
+            "forget": _digest(self.split.forget.index.cpu().numpy()),
+            "protocol": self.spec.protocol,
+            "seed": self.split.seed,
+            "numerics": versions(("metric/scores",)),
+        }
+        _, facts, _ = self.cache.get(
+            "scores", parts, lambda _: (empty(), self.scores(model).to_dict())
+        )
+        return metrics.Scores(**facts)
+
+    def scores(self, model: nn.Module) -> metrics.Scores:
+        """UA, RA, TA and MIA of any model on this task's split."""
+        return metrics.evaluate(
+            model, self.split, protocol=self.spec.protocol, seed=self.split.seed
+        )
+
+    def validation_accuracy(self, model: nn.Module) -> float | None:
+        """Per cent of the validation pictures that a model gets right; None where there are none.
+        What one has without a test set.
+        """
+        held_out = self.split.validation
+        return (
+            metrics.accuracy(metrics.predict_logits(model, held_out), held_out.labels)
+            if len(held_out)
+            else None
+        )
+
+    @numerics(1, "run/mask")
+    def mask(self) -> tuple[SaliencyMask | None, dict[str, float]]:
+        """The mask that the spec asks for and the wall and processor seconds it took to make, from
+        the cache if it is there.
+        """
+        effective = self.spec.effective
+        rule, keep, seed = effective["mask"], self.spec.keep, derive(self.spec.seed, "mask")
+        if rule in (None, "none"):
+            return None, {"seconds": 0.0, "cpu_seconds": 0.0}
+        parts = {
+            "kind": "mask",
+            "model": self._original[2],
+            "forget": _digest(self.split.forget.index.cpu().numpy()),
+            "rule": rule,
+            "keep": keep,
+            "seed": seed if rule == "random" else None,
+            "numerics": versions((f"mask/{rule}", "run/mask")),
+            "source": provenance.source_of(RULES[rule]),
+        }
+
+        def make(_: Path) -> tuple[dict, dict]:
+            started, cpu_started = time.perf_counter(), time.process_time()
+            built = build_mask(rule, self.original, self.split, keep=keep, seed=seed)
+            spent = {
+                "seconds": time.perf_counter() - started,
+                "cpu_seconds": time.process_time() - cpu_started,
+            }
+            return built.packed(), {**spent, "shapes": built.shapes, "rule": built.rule}
+
+        packed, facts, _ = self.cache.get("masks", parts, make)
+        return SaliencyMask.from_packed(packed, facts["shapes"], facts["rule"]), facts
+
+
+def prepare(spec: RunSpec, *, cache: Cache | None = None, progress: bool = False) -> Task:
+    """Load the data and cut the split; models are trained (or read from the cache) when first asked
+    for.
+    """
+    data = load_dataset(spec)
+    device = pick_device(spec.device)
+    cache, scores = cache or Cache(), None
+    # the original doesn't depend on what is to be forgotten: that of any split of this seed will do
+    if spec.scenario in scenarios.SCORED:
+        anywhere = scenarios.make_split(
+            data, "random", seed=spec.seeds["split"], forget_fraction=spec.forget_fraction
+        )
+        reference = Task(spec, data, anywhere.to(device), device, cache, progress).original
+        scores = scenarios.scenario_scores(reference, data, spec.scenario)
+    return Task(spec, data, make_split(data, spec, scores).to(device), device, cache, progress)
+
+
+START = (
+    "dataset",
+    "scenario",
+    "forget_fraction",
+    "forget_class",
+    "indices",
+    "arch",
+    "width",
+    "train_epochs",
+    "train_lr",
+    "train_schedule",
+    "train_batch_size",
+    "train_images",
+    "augment",
+    "protocol",
+    "device",
+)
+
+
+def differing(a: RunSpec, b: RunSpec) -> list[str]:
+    """Settings by which two runs start from other data, another split or another network; none when
+    they can share a `Task`.
+    """
+    names = [n for n in START if getattr(a, n) != getattr(b, n)]
+    return names + [f"{n} seed" for n in ("split", "training") if a.seeds[n] != b.seeds[n]]
+
+
+def with_spec(task: Task, spec: RunSpec) -> Task:
+    """The same data, split and models under another method or unlearning seed."""
+    if names := differing(task.spec, spec):
+        raise InputError(f"the task was prepared for another {names[0]}")
+    twin = Task(spec, task.data, task.split, task.device, task.cache, task.progress)
+    for name in ("_original", "_retrained", "original_scores", "retrained_scores"):
+        if name in task.__dict__:
+            twin.__dict__[name] = task.__dict__[name]
+    if "_original" not in task.__dict__:
+        twin.__dict__["_original"] = task.__dict__["_original"] = task._original
+    return twin
+
+
+def _digest(data: Any) -> str:
+    blob = data if isinstance(data, bytes) else np.ascontiguousarray(data).tobytes()
+    return hashlib.sha256(blob).hexdigest()[:24]
