@@ -37,7 +37,7 @@ NAMES = (*OWN, *FROM_TIMM)
 
 def source_of(arch: str) -> str:
     """The file of this package that builds `arch`."""
-    return "convolutional.py" if arch in OWN else "timm_models.py"
+    return f"{OWN[arch].__module__.rpartition('.')[2]}.py" if arch in OWN else "timm_models.py"
 
 
 def create(

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from .speednet import speednet
+
 
 class Chain(nn.Module):
     """Named layers applied one after the other (`nn.Sequential` would run the normalisation again
@@ -167,4 +169,5 @@ OWN: dict[str, Callable[..., nn.Module]] = {
     "resnet18": _resnet(BasicBlock, (2, 2, 2, 2), (64, 128, 256, 512)),
     "resnet50": _resnet(Bottleneck, (3, 4, 6, 3), (64, 128, 256, 512)),
     "vgg16_bn": vgg16_bn,
+    "speednet": speednet,
 }

@@ -22,6 +22,7 @@ from ..runs import provenance
 from ..runs.execute import pick_device, run_fingerprint
 from ..runs.publish import MIME
 from ..runs.record import Record
+from ..runs.spec import ADDED_LATER
 from ..unlearning import METHODS
 from .parameters import check_data, check_parameters, data_fingerprint, generation_trial, sweep_of
 
@@ -109,12 +110,12 @@ def finished(record_path: Path, code: Mapping[str, str], fingerprint: str = "") 
 
 def run_name(path: Path, effective: Mapping[str, Any]) -> str:
     """File name of a run: the notebook, what is most telling, and a digest of all parameters."""
-    digest = hashlib.sha256(
-        json.dumps(effective, sort_keys=True, default=str).encode()
-    ).hexdigest()[:10]
+    # a parameter younger than the first records doesn't count at the value that all had before
+    decides = {k: v for k, v in effective.items() if k not in ADDED_LATER or v != ADDED_LATER[k]}
+    digest = hashlib.sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()
     telling = [str(effective[k]) for k in ("method", "eraser") if effective.get(k)]
     telling += [f"s{effective['seed']}"] if "seed" in effective else []
-    return "-".join([path.stem, *telling, digest])
+    return "-".join([path.stem, *telling, digest[:10]])
 
 
 # -- execution -------------------------------------------------------------------------

@@ -37,6 +37,8 @@ TRAINING = (
     "data/statistics.py",
     "models/__init__.py",
     "training.py",
+    "recipes.py",
+    "progress.py",
     "seeds.py",
 )
 CORE = (
