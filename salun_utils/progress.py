@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from .data.images import Images
 from .errors import InputError
 from .files import atomic
+from .recipes import Recipe
+from .saliency import SaliencyMask
 
 
 class Progress:
@@ -93,3 +99,17 @@ class Progress:
         }
         with atomic(self.path) as partial:
             torch.save(saved, partial)
+
+
+def digest_of(
+    model: nn.Module, data: Any, recipe: Recipe, seed: int, mask: SaliencyMask | None
+) -> str:
+    """Digest of the settings that a checkpoint must agree with."""
+    kept = vars(recipe) | {
+        "seed": seed,
+        "mask": None if mask is None else mask.fingerprint,
+    }
+    kept["optimizer"] = recipe.optimizer if isinstance(recipe.optimizer, str) else "given"
+    kept["shapes"] = [tuple(p.shape) for p in model.parameters()]
+    kept["pictures"] = len(data) if isinstance(data, Images) else None
+    return hashlib.sha256(json.dumps(kept, default=str, sort_keys=True).encode()).hexdigest()

@@ -132,7 +132,7 @@ class Recipe:
         """What another training needs to go the same way, as keywords of `fit`; precision and
         clipping are left to it.
         """
-        kept = dataclasses.asdict(self)
+        kept = vars(self)
         left_out = ["max_grad_norm", "precision"] + (
             [] if isinstance(self.optimizer, str) else ["optimizer"]
         )
@@ -186,6 +186,17 @@ def _check_positive(name: str, value: object, *, optional: bool) -> None:
     if not (optional and value is None) and not (_is_number(value) and value > 0):
         allowed = "a number above 0" + (", or None" if optional else "")
         raise InputError(f"{name} must be {allowed}, not {value!r}")
+
+
+def use_bf16(precision: str, device: torch.device) -> bool:
+    """Whether to compute in bfloat16: always for "bf16", never for "float32", for "auto" where the
+    hardware has it.
+    """
+    if precision != "auto":
+        return precision == "bf16"
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
 
 
 # Named recipes: keywords of `fit`, all but epochs and augment. Those of speednet are airbench's,

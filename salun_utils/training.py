@@ -7,8 +7,6 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
-import hashlib
-import json
 import math
 import os
 from collections.abc import Callable
@@ -23,8 +21,8 @@ from .data.images import Images
 from .errors import InputError
 from .flops import training_flops
 from .masking import hold
-from .progress import Progress
-from .recipes import OPTIMIZERS, RECIPES, SCHEDULES, Recipe
+from .progress import Progress, digest_of
+from .recipes import OPTIMIZERS, RECIPES, SCHEDULES, Recipe, use_bf16
 from .saliency import SaliencyMask
 from .seeds import check_seed, derive, generator
 
@@ -127,7 +125,7 @@ def fit(
     device = next(model.parameters()).device
     model.to(memory_format=torch.channels_last)
     optimizer = how.make_optimizer(model)
-    state = Progress(checkpoint, _digest(model, data, how, seed, mask))
+    state = Progress(checkpoint, digest_of(model, data, how, seed, mask))
     draws = generator(seed, "batches")
     state.start_clock()
     with _own_randomness(device, seed), _held(model, optimizer, mask):
@@ -209,17 +207,6 @@ class _Loop:
         return value.detach()
 
 
-def use_bf16(precision: str, device: torch.device) -> bool:
-    """Whether to compute in bfloat16: always for "bf16", never for "float32", for "auto" where the
-    hardware has it.
-    """
-    if precision != "auto":
-        return precision == "bf16"
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
-
-
 def _with_smoothing(loss: Loss, recipe: Recipe) -> Loss:
     if not recipe.label_smoothing:
         return loss
@@ -244,20 +231,6 @@ def _held(
     model: nn.Module, optimizer: torch.optim.Optimizer, mask: SaliencyMask | None
 ) -> AbstractContextManager:
     return contextlib.nullcontext() if mask is None else hold(model, optimizer, mask)
-
-
-def _digest(
-    model: nn.Module, data: Any, recipe: Recipe, seed: int, mask: SaliencyMask | None
-) -> str:
-    """Digest of the settings that a checkpoint must agree with."""
-    kept = dataclasses.asdict(recipe) | {
-        "seed": seed,
-        "mask": None if mask is None else mask.fingerprint,
-    }
-    kept["optimizer"] = recipe.optimizer if isinstance(recipe.optimizer, str) else "given"
-    kept["shapes"] = [tuple(p.shape) for p in model.parameters()]
-    kept["pictures"] = len(data) if isinstance(data, Images) else None
-    return hashlib.sha256(json.dumps(kept, default=str, sort_keys=True).encode()).hexdigest()
 
 
 def _history(model: nn.Module, loss: Loss, recipe: Recipe, state: Progress) -> History:

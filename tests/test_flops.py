@@ -22,8 +22,9 @@ class OneConv(nn.Module):
 
 
 def test_one_convolution_by_hand():
-    """Forward 2 * out * in * 9 * pixels; backward as much again for the weights, and nothing for the
-    pictures, which have no gradient."""
+    """Forward 2 * out * in * 9 * pixels; backward as much again for the weights, and nothing for
+    the pictures, which have no gradient.
+    """
     forward = 2 * 8 * 3 * 9 * 36
     assert training_flops(OneConv(), (3, 6, 6)) == 2 * forward
 

@@ -1,4 +1,4 @@
-"""speednet: whitens by the right pictures and never again, leaves its filters to nobody, remembers."""
+"""speednet: whitens by the right pictures, and once; its filters are not trained; it remembers."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def test_a_product_is_multiplied_out_in_order_of_priority(tmp_path):
 
 
 def test_a_parameter_added_later_leaves_the_names_of_old_runs_alone(tmp_path):
-    """`train_recipe` came after the records: at None it doesn't count, at any other value it does."""
+    """`train_recipe` came after the records: at None it doesn't count, otherwise it does."""
     retrain = "product: {seed: [1], method: [retrain]}\n"
     (old,) = grid.read(write(tmp_path, OLD + retrain)).runs
     assert (ROOT / "benchmark" / "records" / "cpu" / f"{old.name}.json").is_file()
