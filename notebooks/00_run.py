@@ -55,6 +55,7 @@ train_epochs = 10
 train_lr = 0.2
 train_schedule = "one-cycle"
 train_batch_size = 128
+train_recipe = None  # a name in training.RECIPES decides rate, schedule, batch and more
 train_images = 2000  # None takes all there are
 augment = None
 protocol = "disjoint"
@@ -74,7 +75,7 @@ spec = su.runs.RunSpec(
     tier=tier, dataset=dataset, data_note=data_note, arch=arch, width=width, scenario=scenario, forget_fraction=forget_fraction,
     forget_class=forget_class, indices=indices, method=method, mask=mask, keep=keep, params={**json.loads(params), **own}, seed=seed,
     split_seed=split_seed, training_seed=training_seed, train_epochs=train_epochs, train_lr=train_lr, train_schedule=train_schedule,
-    train_batch_size=train_batch_size, train_images=train_images, augment=augment, protocol=protocol, device=device,
+    train_batch_size=train_batch_size, train_recipe=train_recipe, train_images=train_images, augment=augment, protocol=protocol, device=device,
 )  # fmt: skip
 
 # %% [markdown]

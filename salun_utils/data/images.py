@@ -13,7 +13,8 @@ from torch import Tensor
 from ..errors import InputError
 from ..units import numerics
 
-AUGMENTATIONS = (None, "crop-flip", "crop")
+AUGMENTATIONS = (None, "crop-flip", "crop", "shift-flip")
+SHIFT = 2  # pixels by which "shift-flip" moves a picture at most
 
 
 @numerics(1, "data")
@@ -170,7 +171,7 @@ class Images:
         size : pictures in a batch, at least 1.
         generator : shuffles and augments; without one the order is that of the set.
         augment : None, "crop" (random crop after zero padding), "crop-flip" (and a horizontal
-            flip); True means "crop-flip".
+            flip) or "shift-flip" (the same with 2 pixels of padding); True means "crop-flip".
 
         Yields
         ------
@@ -194,7 +195,8 @@ class Images:
             picked = rows if self._index is None else self._index[rows]
             x = self._base[picked]
             if augment:
-                x = crop_and_flip(x, generator, flip=augment == "crop-flip")
+                pad = SHIFT if augment == "shift-flip" else None
+                x = crop_and_flip(x, generator, flip=augment != "crop", pad=pad)
             x = x.contiguous(memory_format=torch.channels_last).float().div_(255)
             batch = (x, self.labels[rows])
             yield batch if self.weights is None else (*batch, self.weights[rows])
@@ -219,17 +221,21 @@ def is_memory_mapped(pixels: Tensor) -> bool:
     return bool(getattr(pixels, "on_disk", False))
 
 
-def crop_and_flip(x: Tensor, generator: torch.Generator, *, flip: bool) -> Tensor:
+def crop_and_flip(
+    x: Tensor, generator: torch.Generator, *, flip: bool, pad: int | None = None
+) -> Tensor:
     """Random crop after zero padding and, if asked, a horizontal flip of half of the pictures, for
     a whole batch at once.
 
     Parameters
     ----------
-    x : (B, C, H, W). The padding is 4 pixels from 32 pixels upward and H // 8 below.
+    x : (B, C, H, W).
+    pad : pixels of zeros on each side; None means 4 from 32 pixels upward and H // 8 below.
     generator : a CPU generator, so that the draws are the same on every device.
     """
     count, _, height, width = x.shape
-    pad = 4 if height >= 32 else height // 8
+    if pad is None:
+        pad = 4 if height >= 32 else height // 8
     top = torch.randint(0, 2 * pad + 1, (count, 1), generator=generator) + torch.arange(height)
     left = torch.randint(0, 2 * pad + 1, (count, 1), generator=generator) + torch.arange(width)
     if flip:

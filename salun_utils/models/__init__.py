@@ -36,11 +36,6 @@ def normalise_input(model: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor,
 NAMES = (*OWN, *FROM_TIMM)
 
 
-def source_of(arch: str) -> str:
-    """The file of this package that builds `arch`."""
-    return "convolutional.py" if arch in OWN else "timm_models.py"
-
-
 @numerics(1, "network")
 def create(
     arch: str,

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from ..units import family, numerics
+from .speednet import speednet
 
 
 class Chain(nn.Module):
@@ -172,5 +173,6 @@ OWN: dict[str, Callable[..., nn.Module]] = {
     "resnet18": _resnet(BasicBlock, (2, 2, 2, 2), (64, 128, 256, 512)),
     "resnet50": _resnet(Bottleneck, (3, 4, 6, 3), (64, 128, 256, 512)),
     "vgg16_bn": vgg16_bn,
+    "speednet": speednet,
 }
 family("network", lambda: OWN)

@@ -86,7 +86,7 @@ def make_record(task: Task, result: UnlearnResult) -> Record:
         reference_cpu_seconds=task.retrained_cpu_seconds,
         original_seconds=task.original_seconds,
         mask=mask,
-        measurements={"validation": validation},
+        measurements={"validation": validation, "pflop": task.pflop},
     )
 
 

@@ -18,7 +18,7 @@ from .. import units
 from ..data.scenarios import SCORED
 from ..errors import InputError
 from ..models.convolutional import OWN
-from ..training import SCHEDULES
+from ..training import RECIPES, SCHEDULES
 from .record import Record
 
 ADOPTED = "adopted.json"
@@ -55,13 +55,17 @@ def units_of_start(settings: Mapping[str, Any]) -> list[str]:
     return [
         "metric/scores",
         scenario_unit(str(settings["scenario"])),
-        *units_of_training(str(settings["arch"]), str(settings["train_schedule"])),
+        *units_of_training(settings),
     ]
 
 
-def units_of_training(arch: str, schedule: str) -> tuple[str, ...]:
-    """Units that training the original touches."""
-    return ("training", "optimizer/sgd", f"schedule/{schedule}", "network", network_unit(arch))
+def units_of_training(settings: Mapping[str, Any]) -> tuple[str, ...]:
+    """Units that training the original touches, from the settings in force."""
+    recipe = RECIPES.get(str(settings.get("train_recipe")), {})
+    optimizer = recipe.get("optimizer", "sgd")
+    schedule = recipe.get("schedule", settings["train_schedule"])
+    network = network_unit(str(settings["arch"]))
+    return ("training", f"optimizer/{optimizer}", f"schedule/{schedule}", "network", network)
 
 
 def network_unit(arch: str) -> str:

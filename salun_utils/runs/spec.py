@@ -5,9 +5,18 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from ..data.images import check_augment
 from ..data.scenarios import SCENARIOS
@@ -17,13 +26,18 @@ from ..metrics import PROTOCOLS
 from ..models import NAMES as ARCHITECTURES
 from ..saliency import check_keep
 from ..seeds import check_seed
-from ..training import SCHEDULES
+from ..training import RECIPES, SCHEDULES
 from ..unlearning import METHODS, RULES, get
 from ..unlearning.job import COMMON
 
 TIERS = ("quick", "cpu", "paper")
 # they say where a run belongs and how it is shown, not what it computes
 _NOT_IN_ID = {"tier", "device", "data_note"}
+# Fields younger than the first records, and the value all runs had before. At that value they are
+# not written down, so that the ids of old runs, and what is named by a dump, stay what they were.
+ADDED_LATER: dict[str, Any] = {"train_recipe": None}
+# spec field -> setting of `training.fit`, where a named recipe decides it
+_BY_RECIPE = {"train_lr": "lr", "train_schedule": "schedule", "train_batch_size": "batch_size"}
 
 
 class RunSpec(BaseModel):
@@ -45,6 +59,8 @@ class RunSpec(BaseModel):
         independent all the same).
     train_epochs, train_lr, train_schedule, train_batch_size, augment : how the original and the
     retrained model are trained.
+    train_recipe : a key of `training.RECIPES`, which then decides everything about that training
+        but `train_epochs` and `augment`; None leaves it to the fields before.
     train_images : cut the training set to at most that many pictures, the same number of each
         class; None takes all.
     protocol : of the scores, see `metrics.evaluate`. device : "auto", "cpu", "cuda", "cuda:1", …
@@ -72,6 +88,7 @@ class RunSpec(BaseModel):
     train_lr: float = Field(0.2, gt=0)
     train_schedule: str = "one-cycle"
     train_batch_size: int = Field(128, ge=1)
+    train_recipe: str | None = None
     train_images: int | None = Field(None, ge=1)
     augment: str | bool | None = None
     protocol: str = "disjoint"
@@ -135,6 +152,8 @@ class RunSpec(BaseModel):
                 raise unknown(kind, value, allowed)
         if self.arch not in ARCHITECTURES:
             _check_timm(self.arch)
+        if self.train_recipe is not None:
+            self._check_recipe()
         if self.scenario == "indices" and not self.indices:
             raise InputError(
                 "scenario 'indices' needs indices: a text file of positions in the training set,"
@@ -147,6 +166,32 @@ class RunSpec(BaseModel):
         for name, value in self.params.items():
             _check_param(name, value, known.get(name))
         return self
+
+    def _check_recipe(self) -> None:
+        if self.train_recipe not in RECIPES:
+            raise unknown("train_recipe", self.train_recipe, RECIPES)
+        for name, setting in _BY_RECIPE.items():
+            own, default = (
+                RECIPES[self.train_recipe][setting],
+                type(self).model_fields[name].default,
+            )
+            if getattr(self, name) not in (own, default):
+                raise InputError(
+                    f"train_recipe {self.train_recipe!r} decides {name}: leave it at {default!r}"
+                )
+
+    @model_serializer(mode="wrap")
+    def _without_newcomers(self, write: Callable) -> dict[str, Any]:
+        return {k: v for k, v in write(self).items() if k not in ADDED_LATER or v != ADDED_LATER[k]}
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """How originals and retrained models are trained, as keywords of `training.fit`."""
+        if self.train_recipe is None:
+            own = {setting: getattr(self, name) for name, setting in _BY_RECIPE.items()}
+        else:
+            own = RECIPES[self.train_recipe]
+        return {"epochs": self.train_epochs, **own, "augment": self.augment}
 
     @property
     def seeds(self) -> dict[str, int]:
@@ -176,6 +221,7 @@ class RunSpec(BaseModel):
         common = {k: v for k, v in COMMON.items() if k != "progress"}
         settings = {k: v for k, v in self.params.items() if k in common}
         full = self.model_dump()
+        full |= {name: self.training[setting] for name, setting in _BY_RECIPE.items()}
         full["params"] = {**method.parameters(self.params), **common, **settings}
         full["mask"] = method.mask if self.mask is None else self.mask
         full["split_seed"], full["training_seed"] = self.seeds["split"], self.seeds["training"]

@@ -13,6 +13,7 @@ from typing import Any
 from ..errors import InputError
 from .numerics import changes
 from .record import Record
+from .spec import ADDED_LATER
 
 DONE, OUTDATED, MISSING, DAMAGED = WORDS = ("done", "outdated", "missing", "damaged")
 
@@ -44,7 +45,7 @@ def of_file(path: Path, *, parameters: Mapping[str, Any] | None = None, data: st
     except InputError as error:
         return Standing(DAMAGED, str(error))
     made_with = record.measurements.get("parameters")
-    if parameters is not None and made_with != json.loads(json.dumps(parameters, default=str)):
+    if parameters is not None and not _same(made_with, parameters):
         return Standing(DAMAGED, f"{path.name} is of other parameters than its name says", record)
     found = of_record(record)
     if found.word == DONE and data:
@@ -77,16 +78,28 @@ def _damage(record: Record) -> str:
     return ""
 
 
+def _same(made_with: Any, parameters: Mapping[str, Any]) -> bool:
+    """Whether a record's parameters are these."""
+    asked = json.loads(json.dumps(without_younger(parameters), default=str))
+    return isinstance(made_with, Mapping) and without_younger(made_with) == asked
+
+
 def run_name(notebook: str, parameters: Mapping[str, Any]) -> str:
     """File name of a notebook's run: the notebook, what is most telling, and a digest of all
     parameters.
     """
-    digest = hashlib.sha256(
-        json.dumps(parameters, sort_keys=True, default=str).encode()
-    ).hexdigest()[:10]
+    decides = without_younger(parameters)
+    digest = hashlib.sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()
     telling = [str(parameters[k]) for k in ("method", "eraser") if parameters.get(k)]
     telling += [f"s{parameters['seed']}"] if "seed" in parameters else []
-    return "-".join([notebook, *telling, digest])
+    return "-".join([notebook, *telling, digest[:10]])
+
+
+def without_younger(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters without those that are younger than the first records and have the value that all
+    runs had before.
+    """
+    return {k: v for k, v in parameters.items() if k not in ADDED_LATER or v != ADDED_LATER[k]}
 
 
 def standing(records: Iterable[Record]) -> str:

@@ -68,6 +68,12 @@ class Task:
     retrained_seconds = property(lambda self: self._retrained[1]["seconds"])
     retrained_cpu_seconds = property(lambda self: self._retrained[1]["cpu_seconds"])
 
+    @property
+    def pflop(self) -> dict[str, float | None]:
+        """10^15 operations of the two trainings, None where they weren't counted."""
+        trained = {"original": self._original, "retrained": self._retrained}
+        return {kind: facts.get("pflop") for kind, (_, facts, _) in trained.items()}
+
     @cached_property
     def original_scores(self) -> metrics.Scores:
         return self._scored(*self._original[::2])
@@ -79,14 +85,7 @@ class Task:
     @property
     def recipe(self) -> dict[str, Any]:
         """How originals and retrained models are trained, as keywords of `training.fit`."""
-        s = self.spec
-        return {
-            "epochs": s.train_epochs,
-            "lr": s.train_lr,
-            "schedule": s.train_schedule,
-            "batch_size": s.train_batch_size,
-            "augment": s.augment,
-        }
+        return self.spec.training
 
     def new_model(self, seed: int) -> nn.Module:
         """The network of the spec with fresh weights."""
@@ -116,9 +115,7 @@ class Task:
             "width": self.spec.width,
             "device": self.device.type,
             "threads": torch.get_num_threads(),
-            "numerics": versions(
-                (*units_of_training(self.spec.arch, self.spec.train_schedule), "data")
-            ),
+            "numerics": versions((*units_of_training(self.spec.effective), "data")),
         }
         model = self.new_model(seed)
 
@@ -140,7 +137,11 @@ class Task:
                 checkpoint.unlink()
                 model.load_state_dict(self.new_model(seed).state_dict())
                 history = training.fit(model, images, **options)
-            spent = {"seconds": history.seconds, "cpu_seconds": history.cpu_seconds}
+            spent = {
+                "seconds": history.seconds,
+                "cpu_seconds": history.cpu_seconds,
+                "pflop": history.pflop,
+            }
             return model.state_dict(), {**spent, "loss": history.losses[-1], "what": kind}
 
         tensors, facts, _ = self.cache.get("models", parts, make)
@@ -260,6 +261,7 @@ START = (
     "train_lr",
     "train_schedule",
     "train_batch_size",
+    "train_recipe",
     "train_images",
     "augment",
     "protocol",

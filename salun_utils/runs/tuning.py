@@ -224,9 +224,9 @@ def _digest(spec: RunSpec, pilot_seeds: Sequence[int], fixed: Mapping[str, Any])
 
 
 def _header(spec: RunSpec) -> str:
+    how = spec.training
     recipe = (
-        f"{spec.train_epochs} epochs, lr {spec.train_lr}, {spec.train_schedule}, batch"
-        f" {spec.train_batch_size}"
+        f"{how['epochs']} epochs, lr {how['lr']:g}, {how['schedule']}, batch {how['batch_size']}"
     )
     return (
         f"# Chosen by tuning: {spec.dataset}, {spec.arch}, {spec.scenario_name}; original and"

@@ -24,6 +24,7 @@ from salun_utils.runner.grid.job import gpu_lease
 
 ROOT = Path(__file__).parents[2]
 HEAD = "fixed: {dataset: digits, train_epochs: 2}\n"
+OLD = "fixed:\n  tier: cpu\n  train_images: null\n  scenario: random\n"  # a run on record
 
 
 def write(folder: Path, text: str) -> Path:
@@ -46,6 +47,17 @@ def test_a_product_is_multiplied_out_in_order_of_priority(tmp_path):
         ("ft", 1),
     ]
     assert len({r.name for r in runs}) == 5
+
+
+def test_a_parameter_added_later_leaves_the_names_of_old_runs_alone(tmp_path):
+    """`train_recipe` came after the records: at None it doesn't count, otherwise it does."""
+    retrain = "product: {seed: [1], method: [retrain]}\n"
+    (old,) = grid.read(write(tmp_path, OLD + retrain)).runs
+    assert (ROOT / "benchmark" / "records" / "cpu" / f"{old.name}.json").is_file()
+    named = OLD + "  train_recipe: null\n" + retrain
+    assert [r.name for r in grid.read(write(tmp_path, named)).runs] == [old.name]
+    other = named.replace("train_recipe: null", "train_recipe: speednet")
+    assert [r.name for r in grid.read(write(tmp_path, other)).runs] != [old.name]
 
 
 def test_a_run_named_by_two_blocks_is_run_once(tmp_path):

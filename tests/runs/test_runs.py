@@ -88,6 +88,40 @@ def test_the_name_of_a_run_depends_on_all_that_decides_it_and_on_nothing_else():
     assert len({base.id, *(su.runs.RunSpec(**o).id for o in others)}) == 1 + len(others)
 
 
+def test_a_field_added_later_leaves_the_names_of_old_runs_alone():
+    """The ids are those that the two specs had before there was a `train_recipe`."""
+    spec = su.runs.RunSpec(method="ga", seed=3)
+    assert spec.id == "fashion-mini_small-cnn_class-3_ga_s3_39eb07629d"
+    assert su.runs.RunSpec(train_recipe=None, method="ga", seed=3).id == spec.id
+    assert "train_recipe" not in spec.effective
+    assert "train_recipe" not in spec.model_dump()
+
+
+def test_a_recipe_decides_the_training_and_the_name():
+    spec = su.runs.RunSpec(arch="speednet", train_recipe="speednet", train_epochs=8)
+    recipe = su.training.RECIPES["speednet"]
+    assert spec.training == {"epochs": 8, **recipe, "augment": None}
+    assert spec.effective["train_lr"] == recipe["lr"]
+    assert spec.effective["train_batch_size"] == recipe["batch_size"]
+    assert spec.id != su.runs.RunSpec(arch="speednet", train_epochs=8).id
+    own = {k: v for k, v in spec.effective.items() if k != "params"}
+    assert su.runs.RunSpec(**own).training == spec.training, "a record can be run again"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"train_recipe": "speednett"}, "did you mean 'speednet'"),
+        ({"train_recipe": "speednet", "train_lr": 0.1}, "decides train_lr: leave it at 0.2"),
+        ({"train_recipe": "speednet", "train_batch_size": 64}, "decides train_batch_size"),
+    ],
+)
+def test_a_recipe_that_is_not_there_or_is_contradicted_is_refused(given, said):
+    with pytest.raises(su.errors.InputError, match=said) as caught:
+        su.runs.RunSpec(**given)
+    assert "\n" not in str(caught.value)
+
+
 def test_a_label_or_data_set_that_is_not_there_is_named(cache):
     with pytest.raises(su.InputError, match="there is no class 10; allowed: 0 to 9"):
         su.runs.prepare(su.runs.RunSpec(dataset="digits", forget_class=10), cache=cache)

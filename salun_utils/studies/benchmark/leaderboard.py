@@ -26,6 +26,7 @@ RECIPE = (
     "train_lr",
     "train_schedule",
     "train_batch_size",
+    "train_recipe",
     "augment",
     "protocol",
 )

@@ -139,6 +139,7 @@ def facts(row: Row) -> dict[str, str]:
         "train_lr",
         "train_schedule",
         "train_batch_size",
+        "train_recipe",
         "augment",
     )
     training = _pairs({name.removeprefix("train_"): spec.get(name) for name in recipe})

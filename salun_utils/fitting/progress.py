@@ -1,0 +1,115 @@
+"""`Progress`: where a training stands, and its checkpoint on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..data.images import Images
+from ..errors import InputError
+from ..files import atomic
+from ..saliency import SaliencyMask
+from .recipes import Recipe
+
+
+class Progress:
+    """Epochs, steps and pictures done, time spent, and the file that a training can go on from.
+
+    Parameters
+    ----------
+    path : the checkpoint; None for none.
+    settings : a digest of all that decides the training. A checkpoint of other settings is refused.
+    """
+
+    def __init__(self, path: str | os.PathLike | None, settings: str):
+        self.path = None if path is None else Path(path)
+        self.settings, self.losses, self.before = settings, [], (0.0, 0.0)
+        self.steps, self.pictures = 0, 0
+        self.shape: tuple[int, ...] | None = None  # (C, H, W) of a picture, once one was seen
+
+    def start_clock(self) -> None:
+        self.started = time.perf_counter(), time.process_time()
+
+    def clock(self) -> tuple[float, float]:
+        """Wall and processor seconds so far."""
+        now = time.perf_counter(), time.process_time()
+        return tuple(b + n - s for b, n, s in zip(self.before, now, self.started))
+
+    @property
+    def epoch(self) -> int:
+        return len(self.losses)
+
+    def count(self, x: Tensor) -> None:
+        """Note one step on the pictures x (B, C, H, W)."""
+        self.steps += 1
+        self.pictures += len(x)
+        self.shape = tuple(x.shape[1:])
+
+    def load(self, model, optimizer, draws) -> None:
+        """Go on from the checkpoint, if there is one."""
+        if self.path is None or not self.path.is_file():
+            return
+        try:
+            saved = torch.load(self.path, map_location="cpu", weights_only=True)
+            belongs = saved["settings"] == self.settings
+        # a torn or foreign file: any failure to read it means starting afresh
+        except Exception as error:
+            raise InputError(
+                f"checkpoint {self.path} can't be read ({type(error).__name__}); "
+                "delete it to start afresh"
+            ) from error
+        if not belongs:
+            raise InputError(
+                f"checkpoint {self.path} belongs to other settings; delete it or name another file"
+            )
+        model.load_state_dict(saved["model"])
+        optimizer.load_state_dict(saved["optimizer"])
+        draws.set_state(saved["draws"])
+        torch.set_rng_state(saved["rng"])
+        self.losses, self.steps, self.before = (
+            saved["losses"],
+            saved["steps"],
+            tuple(saved["seconds"]),
+        )
+        self.pictures, self.shape = saved["pictures"], saved["shape"]
+
+    def finish_epoch(self, loss, model, optimizer, draws) -> None:
+        """Note the mean loss of an epoch and write the checkpoint."""
+        self.losses.append(loss)
+        if self.path is None:
+            return
+        saved = {
+            "settings": self.settings,
+            "model": model.state_dict(),
+            "optimizer": optimizer.state_dict(),
+            "draws": draws.get_state(),
+            "rng": torch.get_rng_state(),
+            "losses": self.losses,
+            "steps": self.steps,
+            "pictures": self.pictures,
+            "shape": self.shape,
+            "seconds": list(self.clock()),
+        }
+        with atomic(self.path) as partial:
+            torch.save(saved, partial)
+
+
+def digest_of(
+    model: nn.Module, data: Any, recipe: Recipe, seed: int, mask: SaliencyMask | None
+) -> str:
+    """Digest of the settings that a checkpoint must agree with."""
+    kept = vars(recipe) | {
+        "seed": seed,
+        "mask": None if mask is None else mask.fingerprint,
+    }
+    kept["optimizer"] = recipe.optimizer if isinstance(recipe.optimizer, str) else "given"
+    kept["shapes"] = [tuple(p.shape) for p in model.parameters()]
+    kept["pictures"] = len(data) if isinstance(data, Images) else None
+    return hashlib.sha256(json.dumps(kept, default=str, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,69 @@
+"""Counted operations against a count by hand."""
+
+from __future__ import annotations
+
+import torch
+from conftest import digit_net
+from torch import nn
+
+from salun_utils.fitting.flops import training_flops
+from salun_utils.training import fit
+
+
+class OneConv(nn.Module):
+    """A convolution of 3 to 8 channels on 6x6 pixels, and nothing else that is counted."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, padding=1)
+
+    def forward(self, x):
+        return self.conv(x).mean((2, 3))
+
+
+def test_one_convolution_by_hand():
+    """Forward 2 * out * in * 9 * pixels; backward as much again for the weights, and nothing for
+    the pictures, which have no gradient.
+    """
+    forward = 2 * 8 * 3 * 9 * 36
+    assert training_flops(OneConv(), (3, 6, 6)) == 2 * forward
+
+
+def test_a_second_layer_passes_its_gradient_on():
+    class Two(OneConv):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(8, 5, bias=False)
+
+        def forward(self, x):
+            return self.fc(super().forward(x))
+
+    assert training_flops(Two(), (3, 6, 6)) == 2 * (2 * 8 * 3 * 9 * 36) + 3 * (2 * 8 * 5)
+
+
+def test_counting_leaves_the_model_and_the_draws_alone(tiny_model):
+    before = {n: t.clone() for n, t in tiny_model.state_dict().items()}
+    state = torch.get_rng_state()
+    assert training_flops(tiny_model, (1, 8, 8)) > 0
+    assert all(torch.equal(t, before[n]) for n, t in tiny_model.state_dict().items())
+    assert not tiny_model.training
+    assert all(p.grad is None for p in tiny_model.parameters())
+    assert torch.equal(torch.get_rng_state(), state)
+
+
+def test_a_training_counts_each_picture_it_saw(digits):
+    few = digits.train.subset(range(100))
+    history = fit(digit_net(digits), few, epochs=3, lr=0.01, batch_size=64)
+    each = training_flops(digit_net(digits), (1, 8, 8))
+    assert history.pflop == 300 * each / 1e15
+
+
+def test_what_cannot_be_counted_is_none(digits):
+    class Looking(OneConv):
+        def forward(self, x):
+            return super().forward(x) * (2 if x.sum().item() > 0 else 1)
+
+    assert training_flops(Looking(), (3, 6, 6)) is None
+    few = digits.train.subset(range(100))
+    own = fit(digit_net(digits), few, epochs=1, lr=0.01, loss=lambda m, b: m(b[0]).square().mean())
+    assert own.pflop is None
