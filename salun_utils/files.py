@@ -1,12 +1,16 @@
-"""Write files so that a reader sees either nothing or the whole; read text that others wrote."""
+"""Write files so that a reader sees either nothing or the whole; read text that others wrote, and
+believe a file that carries a checksum only if every byte of it is as it was written.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +18,12 @@ from .errors import InputError
 
 LARGEST = 50 * 2**20  # bytes of a YAML or JSON file that is read
 DEEPEST = 50  # levels of lists and mappings within one another
+CHECKSUM = "checksum"  # the entry of a JSON object that is about all the others
+MAGIC = b"salun-checked-1\n"  # what a file of `save_checked` begins with
+
+
+class DamagedError(ValueError):
+    """What a file holds is not what was written to it; the message says how one knows."""
 
 
 @contextlib.contextmanager
@@ -35,6 +45,11 @@ def sha256(path: str | os.PathLike) -> str:
     """SHA-256 (hex) of a file's bytes."""
     with open(path, "rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def text_sha256(path: str | os.PathLike) -> str:
+    """SHA-256 (hex) of a text file, the same whether its lines end as on Unix or as on Windows."""
+    return hashlib.sha256(_unix(Path(path).read_bytes())).hexdigest()
 
 
 def read_yaml(path: str | os.PathLike) -> Any:
@@ -83,3 +98,128 @@ def _check_depth(content: Any, what: str, level: int = 0) -> None:
     parts = content.values() if isinstance(content, dict) else content
     for part in parts if isinstance(content, dict | list | tuple | set) else ():
         _check_depth(part, what, level + 1)
+
+
+# -- JSON with a checksum
+
+
+def checksum(content: Mapping[str, Any]) -> str:
+    """SHA-256 (hex) over the canonical JSON (sorted keys, no blanks) of all entries but the
+    checksum itself.
+    """
+    rest = {k: v for k, v in content.items() if k != CHECKSUM}
+    return hashlib.sha256(
+        json.dumps(rest, sort_keys=True, separators=(",", ":")).encode()
+    ).hexdigest()
+
+
+def sealed(
+    content: Mapping[str, Any], *, default: Callable[[Any], Any] | None = None, **form: Any
+) -> str:
+    """The text of a JSON file that carries its own checksum.
+
+    Parameters
+    ----------
+    default : what to do with what JSON has no word for, as in `json.dumps`.
+    form : how the text is laid out, as keywords of `json.dumps`; `unsealed` needs the same ones.
+    """
+    plain = json.loads(
+        json.dumps({k: v for k, v in content.items() if k != CHECKSUM}, default=default)
+    )
+    return _laid_out({**plain, CHECKSUM: checksum(plain)}, form)
+
+
+def unsealed(text: bytes, **form: Any) -> dict[str, Any]:
+    """The content of a file that `sealed` wrote, checksum left out.
+
+    Raises
+    ------
+    DamagedError : no JSON object, no checksum, a checksum that doesn't fit, or a byte that `sealed`
+        would have written otherwise (a changed letter need not change what the text says).
+    """
+    content = json_object(text)
+    if CHECKSUM not in content:
+        raise DamagedError("it has no checksum")
+    if content[CHECKSUM] != checksum(content):
+        raise DamagedError("its checksum differs")
+    if _laid_out(content, form).encode() != _unix(text):
+        raise DamagedError("it is not laid out as it was written")
+    return {k: v for k, v in content.items() if k != CHECKSUM}
+
+
+def json_object(text: bytes) -> dict[str, Any]:
+    """The JSON object in `text`; `DamagedError` for anything else, and for one nested deeper than
+    `DEEPEST`.
+    """
+    try:
+        content = json.loads(text.decode())
+        json.dumps(content, ensure_ascii=False).encode()  # half a surrogate pair can't be printed
+    except UnicodeError as error:
+        raise DamagedError("it is not UTF-8") from error
+    except ValueError as error:
+        raise DamagedError("it is not JSON") from error
+    except RecursionError as error:
+        raise DamagedError("it is nested too deep") from error
+    if not isinstance(content, dict):
+        raise DamagedError("it is no JSON object")
+    if _depth(content) > DEEPEST:
+        raise DamagedError("it is nested too deep")
+    return content
+
+
+def _depth(value: Any) -> int:
+    deepest, left = 0, [(value, 1)]
+    while left:
+        one, level = left.pop()
+        if isinstance(one, dict | list):
+            deepest = max(deepest, level)
+            left += [(v, level + 1) for v in (one.values() if isinstance(one, dict) else one)]
+    return deepest
+
+
+def _laid_out(content: Mapping[str, Any], form: Mapping[str, Any]) -> str:
+    return json.dumps(content, **{"indent": 1, "sort_keys": True, **form}) + "\n"
+
+
+def _unix(text: bytes) -> bytes:
+    return text.replace(b"\r\n", b"\n")
+
+
+# -- tensors with a checksum
+
+
+def save_checked(content: Any, path: str | os.PathLike) -> None:
+    """`torch.save`, with the SHA-256 of it in front; the file appears whole or not at all."""
+    import torch
+
+    buffer = io.BytesIO()
+    torch.save(content, buffer)
+    payload = buffer.getvalue()
+    with atomic(path) as partial, open(partial, "wb") as stream:
+        stream.write(MAGIC + hashlib.sha256(payload).hexdigest().encode() + b"\n")
+        stream.write(payload)
+
+
+def load_checked(path: str | os.PathLike, *, device: Any = "cpu") -> Any:
+    """What `save_checked` wrote, with its tensors on `device`.
+
+    Raises
+    ------
+    DamagedError : the file is torn, changed, or something else.
+    """
+    import torch
+
+    try:
+        raw = Path(path).read_bytes()
+    except OSError as error:
+        raise DamagedError(error.strerror or str(error)) from error
+    head = re.match(re.escape(MAGIC) + rb"([0-9a-f]{64})\n", raw)
+    if head is None:
+        raise DamagedError("it has no checksum")
+    payload = raw[head.end() :]
+    if hashlib.sha256(payload).hexdigest().encode() != head[1]:
+        raise DamagedError("its checksum differs")
+    try:
+        return torch.load(io.BytesIO(payload), map_location=device, weights_only=True)
+    except Exception as error:  # whole, but not written by this version of torch
+        raise DamagedError(f"torch can't read it ({type(error).__name__})") from error
