@@ -153,7 +153,8 @@ def json_object(text: bytes) -> dict[str, Any]:
     """
     try:
         content = json.loads(text.decode())
-        json.dumps(content, ensure_ascii=False).encode()  # half a surrogate pair can't be printed
+        if b"\\u" in text:  # half a surrogate pair can't be printed
+            json.dumps(content, ensure_ascii=False).encode()
     except UnicodeError as error:
         raise DamagedError("it is not UTF-8") from error
     except ValueError as error:
@@ -167,13 +168,13 @@ def json_object(text: bytes) -> dict[str, Any]:
     return content
 
 
-def _depth(value: Any) -> int:
+def _depth(value: dict | list) -> int:
     deepest, left = 0, [(value, 1)]
     while left:
         one, level = left.pop()
-        if isinstance(one, dict | list):
-            deepest = max(deepest, level)
-            left += [(v, level + 1) for v in (one.values() if isinstance(one, dict) else one)]
+        deepest = max(deepest, level)
+        inner = one.values() if isinstance(one, dict) else one
+        left += [(v, level + 1) for v in inner if isinstance(v, dict | list)]
     return deepest
 
 

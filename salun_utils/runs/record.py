@@ -5,7 +5,6 @@ pages read.
 from __future__ import annotations
 
 import datetime
-import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
@@ -15,11 +14,11 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..errors import InputError
-from ..files import atomic
+from ..files import DamagedError, atomic, sealed
 from ..units import versions
-from . import provenance
+from . import integrity, provenance
 
-SCHEMA_VERSION = 2  # 2: with numerics
+SCHEMA_VERSION = 2  # 2: with numerics, and a checksum in the file
 WARM = "warm"  # a measurement: the libraries had started before the run's time was taken
 # Of several runs in one record, what is alike in all is written once.
 # key by key
@@ -188,32 +187,38 @@ class Record(BaseModel):
         return self.write(Path(folder) / self.tier / f"{self.id}.json")
 
     def write(self, path: str | os.PathLike) -> Path:
-        """Write to one file; it appears whole or not at all."""
-        text = json.dumps(
-            self.model_dump(exclude_defaults=True)
-            | {
-                "schema_version": self.schema_version,
-                "created": self.created,
-            },
-            indent=1,
-            sort_keys=True,
-        )
+        """Write to one file, with a checksum of all of it; it appears whole or not at all."""
+        content = self.model_dump(exclude_defaults=True)
+        text = sealed(content | {"schema_version": self.schema_version, "created": self.created})
         with atomic(path) as partial:
-            partial.write_text(text + "\n")
+            partial.write_text(text)
         return Path(path)
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> Record:
-        """Read one file; `InputError` names it when it is damaged or of a newer schema."""
+        """Read one file and check that it is whole and what it says (see `runs.integrity`).
+
+        Raises
+        ------
+        InputError : names a file that is damaged, is no record, or is of a newer schema.
+        """
+        path = Path(path)
         try:
-            record = cls.model_validate_json(Path(path).read_bytes())
-        except (OSError, ValidationError) as error:
-            raise InputError(f"{path} is no readable record ({type(error).__name__})") from error
-        if record.schema_version > SCHEMA_VERSION:
+            content = integrity.content_of(path)
+            if (schema := content.get("schema_version", 1)) > SCHEMA_VERSION:
+                raise InputError(
+                    f"{path} has schema {schema}; this version reads up to {SCHEMA_VERSION}"
+                )
+            record = cls.model_validate(content)
+            integrity.check(record)
+        except ValidationError as error:
+            first = error.errors()[0]
+            where = ".".join(map(str, first["loc"]))
             raise InputError(
-                f"{path} has schema {record.schema_version}; this version reads up to"
-                f" {SCHEMA_VERSION}"
-            )
+                f"{path} is no readable record, it is damaged: {where}: {first['msg'].lower()}"
+            ) from error
+        except (DamagedError, OverflowError) as error:
+            raise InputError(f"{path} is no readable record, it is damaged: {error}") from error
         return record
 
 

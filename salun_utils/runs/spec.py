@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
 from collections.abc import Callable
 from typing import Any
@@ -29,13 +27,10 @@ from ..seeds import check_seed
 from ..training import RECIPES, SCHEDULES
 from ..unlearning import METHODS, RULES, get
 from ..unlearning.job import COMMON
+from . import naming
+from .naming import ADDED_LATER
 
 TIERS = ("quick", "cpu", "paper")
-# they say where a run belongs and how it is shown, not what it computes
-_NOT_IN_ID = {"tier", "device", "data_note"}
-# Fields younger than the first records, and the value all runs had before. At that value they are
-# not written down, so that the ids of old runs, and what is named by a dump, stay what they were.
-ADDED_LATER: dict[str, Any] = {"train_recipe": None}
 # spec field -> setting of `training.fit`, where a named recipe decides it
 _BY_RECIPE = {"train_lr": "lr", "train_schedule": "schedule", "train_batch_size": "batch_size"}
 
@@ -209,10 +204,7 @@ class RunSpec(BaseModel):
     @property
     def scenario_name(self) -> str:
         """Short name for tables: "random-10", "class-3", …"""
-        if self.scenario == "class":
-            return f"class-{self.forget_class}"
-        share = f"{100 * self.forget_fraction:g}"
-        return "indices" if self.scenario == "indices" else f"{self.scenario}-{share}"
+        return naming.scenario(self.__dict__)
 
     @property
     def effective(self) -> dict[str, Any]:
@@ -230,12 +222,7 @@ class RunSpec(BaseModel):
     @property
     def id(self) -> str:
         """Name of the run: readable, and unique by a digest of all that decides its result."""
-        decides = {k: v for k, v in self.effective.items() if k not in _NOT_IN_ID}
-        digest = hashlib.sha256(
-            json.dumps(decides, sort_keys=True, default=str).encode()
-        ).hexdigest()[:10]
-        data = self.dataset.rstrip("/").rsplit("/", 1)[-1]
-        return f"{data}_{self.arch}_{self.scenario_name}_{self.method}_s{self.seed}_{digest}"
+        return naming.single_run(self.effective)
 
 
 LOWEST = {"lr": 0.0, "momentum": 0.0, "weight_decay": 0.0}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -11,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
+from .naming import notebook_run as run_name
+from .naming import without_younger
 from .numerics import changes
 from .record import Record
-from .spec import ADDED_LATER
 
 DONE, OUTDATED, MISSING, DAMAGED = WORDS = ("done", "outdated", "missing", "damaged")
 
@@ -82,24 +82,6 @@ def _same(made_with: Any, parameters: Mapping[str, Any]) -> bool:
     """Whether a record's parameters are these."""
     asked = json.loads(json.dumps(without_younger(parameters), default=str))
     return isinstance(made_with, Mapping) and without_younger(made_with) == asked
-
-
-def run_name(notebook: str, parameters: Mapping[str, Any]) -> str:
-    """File name of a notebook's run: the notebook, what is most telling, and a digest of all
-    parameters.
-    """
-    decides = without_younger(parameters)
-    digest = hashlib.sha256(json.dumps(decides, sort_keys=True, default=str).encode()).hexdigest()
-    telling = [str(parameters[k]) for k in ("method", "eraser") if parameters.get(k)]
-    telling += [f"s{parameters['seed']}"] if "seed" in parameters else []
-    return "-".join([notebook, *telling, digest[:10]])
-
-
-def without_younger(parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Parameters without those that are younger than the first records and have the value that all
-    runs had before.
-    """
-    return {k: v for k, v in parameters.items() if k not in ADDED_LATER or v != ADDED_LATER[k]}
 
 
 def standing(records: Iterable[Record]) -> str:
