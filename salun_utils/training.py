@@ -108,15 +108,16 @@ def fit(
     after_step : called with (steps taken, learning rate) after each step, once held weights are
         restored.
     compile : run the forward pass through `torch.compile`; worth it on a GPU for long training.
-    checkpoint : a file written after each epoch; a call with the same settings goes on from it and
-        gives the same weights.
+    checkpoint : a file written after each epoch; a call with the same settings and pictures goes on
+        from it and gives the same weights. It is believed only if its checksum fits.
     progress : show a progress bar.
     recipe : the other fields of `Recipe`: optimizer, schedule, batch_size, augment, …; `RECIPES`
         has some by name.
 
     Raises
     ------
-    InputError : for a setting out of range.
+    InputError : for a setting out of range; for a checkpoint that is damaged, or of other settings
+        or pictures.
     TrainingDivergedError : when the loss of an epoch is not finite.
     """
     how = Recipe.of(epochs=epochs, lr=lr, **recipe)
@@ -127,7 +128,8 @@ def fit(
     device = next(model.parameters()).device
     model.to(memory_format=torch.channels_last)
     optimizer = how.make_optimizer(model)
-    state = Progress(checkpoint, digest_of(model, data, how, seed, mask))
+    decides = digest_of(model, data, how, seed, mask, pixels=checkpoint is not None)
+    state = Progress(checkpoint, decides)
     draws = generator(seed, "batches")
     state.start_clock()
     with _own_randomness(device, seed), _held(model, optimizer, mask):

@@ -88,6 +88,17 @@ class Images:
         """int64 tensor (n,): the position of each picture in the set this view was cut from."""
         return torch.arange(len(self), device=self.device) if self._index is None else self._index
 
+    def digest(self) -> str:
+        """SHA-256 (hex) over pixels, labels and weights in their order: what a training that is
+        resumed must have begun with.
+        """
+        found = hashlib.sha256(repr((len(self), self.shape)).encode())
+        for part in (self.labels, self.weights):
+            found.update(b"" if part is None else part.cpu().numpy().tobytes())
+        for rows in torch.arange(len(self), device=self.labels.device).split(8192):
+            found.update(self.subset(rows).pixels.cpu().contiguous().numpy().tobytes())
+        return found.hexdigest()
+
     def subset(self, indices: Tensor | Sequence[int]) -> Images:
         """The pictures at `indices`, as a view: positions in this view, or a bool mask over it."""
         indices = torch.as_tensor(indices, device=self.labels.device)

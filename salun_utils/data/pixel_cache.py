@@ -15,7 +15,7 @@ import torch
 from filelock import FileLock
 
 from ..errors import InputError
-from ..files import atomic, sha256
+from ..files import DamagedError, atomic, sealed, sha256, unsealed
 from .places import cache_folder
 from .statistics import mean_std
 
@@ -81,7 +81,7 @@ def _read(
     if not about.is_file():
         return None
     try:
-        facts = json.loads(about.read_text())
+        facts = unsealed(about.read_bytes())
         if sha256(path) == facts["sha256"]:
             return (
                 np.load(path, mmap_mode="c", allow_pickle=False),
@@ -89,7 +89,7 @@ def _read(
                 tuple(facts["std"]),
             )
         reason = "its checksum differs"
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, DamagedError, ValueError, KeyError, TypeError) as error:
         reason = str(error)
     if not quiet:
         warnings.warn(
@@ -121,4 +121,4 @@ def _write(
         "std": std,
     }
     with atomic(path.with_suffix(".json")) as partial:
-        partial.write_text(json.dumps(facts, indent=1))
+        partial.write_text(sealed(facts))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from ..data.images import Images
 from ..errors import InputError
-from ..files import atomic
+from ..files import DamagedError, load_checked, save_checked
 from ..saliency import SaliencyMask
 from .recipes import Recipe
 
@@ -25,7 +25,8 @@ class Progress:
     Parameters
     ----------
     path : the checkpoint; None for none.
-    settings : a digest of all that decides the training. A checkpoint of other settings is refused.
+    settings : a digest of all that decides the training. A checkpoint of other settings is refused,
+        and so is one that is damaged.
     """
 
     def __init__(self, path: str | os.PathLike | None, settings: str):
@@ -57,13 +58,12 @@ class Progress:
         if self.path is None or not self.path.is_file():
             return
         try:
-            saved = torch.load(self.path, map_location="cpu", weights_only=True)
+            saved = load_checked(self.path)
             belongs = saved["settings"] == self.settings
-        # a torn or foreign file: any failure to read it means starting afresh
-        except Exception as error:
+        # torn, changed or foreign: whatever it is, the way out is to start afresh
+        except (DamagedError, KeyError, TypeError) as error:
             raise InputError(
-                f"checkpoint {self.path} can't be read ({type(error).__name__}); "
-                "delete it to start afresh"
+                f"checkpoint {self.path} can't be read ({error}); delete it to start afresh"
             ) from error
         if not belongs:
             raise InputError(
@@ -97,14 +97,21 @@ class Progress:
             "shape": self.shape,
             "seconds": list(self.clock()),
         }
-        with atomic(self.path) as partial:
-            torch.save(saved, partial)
+        save_checked(saved, self.path)
 
 
 def digest_of(
-    model: nn.Module, data: Any, recipe: Recipe, seed: int, mask: SaliencyMask | None
+    model: nn.Module,
+    data: Any,
+    recipe: Recipe,
+    seed: int,
+    mask: SaliencyMask | None,
+    *,
+    pixels: bool = True,
 ) -> str:
-    """Digest of the settings that a checkpoint must agree with."""
+    """Digest of the settings, and of the pixels and labels, that a checkpoint must agree with;
+    `pixels` False spares reading these where no checkpoint is kept.
+    """
     kept = vars(recipe) | {
         "seed": seed,
         "mask": None if mask is None else mask.fingerprint,
@@ -112,4 +119,5 @@ def digest_of(
     kept["optimizer"] = recipe.optimizer if isinstance(recipe.optimizer, str) else "given"
     kept["shapes"] = [tuple(p.shape) for p in model.parameters()]
     kept["pictures"] = len(data) if isinstance(data, Images) else None
+    kept["pixels"] = data.digest() if pixels and isinstance(data, Images) else None
     return hashlib.sha256(json.dumps(kept, default=str, sort_keys=True).encode()).hexdigest()

@@ -4,6 +4,7 @@ and checkpoints tied to their run.
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
@@ -14,8 +15,10 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
-from ..files import atomic
+from ..files import DamagedError, load_checked, save_checked
 from ..seeds import generator
+
+DIGESTS = ("pixels", "latents")  # parts of an identity that are a digest of data
 
 
 def run(
@@ -106,24 +109,64 @@ def save(
         "state": {**state, "losses": [list(row) for row in state["losses"]]},
         "identity": dict(identity),
     }
-    with atomic(path) as partial:
-        torch.save(content, partial)
+    save_checked(content, path)
 
 
 def resume(
     path: str | Path, parts: Mapping[str, Any], identity: Mapping[str, Any], device: torch.device
 ) -> dict:
-    """Put a checkpoint back into `parts` and return its state; `InputError` when it is of a run
-    with another identity.
+    """Put a checkpoint back into `parts` and return its state.
+
+    Raises
+    ------
+    InputError : the file is damaged, or of a run with another identity, which it names.
     """
-    content = torch.load(path, map_location=device, weights_only=True)
-    if content["identity"] != identity:
-        there, here = content["identity"], identity
-        differs = next(k for k in {**there, **here} if there.get(k) != here.get(k))
+    content = read(path, identity, device)
+    try:
+        for name, part in parts.items():
+            part.load_state_dict(content[name])
+        return {**content["state"], "losses": [tuple(row) for row in content["state"]["losses"]]}
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
         raise InputError(
-            f"{path} is of another run: its {differs} is {there.get(differs)!r}, not"
-            f" {here.get(differs)!r}"
+            f"checkpoint {path} is of other networks ({type(error).__name__}); delete it to start"
+            " afresh"
+        ) from error
+
+
+def read(path: str | Path, identity: Mapping[str, Any], device: torch.device | str) -> dict:
+    """The content of a checkpoint, once it was found whole and of the run with this identity; else
+    `InputError`.
+    """
+    try:
+        content = load_checked(path, device=device)
+        there = content["identity"]
+    except (DamagedError, KeyError, TypeError) as error:
+        raise InputError(
+            f"checkpoint {path} can't be read ({error}); delete it to start afresh"
+        ) from error
+    if differs := [k for k in {**there, **identity} if there.get(k) != identity.get(k)]:
+        raise InputError(
+            f"checkpoint {path} is of another run: "
+            + "; ".join(_difference(k, there.get(k), identity.get(k)) for k in differs[:3])
         )
-    for name, part in parts.items():
-        part.load_state_dict(content[name])
-    return {**content["state"], "losses": [tuple(row) for row in content["state"]["losses"]]}
+    return content
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """SHA-256 (hex) over the names, shapes and bytes of tensors, such as a network's state."""
+    found = hashlib.sha256()
+    for name, tensor in tensors.items():
+        found.update(repr((name, tuple(tensor.shape), str(tensor.dtype))).encode())
+        found.update(
+            tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().tobytes()
+        )
+    return found.hexdigest()
+
+
+def _difference(name: str, there: Any, here: Any) -> str:
+    if isinstance(there, Mapping) and isinstance(here, Mapping):
+        name = next(f"{name} ({k})" for k in {**there, **here} if there.get(k) != here.get(k))
+        return f"its {name} differs"
+    if name in DIGESTS:
+        return f"it began with other {name}"
+    return f"its {name} is {there!r}, not {here!r}"

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from ..data.places import cache_folder
-from ..files import atomic, sha256
+from ..files import DamagedError, atomic, sealed, sha256, unsealed
 
 Tensors = dict[str, Tensor]
 
@@ -31,8 +31,10 @@ class Cache:
     """Content-addressed store of tensors and small facts.
 
     Each artefact is ``<kind>/<key>.safetensors`` with a card ``<key>.json`` beside it that holds
-    the file's SHA-256 and the facts. The card is written last, so an artefact without a card does
-    not exist. A lock per key lets parallel runs share one training.
+    the file's SHA-256, the facts, what decided the artefact, and a checksum of the card itself. The
+    card is written last, so an artefact without a card does not exist. A lock per key lets parallel
+    runs share one training. When read, every byte of both files is checked, and that the key is the
+    digest of what decided it; what fails is made again, with a `DamagedCacheWarning`.
 
     Parameters
     ----------
@@ -57,9 +59,7 @@ class Cache:
         -------
         tensors, facts, and whether they came from the cache.
         """
-        key = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[
-            :32
-        ]
+        key = _key(parts)
         path = self.folder / kind / f"{key}.safetensors"
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(path.with_suffix(".lock")):
@@ -73,7 +73,7 @@ class Cache:
                 digest = sha256(partial)
             card = {"sha256": digest, "parts": parts, "facts": facts}
             with atomic(path.with_suffix(".json")) as partial:
-                partial.write_text(json.dumps(card, indent=1, default=str))
+                partial.write_text(sealed(card, default=str))
             checkpoint.unlink(missing_ok=True)
             return tensors, facts, False
 
@@ -82,11 +82,13 @@ class Cache:
         if not card_path.is_file():
             return None
         try:
-            card = json.loads(card_path.read_text())
+            card = unsealed(card_path.read_bytes())
+            if _key(card["parts"]) != path.stem:
+                raise DamagedError("its card is of something else")
             if sha256(path) != card["sha256"]:
-                raise ValueError("its checksum differs")
+                raise DamagedError("its checksum differs")
             return load_file(path), card["facts"]
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
+        except (OSError, DamagedError, KeyError, SafetensorError) as error:
             warnings.warn(
                 f"cached {path.parent.name}/{path.name} is damaged ({error}); making it again",
                 DamagedCacheWarning,
@@ -102,6 +104,10 @@ class Cache:
             if self.folder.is_dir()
             else 0
         )
+
+
+def _key(parts: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
 def empty() -> Tensors:

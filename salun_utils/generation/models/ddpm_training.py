@@ -164,7 +164,14 @@ def train(
     )
     average = copy.deepcopy(model).requires_grad_(False)
     parts = {"model": model, "average": average, "optimizer": optimizer}
-    identity = {**asdict(config), "seed": seed, "pictures": len(images), "precision": precision}
+    identity = {
+        **asdict(config),
+        "network": asdict(model.config),
+        "seed": seed,
+        "pictures": len(images),
+        "pixels": images.digest(),
+        "precision": precision,
+    }
     pixels, labels = images.pixels.to(model.device), images.labels.to(model.device)
 
     def step(k: int) -> tuple[float]:

@@ -222,6 +222,7 @@ def train_gan(
         "network": asdict(model.config),
         "seed": seed,
         "pictures": len(images),
+        "pixels": images.digest(),
     }
     parts = {
         "model": model,

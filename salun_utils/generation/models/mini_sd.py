@@ -15,18 +15,19 @@ import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from ...data.images import Dataset, Images
-from ...files import atomic
+from ...files import save_checked
 from ...seeds import check_seed, generator
 from ...training import use_bf16
 from ...units import numerics
+from .. import checkpoints as kept
 
 # the first is the one everything else uses
 TEMPLATES = ("a photo of a {}", "a picture of a {}", "an image of a {}", "{}")
@@ -195,7 +196,8 @@ def train(
 
     Every stage leaves a checkpoint in `work` (by default ``folder/checkpoints``), and the draws of
     a step depend on the seed and the step's number alone: after a stop the same call goes on and
-    ends with the same weights.
+    ends with the same weights. A checkpoint is believed only if it is whole and of the same seed,
+    settings and pictures; `InputError` says what is different.
 
     Parameters
     ----------
@@ -220,20 +222,31 @@ def train(
     pipe = build(data.classes, seed=seed, **sizes).to(device)
     plain_attention(pipe.unet), plain_attention(pipe.vae)
     size = pipe.vae.config.sample_size
+    identity = {
+        "seed": seed,
+        "pixels": data.train.digest(),
+        "bf16": use_bf16(precision, torch.device(device)),
+        "batch_size": batch_size,
+        **{name: list(v) if isinstance(v, tuple) else v for name, v in sizes.items()},
+    }
     options = {
         "seed": seed,
         "batch_size": batch_size,
         "precision": precision,
         "progress": progress,
         "checkpoints": work,
+        "identity": identity,
     }
     halved = options | {"batch_size": max(batch_size // 2, 1)}
     vae_losses, vae_seconds = _train_autoencoder(
         pipe.vae, data.train, size, steps=vae_steps, **halved
     )
-    latents, labels = _cached_latents(
-        pipe.vae, data.train, size, work / "latents.safetensors", pictures=pictures, seed=seed
-    )
+    identity["pictures"] = pictures
+    latents, labels = _cached_latents(pipe.vae, data.train, size, work / "latents.pt", identity)
+    identity |= {
+        "latents": kept.digest({"latents": latents, "labels": labels}),
+        "classes": list(data.classes),
+    }
     pipe.vae.register_to_config(scaling_factor=round(1 / latents.std().item(), 5))
     latents = latents * pipe.vae.config.scaling_factor
     unet_losses, unet_seconds = _train_unet(
@@ -297,25 +310,29 @@ def _train_autoencoder(
 
 @torch.no_grad()
 def _cached_latents(
-    vae: nn.Module, images: Images, size: int, path: Path, *, pictures: int, seed: int
+    vae: nn.Module, images: Images, size: int, path: Path, identity: Mapping[str, Any]
 ) -> tuple[Tensor, Tensor]:
     """One latent a picture (the mean of the encoder's Gaussian, unscaled), computed once and kept
     in a file.
+
+    Parameters
+    ----------
+    identity : what decides them besides the autoencoder; "pictures" of them are taken by "seed".
     """
-    if not path.is_file():
-        chosen = torch.randperm(len(images), generator=generator(seed, "latents"))[:pictures]
-        part = images.subset(chosen)
-        vae.eval()
-        batches = (
-            pixels_to_float(part.subset(i).pixels, size).to(vae.device)
-            for i in torch.arange(len(part)).split(250)
-        )
-        means = [vae.encode(x).latent_dist.mean.cpu() for x in batches]
-        with atomic(path) as partial:
-            save_file(
-                {"latents": torch.cat(means).contiguous(), "labels": part.labels.clone()}, partial
-            )
-    saved = load_file(path)
+    identity = {**identity, "autoencoder": kept.digest(vae.state_dict())}
+    if path.is_file():
+        saved = kept.read(path, identity, "cpu")
+        return saved["latents"], saved["labels"]
+    draws = generator(identity["seed"], "latents")
+    part = images.subset(torch.randperm(len(images), generator=draws)[: identity["pictures"]])
+    vae.eval()
+    batches = (
+        pixels_to_float(part.subset(i).pixels, size).to(vae.device)
+        for i in torch.arange(len(part)).split(250)
+    )
+    means = [vae.encode(x).latent_dist.mean.cpu() for x in batches]
+    saved = {"latents": torch.cat(means).contiguous(), "labels": part.labels.clone()}
+    save_checked({**saved, "identity": identity}, path)
     return saved["latents"], saved["labels"]
 
 
@@ -390,6 +407,7 @@ def _optimise(
     seed: int,
     precision: str,
     checkpoints: Path,
+    identity: Mapping[str, Any],
     progress: Callable[[int, float], None] | None,
     decay: float = 0.998,
 ) -> tuple[list[float], float]:
@@ -401,14 +419,15 @@ def _optimise(
     optimizer = torch.optim.AdamW(params, lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
     average = [p.detach().clone() for p in params]
     path, losses, first, recent, seconds = checkpoints / f"{role}.pt", [], 0, [], 0.0
+    identity = {**identity, "steps": steps, "stage": role}
     if path.is_file():
-        saved = torch.load(path, map_location=params[0].device, weights_only=True)
+        saved = kept.read(path, identity, params[0].device)
         model.load_state_dict(saved["model"]), optimizer.load_state_dict(saved["optimizer"])
         average, losses, first, seconds = (
             saved["average"],
             saved["losses"],
             saved["step"],
-            saved.get("seconds", 0.0),
+            saved["seconds"],
         )
     device, started = params[0].device, time.perf_counter()
     for step in range(first, steps):
@@ -440,8 +459,7 @@ def _optimise(
                 "average": average,
             }
             state |= {"losses": losses, "step": step + 1, "seconds": seconds}
-            with atomic(path) as partial:
-                torch.save(state, partial)
+            save_checked({**state, "identity": identity}, path)
     with torch.no_grad():
         for p, a in zip(params, average, strict=True):
             p.copy_(a)

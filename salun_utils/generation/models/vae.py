@@ -251,6 +251,7 @@ def train_vae(
         "network": asdict(model.config),
         "seed": seed,
         "pictures": len(images),
+        "pixels": images.digest(),
     }
     parts = {
         "model": model,
