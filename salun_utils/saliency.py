@@ -11,6 +11,7 @@ import hashlib
 import json
 import math
 import os
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from numbers import Real
 from typing import TYPE_CHECKING
@@ -30,6 +31,8 @@ from .units import numerics
 
 if TYPE_CHECKING:
     import pandas as pd
+
+ABOUT = {"shapes", "rule", "checksum"}  # what a mask file says besides its bits
 
 
 @numerics(1, "saliency", uses=("data",))
@@ -342,33 +345,86 @@ class SaliencyMask:
     # -- on disk -----------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike) -> None:
-        """Write a safetensors file, one bit a weight; the file appears whole or not at all."""
-        shapes = json.dumps(self._shapes)
+        """Write a safetensors file, one bit a weight, with a checksum of names, shapes, rule and
+        bits; the file appears whole or not at all.
+        """
+        about = {"shapes": json.dumps(self._shapes), "rule": self.rule, "checksum": self._checksum}
         with atomic(path) as partial:
-            save_file(self.packed(), partial, {"shapes": shapes, "rule": self.rule})
+            save_file(self.packed(), partial, about)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> SaliencyMask:
-        """Read what `save` wrote. Raises `InputError` when the file is damaged or another thing."""
+        """Read what `save` wrote.
+
+        A mask that was saved before masks carried a checksum is taken if it can be verified by what
+        it holds: its rule says which share is kept ("top 0.5"), exactly that many bits are set, and
+        none beyond the last weight. One that can't is refused: make it again.
+
+        Raises
+        ------
+        InputError : the file is damaged or something else.
+        """
         try:
             with safe_open(path, "np") as file:
                 meta = file.metadata() or {}
                 shapes = {n: tuple(s) for n, s in json.loads(meta["shapes"]).items()}
                 packed = {n: file.get_tensor(n) for n in shapes}
+                more = (set(file.keys()) - set(shapes)) | (set(meta) - ABOUT)
             lengths = {
                 n: -(-math.prod(s) // 8) if min(s, default=0) >= 0 else -1
                 for n, s in shapes.items()
             }
-            fits = all(
+            fits = not more and all(
                 packed[n].dtype == np.uint8 and packed[n].shape == (lengths[n],) for n in shapes
             )
         except FileNotFoundError:
             raise InputError(f"there is no mask file {path}") from None
-        except (SafetensorError, OSError, KeyError, ValueError, TypeError, AttributeError) as error:
+        except (
+            SafetensorError,
+            OSError,
+            KeyError,
+            ValueError,
+            TypeError,
+            AttributeError,
+            OverflowError,
+            RecursionError,
+        ) as error:
             raise InputError(f"{path} is no readable mask file ({type(error).__name__})") from error
         if not fits:
-            raise InputError(f"{path} is no readable mask file: its lengths don't fit its shapes")
-        return cls(packed, shapes, meta.get("rule", ""))
+            raise InputError(f"{path} is no readable mask file: its parts don't fit its shapes")
+        mask = cls(packed, shapes, meta.get("rule", ""))
+        if "checksum" not in meta and not mask._as_its_rule_says():
+            raise InputError(
+                f"{path} is no readable mask file: it has no checksum, and nothing in it shows that"
+                " it is whole; make it again"
+            )
+        if meta.get("checksum", mask._checksum) != mask._checksum:
+            raise InputError(f"{path} is no readable mask file: damaged, its checksum differs")
+        return mask
+
+    @property
+    def _checksum(self) -> str:
+        return hashlib.sha256(f"{self.fingerprint}\n{self.rule}".encode()).hexdigest()
+
+    def _as_its_rule_says(self) -> bool:
+        """Whether as many bits are set as the rule names a share of, and none beyond the last
+        weight.
+        """
+        spare = {n: len(p) * 8 - math.prod(self._shapes[n]) for n, p in self._packed.items()}
+        if any(k and self._packed[n][-1] & ((1 << k) - 1) for n, k in spare.items()):
+            return False
+        said = re.fullmatch(r"(inverted )?(top|lowest|random|magnitude) ([0-9.e-]+)", self.rule)
+        try:
+            share = float(said[3]) if said else math.nan
+        except ValueError:
+            return False
+        if not 0 <= share <= 1:
+            return False
+        kept = self.numel - self.kept if said[1] else self.kept
+        # a rule gives its share in six digits: with fewer it is the very share
+        rounded = 5e-6 if len(said[3].lstrip("0.").replace(".", "")) >= 6 else 0.0
+        low, high = (int(share * (1 + r) * self.numel) for r in (-rounded, rounded))
+        return low <= kept <= high
 
 
 def check_keep(keep: object) -> float:

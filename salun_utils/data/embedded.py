@@ -13,11 +13,17 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..files import text_sha256
 from .images import Dataset, Images
 from .statistics import KNOWN, fixed_test_rows, mean_std
 
 FASHION_MINI = Path(__file__).parent / "fashion_mini" / "fashion_mini.npz"
 FASHION_MINI_SHA256 = "fac3c8f76415724c97ed904b95e8097b660a77a60f9a320979b6dfdb455b6089"
+# the texts beside it, of which a licence is one
+FASHION_MINI_TEXTS = {
+    "README.md": "ea577e2e79a30a56aa6f287808bc335828783a0f971191e340f987d849c80ff7",
+    "LICENSE": "01eef7e262bf3466fb51ad90e22345f37162cbf72283661fa56d5633ba49bb1b",
+}
 FASHION_CLASSES = (
     "T-shirt/top",
     "Trouser",
@@ -41,7 +47,7 @@ def fashion_mini() -> Dataset:
 
     Raises
     ------
-    InputError : the file of the package is missing or its checksum is not the recorded one.
+    InputError : a file of the package is missing or its checksum is not the recorded one.
     """
     try:
         content = FASHION_MINI.read_bytes()
@@ -53,6 +59,7 @@ def fashion_mini() -> Dataset:
         raise InputError(
             f"{FASHION_MINI} is damaged (its checksum differs): install salun-utils again"
         )
+    _check_texts()
     with np.load(io.BytesIO(content), allow_pickle=False) as arrays:
         train, test = (
             _images(arrays[f"{part}_pixels"], arrays[f"{part}_labels"])
@@ -68,6 +75,16 @@ def fashion_mini() -> Dataset:
         std,
         "Fashion-MNIST, first 1,000 + 200 of each class",
     )
+
+
+def _check_texts() -> None:
+    folder = Path(__file__).parent / "fashion_mini"
+    for name, expected in FASHION_MINI_TEXTS.items():
+        if not (folder / name).is_file() or text_sha256(folder / name) != expected:
+            raise InputError(
+                f"{folder / name} is missing or damaged (its checksum differs): install salun-utils"
+                " again"
+            )
 
 
 def digits() -> Dataset:

@@ -1,15 +1,23 @@
 """The weights that come with the package: each a folder with a card, and a checksum of every file
-on the card.
+on the card, its own text and the readme's included.
 """
 
 from __future__ import annotations
 
-import json
 import platform
 from pathlib import Path
 
 from ..errors import InputError, unknown
-from ..files import atomic, sha256
+from ..files import (
+    CHECKSUM,
+    DamagedError,
+    atomic,
+    json_object,
+    sealed,
+    sha256,
+    text_sha256,
+    unsealed,
+)
 
 ROOT = Path(__file__).parent / "weights"
 REQUIRED = (
@@ -23,7 +31,9 @@ REQUIRED = (
     "scores",
     "licence",
     "sha256",
+    "readme",
 )
+FORM = {"indent": 2, "sort_keys": False, "ensure_ascii": False}  # how a card is laid out
 
 
 def names() -> list[str]:
@@ -33,15 +43,41 @@ def names() -> list[str]:
 
 def card(name: str) -> dict:
     """The card of a shipped model: what it is, how it was made, how it scored, and its files'
-    checksums.
+    checksums. `InputError` when its text, or that of the readme made from it, was changed.
     """
     path = ROOT / str(name) / "card.json"
     if str(name) not in names():
         raise unknown("shipped model", str(name), names())
-    content = json.loads(path.read_text())
+    content = read(path)
     if missing := [key for key in REQUIRED if key not in content]:
         raise InputError(f"the card of {name} lacks {', '.join(missing)}")
+    readme = path.with_name("README.md")
+    if readme.is_file() and text_sha256(readme) != content["readme"]:
+        raise InputError(f"{readme} is damaged: it is not the text that was made from its card")
     return content
+
+
+def read(path: str | Path) -> dict:
+    """A card, once every byte of it was found to be as `write_card` wrote it; else `InputError`."""
+    try:
+        return unsealed(Path(path).read_bytes(), **FORM)
+    except (OSError, DamagedError) as error:
+        raise InputError(f"{path} is no readable card, it is damaged: {error}") from error
+
+
+def files_of(where: Path) -> dict[str, str] | None:
+    """The checksums on the card of a folder that `train` wrote; None where the card has none. A card from before cards had one of themselves counts if its files fit it."""
+    path = where / "card.json"
+    try:
+        content = json_object(path.read_bytes())
+    except (OSError, DamagedError) as error:
+        raise InputError(f"{path} is no readable card, it is damaged: {error}") from error
+    if CHECKSUM in content:
+        return read(path)["sha256"]
+    if not isinstance(content.get("sha256"), dict):
+        return None
+    verify(where, {"command": "its recipe", **content})
+    return content["sha256"]
 
 
 def folder(name: str) -> Path:
@@ -106,10 +142,11 @@ def write_card(
         **more,
         "sha256": {str(p.relative_to(where)): sha256(p) for p in files},
     }
-    with atomic(where / "card.json") as path:
-        path.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n")
     with atomic(where / "README.md") as path:
         path.write_text(_readable(content))
+        content["readme"] = text_sha256(path)
+    with atomic(where / "card.json") as path:
+        path.write_text(sealed(content, **FORM))
     return content
 
 

@@ -211,10 +211,11 @@ def classes_known(name: str) -> list[str]:
 
 def identity(name: str) -> Any:
     """What tells one set of weights from another: the checksums on the card, else the name."""
-    card = Path(name).expanduser() / "card.json"
+    folder = Path(name).expanduser()
     if name in shipped.names():
         return shipped.card(name)["sha256"]
-    return json.loads(card.read_text()).get("sha256", name) if card.is_file() else str(name)
+    has_card = (folder / "card.json").is_file()
+    return (shipped.files_of(folder) if has_card else None) or str(name)
 
 
 def weights_facts(*names: str) -> dict[str, str]:
