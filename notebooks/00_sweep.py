@@ -92,7 +92,7 @@ records = su.runs.run_all(specs)
 # %%
 table = su.runs.frame(records)
 measured = ["ua", "ra", "ta", "mia", "avg_gap"]
-varied = [name for name in table if name not in [*measured, "seconds", "cpu_seconds", "cost"] and not name.startswith("gap_") and table[name].nunique(dropna=False) > 1]
+varied = [name for name in table if name not in [*measured, "seconds", "cpu_seconds", "cost", "alike"] and not name.startswith("gap_") and table[name].nunique(dropna=False) > 1]
 table[[*varied, *measured]].round(2)
 
 # %% [markdown]

@@ -66,7 +66,10 @@ def read(path: str | Path) -> dict:
 
 
 def files_of(where: Path) -> dict[str, str] | None:
-    """The checksums on the card of a folder that `train` wrote; None where the card has none. A card from before cards had one of themselves counts if its files fit it."""
+    """The checksums on the card of a folder that `train` wrote; None where the card has none.
+
+    A card from before cards had a checksum of themselves counts if its files fit it.
+    """
     path = where / "card.json"
     try:
         content = json_object(path.read_bytes())

@@ -29,12 +29,16 @@ PACKAGES = (
 
 
 def device_facts(device: torch.device) -> dict[str, object]:
-    """Name of the processor, threads, and whether it computes in bfloat16."""
+    """Name, kind and threads of what computes. Figures of other numbers of threads differ in their
+    rounding: they are of another run (see `alike`).
+    """
+    threads = torch.get_num_threads()
     if device.type == "cuda":
-        return {"name": torch.cuda.get_device_name(device), "type": "cuda"}
+        return {"name": torch.cuda.get_device_name(device), "type": "cuda", "threads": threads}
     return {
-        "name": f"cpu x{torch.get_num_threads()}",
+        "name": f"cpu x{threads}",
         "type": device.type,
+        "threads": threads,
         "processor": processor(),
         "cores": os.cpu_count(),
     }

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import pandas as pd
 
 from ..errors import InputError
 from ..metrics import bootstrap_interval
 from ..unlearning import METHODS
+from .alike import check_alike, facts, settings
 from .record import Record
 
 MEASURES = ("ua", "ra", "ta", "mia")
@@ -59,13 +60,18 @@ def cost(record: Record) -> float:
 
 
 def summarise(
-    records: Iterable[Record], *, by: Sequence[str] = ("scenario", "method")
+    records: Iterable[Record],
+    *,
+    by: Sequence[str] = ("scenario", "method"),
+    mixing: Collection[str] = (),
 ) -> pd.DataFrame:
     """Means over seeds, one row for each value of `by`, methods in the order of the registry.
 
     Parameters
     ----------
     by : columns of `Record.row` that make the rows, such as ("scenario", "method", "mask").
+    mixing : what the runs of a row may differ in all the same, of "data", "numerics" and "threads";
+        where they do, the attribute "note" of the table says it, and `as_text` below the rows.
 
     Returns
     -------
@@ -77,7 +83,8 @@ def summarise(
     Raises
     ------
     InputError : when records of one row differ in tier, data set, network or mask: filter them, or
-        name that column in `by`.
+        name that column in `by`; when they differ in their data, the behaviour of the code or the
+        number of threads.
     """
     groups: dict[tuple, list[Record]] = {}
     for record in records:
@@ -106,19 +113,27 @@ def summarise(
         if len(by) > 1
         else pd.Index([key[0] for key in keys], name=by[0])
     )
-    return pd.DataFrame(
-        [_means(list(one_a_seed(groups[key]).values())) for key in keys],
-        index=index,
-        columns=columns,
-    )
+    kept = [list(one_a_seed(groups[key], mixing=mixing).values()) for key in keys]
+    table = pd.DataFrame([_means(runs) for runs in kept], index=index, columns=columns)
+    if note := _mixed(kept, mixing):
+        table.attrs["note"] = note
+    return table
 
 
-def one_a_seed(records: Iterable[Record]) -> dict[int, Record]:
+def one_a_seed(records: Iterable[Record], *, mixing: Collection[str] = ()) -> dict[int, Record]:
     """Records of one method on one task, by seed of unlearning.
 
     Only those with the settings of the latest one count, so that runs before and after tuning are
-    never averaged; of a seed that was run twice, the latest. Raises `InputError` when they are not
-    of one tier, data set, network and mask.
+    never averaged; of a seed that was run twice, the latest.
+
+    Parameters
+    ----------
+    mixing : what they may differ in all the same, see `summarise`.
+
+    Raises
+    ------
+    InputError : when they are not of one tier, data set, network and mask; when those that count
+        differ in their data, the behaviour of the code or the number of threads (see `alike`).
     """
     newest_first = sorted(records, key=lambda r: r.created, reverse=True)
     rows = [record.row() for record in newest_first]
@@ -128,18 +143,22 @@ def one_a_seed(records: Iterable[Record]) -> dict[int, Record]:
                 f"records of different {name} can't be averaged:"
                 f" {', '.join(sorted(map(str, found)))}"
             )
-    same = [r for r in newest_first if _settings(r) == _settings(newest_first[0])]
+    same = [r for r in newest_first if settings(r) == settings(newest_first[0])]
     latest: dict[int, Record] = {}
     for record in same:
         latest.setdefault(record.row()["seed"], record)
+    check_alike(latest.values(), mixing=mixing)
     return dict(sorted(latest.items()))
 
 
-def gap_by_seed(records: Iterable[Record], measure: str = "average") -> dict[int, float]:
+def gap_by_seed(
+    records: Iterable[Record], measure: str = "average", *, mixing: Collection[str] = ()
+) -> dict[int, float]:
     """Gap of each seed, for the paired tests of `metrics.significance`; measure is "average", "ua",
-    "ra", "ta" or "mia".
+    "ra", "ta" or "mia". `mixing` as in `summarise`.
     """
-    return {seed: record.gap[measure] for seed, record in one_a_seed(records).items()}
+    found = one_a_seed(records, mixing=mixing)
+    return {seed: record.gap[measure] for seed, record in found.items()}
 
 
 def as_text(
@@ -169,13 +188,17 @@ def as_text(
     for m in MEASURES if gaps else ():
         shown[f"{m.upper()} gap"] = part[f"gap_{m}"].map("{:+.1f}".format)
     shown.index = [(names or {}).get(name, label(name)) for name in part.index]
-    return shown.to_string()
+    return "\n".join([shown.to_string(), *([part.attrs["note"]] if "note" in part.attrs else [])])
 
 
-def _settings(record: Record) -> dict:
-    """All that must be equal in runs that are averaged: the spec but for seeds and place."""
-    apart = {"seed", "split_seed", "training_seed", "device", "tier", "data_note"}
-    return {k: v for k, v in record.spec.items() if k not in apart}
+def _mixed(kept: Iterable[list[Record]], mixing: Collection[str]) -> str:
+    """What to say below a table whose rows mix what `mixing` allows; "" where none does."""
+    said = []
+    for what in mixing:
+        differing = [{str(facts(r)[what]) for r in runs} for runs in kept]
+        if mixed := sorted(set().union(*(found for found in differing if len(found) > 1))):
+            said.append(f"{what} {' and '.join(value[:12] for value in mixed)}")
+    return f"rows average over runs of different {'; '.join(said)}" if said else ""
 
 
 def _means(records: list[Record]) -> dict[str, float]:

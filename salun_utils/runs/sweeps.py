@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -15,6 +15,7 @@ from ..errors import InputError
 from ..metrics.significance import Interval, bootstrap_interval
 from ..training import TrainingDivergedError
 from ..units import numerics, version
+from . import alike
 from .cache import Cache
 from .execute import diverged_record, run
 from .record import WARM, Record
@@ -131,9 +132,12 @@ def frame(records: Iterable[Record]) -> pd.DataFrame:
     Besides those of `Record.row`: keep and density (shares of the weights, 0 to 1: asked for, and
     of the mask that was held, 1 without one), width, forget (pictures), every parameter of the
     method by its name, gap_ua … gap_mia (points), cost (see `summary.cost`), cpu_seconds, diverged
-    (whether the loss ceased to be finite; then there are no scores).
+    (whether the loss ceased to be finite; then there are no scores), and alike (by which `over_seeds`
+    knows what must not be averaged, see `runs.alike`).
     """
-    return pd.DataFrame([_line(record) for record in records])
+    records = list(records)
+    rows = pd.DataFrame([_line(record) for record in records])
+    return rows.assign(**{alike.COLUMN: alike.column(records)}) if len(rows) else rows
 
 
 TIMES = ("cost", "seconds", "cpu_seconds")  # which a first run may lack, see `Record.flat`
@@ -147,7 +151,13 @@ def interval(rows: pd.DataFrame, column: str) -> Interval:
     return bootstrap_interval(values) if len(values) else Interval(float("nan"), float("nan"))
 
 
-def over_seeds(rows: pd.DataFrame, by: Sequence[str], columns: Sequence[str]) -> pd.DataFrame:
+def over_seeds(
+    rows: pd.DataFrame,
+    by: Sequence[str],
+    columns: Sequence[str],
+    *,
+    mixing: Collection[str] = (),
+) -> pd.DataFrame:
     """Mean over seeds with its bootstrap 95 % interval: for each column c the columns c, c_low and
     c_high, and "seeds".
 
@@ -155,7 +165,15 @@ def over_seeds(rows: pd.DataFrame, by: Sequence[str], columns: Sequence[str]) ->
     ----------
     rows : one row a seed and value of `by`, such as those of `frame`. by : columns that set the
         lines of the table, in order of appearance.
+    mixing : what the runs of a line may differ in all the same: "data", "numerics", "threads", or
+        names of settings.
+
+    Raises
+    ------
+    InputError : runs of one line differ in settings, data, the behaviour of the code, or the number
+        of threads; it names both.
     """
+    alike.check_rows(rows, by, of=("settings", *alike.PROVENANCE), mixing=mixing)
     means: dict[Any, dict[str, float]] = {}
     for key, part in rows.groupby(list(by), sort=False):
         line: dict[str, float] = {"seeds": len(part)}

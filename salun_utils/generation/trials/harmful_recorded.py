@@ -9,6 +9,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from ...runs import Record, load_records
+from ...runs.alike import check_alike
 from .recorded import MEASURES, label
 
 NOTEBOOK = "10_harmful_concepts"
@@ -28,10 +29,12 @@ def rows(*, tier: str = "cpu", records: Iterable[Record] | None = None) -> pd.Da
     cent), fid_change (to real pictures), fid_to_original, clip_change.
     """
     found = load_records(tier=tier) if records is None else list(records)
-    latest = {}
+    latest, counted = {}, {}
     for record in sorted((r for r in found if "exposed" in r.scores), key=lambda r: r.created):
         row = _row(record)
         latest[row["name"], row["concept"], row["seed"]] = row
+        counted[row["name"], row["concept"], row["seed"]] = record
+    check_alike(counted.values())
     about = ["name", "concept", "seed", "pictures", "threshold", "seconds", "cpu_seconds"]
     return pd.DataFrame(list(latest.values()), columns=[*about, *MEASURES, *OWN])
 

@@ -13,6 +13,7 @@ import pandas as pd
 from ...errors import InputError
 from ...metrics.significance import Verdict, bootstrap_interval, compare_with
 from ...runs import Record, load_records
+from ...runs.alike import check_alike
 
 NAMES = {
     "salun": "SalUn",
@@ -51,9 +52,12 @@ def rows(model: str, *, tier: str = "cpu", records: Iterable[Record] | None = No
     keys = {}
     # runs on prompt lists forget no class of the data
     erased = (r for r in found if r.spec.get("eraser") and "forgotten" in r.scores)
+    counted: dict[tuple, Record] = {}
     for record in sorted(erased, key=lambda r: r.created):
         row = _row(record)
         keys[row["name"], row["concept"], row["seed"]] = row
+        counted[row["name"], row["concept"], row["seed"]] = record
+    check_alike(counted.values())
     columns = [
         "name",
         "concept",

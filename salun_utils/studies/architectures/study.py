@@ -15,6 +15,7 @@ from scipy.stats import spearmanr
 from ...errors import InputError, unknown
 from ...metrics import bootstrap_interval
 from ...runs import Record, frame
+from ...runs.alike import check_rows
 
 NAME = "architectures"  # of the study, in its grids and records
 PILOT = 99  # its seed: it chooses learning rates and is not reported
@@ -106,6 +107,7 @@ def rows_of(records: Iterable[Record]) -> pd.DataFrame:
         for r in records
     ]
     rows = frame(records).join(pd.DataFrame(beside))
+    check_rows(rows, ["scenario", "arch", "width"])
     rows["lr"] = rows.get("lr", np.nan)
     rows["network"] = [label(a, w) for a, w in zip(rows.arch, rows.width)]
     rows["variant"] = [VARIANTS.get(pair) for pair in zip(rows.method, rows["mask"])]

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from ...metrics import bootstrap_interval
 from ...runs import Record
+from ...runs.alike import facts
 from ...runs.summary import MEASURES, cost
 from ...unlearning import METHODS
 from .page import HEAD, cells, page_table, title
@@ -30,7 +31,6 @@ RECIPE = (
     "augment",
     "protocol",
 )
-NOT_A_SETTING = ("seed", "split_seed", "training_seed", "device", "tier", "data_note")
 
 
 class Group(NamedTuple):
@@ -116,7 +116,8 @@ def leaderboard(records: Iterable[Record], *, with_published: bool = True) -> Bo
     out.
 
     Seeds of one configuration make one row; a seed that was run twice counts once, with its latest
-    record.
+    record. Runs of other data, of another behaviour of the code or on another number of threads are
+    rows of their own.
     """
     records = sorted(records, key=lambda r: r.created)
     scored = [r for r in records if all(m in r.scores for m in MEASURES) and "average" in r.gap]
@@ -309,11 +310,7 @@ def _group_key(record: Record) -> str:
 
 
 def _settings(record: Record) -> str:
-    return json.dumps(
-        {k: v for k, v in record.spec.items() if k not in NOT_A_SETTING},
-        sort_keys=True,
-        default=str,
-    )
+    return json.dumps(facts(record), sort_keys=True, default=str)
 
 
 def _named(sample: dict[str, Record]) -> dict[str, Group]:

@@ -18,6 +18,7 @@ from ...data.splits import ForgetSplit
 from ...errors import InputError
 from ...metrics import accuracy, predict_logits
 from ...runs import Record
+from ...runs.alike import PROVENANCE, check_alike
 from ...saliency import SaliencyMask
 from ...unlearning import UnlearnResult
 
@@ -168,6 +169,7 @@ def _more(hits: int, of: int, hits_else: int, of_else: int) -> float:
 
 
 def _of_several(records: list[Record]) -> Diagnosis:
+    check_alike(records, of=("settings", *PROVENANCE))
     single = [_of_record(r) for r in records]
 
     def spread(part):

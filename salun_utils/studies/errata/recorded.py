@@ -12,6 +12,7 @@ import pandas as pd
 from ...errors import InputError
 from ...metrics import bootstrap_interval
 from ...runs import Record, load_records
+from ...runs.alike import PROVENANCE, check_alike
 from ...runs.numerics import touched_by, units_of
 from ...units import numerics
 
@@ -75,6 +76,7 @@ def recorded(
         for r in sorted(found, key=lambda r: r.created)
         if r.spec.get("parts") == parts
     }
+    check_alike(by_seed.values(), of=("settings", *PROVENANCE))
     return [by_seed[seed] for seed in sorted(by_seed)]
 
 

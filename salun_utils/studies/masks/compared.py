@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ...errors import InputError, unknown
 from ...metrics import bootstrap_interval, holm, paired_test
+from ...runs.alike import check_rows
 from ...saliency import SaliencyMask
 from ..influence import jaccard
 
@@ -69,9 +70,12 @@ def gaps_by_mask(runs: pd.DataFrame, *, value: str = "avg_gap") -> dict[str, dic
 
     Raises
     ------
-    InputError : when a mask has two runs of one seed.
+    InputError : when a mask has two runs of one seed; when runs of one mask differ in their
+        settings, or any two in data, behaviour of the code or threads.
     """
     _check_single(runs, ["mask", "seed"])
+    check_rows(runs, [])
+    check_rows(runs, ["mask"], of=("settings",))
     found: dict[str, dict[int, float]] = {mask: {} for mask in dict.fromkeys(runs["mask"])}
     for mask, seed, gap in zip(runs["mask"], runs.seed, runs[value], strict=True):
         if math.isfinite(gap):

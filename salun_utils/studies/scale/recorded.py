@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from ...runs import Record, frame
+from ...runs.alike import check_rows
 from .fits import Fit, Prediction, affine
 
 SAME = ("dataset", "arch", "width", "scenario", "method", "mask", "epochs", "lr", "images", "seed")
@@ -37,6 +38,7 @@ def rows_of(records: Iterable[Record]) -> pd.DataFrame:
         return pd.DataFrame(columns=[*SAME, *MEASURED])
     counts = [sum(r.data.get(k, 0) for k in ("forget", "retain", "validation")) for r in records]
     table = frame(records).assign(images=counts)
+    check_rows(table, [name for name in SAME if name != "seed"])
     return table.assign(cost=100 * table.cost).drop_duplicates(
         list(SAME), keep="last", ignore_index=True
     )

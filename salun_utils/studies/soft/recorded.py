@@ -12,6 +12,7 @@ import pandas as pd
 
 from ...metrics import PairedTest, holm, paired_test
 from ...runs import Record, frame, over_seeds
+from ...runs.alike import check_rows
 from ...runs.summary import MEASURES, label
 
 GAPS = ("avg_gap", *(f"gap_{m}" for m in MEASURES))
@@ -23,6 +24,7 @@ def study(records: Iterable[Record]) -> dict[str, pd.DataFrame]:
     rows = frame(records)
     if rows.empty:
         return {}
+    check_rows(rows, ["scenario"])
     # a column is missing where no run has such a parameter
     for column in ("beta", "schedule", "final_keep"):
         rows[column] = rows.get(column)

@@ -11,6 +11,7 @@ import pandas as pd
 from ...errors import InputError
 from ...metrics import Verdict, holm, paired_test, significance
 from ...runs import Record, frame, over_seeds
+from ...runs.alike import check_rows
 
 HALF = 0.5  # the paper's density
 TOGETHER = "mean of all tasks"
@@ -39,6 +40,7 @@ def sweep_rows(records: Iterable[Record]) -> pd.DataFrame:
     table = frame(kept)
     if table.empty:
         return table
+    check_rows(table, ["dataset", "scenario"])
     return table.assign(
         task=table.dataset + ", " + table.scenario,
         guessed_gap=[guessed_gap(record) for record in kept],

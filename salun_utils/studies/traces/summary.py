@@ -10,6 +10,7 @@ import pandas as pd
 from ...generation.trials.recorded import label as eraser_label
 from ...metrics import bootstrap_interval, klom
 from ...runs import Record, over_seeds
+from ...runs.alike import PROVENANCE, check_alike
 from ...runs.summary import label as method_label
 from .inside import LAST
 from .study import AGAIN, BENIGN, ORACLE, ORIGINAL
@@ -28,6 +29,10 @@ def latest(records: Iterable[Record]) -> list[Record]:
     found = {}
     for r in sorted(records, key=lambda r: r.created):
         found[r.row()["scenario"], r.seeds["unlearning"]] = r
+    for where in {scenario for scenario, _ in found}:
+        check_alike(
+            (r for key, r in found.items() if key[0] == where), of=("settings", *PROVENANCE)
+        )
     return [found[key] for key in sorted(found)]
 
 
@@ -271,8 +276,10 @@ def generator_rows(records: Iterable[Record]) -> pd.DataFrame:
     erasing).
     """
     found: dict[tuple, dict] = {}
+    of_model: dict[str, list[Record]] = {}
     for r in sorted(records, key=lambda r: r.created):
         name = eraser_label(r.spec["erased"], r.spec["mask"] or "saliency")
+        of_model.setdefault(r.spec["model"], []).append(r)
         for lesson, curve in r.measurements["curves"].items():
             for look in curve:
                 key = {
@@ -288,6 +295,8 @@ def generator_rows(records: Iterable[Record]) -> pd.DataFrame:
                     "others": look.get("others", np.nan),
                     "original": r.measurements["original"],
                 }
+    for alike in of_model.values():
+        check_alike(alike)
     columns = [
         "model",
         "concept",
