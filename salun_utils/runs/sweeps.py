@@ -132,8 +132,8 @@ def frame(records: Iterable[Record]) -> pd.DataFrame:
     Besides those of `Record.row`: keep and density (shares of the weights, 0 to 1: asked for, and
     of the mask that was held, 1 without one), width, forget (pictures), every parameter of the
     method by its name, gap_ua … gap_mia (points), cost (see `summary.cost`), cpu_seconds, diverged
-    (whether the loss ceased to be finite; then there are no scores), and alike (by which `over_seeds`
-    knows what must not be averaged, see `runs.alike`).
+    (whether the loss ceased to be finite; then there are no scores), and alike (by which
+    `over_seeds` knows what must not be averaged, see `runs.alike`).
     """
     records = list(records)
     rows = pd.DataFrame([_line(record) for record in records])
