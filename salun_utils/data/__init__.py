@@ -45,6 +45,8 @@ def load(
     download: bool = True,
     channels: int | None = None,
     note: str | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
 ) -> Dataset:
     """Load a data set by name, or the pictures in a folder.
 
@@ -58,6 +60,8 @@ def load(
     channels : 1 (greyscale) or 3 (colour); None keeps what there is.
     note : which copy of the data this is, shown beside every number; None means what is known of
         it.
+    image_column, label_column : of a folder of tables whose columns have uncommon names; None
+        chooses them.
 
     Returns
     -------
@@ -75,6 +79,12 @@ def load(
             f" {name_or_path!r}"
         )
     text = os.fspath(name_or_path)
+    own = {"image_column": image_column, "label_column": label_column}
+    for what, column in own.items():
+        if column is not None and not isinstance(column, str):
+            raise InputError(f"{what} is the name of a column, not {column!r}")
+    if (text in EMBEDDED or text in downloads.SOURCES) and any(c is not None for c in own.values()):
+        raise InputError(f"{text} has no columns: these are named for a folder of tables")
     if text in EMBEDDED:
         data = EMBEDDED[text]()
     elif text in downloads.SOURCES:
@@ -85,7 +95,7 @@ def load(
         or any(sign in text for sign in "/\\~.")
         or Path(text).is_dir()
     ):
-        return folders.load(text, size=size, channels=channels, note=note)
+        return folders.load(text, size=size, channels=channels, note=note, **own)
     else:
         raise unknown("data set", text, (*NAMES, "or the path of a folder"))
     data = _reshape(data, size, channels)
