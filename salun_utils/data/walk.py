@@ -5,7 +5,6 @@ once, loops and links to nowhere are named, and what is left out is counted.
 from __future__ import annotations
 
 import os
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -14,16 +13,15 @@ from .decode import readable_suffixes
 from .listing import LeftOut, counted
 
 # folders that operating systems, network drives and version control leave behind, in lower case
-SYSTEM_FOLDERS = frozenset(
-    "$recycle.bin;system volume information;lost+found;network trash folder;temporary items;"
-    "#recycle;@recycle;#snapshot;@eadir;@tmp;_vti_cnf".split(";")
-)
+SYSTEM_FOLDERS = ("$recycle.bin", "system volume information", "lost+found", "temporary items",
+                  "network trash folder", "#recycle", "@recycle", "#snapshot", "@eadir", "@tmp",
+                  "_vti_cnf")  # fmt: skip
 # endings of files that stand beside pictures and are none
-COMPANIONS = frozenset(
-    ".txt .json .jsonl .xml .csv .tsv .yaml .yml .md .rst .html .htm .db .ini .log .lst .cfg .toml"
-    " .py .sh .ipynb .mat .pkl .zip .gz .tar .tgz .sha256 .md5 .lock .info .license .bib .doc .docx"
-    " .xls .xlsx .pdf .cache .names .data".split()
-)
+COMPANIONS = (".txt", ".json", ".jsonl", ".xml", ".csv", ".tsv", ".yaml", ".yml", ".md", ".rst",
+              ".html", ".htm", ".db", ".ini", ".log", ".lst", ".cfg", ".toml", ".py", ".sh",
+              ".ipynb", ".mat", ".pkl", ".zip", ".gz", ".tar", ".tgz", ".sha256", ".md5", ".lock",
+              ".info", ".license", ".bib", ".doc", ".docx", ".xls", ".xlsx", ".pdf", ".cache",
+              ".names", ".data")  # fmt: skip
 
 
 def is_hidden(name: str) -> bool:
@@ -189,12 +187,3 @@ def entries(
 def _may_matter(path: Path) -> bool:
     """Whether a link would be a picture, or a folder of them, if it led anywhere."""
     return path.suffix.lower() not in COMPANIONS
-
-
-def counts(labels: list[int], classes: list[str], *, most: int = 20) -> str:
-    """ "3 cat, 4 dog": how many of each class, the first `most` of them."""
-    of = Counter(labels)
-    shown = ", ".join(f"{of[i]:,} {name}" for i, name in enumerate(classes[:most]))
-    return shown + (
-        f", … {counted(len(classes) - most, 'more class')}" if len(classes) > most else ""
-    )
