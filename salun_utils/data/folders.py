@@ -92,7 +92,8 @@ def check_folder(path: str | os.PathLike) -> Path:
         root = Path(path).expanduser()
         root.exists()
     except (OSError, ValueError, RuntimeError) as error:  # too long, a null byte, no such user
-        raise InputError(f"{str(path)[:200]!r} is no path of a folder: {error}") from error
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"{str(path)[:200]!r} is no path of a folder: {reason}") from error
     if root.is_symlink() and not root.exists():
         raise InputError(f"{root} is a link that leads nowhere ({os.readlink(root)})")
     if not root.exists():

@@ -47,9 +47,11 @@ def files(root: Path, walk: Walk | None = None) -> list[Path]:
                 continue
             elif is_hidden(path.name) or (kept is not None and path.name not in kept):
                 walk.pass_over(path, "file", "hidden, or kept by another program", loud=False)
-            elif walk.is_new(path):
+            else:
                 found.append(path)
-    return sorted(found)
+    # of a file and a link to it the file itself counts
+    real_first = sorted(found, key=lambda path: (path.is_symlink(), path))
+    return sorted(path for path in real_first if walk.is_new(path))
 
 
 def _is_table(path: Path) -> bool:
@@ -170,8 +172,8 @@ def _check_totals(paths: list[Path]) -> None:
 def _renumbered(path: Path, number: int) -> Path:
     found = _OF.search(path.name)
     digits = f"{number:0{len(found[1])}d}"
-    name = path.name[: found.start(1)] + digits + path.name[found.end(1) :]
-    return path.with_name(_without_hash(name, "*"))
+    after = path.name[found.end(1) : found.end()] + _without_hash(path.name[found.end() :], "*")
+    return path.with_name(path.name[: found.start(1)] + digits + after)
 
 
 def _without_hash(name: str, instead: str = "") -> str:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from ..errors import InputError
 
 SUFFIXES = (".parquet", ".pq", ".parq", ".arrow", ".feather")
+STREAM_END = b"\xff\xff\xff\xff\0\0\0\0"
 # what pyarrow raises for bytes that are none of its formats, or only half of one
 BROKEN = (
     pa.ArrowException,
@@ -82,20 +83,17 @@ def _reader(path: Path) -> Iterator[pa.RecordBatchReader | pa.RecordBatchFileRea
     """An Arrow file in either of its two layouts; `datasets` writes streams."""
     with pa.memory_map(str(path)) as source:
         size = source.size()
-        head, source_end = source.read(6), b""
-        if size >= 8:
-            source.seek(size - 4)
-            source_end = source.read(4)
+        source.seek(max(0, size - len(STREAM_END)))
+        end = source.read(len(STREAM_END))
         source.seek(0)
-        if head == b"ARROW1":
-            with pa.ipc.open_file(source) as reader:
-                yield reader
-        elif source_end != bytes(4):
+        is_file = source.read(6) == b"ARROW1"
+        source.seek(0)
+        if not is_file and end != STREAM_END:
             # a stream that was cut between two batches would read as a shorter one
             raise ValueError("the mark at its end is missing")
-        else:
-            with pa.ipc.open_stream(source) as reader:
-                yield reader
+        opened = pa.ipc.open_file if is_file else pa.ipc.open_stream
+        with opened(source) as reader:
+            yield reader
 
 
 @contextlib.contextmanager
