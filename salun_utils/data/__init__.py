@@ -122,7 +122,7 @@ def from_tensors(
     Raises
     ------
     InputError : another dtype or shape, an empty part, a label out of range, fewer than two
-        classes.
+        classes; without `classes` also labels that leave most numbers from 0 unused.
     """
     (x, y), (x_test, y_test) = _checked_part("train", train), _checked_part("test", test)
     if x.shape[1:] != x_test.shape[1:]:
@@ -130,6 +130,8 @@ def from_tensors(
             f"train pictures are {tuple(x.shape[1:])} and test pictures {tuple(x_test.shape[1:])}:"
             " they must agree"
         )
+    if classes is None:
+        _check_dense(torch.cat([y.cpu(), y_test.cpu()]).unique().tolist())
     names = (
         [str(i) for i in range(int(y.max()) + 1)] if classes is None else [str(c) for c in classes]
     )
@@ -146,6 +148,18 @@ def from_tensors(
             )
     mean, std = mean_std(x)
     return Dataset(name, Images(x, y), Images(x_test, y_test), names, mean, std, note)
+
+
+def _check_dense(labels: list[int]) -> None:
+    """Refuse labels that count from 1 or are identifiers: they would make classes without
+    pictures.
+    """
+    if labels[0] > 0 or labels[-1] + 1 > 2 * len(labels):
+        raise InputError(
+            f"the {len(labels)} labels run from {labels[0]} to {labels[-1]}, and count from 0 where"
+            " no classes are named; take torch.unique(y, return_inverse=True), or name a class for"
+            " every number from 0"
+        )
 
 
 def _checked_part(part: str, pair: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
