@@ -143,8 +143,13 @@ def build_parser() -> argparse.ArgumentParser:
     tables.set_defaults(act=_table)
 
     doctor = commands.add_parser(
-        "doctor", help="versions, device, data found, cache size", epilog=EPILOG
+        "doctor",
+        help="versions, device, data found, cache size; of a PATH, what would be loaded from it",
+        epilog=EPILOG,
     )
+    doctor.add_argument("path", nargs="?", help="a folder of pictures or tables to look at")
+    for name in ("image", "label"):
+        doctor.add_argument(f"--{name}-column", metavar="NAME", help=f"the {name}s' in tables")
     doctor.set_defaults(act=_doctor)
     return parser
 
@@ -382,7 +387,20 @@ def _table(args: argparse.Namespace) -> int:
     return 0
 
 
-def _doctor(_: argparse.Namespace) -> int:
+def _look_at(args: argparse.Namespace) -> int:
+    """What would be loaded from a folder; status 2 where a picture in it is damaged."""
+    from .data.preview import preview
+
+    found = preview(args.path, image_column=args.image_column, label_column=args.label_column)
+    print("\n".join(found.lines()))
+    return 0 if found.is_sound else 2
+
+
+def _doctor(args: argparse.Namespace) -> int:
+    if args.path is not None:
+        return _look_at(args)
+    if args.image_column or args.label_column:
+        raise InputError("--image-column and --label-column need the PATH of a folder of tables")
     from . import data
     from .data.places import cache_folder, data_folder
     from .runs import Cache, provenance

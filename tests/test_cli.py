@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from picture_folders import make_classes, write_table
 
 from salun_utils import cli
 from salun_utils.runner.parameters import parse_value
@@ -270,3 +271,26 @@ def test_doctor_tells_versions_device_data_and_cache(capsys):
         word in out
         for word in ("torch", "device", "fashion-mini", "10,000 + 2,000 images", "cache")
     )
+
+
+def test_doctor_shows_what_would_be_loaded_from_a_path(capsys, tmp_path):
+    make_classes(tmp_path / "seg_train", {"1": 3, "10": 3, "2": 4})
+    make_classes(tmp_path / "seg_test", {"1": 1, "10": 1, "2": 1}, start=9)
+    (tmp_path / "seg_train" / "10" / "x.heic").write_text("x")
+    status, out, _ = call(capsys, "doctor", str(tmp_path))
+    assert status == 0 and "class folders in seg_train and seg_test" in out
+    assert "3: 1, 2, 10" in out and "10 pictures, of 1: 3, 2: 4, 10: 3" in out
+    assert "3 pictures, 1 of each class" in out and "3×8×10" in out and "x.heic" in out
+    (tmp_path / "seg_train" / "10" / "y.png").write_text("no picture")
+    status, out, _ = call(capsys, "doctor", str(tmp_path))
+    assert status == 2 and "y.png: not a picture in a known format" in out
+    for words in (["doctor", str(tmp_path / "gone")], ["doctor", "--label-column", "breed"]):
+        status, out, err = call(capsys, *words)
+        assert status == 2 and not out and err.count("\n") == 1
+
+
+def test_doctor_takes_the_names_of_columns(capsys, tmp_path):
+    write_table(tmp_path / "d.parquet", ["tabby", "siam"] * 4, label="breed")
+    status, out, _ = call(capsys, "doctor", str(tmp_path), "--label-column", "breed")
+    assert status == 0 and "1 table, columns image and breed" in out and "2: siam, tabby" in out
+    assert "(fixed 80/20 split)" in out and "all 10×8 pixels" in out

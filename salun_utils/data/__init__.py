@@ -45,6 +45,8 @@ def load(
     download: bool = True,
     channels: int | None = None,
     note: str | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
 ) -> Dataset:
     """Load a data set by name, or the pictures in a folder.
 
@@ -58,6 +60,8 @@ def load(
     channels : 1 (greyscale) or 3 (colour); None keeps what there is.
     note : which copy of the data this is, shown beside every number; None means what is known of
         it.
+    image_column, label_column : of a folder of tables whose columns have uncommon names; None
+        chooses them.
 
     Returns
     -------
@@ -75,6 +79,12 @@ def load(
             f" {name_or_path!r}"
         )
     text = os.fspath(name_or_path)
+    own = {"image_column": image_column, "label_column": label_column}
+    for what, column in own.items():
+        if column is not None and not isinstance(column, str):
+            raise InputError(f"{what} is the name of a column, not {column!r}")
+    if (text in EMBEDDED or text in downloads.SOURCES) and any(c is not None for c in own.values()):
+        raise InputError(f"{text} has no columns: these are named for a folder of tables")
     if text in EMBEDDED:
         data = EMBEDDED[text]()
     elif text in downloads.SOURCES:
@@ -85,7 +95,7 @@ def load(
         or any(sign in text for sign in "/\\~.")
         or Path(text).is_dir()
     ):
-        return folders.load(text, size=size, channels=channels, note=note)
+        return folders.load(text, size=size, channels=channels, note=note, **own)
     else:
         raise unknown("data set", text, (*NAMES, "or the path of a folder"))
     data = _reshape(data, size, channels)
@@ -112,7 +122,7 @@ def from_tensors(
     Raises
     ------
     InputError : another dtype or shape, an empty part, a label out of range, fewer than two
-        classes.
+        classes; without `classes` also labels that leave most numbers from 0 unused.
     """
     (x, y), (x_test, y_test) = _checked_part("train", train), _checked_part("test", test)
     if x.shape[1:] != x_test.shape[1:]:
@@ -120,6 +130,8 @@ def from_tensors(
             f"train pictures are {tuple(x.shape[1:])} and test pictures {tuple(x_test.shape[1:])}:"
             " they must agree"
         )
+    if classes is None:
+        _check_dense(torch.cat([y.cpu(), y_test.cpu()]).unique().tolist())
     names = (
         [str(i) for i in range(int(y.max()) + 1)] if classes is None else [str(c) for c in classes]
     )
@@ -136,6 +148,18 @@ def from_tensors(
             )
     mean, std = mean_std(x)
     return Dataset(name, Images(x, y), Images(x_test, y_test), names, mean, std, note)
+
+
+def _check_dense(labels: list[int]) -> None:
+    """Refuse labels that count from 1 or are identifiers: they would make classes without
+    pictures.
+    """
+    if labels[0] > 0 or labels[-1] + 1 > 2 * len(labels):
+        raise InputError(
+            f"the {len(labels)} labels run from {labels[0]} to {labels[-1]}, and count from 0 where"
+            " no classes are named; take torch.unique(y, return_inverse=True), or name a class for"
+            " every number from 0"
+        )
 
 
 def _checked_part(part: str, pair: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:

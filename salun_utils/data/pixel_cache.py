@@ -19,7 +19,7 @@ from ..files import DamagedError, atomic, sealed, sha256, unsealed
 from .places import cache_folder
 from .statistics import mean_std
 
-VERSION = 1  # raise it when the same files would decode to other pixels or another order
+VERSION = 2  # raise it when the same files would decode to other pixels or another order
 
 
 def key(*parts: object) -> str:

@@ -28,7 +28,6 @@ from .images import Dataset, Images
 from .splits import (
     ForgetSplit,
     check_fraction,
-    check_label,
     class_split,
     held_out,
     random_split,
@@ -69,7 +68,7 @@ def make_split(
     if scenario == "random":
         return random_split(data, fraction=forget_fraction, seed=seed)
     if scenario == "class":
-        return class_split(data, label=check_label(forget_class, data.classes), seed=seed)
+        return class_split(data, label=forget_class, seed=seed)
     if scenario == "indices":
         if indices is None:
             raise InputError("scenario 'indices' needs indices: positions in the training set")

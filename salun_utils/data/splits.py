@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from numbers import Integral, Real
+from numbers import Real
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from ..errors import InputError
 from ..seeds import check_seed, generator
 from ..units import numerics
 from .images import Dataset, Images
+from .names import check_label
 
 VALIDATION_SHARE = 0.1
 
@@ -102,22 +103,6 @@ def check_fraction(fraction: object) -> float:
     return float(fraction)
 
 
-def check_label(label: object, classes: Sequence[str]) -> int:
-    """Return a class index; a class name in any case is accepted. Raise `InputError` for one that
-    is not there.
-    """
-    if isinstance(label, str) and label.lower() in (names := [c.lower() for c in classes]):
-        return names.index(label.lower())
-    if isinstance(label, bool) or not isinstance(label, Integral) or not 0 <= label < len(classes):
-        listed = ", ".join(f"{i} {name}" for i, name in enumerate(classes[:20])) + (
-            ", …" if len(classes) > 20 else ""
-        )
-        raise InputError(
-            f"there is no class {label!r}; allowed: 0 to {len(classes) - 1} ({listed})"
-        )
-    return int(label)
-
-
 @numerics(1, "scenario/random", uses=("splits",))
 def random_split(data: Dataset, *, fraction: float, seed: int) -> ForgetSplit:
     """Forget a random share of the training pictures (uniform, not by class).
@@ -143,6 +128,10 @@ def random_split(data: Dataset, *, fraction: float, seed: int) -> ForgetSplit:
 def class_split(data: Dataset, *, label: int | str, seed: int) -> ForgetSplit:
     """Forget every training picture of one class; `test` leaves the class out, `test_forgotten`
     holds it.
+
+    Parameters
+    ----------
+    label : of the class, by name or number (see `names.check_label`).
     """
     label, seed = check_label(label, data.classes), check_seed(seed)
     pool = _trainable(data, seed)

@@ -1,10 +1,9 @@
-"""List a tree of picture files: class folders in train/ and test/ or val/, or one flat set of class
-folders, or Tiny-ImageNet's zip.
+"""List a tree of picture files: class folders in folders for training and test (or validation), or
+one flat set of class folders, or Tiny-ImageNet's zip.
 """
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,10 +11,21 @@ import torch
 
 from ..errors import InputError
 from .decode import Chunk
-from .listing import CHUNK, FIXED_SPLIT, Listing, check_classes, check_fixed_split, facts, part_of
+from .listing import (
+    CHUNK,
+    FIXED_SPLIT,
+    VALIDATION_AS_TEST,
+    Listing,
+    check_classes,
+    check_fixed_split,
+    facts,
+    is_plain_part,
+    part_of,
+)
+from .names import ordered
 from .statistics import fixed_test_rows
+from .walk import Walk
 
-PICTURES = (".jpg", ".jpeg", ".png", ".ppm", ".pgm", ".bmp", ".tif", ".tiff", ".webp")
 ANNOTATIONS = "val_annotations.txt"
 Samples = list[tuple[Path, int]]
 
@@ -25,20 +35,20 @@ def listing(root: Path) -> Listing:
 
     Raises
     ------
-    InputError : no class folders, an empty one, one class only, or a training folder without a test
-        folder that has labels.
+    InputError : no class folders, an empty one, one class only, a training folder without a test
+        folder that has labels, two folders for one part, or several data sets side by side.
     """
-    parts = {
-        part_of(folder.name): folder for folder in reversed(_folders(root)) if _is_part(folder)
-    }
+    walk = Walk(root)
+    parts = _parts(root, walk)
     if "train" in parts:
-        return _two_parts(root, parts)
+        return _two_parts(root, parts, walk)
     if parts:
         raise InputError(
             f"{root} has {', '.join(f.name for f in parts.values())} but no train folder"
         )
-    classes = _classes(root)
-    samples = _samples(root, classes)
+    classes = _classes(root, walk)
+    _check_no_parts_below(root, classes, walk)
+    samples = _samples(root, classes, walk)
     labels = torch.tensor([label for _, label in samples])
     check_classes(root, classes, labels)
     check_fixed_split(root, classes, labels)
@@ -46,39 +56,116 @@ def listing(root: Path) -> Listing:
     train, test = (
         [s for s, held in zip(samples, in_test) if held is wanted] for wanted in (False, True)
     )
-    return _listing(root, classes, train, test, FIXED_SPLIT)
+    return _listing(walk, classes, train, test, FIXED_SPLIT, "class folders")
 
 
-def _two_parts(root: Path, parts: dict[str, Path]) -> Listing:
-    """Class folders in train/, and the first of test/ and val/ whose pictures have labels."""
-    classes = _classes(parts["train"])
-    train = _samples(parts["train"], classes)
-    check_classes(parts["train"], classes, torch.tensor([label for _, label in train]))
-    candidates = [parts[name] for name in ("test", "val") if name in parts]
-    for folder in candidates:
-        if (folder / ANNOTATIONS).is_file():
-            test = _annotated(folder, classes)
-        elif set(names := [f.name for f in _folders(folder)]) & set(classes):
-            if strangers := sorted(set(names) - set(classes)):
-                raise InputError(
-                    f"{folder / strangers[0]} is a class that {parts['train']} does not have"
-                )
-            test = _samples(folder, classes)
+def _parts(root: Path, walk: Walk) -> dict[str, Path]:
+    """The folder of each part. One that is called by the part's word alone comes before others."""
+    found: dict[str, list[Path]] = {}
+    others = []
+    for folder in walk.folders(root):
+        if _is_part(folder, walk):
+            found.setdefault(part_of(folder.name) or "", []).append(folder)
         else:
-            continue
-        note = "validation part as test set" if part_of(folder.name) == "val" else ""
-        return _listing(root, _names(root, classes), train, test, note)
+            others.append(folder)
+    parts = {}
+    for part, folders in found.items():
+        plain = [f for f in folders if is_plain_part(f.name)]
+        if len(folders) > 1 and len(plain) != 1:
+            raise InputError(
+                f"{root} has several folders for one part: {', '.join(f.name for f in folders)};"
+                " keep one, or put the pictures of both into one"
+            )
+        parts[part] = (plain or folders)[0]
+        for folder in folders:
+            if folder != parts[part]:
+                walk.pass_over(folder, "folder", f"{parts[part].name} is there")
+    if "train" in parts:
+        for folder in others:
+            loud = bool(walk.loose_pictures(folder)) or any(
+                walk.loose_pictures(below) for below in walk.folders(folder)
+            )
+            walk.pass_over(folder, "folder", "of neither part", loud=loud)
+    return {part: _unwrapped(folder, walk) for part, folder in parts.items()}
+
+
+def _is_part(folder: Path, walk: Walk) -> bool:
+    """Whether a folder has a part's word in its name and holds folders: a class may be called
+    "train" or "steam_train", and holds pictures.
+    """
+    if part_of(folder.name) is None or not walk.folders(folder):
+        return False
+    return is_plain_part(folder.name) or not walk.loose_pictures(folder)
+
+
+def _unwrapped(folder: Path, walk: Walk) -> Path:
+    """``training_set/training_set`` for ``training_set``: what some archives unpack to."""
+    for _ in range(3):  # a link could lead back for ever
+        below = walk.folders(folder)
+        if len(below) != 1 or part_of(below[0].name) != part_of(folder.name):
+            return folder
+        if walk.loose_pictures(below[0]):
+            return folder
+        folder = below[0]
+    return folder
+
+
+def _two_parts(root: Path, parts: dict[str, Path], walk: Walk) -> Listing:
+    """Class folders in train/, and the first of test/ and val/ whose pictures have labels."""
+    classes = _classes(parts["train"], walk)
+    candidates = [parts[name] for name in ("test", "val") if name in parts]
+    test_folder = next((f for f in candidates if _has_labels(f, classes, walk)), None)
+    walk.claim(f for f in (parts["train"], test_folder) if f is not None)
+    for folder in (parts["train"], test_folder):
+        walk.claim(walk.folders(folder) if folder is not None else ())
+    train = _samples(parts["train"], classes, walk)
+    check_classes(parts["train"], classes, torch.tensor([label for _, label in train]))
+    if test_folder is None:
+        raise _no_test(root, parts["train"], candidates)
+    if (test_folder / ANNOTATIONS).is_file():
+        test = _annotated(test_folder, classes, walk)
+    else:
+        test = _samples(test_folder, classes, walk)
+    for other in candidates:
+        if other != test_folder:
+            before = candidates.index(other) < candidates.index(test_folder)
+            why = "no class folders" if before else f"{test_folder.name} is there"
+            walk.pass_over(other, "folder", why, loud=False)
+    note = VALIDATION_AS_TEST if part_of(test_folder.name) == "val" else ""
+    layout = f"class folders in {walk.name(parts['train'])} and {walk.name(test_folder)}"
+    return _listing(walk, _names(root, classes), train, test, note, layout)
+
+
+def _has_labels(folder: Path, classes: list[str], walk: Walk) -> bool:
+    """Whether a test or validation folder holds annotations, or class folders of the training
+    part and no others.
+    """
+    names = [f.name for f in walk.folders(folder)]
+    if (folder / ANNOTATIONS).is_file() or not set(names) & set(classes):
+        return (folder / ANNOTATIONS).is_file()
+    if strangers := sorted(set(names) - set(classes)):
+        raise InputError(
+            f"{folder / strangers[0]} is a class that the training folder does not have"
+        )
+    for path in walk.loose_pictures(folder):
+        walk.pass_over(path, "picture", "in no class folder")
+    return True
+
+
+def _no_test(root: Path, train: Path, candidates: list[Path]) -> InputError:
     have = (
         f"{candidates[0]} has no class folders"
         if candidates
-        else f"{root} has {parts['train'].name} but no test or val folder"
+        else f"{root} has {train.name} but no test or val folder"
     )
-    raise InputError(
-        f"{have}; add one with class folders, or load {parts['train']} itself for a {FIXED_SPLIT}"
+    return InputError(
+        f"{have}; add one with class folders, or load {train} itself for a {FIXED_SPLIT}"
     )
 
 
-def _listing(root: Path, classes: list[str], train: Samples, test: Samples, note: str) -> Listing:
+def _listing(
+    walk: Walk, classes: list[str], train: Samples, test: Samples, note: str, layout: str
+) -> Listing:
     files = [path for path, _ in train + test]
 
     def chunks() -> Iterator[Chunk]:
@@ -88,57 +175,63 @@ def _listing(root: Path, classes: list[str], train: Samples, test: Samples, note
     labels = (
         torch.tensor([label for _, label in part], dtype=torch.int64) for part in (train, test)
     )
-    return Listing(classes, *labels, [facts(path, root) for path in files], chunks, note)
+    known = [facts(path, walk.root) for path in files]
+    own = {"layout": layout, "left_out": walk.left_out}
+    return Listing(classes, *labels, known, chunks, note, **own)
 
 
-def _is_part(folder: Path) -> bool:
-    """Whether a folder is called train, test or val and holds folders: a class may be called
-    "train", and holds pictures.
-    """
-    return folder.name.isalpha() and part_of(folder.name) is not None and bool(_folders(folder))
-
-
-def _folders(path: Path) -> list[Path]:
-    return sorted(
-        (p for p in path.iterdir() if p.is_dir() and not p.name.startswith((".", "__"))),
-        key=lambda p: p.name,
-    )
-
-
-def _classes(folder: Path) -> list[str]:
-    names = [f.name for f in _folders(folder)]
+def _classes(folder: Path, walk: Walk) -> list[str]:
+    """The names of the class folders in `folder`, in the order in which they are numbered."""
+    names = [f.name for f in walk.folders(folder)]
     if not names:
         loose = " only loose files" if any(folder.iterdir()) else " nothing"
         raise InputError(
-            f"{folder} holds{loose}; put each class's pictures in a folder of its own, or Parquet"
-            " files with an image column"
+            f"{folder} holds{loose}; put each class's pictures in a folder of its own, or tables"
+            " (Parquet, Arrow) with an image column"
         )
-    return names
+    for path in walk.loose_pictures(folder):
+        walk.pass_over(path, "picture", "in no class folder")
+    return ordered(names)
 
 
-def _samples(folder: Path, classes: list[str]) -> Samples:
+def _check_no_parts_below(root: Path, classes: list[str], walk: Walk) -> None:
+    """Refuse several data sets side by side, and classes that hold their own train and test."""
+    below = {name: [f for f in walk.folders(root / name) if part_of(f.name)] for name in classes}
+    parted = [name for name in classes if len({part_of(f.name) for f in below[name]}) > 1]
+    if not parted:
+        return
+    if any(walk.folders(folder) for folder in below[parted[0]]):
+        raise InputError(
+            f"{root} holds {'a data set' if len(parted) == 1 else 'several data sets'} with parts"
+            f" of its own: {', '.join(parted[:10])}; load one, such as {root / parted[0]}"
+        )
+    raise InputError(
+        f"the class folders of {root} hold {', '.join(f.name for f in below[parted[0]])} each; make"
+        " these the outer folders, with the class folders inside"
+    )
+
+
+def _samples(folder: Path, classes: list[str], walk: Walk) -> Samples:
     """(file, label) of all pictures in the class folders of `folder` and below, sorted by class and
     name.
     """
+    present = [(label, name) for label, name in enumerate(classes) if (folder / name).is_dir()]
+    walk.claim(folder / name for _, name in present)
     samples = []
-    for label, name in enumerate(classes):
-        if not (folder / name).is_dir():  # a test folder may lack a class
-            continue
-        found = [
-            Path(where) / file
-            for where, folders, files in os.walk(folder / name, followlinks=True)
-            for file in files
-            if file.lower().endswith(PICTURES) and not file.startswith(".")
-        ]
+    for label, name in present:  # a test folder may lack a class
+        found = walk.pictures(folder / name)
         if not found:
+            left = [str(one) for one in walk.left_out if f"{name}/" in one.what][:2]
             raise InputError(
-                f"class folder {folder / name} holds no pictures; allowed: {', '.join(PICTURES)}"
+                f"class folder {folder / name} holds no pictures"
+                + (f"; left out: {', '.join(left)}" if left else "")
+                + "; allowed: what Pillow reads, such as .jpg, .png, .webp, .gif, .avif, .tif, .bmp"
             )
-        samples += [(path, label) for path in sorted(found)]
+        samples += [(path, label) for path in found]
     return samples
 
 
-def _annotated(folder: Path, classes: list[str]) -> Samples:
+def _annotated(folder: Path, classes: list[str], walk: Walk) -> Samples:
     """Tiny-ImageNet's val folder: pictures in images/, and a text file with name, class, box in
     each line.
     """
@@ -158,7 +251,8 @@ def _annotated(folder: Path, classes: list[str]) -> Samples:
             )
         if not path.is_file():
             raise InputError(f"{folder / ANNOTATIONS} line {number}: {path} is missing")
-        samples.append((path, index[fields[1]]))
+        if walk.is_new(path):
+            samples.append((path, index[fields[1]]))
     if not samples:
         raise InputError(f"{folder / ANNOTATIONS} names no pictures")
     return samples

@@ -475,3 +475,11 @@ def test_from_tensors_refuses_parts_that_do_not_agree():
         sd.from_tensors((X, Y), pair(6, (3, 9, 9)))
     with pytest.raises(InputError, match="test labels must lie in 0 to 2"):
         sd.from_tensors((X, Y), (X, Y + 1))
+
+
+@pytest.mark.parametrize("labels", [Y + 1, Y * 100, Y * 10**9, Y + 10**6])
+def test_from_tensors_makes_no_classes_without_pictures(labels):
+    with pytest.raises(InputError, match=r"labels run from \d+ to \d+, and count from 0"):
+        sd.from_tensors((X, labels), (X, labels))
+    unused = sd.from_tensors((X, Y * 2 % 5), (X, Y * 2 % 5))  # 0, 2, 4: a few may be missing
+    assert unused.num_classes == 5

@@ -365,7 +365,7 @@ def test_the_code_of_a_run_is_that_of_its_own_method_network_and_mask(tmp_path, 
 
     assert changed("training.py") == [True] * 5
     assert (
-        changed("data/parquet.py")
+        changed("data/tables.py")
         == changed("plots.py")
         == changed("unlearning/ga.py")
         == [False] * 5

@@ -1,0 +1,103 @@
+"""Names of classes: in what order they are numbered, and which class a name or a number means."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from fractions import Fraction
+from numbers import Integral
+
+from ..errors import InputError
+
+_NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?")
+_ENDS_IN_NUMBER = re.compile(r"(.*?)([0-9]{1,40})([^0-9]*)", re.DOTALL)
+
+
+def number_of(name: str) -> Fraction | None:
+    """The number that a name such as "7", "007", "-1" or "2.5" is, else None."""
+    return Fraction(name) if _NUMBER.fullmatch(name) else None
+
+
+def ordered(names: Iterable[str]) -> list[str]:
+    """Distinct names in the order in which they are numbered.
+
+    Numbers come in their own order and before words ("2" before "10"). So do names that are alike
+    but for one number, such as "class_2" and "class_10". Everything else is sorted by its letters.
+    """
+    found = sorted(set(names))
+    numbers = [name for name in found if number_of(name) is not None]
+    words = [name for name in found if number_of(name) is None]
+    alike = None if numbers else _numbers_of_alike(words)
+    if alike is not None:
+        words = [name for _, name in sorted(zip(alike, words))]
+    return [*sorted(numbers, key=lambda name: (number_of(name), name)), *words]
+
+
+def check_label(label: object, classes: Sequence[str]) -> int:
+    """Return the index of a class that is given by name, in any case, or by number.
+
+    Where the classes are named by numbers, a number means the class of that name; elsewhere it is
+    the class's place from 0.
+
+    Raises
+    ------
+    InputError : there is no such class, or more than one: two of one name, or a number that is one
+        class's place and is in the name of another, such as 2 for "class_2" in the place 1.
+    """
+    if isinstance(label, str):
+        found = _named(label, classes)
+    elif isinstance(label, bool) or not isinstance(label, Integral):
+        found = []
+    else:
+        found = _numbered(int(label), classes)
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise InputError(
+            f"class {label!r} is ambiguous: {_listed(classes, found)}; give the name as it is"
+            " written, or the place of a class whose name is there once"
+        )
+    if classes and all(number_of(name) is not None for name in classes):
+        named = ", ".join(classes[:20]) + (", …" if len(classes) > 20 else "")
+        raise InputError(f"there is no class {label!r}; the classes are named by numbers: {named}")
+    raise InputError(
+        f"there is no class {label!r}; allowed: 0 to {len(classes) - 1}"
+        f" ({_listed(classes, range(min(20, len(classes))))}{', …' if len(classes) > 20 else ''})"
+    )
+
+
+def _named(label: str, classes: Sequence[str]) -> list[int]:
+    """Places of the classes that a text means: as written, else in any case, else as a number."""
+    for same in (
+        lambda name: name == label,
+        lambda name: name.casefold() == label.casefold(),
+        lambda name: number_of(name) is not None and number_of(name) == number_of(label),
+    ):
+        if found := [i for i, name in enumerate(classes) if same(name)]:
+            return found
+    return []
+
+
+def _numbered(label: int, classes: Sequence[str]) -> list[int]:
+    """Places of the classes that a number may mean."""
+    numbers = [number_of(name) for name in classes]
+    named = [i for i, number in enumerate(numbers) if number == label]
+    if None not in numbers:
+        return named
+    if not 0 <= label < len(classes):
+        return []
+    alike = _numbers_of_alike(list(classes)) or []
+    named += [i for i, number in enumerate(alike) if number == label]
+    return sorted({label, *named}) if named and label not in named else [label]
+
+
+def _numbers_of_alike(names: list[str]) -> list[int] | None:
+    """The last number in each name, where the names are alike in all the rest, else None."""
+    parts = [_ENDS_IN_NUMBER.fullmatch(name) for name in names]
+    if not names or not all(parts) or len({(p[1], p[3]) for p in parts}) != 1:
+        return None
+    return [int(p[2]) for p in parts]
+
+
+def _listed(classes: Sequence[str], places: Iterable[int]) -> str:
+    return ", ".join(f"{i} {classes[i]}" for i in places)

@@ -1,0 +1,254 @@
+"""Which files make up the parts of a set of tables: no shard missing, no shard twice, and not two
+configurations poured together.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Iterable
+from pathlib import Path
+
+from ..errors import InputError
+from .listing import FIXED_SPLIT, part_of
+from .table_files import SUFFIXES
+from .walk import Walk, entries, is_hidden
+
+DEPTH = 4  # folders below the one that was named; Hugging Face's own layouts need two
+_HEX = re.compile(
+    r"(?<![0-9a-zA-Z])(?:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
+    r"|(?=[0-9]*[a-fA-F])[0-9a-fA-F]{8,})(?![0-9a-zA-Z])"
+)
+_MIXED = re.compile(
+    r"(?<![0-9a-zA-Z])(?=[0-9a-zA-Z]{6})(?:[a-zA-Z]*[0-9]+[a-zA-Z]+[0-9]+[0-9a-zA-Z]*"
+    r"|[0-9]+[a-zA-Z]+[0-9]+[0-9a-zA-Z]*)(?![0-9a-zA-Z])"
+)
+_OF = re.compile(r"(?<![0-9])([0-9]{1,9})[-_. ]*of[-_. ]*([0-9]{1,9})(?![0-9])", re.IGNORECASE)
+
+
+def files(root: Path, walk: Walk | None = None) -> list[Path]:
+    """The tables in `root` and up to `DEPTH` folders below, sorted, each real file once.
+
+    Raises
+    ------
+    InputError : a link to a table leads nowhere.
+    """
+    walk = walk or Walk(root)
+    found, folders = [], [(root, 0)]
+    while folders:
+        here, depth = folders.pop()
+        kept = _saved_files(here)
+        for path, kind in entries(here, needed=_is_table):
+            if kind == "folder":
+                if depth < DEPTH and not is_hidden(path.name) and walk.enters(path):
+                    folders.append((path, depth + 1))
+            elif kind != "file" or not _is_table(path):
+                continue
+            elif is_hidden(path.name) or (kept is not None and path.name not in kept):
+                walk.pass_over(path, "file", "hidden, or kept by another program", loud=False)
+            else:
+                found.append(path)
+    # of a file and a link to it the file itself counts
+    real_first = sorted(found, key=lambda path: (path.is_symlink(), path))
+    return sorted(path for path in real_first if walk.is_new(path))
+
+
+def _is_table(path: Path) -> bool:
+    return path.name.lower().endswith(SUFFIXES)
+
+
+def parts(root: Path, walk: Walk) -> dict[str, list[Path]]:
+    """The files of "train", "test" and "val"; a flat set has "train" alone.
+
+    Raises
+    ------
+    InputError : a shard is missing or there twice, there are several configurations, or no file is
+        for training or none for test.
+    """
+    found: dict[str | None, list[Path]] = defaultdict(list)
+    for path in files(root, walk):
+        found[_part(path, root)].append(path)
+    every = [path for group in found.values() for path in group]
+    _check_saved(root)
+    for group in _grouped(every, lambda path: path.parent).values():
+        _check_totals(group)
+        _check_gaps(group)
+    if set(found) == {None}:
+        _check_one_set(root, {"": every})
+        return {"train": every}
+    for path in found.pop(None, []):
+        walk.pass_over(path, "file", "its name has no train, test or validation in it")
+    _check_one_set(root, found)
+    if "train" not in found:
+        raise InputError(
+            f"{root} has no training files; name them train.parquet or train-00000-of-00002.parquet"
+        )
+    if set(found) == {"train"}:
+        raise InputError(
+            f"{root} has training files, none for test; add test.parquet, or name them without"
+            f" 'train' for a {FIXED_SPLIT}"
+        )
+    return dict(found)
+
+
+def _part(path: Path, root: Path) -> str | None:
+    names = [path.stem, *(parent.name for parent in path.relative_to(root).parents if parent.name)]
+    return next((part for name in names if (part := part_of(name))), None)
+
+
+def _saved_files(folder: Path) -> set[str] | None:
+    """Which files of a folder `save_to_disk` of Hugging Face's `datasets` wrote: others beside them
+    are caches of that package. None where it is no such folder.
+    """
+    state = _json(folder / "state.json")
+    listed = state.get("_data_files")
+    if not isinstance(listed, list):
+        return None
+    if state.get("_indices_data_files"):
+        raise InputError(
+            f"{folder} was saved as rows chosen from other files; save it again after"
+            " flatten_indices()"
+        )
+    names = [one.get("filename") for one in listed if isinstance(one, dict)]
+    for name in names:
+        if not isinstance(name, str) or not (folder / Path(name).name).is_file():
+            raise InputError(f"{folder / str(name)} is missing: {folder / 'state.json'} names it")
+    return set(names)
+
+
+def _check_saved(root: Path) -> None:
+    """The parts that `dataset_dict.json` names must be there."""
+    named = _json(root / "dataset_dict.json").get("splits")
+    for name in named if isinstance(named, list) else []:
+        if not (root / str(name)).is_dir():
+            raise InputError(
+                f"{root / str(name)} is missing: {root / 'dataset_dict.json'} names it"
+            )
+
+
+def _json(path: Path) -> dict:
+    try:
+        content = json.loads(path.read_text())
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _check_totals(paths: list[Path]) -> None:
+    """Of files named ``…-00000-of-00002…`` in one folder each must be there once, whatever hash
+    follows.
+    """
+    series: dict[tuple[str, str], dict[int, dict[int, Path]]] = {}
+    for path in paths:
+        found = _OF.search(path.name)
+        if not found:
+            continue
+        number, total = int(found[1]), int(found[2])
+        series_of = path.name[: found.start()], _without_hash(path.name[found.end() :])
+        totals = series.setdefault(series_of, {})
+        earlier = totals.setdefault(total, {}).setdefault(number, path)
+        if earlier != path:
+            raise InputError(f"{earlier} and {path.name} are the same shard twice: keep one")
+    for totals in series.values():
+        for total, there in totals.items():
+            first = next(iter(there.values()))
+            if len(totals) > 1:
+                other = next(p for t, group in totals.items() for p in group.values() if t != total)
+                raise InputError(
+                    f"{first} and {other.name} are of two divisions of one set: keep one of them"
+                )
+            start = 1 if total in there and 0 not in there else 0
+            lacking = next((n for n in range(start, start + total) if n not in there), None)
+            if lacking is not None:
+                raise InputError(
+                    f"{_renumbered(first, lacking)} is missing: {first.name} says there are"
+                    f" {total} files"
+                )
+            if len(there) != total:
+                raise InputError(f"{there[max(there)]} is beyond the {total} files it speaks of")
+
+
+def _renumbered(path: Path, number: int) -> Path:
+    found = _OF.search(path.name)
+    digits = f"{number:0{len(found[1])}d}"
+    after = path.name[found.end(1) : found.end()] + _without_hash(path.name[found.end() :], "*")
+    return path.with_name(path.name[: found.start(1)] + digits + after)
+
+
+def _without_hash(name: str, instead: str = "") -> str:
+    """A file's name without what writers add to make it unique, in hexadecimal or other digits."""
+    return _MIXED.sub(instead, _HEX.sub(instead, name))
+
+
+def _check_gaps(paths: list[Path]) -> None:
+    """Of files numbered from 0 or 1 without a total none may be missing between two others."""
+    bare = {path: _without_hash(path.name) for path in paths if not _OF.search(path.name)}
+    alike = _grouped(bare, lambda path: re.sub(r"[0-9]+", "#", bare[path]))
+    for group in alike.values():
+        numbers = [tuple(map(int, re.findall(r"[0-9]{1,18}", bare[path]))) for path in group]
+        varying = [column for column in zip(*numbers) if len(set(column)) > 1]
+        if len(varying) != 1 or min(varying[0]) > 1:
+            continue  # dates, or several numbers at once
+        there = dict(zip(varying[0], group))
+        lacking = next((n for n in range(min(there), max(there)) if n not in there), None)
+        if lacking is not None:
+            raise InputError(
+                f"{group[0].parent}: the file number {lacking} is missing between"
+                f" {there[min(there)].name} and {there[max(there)].name}; files numbered from 0 or"
+                " 1 must be all there"
+            )
+
+
+def _check_one_set(root: Path, found: dict[str | None, list[Path]]) -> None:
+    """Files of several configurations, in folders or by their names, must not become one set."""
+    above = sorted({_above(path, root) for group in found.values() for path in group})
+    if len(above) > 1:
+        raise InputError(
+            f"{root} holds tables in several folders, which may be several configurations:"
+            f" {', '.join(above[:10])}{', …' if len(above) > 10 else ''}; load one of them, such as"
+            f" {root / above[-1]}"
+        )
+    for kind in (_below, _prefix):
+        of = {part: {kind(path, root) for path in group} for part, group in found.items()}
+        every = {name for names in of.values() for name in names}
+        shared = {name for name in every if sum(name in names for names in of.values()) > 1}
+        if len(every) > 1 and shared:
+            named = ", ".join(sorted(name or "one without a name" for name in every)[:10])
+            raise InputError(
+                f"{root} holds several sets: {named}; put one of them into a folder of its own and"
+                " load that"
+            )
+
+
+def _above(path: Path, root: Path) -> str:
+    """The folders above the part's folder, or all where the file is named by its part."""
+    names = path.relative_to(root).parts[:-1]
+    for place, name in enumerate(names):
+        if part_of(name):
+            return "/".join(names[:place]) or "."
+    return "/".join(names) or "."
+
+
+def _below(path: Path, root: Path) -> str:
+    names = path.relative_to(root).parts[:-1]
+    for place, name in enumerate(names):
+        if part_of(name):
+            return "/".join(names[place + 1 :])
+    return ""
+
+
+def _prefix(path: Path, _: Path) -> str:
+    """What a file's name says beside its part, its number and a hash: "mnist" of
+    ``mnist_train-00000-of-00002``.
+    """
+    name = _OF.sub("", _without_hash(path.name.split(".")[0]))
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", name)
+    return "-".join(w.lower() for w in words if not part_of(w) and not w.isdigit())
+
+
+def _grouped(paths: Iterable[Path], key: Callable[[Path], Hashable]) -> dict[Hashable, list[Path]]:
+    groups: dict[Hashable, list[Path]] = defaultdict(list)
+    for path in paths:
+        groups[key(path)].append(path)
+    return groups
