@@ -226,7 +226,9 @@ def test_the_kind_of_a_model_is_known_without_loading_it(folder):
 
 
 def test_a_run_touches_its_kind_its_eraser_and_its_mask(folder, raised):
-    touched = lambda **own: set(units_of_trial(asdict(make(folder, **own))))
+    def touched(**own):
+        return set(units_of_trial(asdict(make(folder, **own))))
+
     salun = touched()
     assert {"trial", "generator/vae", "eraser/gan-vae/salun", "saliency/gan-vae"} <= salun
     assert "saliency/gan-vae" not in touched(mask="random") and "masking" in touched(mask="random")
