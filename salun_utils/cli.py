@@ -363,7 +363,8 @@ def _table(args: argparse.Namespace) -> int:
     import pandas as pd
 
     from .runs import load_records, records_folder, table
-    from .runs.table import export
+    from .runs.standing import standing
+    from .runs.table import OutdatedWarning, export
 
     folders = [Path(f) for f in args.records or [records_folder()]]
     if args.records and "" in args.records:
@@ -371,7 +372,10 @@ def _table(args: argparse.Namespace) -> int:
     if missing := next((f for f in folders if not f.is_dir()), None):
         raise InputError(f"there is no folder of records {missing}")
     filters = {n: getattr(args, n) for n in TABLE_FILTERS if getattr(args, n)}
-    frame = table([r for f in folders for r in load_records(f, **filters)])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", OutdatedWarning)  # the line under the table says it
+        records = [r for f in folders for r in load_records(f, **filters)]
+    frame = table(records)
     if args.export:
         export(frame, args.export)
         print(f"{len(frame)} runs written to {args.export}")
@@ -382,6 +386,8 @@ def _table(args: argparse.Namespace) -> int:
         print(
             frame.to_string(index=False, float_format="%.2f") if len(frame) else "no record matches"
         )
+    if len(frame):
+        print(standing(records))
     for note in sorted(p for f in folders for p in f.rglob("failed/*.txt")):
         print(f"failed: {note.read_text().strip()}")
     return 0
@@ -421,9 +427,20 @@ def _doctor(args: argparse.Namespace) -> int:
             print(f"data       {name:<14} not here ({str(error)[:100]})")
     print(f"data in    {data_folder()}")
     print(f"cache      {cache_folder()}: {Cache(cache_folder()).size() / 2**20:.1f} MB")
-    print(
-        f"records    {records_folder()}: {sum(1 for _ in records_folder().rglob('*.json'))} files"
-    )
+    return _doctor_records(records_folder())
+
+
+def _doctor_records(folder: Path) -> int:
+    """How the records stand, those named that don't count, and whether the adoption file fits."""
+    from .runs.numerics import check_adopted
+    from .runs.standing import DONE, of_file, standing
+
+    stand = {path: of_file(path) for path in sorted(folder.rglob("*.json"))}
+    print(f"records    {folder}: {standing(stand.values())}")
+    for path, one in stand.items():
+        if one.word != DONE:
+            print(f"           {path.stem}: {one}")
+    check_adopted(one.record for one in stand.values() if one.record is not None)
     return 0
 
 

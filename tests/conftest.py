@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 
 import pytest
 import torch
@@ -63,3 +64,18 @@ def _trained(digits, digits_split):
 def tiny_model(_trained):
     """A small-cnn of width 0.25, trained on the digits; each test gets a copy of its own."""
     return copy.deepcopy(_trained)
+
+
+@pytest.fixture()
+def raised(monkeypatch):
+    """A function that raises the version of a unit by one, until the test ends."""
+    from salun_utils import units
+
+    def higher(name: str) -> int:
+        thing, stamp = units._lookup(name), units.stamp_of(name)
+        version = stamp.version + 1
+        monkeypatch.setattr(thing, "stamp", dataclasses.replace(stamp, version=version))
+        monkeypatch.setattr(thing, "numerics", version)
+        return version
+
+    return higher

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from ..runs.numerics import Change, check, touched_by
@@ -14,6 +15,7 @@ from . import kind_named
 from .erasers import ERASERS
 from .measures import harmful, recognition, recovery  # noqa: F401
 from .models import clip, judges, mini_sd  # noqa: F401
+from .prompts import digest, locate, read_prompts
 from .trials import harmful_run, relearning, tuning  # noqa: F401
 from .trials import run as _trial  # noqa: F401
 from .trials.trial import weights_facts
@@ -116,3 +118,18 @@ def _other_weights(record: Record) -> Iterable[Change]:
         now = weights_facts(name).get(name, was)
         if now != was:
             yield Change(f"the weights of {name}", was, now)
+
+
+@check
+def _other_lists(record: Record) -> Iterable[Change]:
+    """Prompt lists that are others now; those that aren't on this machine can't be compared."""
+    spec, data = record.spec, record.data
+    for name, part in (("prompts", "list"), ("harmless", "harmless")):
+        source, was = spec.get(name), data.get(part)
+        if not (source and was and locate(source).is_file()):
+            continue
+        prefix = "" if name == "prompts" else "harmless_"
+        category, limit = spec.get(f"{prefix}category") or None, spec.get(f"{prefix}limit")
+        now = digest(read_prompts(source, category=category, limit=limit))
+        if now != was:
+            yield Change(f"the list {Path(source).name}", was[:12], now[:12])

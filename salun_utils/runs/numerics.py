@@ -19,6 +19,7 @@ from ..data.scenarios import SCORED
 from ..errors import InputError
 from ..models.convolutional import OWN
 from ..training import RECIPES, SCHEDULES
+from .provenance import PACKAGE
 from .record import Record
 
 ADOPTED = "adopted.json"
@@ -162,7 +163,7 @@ def adopted(record: Record) -> dict[str, int] | None:
 
 def adoption_file() -> Path:
     """``benchmark/adopted.json`` of this source tree."""
-    return Path(__file__).resolve().parents[2] / "benchmark" / ADOPTED
+    return PACKAGE.parent / "benchmark" / ADOPTED
 
 
 def read_adopted(path: Path | None = None) -> dict[str, dict[str, int]]:
@@ -197,9 +198,11 @@ def _read_adopted(path: Path, _changed: int) -> dict[str, dict[str, int]]:
 
 def check_adopted(records: Iterable[Record], path: Path | None = None) -> None:
     """Raise `InputError` when the adoption file names a fingerprint that none of these records
-    carries, or a unit that isn't there.
+    carries, or a unit that isn't there. Without a record there is nothing to compare.
     """
-    known = read_adopted(path)
+    known, records = read_adopted(path), list(records)
+    if not records:
+        return
     carried = {r.code.get("fingerprint") for record in records for r in (record, *record.flat())}
     if strange := next((name for name in known if name not in carried), None):
         raise InputError(f"{ADOPTED} adopts {strange}, a fingerprint that no record carries")

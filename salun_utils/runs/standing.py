@@ -84,11 +84,11 @@ def _same(made_with: Any, parameters: Mapping[str, Any]) -> bool:
     return isinstance(made_with, Mapping) and without_younger(made_with) == asked
 
 
-def standing(records: Iterable[Record]) -> str:
+def standing(records: Iterable[Record | Standing]) -> str:
     """One line for a page: how many records it reads, and how they stand, such as "45 records: 42
     done, 3 outdated (method/ssd from 1 to 2)".
     """
-    found = [of_record(record) for record in records]
+    found = [one if isinstance(one, Standing) else of_record(one) for one in records]
     counts, parts = Counter(one.word for one in found), []
     for word in WORDS:
         if counts[word]:

@@ -12,6 +12,7 @@ import pandas as pd
 from ..errors import InputError
 from ..files import atomic
 from .record import Record
+from .standing import DONE, of_record, standing
 
 COLUMNS = [
     "tier",
@@ -29,6 +30,12 @@ COLUMNS = [
     "seconds",
     "device",
 ]
+
+
+class OutdatedWarning(UserWarning):
+    """Records were read that are outdated or damaged: a page that shows them says so."""
+
+
 EXPORTS = (".csv", ".parquet", ".md")
 
 
@@ -64,6 +71,10 @@ def load_records(
     study : the runs of the sweeps that were made for it, in place of all that belong to none, so
         that an ablation is never averaged with the methods as they are meant.
     wanted : only runs whose table row or spec has these values (a list allows several).
+
+    Warns
+    -----
+    OutdatedWarning : of those returned, some don't count any more; they are returned all the same.
     """
     folder = records_folder() if folder is None else Path(folder)
     found: list[Record] = []
@@ -73,11 +84,14 @@ def load_records(
             found += record.flat() if record.study == study else []
         except InputError as error:
             warnings.warn(str(error), stacklevel=2)
-    return [
+    chosen = [
         r
         for r in found
         if (tier is None or r.tier == tier) and all(_matches(r, k, v) for k, v in wanted.items())
     ]
+    if any(of_record(r).word != DONE for r in chosen):
+        warnings.warn(standing(chosen), OutdatedWarning, stacklevel=2)
+    return chosen
 
 
 def _matches(record: Record, name: str, value: object) -> bool:

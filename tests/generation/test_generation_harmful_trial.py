@@ -14,20 +14,22 @@ import torch
 pytest.importorskip("diffusers")
 pytest.importorskip("nudenet")
 
-from salun_utils import models
+from salun_utils import models, units
 from salun_utils.errors import InputError
+from salun_utils.generation import prompts
 from salun_utils.generation.measures import harmful
 from salun_utils.generation.measures import recognition as scores
 from salun_utils.generation.models import mini_sd
 from salun_utils.generation.models.judges import Judge
 from salun_utils.generation.trials import harmful_run as experiment
-from salun_utils.generation.trials import harmful_trial, recorded
+from salun_utils.generation.trials import recorded
 from salun_utils.generation.trials.harmful_recorded import rows
 from salun_utils.generation.trials.harmful_trial import PAPER, HarmfulTrial, at_hand
+from salun_utils.generation.units import units_of_harmful
 from salun_utils.runner import grid
-from salun_utils.runner.notebooks import code_of, run_name
 from salun_utils.runner.parameters import check_data, check_parameters, data_fingerprint
 from salun_utils.runs import Record
+from salun_utils.runs.standing import of_record, run_name
 
 ROOT = Path(__file__).parents[2]
 CHAPTER = ROOT / "notebooks" / "10_harmful_concepts.ipynb"
@@ -307,27 +309,26 @@ def test_its_records_are_a_table_of_their_own(folder, tmp_path):
     )
 
 
-def test_the_fingerprint_follows_code_weights_and_lists(folder, trial, tmp_path, monkeypatch):
-    found = trial.fingerprint()
-    assert found == dataclasses.replace(trial, seed=3, mask="random").fingerprint(), (
-        "settings are in the record's name"
-    )
-    assert found != make(folder, eraser="uce", params={}).fingerprint()
+def test_another_list_under_the_same_name_outdates_a_record(folder, trial, tmp_path):
     other = tmp_path / "list.csv"
-    other.write_text((folder / "list.csv").read_text() + LINES[0] + "\n")
-    assert found != dataclasses.replace(trial, prompts=str(other)).fingerprint()
-    with monkeypatch.context() as changed:
-        changed.setattr(harmful_trial, "identity", lambda name: {"weights": "others"})
-        assert trial.fingerprint() != found
-    assert all((ROOT / "salun_utils" / name).is_file() for name in harmful_trial.CODE)
+    other.write_text((folder / "list.csv").read_text())
+    listed = prompts.digest(prompts.read_prompts(str(other)))
+    made = Record(
+        id="x",
+        spec={"prompts": str(other)},
+        data={"list": listed},
+        numerics=units.versions(units_of_harmful(dataclasses.asdict(trial))),
+    )
+    assert of_record(made).word == "done"
+    other.write_text(other.read_text() + LINES[0] + "\n")
+    assert "the list list.csv" in str(of_record(made))
 
 
 def test_the_chapter_is_checked_as_a_trial_is(folder):
     effective = check_parameters(CHAPTER, given(folder, params='{"epochs": 1}', data=""))
     check_data(effective)
     assert data_fingerprint(effective) == ""
-    assert run_name(CHAPTER, effective).startswith("10_harmful_concepts-salun-s0-")
-    assert code_of(CHAPTER, effective)["fingerprint"] == HarmfulTrial.of(effective).fingerprint()
+    assert run_name(CHAPTER.stem, effective).startswith("10_harmful_concepts-salun-s0-")
     names = {f.name for f in dataclasses.fields(HarmfulTrial)}
     assert set(effective) == names, "every setting is a parameter"
     for wrong, said in (

@@ -20,10 +20,10 @@ from salun_utils.generation.models.judges import Judge
 from salun_utils.generation.trials import relearning
 from salun_utils.generation.trials.relearning import RelearningTrial
 from salun_utils.generation.trials.run import Scene
-from salun_utils.generation.trials.trial import Trial
-from salun_utils.runner.notebooks import code_of, run_name
+from salun_utils.generation.units import units_of_relearning
 from salun_utils.runner.parameters import check_parameters
 from salun_utils.runs import Record
+from salun_utils.runs.standing import run_name
 
 TEMPLATE = Path(__file__).parents[2] / "notebooks" / "00_relearning.ipynb"
 
@@ -175,11 +175,8 @@ def test_more_pictures_than_there_are_is_an_error(folder):
 
 def test_the_template_is_checked_named_and_known_by_its_code(folder):
     effective = check_parameters(TEMPLATE, given(folder, params=json.dumps({"steps": 2})))
-    assert run_name(TEMPLATE, effective).startswith("00_relearning-ga-s0-")
-    assert (
-        code_of(TEMPLATE, effective)["fingerprint"]
-        == RelearningTrial.of(effective).fingerprint()
-        != Trial.of(effective).fingerprint()
-    )
+    assert run_name(TEMPLATE.stem, effective).startswith("00_relearning-ga-s0-")
+    touched = units_of_relearning(effective, "ga")
+    assert "trial/relearning" in touched and "metric/recognition" not in touched
     with pytest.raises(InputError, match="lessons must be"):
         check_parameters(TEMPLATE, given(folder, params="{}", lessons="[-1]"))

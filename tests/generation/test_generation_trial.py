@@ -4,7 +4,7 @@ noises, the original's drawn once.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ import torch
 
 from salun_utils import data, models
 from salun_utils.errors import InputError
-from salun_utils.generation import ERASERS, kind_named
+from salun_utils.generation import kind_named
 from salun_utils.generation.models import mini_sd
 from salun_utils.generation.models.ddpm import DDPM, DDPMConfig
 from salun_utils.generation.models.judges import Judge
@@ -20,6 +20,7 @@ from salun_utils.generation.models.vae import VAE, VAEConfig
 from salun_utils.generation.trials import run as experiment
 from salun_utils.generation.trials import trial
 from salun_utils.generation.trials.trial import Trial
+from salun_utils.generation.units import units_of_trial
 from salun_utils.runner.parameters import check_ranges
 from salun_utils.runs import Record
 
@@ -224,37 +225,25 @@ def test_the_kind_of_a_model_is_known_without_loading_it(folder):
     assert kind_named("judge-fashion") == "judge"
 
 
-def test_the_fingerprint_follows_code_defaults_and_weights(folder, monkeypatch):
-    wanted = make(folder)
-    found = wanted.fingerprint()
-    assert found == replace(wanted, seed=3, mask="random").fingerprint(), (
-        "settings are in the record's name"
-    )
-    assert (
-        found != make(folder, "ddpm").fingerprint()
-        and found != make(folder, eraser="rl").fingerprint()
-    )
-    with monkeypatch.context() as changed:
-        changed.setattr(trial, "identity", lambda name: {"weights": "others"})
-        assert wanted.fingerprint() != found
-    salun = ERASERS["salun"]
-    monkeypatch.setitem(
-        ERASERS,
-        "salun",
-        replace(salun, defaults=salun.defaults | {"vae": salun.defaults["vae"] | {"alpha": 7.0}}),
-    )
-    assert wanted.fingerprint() != found
+def test_a_run_touches_its_kind_its_eraser_and_its_mask(folder, raised):
+    def touched(**own):
+        return set(units_of_trial(asdict(make(folder, **own))))
+
+    salun = touched()
+    assert {"trial", "generator/vae", "eraser/gan-vae/salun", "saliency/gan-vae"} <= salun
+    assert "saliency/gan-vae" not in touched(mask="random") and "masking" in touched(mask="random")
+    assert "masking" not in touched(eraser="rl")
+    assert not {"generator/ddpm", "eraser/ddpm/salun"} & salun
 
 
-def test_every_file_of_a_fingerprint_is_there():
-    package = ROOT / "salun_utils"
-    named = [
-        *trial.CORE,
-        *(
-            f"generation/{f}"
-            for files in (*trial.SAMPLING.values(), *trial.ERASING.values())
-            for f in files
-        ),
-    ]
-    named += [trial.eraser_file(n, k) for n, eraser in ERASERS.items() for k in eraser.kinds]
-    assert not [name for name in named if not (package / name).is_file()]
+def test_other_weights_under_the_same_name_outdate_a_record():
+    from salun_utils.runs import Record
+    from salun_utils.runs.standing import of_record
+
+    def made(weights: dict) -> Record:
+        return Record(id="x", numerics={"trial": 1}, data={"weights": weights})
+
+    now = trial.weights_facts("vae-fashion", "fashion-mnist")
+    assert set(now) == {"vae-fashion", "fashion-mnist"} and of_record(made(now)).word == "done"
+    old = of_record(made(now | {"vae-fashion": "others"}))
+    assert old.word == "outdated" and "the weights of vae-fashion from others" in old.why

@@ -9,9 +9,10 @@ import pytest
 
 import salun_utils as su
 from salun_utils.errors import InputError
-from salun_utils.runner.notebooks import code_of, finished, run_notebook
+from salun_utils.runner.notebooks import run_notebook
 from salun_utils.runner.parameters import check_parameters
 from salun_utils.runs import Record, expand, frame, load_records, run, run_all
+from salun_utils.runs.standing import of_file
 
 TEMPLATE = Path(__file__).parents[2] / "notebooks" / "00_sweep.ipynb"
 SMALL = dict(
@@ -136,13 +137,14 @@ def test_a_sweep_is_read_by_its_study_alone(written):
     assert all(r.row()["scenario"] == "class-3" and r.data["fingerprint"] for r in found)
 
 
-def test_a_finished_sweep_is_left_alone_until_one_of_its_masks_changes(written, monkeypatch):
+def test_a_finished_sweep_counts_until_one_of_its_masks_has_a_new_version(written, raised):
     _, given, _, path = written
     effective = check_parameters(TEMPLATE, given)
-    assert finished(path, code_of(TEMPLATE, effective)) is not None
-    # another file
-    monkeypatch.setitem(su.unlearning.RULES, "wanda", su.unlearning.RULES["last-layers"])
-    assert finished(path, code_of(TEMPLATE, effective)) is None
+    assert of_file(path, parameters=effective).word == "done"
+    raised("mask/magnitude")
+    assert of_file(path, parameters=effective).word == "done"
+    raised("mask/wanda")
+    assert str(of_file(path, parameters=effective)) == "outdated (mask/wanda from 1 to 2)"
 
 
 def test_the_first_run_counts_only_once_the_libraries_have_started(tmp_path, monkeypatch):

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from ...metrics import bootstrap_interval
 from ...runs import Record
 from ...runs.alike import facts
+from ...runs.standing import standing
 from ...runs.summary import MEASURES, cost
 from ...unlearning import METHODS
 from .page import HEAD, cells, page_table, title
@@ -87,11 +88,12 @@ class Row:
 @dataclass(frozen=True)
 class Board:
     """The leaderboard: an HTML table in a notebook or on the page, plain text elsewhere. `left_out`
-    counts records of other kinds.
+    counts records of other kinds; `standing` says how those that are shown stand.
     """
 
     rows: tuple[Row, ...]
     left_out: int = 0
+    standing: str = ""
     groups: tuple[Group, ...] = field(init=False)
 
     def __post_init__(self):
@@ -105,9 +107,9 @@ class Board:
         return page_table(self)
 
     def __repr__(self) -> str:
-        return (
-            "\n\n".join(as_text(group, self.of(group)) for group in self.groups)
-            or "There are no recorded runs yet."
+        tables = [as_text(group, self.of(group)) for group in self.groups]
+        return "\n\n".join([*tables, *filter(None, [self.standing])]) or (
+            "There are no recorded runs yet."
         )
 
 
@@ -153,7 +155,8 @@ def leaderboard(records: Iterable[Record], *, with_published: bool = True) -> Bo
             row.mask,
         )
 
-    return Board(tuple(sorted(rows, key=order)), len(records) - len(scored))
+    stands = standing(r for row in rows for r in row.records) if scored else ""
+    return Board(tuple(sorted(rows, key=order)), len(records) - len(scored), stands)
 
 
 def placed(rows: Sequence[Row]) -> list[Row]:

@@ -66,10 +66,11 @@ def page_table(board: Board) -> str:
     """The table in a region that scrolls and can be reached by keyboard."""
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in HEAD)
     bodies = "".join(_body(group, board.of(group)) for group in board.groups)
+    stands = f'<p class="standing">{escape(board.standing)}</p>' if board.standing else ""
     return (
         '<div class="leaderboard"><div class="leaderboard-scroll" role="region"'
         ' aria-label="Leaderboard" tabindex="0">'
-        f"<table><caption>{CAPTION}</caption><thead><tr>{head}</tr></thead>{bodies}</table></div></div>"
+        f"<table><caption>{CAPTION}</caption><thead><tr>{head}</tr></thead>{bodies}</table></div>{stands}</div>"
     )
 
 

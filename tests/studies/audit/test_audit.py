@@ -157,10 +157,10 @@ def test_the_papers_attack_asks_the_same_of_unlearned_and_unseen_pictures(record
 def test_shadows_are_shared_by_methods_and_a_call_that_was_cut_short_goes_on(
     cache, records, monkeypatch
 ):
-    from salun_utils.runs import execute
+    from salun_utils.runs import task
 
     monkeypatch.setattr(
-        execute.training, "fit", lambda *a, **k: pytest.fail("a shadow model was trained again")
+        task.training, "fit", lambda *a, **k: pytest.fail("a shadow model was trained again")
     )
     made = Shadows(plan("retrain"), cache=cache)
     assert len(list(made)) == 8

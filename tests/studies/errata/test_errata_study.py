@@ -13,9 +13,8 @@ import torch
 
 import salun_utils as su
 from salun_utils.runner.grid import grid
-from salun_utils.runner.notebooks import notebook_digest, notebook_modules
 from salun_utils.runner.parameters import check_parameters, data_fingerprint
-from salun_utils.runs import Record
+from salun_utils.runs import Record, RunSpec
 from salun_utils.runs.tuning import read_tuned
 from salun_utils.studies.errata import pictures as errata_plots
 from salun_utils.studies.errata import recorded as errata
@@ -249,27 +248,13 @@ def test_a_fault_differs_from_the_library_in_the_fault_alone(chapter):
     )
 
 
-def test_cells_of_one_part_count_in_its_runs_alone(tmp_path):
-    notebook = nbformat.read(CHAPTER, as_version=4)
-    at = {
-        part: next(c for c in notebook.cells if f"part-{part}" in c.metadata.get("tags", []))
-        for part in errata.PARTS
+def test_each_part_of_the_chapter_touches_units_of_its_own():
+    touched = {
+        part: set(errata.units_of_errata(RunSpec().effective, part)) for part in errata.PARTS
     }
-    digests = {part: notebook_digest(CHAPTER, part) for part in errata.PARTS}
-    assert len({*digests.values(), notebook_digest(CHAPTER)}) == 3
-    at["generators"].source += "\nanother_line = 1"
-    path = tmp_path / CHAPTER.name
-    nbformat.write(notebook, path)
-    assert notebook_digest(path, "classifiers") == digests["classifiers"]
-    assert notebook_digest(path, "generators") != digests["generators"]
-    named = {part: notebook_modules(CHAPTER, part) for part in errata.PARTS}
-    assert (
-        "unlearning/be.py" in named["classifiers"] and "unlearning/be.py" not in named["generators"]
-    )
-    assert (
-        "generation/unlearn_ddpm.py" in named["generators"]
-        and "generation/unlearn_ddpm.py" not in named["classifiers"]
-    )
+    assert {"study/errata", "method/be"} <= touched["classifiers"]
+    assert {"study/errata", "eraser/ddpm/salun"} <= touched["generators"]
+    assert not {"method/be", "run"} & touched["generators"]
 
 
 def test_the_grid_has_both_parts_with_tuned_values_on_all_pictures():

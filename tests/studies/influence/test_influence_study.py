@@ -11,10 +11,9 @@ import pytest
 
 from salun_utils.errors import InputError
 from salun_utils.runner import grid
-from salun_utils.runner.notebooks import code_of, notebook_digest, notebook_modules, run_name
 from salun_utils.runner.parameters import check_parameters
-from salun_utils.runs import Cache, Record, RunSpec, load_records, prepare, provenance
-from salun_utils.runs.execute import run_fingerprint
+from salun_utils.runs import Cache, Record, RunSpec, load_records, prepare
+from salun_utils.runs.standing import run_name
 from salun_utils.runs.summary import plain
 from salun_utils.seeds import generator
 from salun_utils.studies.influence import mean_loss, study
@@ -148,21 +147,8 @@ def test_a_study_that_can_not_be_run_is_refused_before_it_starts(wrong, said):
         Study(**{"spec": spec(), **wrong})
 
 
-def test_the_code_of_the_study_is_part_of_its_fingerprint_and_of_no_other(monkeypatch):
-    assert notebook_modules(TEMPLATE) == ["influence/study.py"]
-    assert notebook_modules(ROOT / "notebooks" / "00_run.ipynb") == []
-    effective = check_parameters(TEMPLATE, {})
-    files = provenance._with_imports(provenance.PACKAGE / "influence" / "study.py", provenance.CORE)
-    assert {f.name for f in files} >= {"study.py", "convex.py", "deciles.py", "watching.py"}
-    assert code_of(TEMPLATE, effective)["fingerprint"] != run_fingerprint("rl", "small-cnn", None)
-    run = ROOT / "notebooks" / "00_run.ipynb"
-    assert code_of(run, check_parameters(run, {}))["fingerprint"] == run_fingerprint(
-        "salun", "small-cnn", None
-    )
-
-
 def test_a_wrong_parameter_of_the_template_is_named_before_anything_runs():
-    assert run_name(TEMPLATE, check_parameters(TEMPLATE, {"seed": 3})).startswith(
+    assert run_name(TEMPLATE.stem, check_parameters(TEMPLATE, {"seed": 3})).startswith(
         "00_influence-rl-s3-"
     )
     for wrong, said in (
@@ -212,19 +198,3 @@ def test_a_grid_of_the_template_is_run_and_not_run_twice(tmp_path, monkeypatch):
     assert found.row()["method"] == "influence"
     assert found.measurements["parameters"]["left_out"] == 3
     assert grid.run(read, **places).before == [name]
-
-
-def test_cells_that_only_read_records_decide_nothing(tmp_path):
-    import nbformat
-
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("record = 1")])
-    path = tmp_path / "chapter.ipynb"
-    nbformat.write(notebook, path)
-    before = notebook_digest(path)
-    page = nbformat.v4.new_code_cell("from salun_utils import plots")
-    notebook.cells.append(page)
-    nbformat.write(notebook, path)
-    assert notebook_digest(path) != before and notebook_modules(path) == ["plots.py"]
-    page.metadata.tags = ["recorded"]
-    nbformat.write(notebook, path)
-    assert notebook_digest(path) == before and notebook_modules(path) == []

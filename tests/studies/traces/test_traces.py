@@ -5,7 +5,6 @@ of all of it.
 from __future__ import annotations
 
 import copy
-import json
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ import torch
 
 import salun_utils as su
 from salun_utils.errors import InputError
-from salun_utils.runner.notebooks import code_of
 from salun_utils.runs import Cache, Record, RunSpec, prepare
 from salun_utils.studies.traces import inside, study
 from salun_utils.studies.traces.quantise import codes_changed, quantised, rounded_parameters
@@ -239,12 +237,7 @@ def test_a_plan_is_checked_before_anything_is_computed(changes, message):
         study.Plan(**{"spec": RunSpec(**SMALL), "methods": METHODS} | changes)
 
 
-def test_its_records_are_known_by_the_code_of_every_method():
-    template = ROOT / "notebooks" / "00_traces.ipynb"
-
-    def digest(*names):
-        return code_of(template, {"methods": json.dumps({name: {} for name in names})})[
-            "fingerprint"
-        ]
-
-    assert digest("rl") != digest("rl", "scrub") == digest("scrub", "rl")
+def test_its_records_hold_the_versions_of_every_method():
+    touched = study.units_of_traces(RunSpec(**SMALL).effective, ["rl", "scrub"])
+    assert {"study/traces", "method/rl", "method/scrub", "scenario/class"} <= set(touched)
+    assert "method/ft" not in touched
