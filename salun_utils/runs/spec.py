@@ -248,7 +248,10 @@ def _check_param(name: str, value: Any, default: Any) -> None:
         raise InputError(f"{name} must be finite, not {value!r}")
     if isinstance(value, list | dict | tuple | set):
         raise InputError(f"{name} must be a single value, not {str(value)[:60]}")
-    words = {"augment": None, "precision": PRECISIONS, "schedule": SCHEDULES}
+    words = {"augment": None, "precision": PRECISIONS}
+    # the schedule of a penalty has words of its own
+    if name == "schedule" and (default is None or default in SCHEDULES):
+        words["schedule"] = SCHEDULES
     if name == "augment":
         check_augment(value)
     elif name in words:
