@@ -236,7 +236,8 @@ def _check_param(name: str, value: Any, default: Any) -> None:
     if isinstance(value, list | dict | tuple | set):
         raise InputError(f"{name} must be a single value, not {str(value)[:60]}")
     words = {"augment": None, "precision": PRECISIONS}
-    if default is None or default in SCHEDULES:  # SalUn-soft means that of its penalty
+    # the schedule of a penalty has words of its own
+    if name == "schedule" and (default is None or default in SCHEDULES):
         words["schedule"] = SCHEDULES
     if name == "augment":
         check_augment(value)

@@ -87,6 +87,12 @@ def test_the_name_of_a_run_depends_on_all_that_decides_it_and_on_nothing_else():
     assert len({base.id, *(su.runs.RunSpec(**o).id for o in others)}) == 1 + len(others)
 
 
+@pytest.mark.parametrize("method", su.unlearning.METHODS)
+def test_the_settings_in_force_are_themselves_accepted(method):
+    spec = su.runs.RunSpec(method=method)
+    assert su.runs.RunSpec(**spec.effective).effective == spec.effective
+
+
 def test_a_field_added_later_leaves_the_names_of_old_runs_alone():
     """The ids are those that the two specs had before there was a `train_recipe`."""
     spec = su.runs.RunSpec(method="ga", seed=3)
