@@ -15,6 +15,9 @@ from ....errors import InputError, unknown
 from ....seeds import generator
 from ....units import numerics
 from ...models import pipelines
+from ...models.families import picture_size
+from ...models.precision import in_float32
+from ...models.text import Text, encode_text, no_text
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ class Study:
     ----------
     latents : (N, C, h, w), scaled as the U-Net takes them, one for each picture. labels : (N,), the
         prompt of each.
-    prompts : one for each class. embeddings : (K, L, D) of the prompts; empty : (1, L, D) of "".
+    prompts : one for each class. text : the prompts as the U-Net reads them, K of them; empty : what
+        stands for no prompt.
     concept : index of the class to forget. substitutes : the classes c' that may stand in for it,
         in the order of use.
     """
@@ -34,10 +38,15 @@ class Study:
     labels: Tensor
     prompts: list[str]
     classes: list[str]
-    embeddings: Tensor
-    empty: Tensor
+    text: Text
+    empty: Text
     concept: int
     substitutes: list[int]
+
+    @property
+    def embeddings(self) -> Tensor:
+        """(K, L, D) of the prompts, as cross-attention reads them."""
+        return self.text.words
 
     @property
     def forget(self) -> Tensor:
@@ -105,17 +114,14 @@ def prepare(
     if (images.labels == index).all():
         raise InputError("the data hold pictures of the concept only; erasing needs others to keep")
     prompts = [pipelines.prompt_for(c, template) for c in data.classes]
-    embeddings = torch.cat(
-        [pipelines.encode(pipe, prompts[i : i + 64]) for i in range(0, len(prompts), 64)]
-    )
-    latents = encode_pictures(pipe, images)
+    reading = in_float32(pipe, "text_encoder", "text_encoder_2")
     return Study(
-        latents,
+        encode_pictures(pipe, images),
         images.labels.cpu(),
         prompts,
         list(data.classes),
-        embeddings,
-        pipelines.encode(pipe, [""]),
+        encode_text(reading, prompts),
+        no_text(reading),
         index,
         others,
     )
@@ -138,10 +144,7 @@ def encode_pictures(pipe, images: Images, *, batch_size: int | None = None) -> T
     """One latent a picture (N, C, h, w), scaled, on the CPU: the mean of the encoder's Gaussian, so
     that no picture has two.
     """
-    vae, size = (
-        pipe.vae,
-        pipe.unet.config.sample_size * 2 ** (len(pipe.vae.config.block_out_channels) - 1),
-    )
+    vae, size = in_float32(pipe, "vae").vae, picture_size(pipe)
     batch_size = batch_size or (250 if size <= 64 else 4)
     parts = []
     for rows in torch.arange(len(images)).split(batch_size):

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from ....units import numerics
+from ...models.text import Text
 from ..registry import eraser
 from .loop import Job, train
 from .settings import LR, SMALL, TRAIN, both
@@ -64,9 +65,7 @@ def loss(job: Job, scheduler, draws: torch.Generator) -> Tensor:
 
 
 @torch.no_grad()
-def partly_drawn(
-    job: Job, scheduler, text: Tensor, draws: torch.Generator
-) -> tuple[Tensor, Tensor]:
+def partly_drawn(job: Job, scheduler, text: Text, draws: torch.Generator) -> tuple[Tensor, Tensor]:
     """(x_t, t): noise taken down to a random one of the scheduler's steps by the model being
     changed.
     """

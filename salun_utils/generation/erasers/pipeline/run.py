@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import time
+import warnings
 from pathlib import Path
 
 from ....data.images import Dataset
 from ....files import atomic
 from ....units import numerics
 from ...models import pipelines
+from ...models.precision import give_types_back, types_of, with_parts
 from ..common import settings, used
 from ..registry import ERASERS, Erased, erases
 from .encoded import prepare
@@ -30,8 +33,8 @@ def erase(
 ) -> Erased:
     """Erase a concept from a copy of the pipeline; see `salun_utils.generation.erase`.
 
-    The copy shares the autoencoder, the text model and the tokenizer, which no eraser changes; its
-    U-Net is new.
+    The copy shares the autoencoder, the text models and the tokenizers, which no eraser changes; its
+    U-Net is new. It is trained in float32 (or bf16 autocast) and comes back in the type it had.
 
     Parameters
     ----------
@@ -42,7 +45,8 @@ def erase(
 
     Raises
     ------
-    InputError : an unknown concept or setting, pictures of the concept missing, a GPU too small.
+    InputError : a pipeline that is not taken (see `families.check`), an unknown concept or setting,
+        pictures of the concept missing, a GPU too small.
     """
     pipelines.check(pipe)
     options = settings(name, "mini-sd" if pipelines.is_small(pipe) else "pipeline", params)
@@ -54,8 +58,14 @@ def erase(
     mask, losses = ERASERS[name].steps["pipeline"](job, **own)
     seconds = time.perf_counter() - started
     job.unet.requires_grad_(True)
-    components = pipe.components | {"unet": job.unet}
-    model = type(pipe)(**components, requires_safety_checker=False)
+    undone = give_types_back(job.unet, types_of(pipe.unet), job.frozen)
+    if undone > 0.5:
+        warnings.warn(
+            f"{name}: {100 * undone:.0f} % of the changed weights fell back to their old value when"
+            " they were rounded to the pipeline's own type; load it in float32 to keep the changes",
+            stacklevel=3,
+        )
+    model = with_parts(pipe, unet=job.unet, scheduler=copy.deepcopy(pipe.scheduler))
     model.set_progress_bar_config(**getattr(pipe, "_progress_bar_config", {"disable": True}))
     described = used(name, study.classes[study.concept], seed, options)
     return Erased(model, seconds, mask, described, tuple(losses))

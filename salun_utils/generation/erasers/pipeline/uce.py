@@ -36,7 +36,9 @@ def uce(
     concept = study.embeddings[study.concept].double()
     target = study.embeddings[study.substitutes].double().mean(0)
     kept = [i for i in range(len(study.prompts)) if i != study.concept]
-    preserve = torch.cat([study.embeddings[kept].double().flatten(0, 1), study.empty[0].double()])
+    preserve = torch.cat(
+        [study.embeddings[kept].double().flatten(0, 1), study.empty.words[0].double()]
+    )
     concept, target = concept[1:], target[1:]  # the start token is the same in every prompt
     losses = []
     for name, weight in job.unet.named_parameters():
