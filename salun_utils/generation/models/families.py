@@ -150,7 +150,7 @@ def _check_conditions(pipe, family: Family) -> None:
 
 
 def _check_weights(pipe, family: Family) -> None:
-    """All weights on one device and plain floats: neither off-loaded, quantised, nor behind LoRA."""
+    """All weights on one device, plain floats: not off-loaded, not quantised, not behind LoRA."""
     devices = set()
     for name in family.parts:
         part = getattr(pipe, name)

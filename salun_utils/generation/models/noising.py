@@ -42,6 +42,7 @@ def training_scheduler(scheduler):
 
     check_scheduler(scheduler)
     config = dict(scheduler.config) | {"clip_sample": False, "thresholding": False}
+    config.pop("_use_default_values", None)  # from_config would put DDIM's own in their place
     config["prediction_type"] = config.get("prediction_type") or "epsilon"
     if config.get("trained_betas") is None and config["beta_schedule"] not in USUAL:
         config |= {"trained_betas": scheduler.betas.tolist(), "beta_schedule": "linear"}

@@ -63,7 +63,8 @@ def load(
         parts["scheduler"] = _scheduler(source)
     except InputError:
         raise
-    except Exception as error:  # the Hub, the two libraries and safetensors each raise their own kinds; all of them mean "can't be read"
+    except Exception as error:
+        # the Hub, the two libraries and safetensors each raise their own kinds: it can't be read
         raise InputError(
             f"pipeline {str(source)!r} can't be read: {type(error).__name__}:"
             f" {' '.join(str(error).split())[:200]}"

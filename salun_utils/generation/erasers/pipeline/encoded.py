@@ -28,8 +28,8 @@ class Study:
     ----------
     latents : (N, C, h, w), scaled as the U-Net takes them, one for each picture. labels : (N,), the
         prompt of each.
-    prompts : one for each class. text : the prompts as the U-Net reads them, K of them; empty : what
-        stands for no prompt.
+    prompts : one for each class. text : the K prompts as the U-Net reads them; empty : what stands
+        for no prompt.
     concept : index of the class to forget. substitutes : the classes c' that may stand in for it,
         in the order of use.
     """

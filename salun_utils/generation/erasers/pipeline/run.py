@@ -33,8 +33,8 @@ def erase(
 ) -> Erased:
     """Erase a concept from a copy of the pipeline; see `salun_utils.generation.erase`.
 
-    The copy shares the autoencoder, the text models and the tokenizers, which no eraser changes; its
-    U-Net is new. It is trained in float32 (or bf16 autocast) and comes back in the type it had.
+    The copy shares autoencoder, text models and tokenizers, which no eraser changes; its U-Net is
+    new. It is trained in float32 (or bf16 autocast) and comes back in the type it had.
 
     Parameters
     ----------
