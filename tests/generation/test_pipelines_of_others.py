@@ -11,7 +11,7 @@ import types
 import pytest
 import torch
 
-diffusers = pytest.importorskip("diffusers")
+diffusers = pytest.importorskip("diffusers")  # noqa: E402
 
 import salun_utils.generation as generation
 from salun_utils.errors import InputError
@@ -86,7 +86,7 @@ def test_a_schedule_that_only_one_sampler_knows_is_taken_over():
 
 
 def test_latents_are_never_cut_off_on_the_way():
-    """A sampler's default would clip latents at 1, where ESD draws with the training's own noise."""
+    """A sampler would clip latents at 1 by default; ESD draws with the noise of the training."""
     found = noising.training_scheduler(diffusers.DDIMScheduler())
     assert not found.config.clip_sample and not found.config.thresholding
 
@@ -342,7 +342,7 @@ def test_plain_weights_go_before_variants_unless_one_is_named(sd1, tmp_path):
     plain, half = pipelines.load(folder), pipelines.load(folder, variant="fp16")
     assert torch.equal(plain.unet.conv_in.weight, sd1.unet.conv_in.weight)
     assert not torch.equal(half.unet.conv_in.weight, plain.unet.conv_in.weight)
-    with pytest.raises(InputError, match="bf16.*there: fp16, plain"):
+    with pytest.raises(InputError, match=r"bf16.*there: fp16, plain"):
         pipelines.load(folder, variant="bf16")
 
 
