@@ -208,7 +208,7 @@ def test_another_kind_of_pipeline_is_an_error(broken):
             json.loads(index.read_text()) | {"_class_name": "StableDiffusionUpscalePipeline"}
         )
     )
-    with pytest.raises(InputError, match="StableDiffusionUpscalePipeline .* is not taken"):
+    with pytest.raises(InputError, match=r"StableDiffusionUpscalePipeline .* is not taken"):
         pipelines.load(broken)
 
 

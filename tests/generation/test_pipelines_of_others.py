@@ -11,7 +11,9 @@ import types
 import pytest
 import torch
 
-diffusers = pytest.importorskip("diffusers")  # noqa: E402
+pytest.importorskip("diffusers")
+
+import diffusers
 
 import salun_utils.generation as generation
 from salun_utils.errors import InputError

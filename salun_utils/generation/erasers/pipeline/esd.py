@@ -20,13 +20,14 @@ from .loop import Job, train
 from .settings import LR, SMALL, TRAIN, both
 
 _PAPER = TRAIN | {
+    "pictures": 0,
     "steps": 1000,
     "batch_size": 1,
     "guidance": 1.0,
     "start_guidance": 3.0,
     "sample_steps": 50,
 }
-_SMALL = SMALL | {"pictures": 1, "steps": 60, "batch_size": 8, "sample_steps": 10}
+_SMALL = SMALL | {"pictures": 0, "steps": 60, "batch_size": 8, "sample_steps": 10}
 _SPACE = LR | {"guidance": (0.5, 5.0)}
 
 

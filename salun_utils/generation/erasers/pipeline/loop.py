@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from ....errors import InputError, unknown
 from ....masking import hold
-from ....saliency import SaliencyMask
+from ....saliency import SaliencyMask, check_keep
 from ....seeds import generator
 from ....training import TrainingDivergedError, use_bf16
 from ....units import numerics
@@ -47,9 +47,7 @@ class Job:
 
     @classmethod
     def start(cls, pipe, study: Study, *, seed: int, **options) -> Job:
-        if options.get("weights", "full") not in WEIGHTS:
-            raise unknown("weights", options["weights"], WEIGHTS)
-        _check_numbers(options)
+        check_options(options, pipe.device)
         trainable = sum(
             p.numel()
             for n, p in pipe.unet.named_parameters()
@@ -263,14 +261,28 @@ def _checkpointing(unet: nn.Module, on: bool) -> Iterator[None]:
             unet.disable_gradient_checkpointing()
 
 
-def _check_numbers(options: dict) -> None:
-    for name in ("batch_size", "epochs", "steps"):
+WHOLE = ("batch_size", "epochs", "steps", "sample_steps")
+NUMBERS = (
+    "lr",
+    "alpha",
+    "guidance",
+    "mask_guidance",
+    "start_guidance",
+    "erase_scale",
+    "keep_scale",
+    "ridge",
+)
+
+
+def check_options(options: dict, device: torch.device) -> None:
+    """Raise `InputError` for a setting that no eraser can work with; nothing is computed."""
+    for name in WHOLE:
         value = options.get(name)
         if value is not None and (
             isinstance(value, bool) or not isinstance(value, int) or value < 1
         ):
             raise InputError(f"{name} must be a whole number, at least 1, not {value!r}")
-    for name in ("lr", "alpha", "guidance", "mask_guidance", "start_guidance"):
+    for name in NUMBERS:
         value = options.get(name)
         if value is not None and (
             isinstance(value, bool)
@@ -279,3 +291,10 @@ def _check_numbers(options: dict) -> None:
             or value < 0
         ):
             raise InputError(f"{name} must be a number, at least 0, not {value!r}")
+    if options.get("weights", "full") not in WEIGHTS:
+        raise unknown("weights", options["weights"], WEIGHTS)
+    if not isinstance(options.get("checkpointing", False), bool):
+        raise InputError(f"checkpointing must be true or false, not {options['checkpointing']!r}")
+    if "keep" in options:
+        check_keep(options["keep"])
+    use_bf16(options.get("precision", "auto"), device)

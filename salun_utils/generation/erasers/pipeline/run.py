@@ -7,9 +7,12 @@ import json
 import os
 import time
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ....data.images import Dataset
+from ....errors import InputError
 from ....files import atomic
 from ....units import numerics
 from ...models import pipelines
@@ -39,7 +42,7 @@ def erase(
     Parameters
     ----------
     data : pictures with class names, of the concept and of what is to be kept; for mini-sd the
-        embedded extract by default.
+        embedded extract by default. ESD and UCE need none: for them any words are a concept.
     params : settings of the method. Their defaults are the paper's for a Stable Diffusion and
         smaller for a mini-sd.
 
@@ -49,8 +52,10 @@ def erase(
         pictures of the concept missing, a GPU too small.
     """
     pipelines.check(pipe)
-    options = settings(name, "mini-sd" if pipelines.is_small(pipe) else "pipeline", params)
+    kind = "mini-sd" if pipelines.is_small(pipe) else "pipeline"
+    options = settings(name, kind, params)
     started = time.perf_counter()
+    check_pictures(name, kind, options)
     about_data = {k: options[k] for k in ("pictures", "template", "substitute")}
     study = prepare(pipe, concept, data=data, seed=seed, **about_data)
     job = Job.start(pipe, study, seed=seed, **options)
@@ -69,6 +74,14 @@ def erase(
     model.set_progress_bar_config(**getattr(pipe, "_progress_bar_config", {"disable": True}))
     described = used(name, study.classes[study.concept], seed, options)
     return Erased(model, seconds, mask, described, tuple(losses))
+
+
+def check_pictures(name: str, kind: str, options: Mapping[str, Any]) -> None:
+    """Raise `InputError` when a method that learns from pictures is to get none."""
+    count, least = options["pictures"], 0 if ERASERS[name].defaults[kind]["pictures"] == 0 else 1
+    whole = isinstance(count, int) and not isinstance(count, bool)
+    if count is not None and not (whole and count >= least):
+        raise InputError(f"pictures must be a whole number, at least {least}, not {count!r}")
 
 
 def save(erased: Erased, folder: str | os.PathLike) -> Path:
