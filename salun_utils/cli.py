@@ -1,4 +1,4 @@
-"""The command line: `salun run | grid | tune | table | doctor`."""
+"""The command line: `salun run | grid | tune | erase | table | doctor`."""
 
 from __future__ import annotations
 
@@ -124,6 +124,38 @@ def build_parser() -> argparse.ArgumentParser:
         "--state", default="out/tuning", help="folder of the studies (default: out/tuning)"
     )
     tune.set_defaults(act=_tune)
+
+    erase = commands.add_parser(
+        "erase", help="make a text-to-image pipeline forget a concept of one's own", epilog=EPILOG
+    )
+    erase.add_argument("pipeline", help="mini-sd, a folder, or a Hub id such as owner/name")
+    erase.add_argument("--concept", required=True, help="its words, such as 'sneaker'")
+    erase.add_argument("--out", required=True, help="a new folder for the erased pipeline")
+    erase.add_argument("--method", default="esd-x", help="an eraser (default: esd-x)")
+    erase.add_argument("--substitute", help="what to steer the concept to")
+    erase.add_argument("--keep", action="append", default=[], help="what must stay; repeatable")
+    erase.add_argument(
+        "--template", default="a photo of a {}", help="prompt (default: 'a photo of a {}')"
+    )
+    erase.add_argument("--samples", type=int, default=4, help="drawn of each prompt (default: 4)")
+    erase.add_argument("--steps", type=int, help="of sampling")
+    erase.add_argument("--guidance", type=float, help="of sampling")
+    erase.add_argument("--seed", type=int, default=0)
+    erase.add_argument("--clip", help="CLIP weights for scores: a folder, a Hub id, or none")
+    erase.add_argument("--judge", help="a judge that knows the concept: a name or a folder")
+    erase.add_argument("--data", help="a data set with pictures of the concept")
+    erase.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:N (default: auto)")
+    erase.add_argument("--blur", action="store_true", help="blur the pictures of the concept")
+    erase.add_argument(
+        "-p",
+        "--parameter",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("NAME", "VALUE"),
+        help="set one parameter of the method; repeatable",
+    )
+    erase.set_defaults(act=_erase)
 
     tables = commands.add_parser(
         "table", help="print or export all records, one row a run", epilog=EPILOG
@@ -356,6 +388,27 @@ def _tune_erasers(args: argparse.Namespace, given: dict[str, Any]) -> int:
         f"chosen values in {path}"
         + (f"; not yet those of {', '.join(missing)}: call again to go on" if missing else "")
     )
+    return 0
+
+
+def _erase(args: argparse.Namespace) -> int:
+    from .generation import own
+    from .training import TrainingDivergedError
+
+    names = [f.name for f in dataclasses.fields(own.Request) if f.name not in ("params", "keep")]
+    request = own.Request(
+        **{name: getattr(args, name) for name in names},
+        keep=tuple(args.keep),
+        params=_given(args),
+    )
+    try:
+        report = own.run(request)
+    except TrainingDivergedError as error:
+        print(f"salun: {error}", file=sys.stderr)
+        return 1
+    print(f"done: {report.folder}")
+    for line in report.lines():
+        print(f"  {line}")
     return 0
 
 

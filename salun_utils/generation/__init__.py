@@ -13,6 +13,7 @@ from pathlib import Path
 from ..errors import InputError, unknown
 from . import shipped
 from .erasers import ERASERS, Eraser
+from .models import pipelines
 
 # kind of a saved model (the "kind" of its config.json or card) -> "module:function" that loads its
 # folder
@@ -34,6 +35,7 @@ __all__ = [
     "kind_named",
     "kind_of",
     "load",
+    "pipelines",
     "shipped",
 ]
 
@@ -97,11 +99,16 @@ def erase(name: str, model, *, concept: str | int, seed: int = 0, **params):
 
 
 def kind_of(model) -> str:
-    """``"ddpm"``, ``"gan"``, ``"vae"`` or ``"pipeline"``."""
+    """``"ddpm"``, ``"gan"``, ``"vae"`` or ``"pipeline"``; an `InputError` says why another kind of
+    pipeline is not taken.
+    """
     kind = getattr(model, "kind", None)
     if kind in LOADERS and kind != "judge":
         return kind
-    if hasattr(model, "unet") and hasattr(model, "text_encoder"):
+    if any(hasattr(model, part) for part in ("text_encoder", "unet", "transformer")):
+        from .models.families import family_of
+
+        family_of(model)
         return "pipeline"
     raise InputError(
         f"a {type(model).__name__} is not a generator: expected a DDPM, a GAN, a VAE or a"

@@ -216,8 +216,8 @@ def test_guided_prediction_by_hand(job):
     text = job.text(torch.tensor([0, 0]))
     with torch.no_grad():
         cond, empty = (
-            job.unet(x, t, text).sample,
-            job.unet(x, t, job.study.empty.expand_as(text)).sample,
+            job.unet(x, t, text.words).sample,
+            job.unet(x, t, job.study.empty.expand(len(text)).words).sample,
         )
         assert torch.allclose(
             job.predict(job.unet, x, t, text, 7.5), empty + 7.5 * (cond - empty), atol=1e-6
@@ -258,7 +258,7 @@ def test_attention_is_recorded_and_the_unet_left_as_found(job):
     before = dict(job.unet.attn_processors)
     x, t, _ = job.noised(job.study.forget[:2], torch.Generator().manual_seed(0))
     with recorded_attention(job.unet) as maps:
-        job.unet(x, t, job.text(torch.tensor([0, 0])))
+        job.unet(x, t, job.text(torch.tensor([0, 0])).words)
         count = sum(n.endswith("attn2") for n, _ in job.unet.named_modules())
         assert len(maps) == count
         assert all(torch.allclose(m.sum(-1), torch.ones(())) for m in maps)

@@ -22,6 +22,10 @@ from ...seeds import generator
 from ...units import numerics
 from ..erasers.pipeline.encoded import encode_pictures, shuffled_batches
 from ..models import pipelines
+from ..models.families import text_encoders
+from ..models.noising import goal, training_scheduler
+from ..models.precision import in_float32
+from ..models.text import encode_text, predict
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,14 @@ def invert_text(
         raise InputError("there is no picture to learn the word from")
     if steps < 1 or not math.isfinite(lr) or lr <= 0:
         raise InputError(f"steps must be at least 1 and lr above 0, not {steps} and {lr}")
-    tokenizer, text_encoder, scheduler = pipe.tokenizer, pipe.text_encoder, pipe.scheduler
+    pipe = in_float32(pipe)
+    if len(text_encoders(pipe)) > 1:
+        raise InputError(
+            "a new word is learned for one text model; an SDXL pipeline has two, so it can't be"
+            " attacked this way"
+        )
+    tokenizer, text_encoder = pipe.tokenizer, pipe.text_encoder
+    scheduler = training_scheduler(pipe.scheduler)
     table = text_encoder.get_input_embeddings().weight.detach()
     name = next(
         n
@@ -142,15 +153,9 @@ def invert_text(
             t = torch.randint(scheduler.config.num_train_timesteps, (len(x),), generator=draws).to(
                 pipe.device
             )
-            goal = (
-                scheduler.get_velocity(x, noise, t)
-                if scheduler.config.prediction_type == "v_prediction"
-                else noise
-            )
-            out = pipe.unet(
-                scheduler.add_noise(x, noise, t), t, embed().expand(len(x), -1, -1)
-            ).sample
-            value = mse_loss(out, goal)
+            noisy, words = scheduler.add_noise(x, noise, t), embed().expand(len(x), -1, -1)
+            out = pipe.unet(noisy, t, words).sample
+            value = mse_loss(out, goal(scheduler, x, noise, t))
             optimizer.zero_grad(set_to_none=True)
             value.backward()
             optimizer.step()
@@ -173,15 +178,16 @@ def invert_noise(pipe, images: Images, *, steps: int = 50) -> Tensor:
     """
     if steps < 1:
         raise InputError(f"steps must be at least 1, not {steps}")
-    scheduler = pipe.scheduler
+    pipe = in_float32(pipe)
+    scheduler = training_scheduler(pipe.scheduler)
     scheduler.set_timesteps(steps)
     bars = scheduler.alphas_cumprod.to(pipe.device)
     times = scheduler.timesteps.flip(0).to(pipe.device)  # from the picture to the noise
     x = encode_pictures(pipe, images).to(pipe.device)
-    text = pipelines.encode(pipe, [""]).expand(len(x), -1, -1)
+    text = encode_text(pipe, [""]).expand(len(x))
     now = bars.new_tensor(1.0) if scheduler.config.set_alpha_to_one else bars[0]
     for t in times:
-        clean, noise = _split(scheduler, pipe.unet(x, t, text).sample, x, now)
+        clean, noise = _split(scheduler, predict(pipe.unet, x, t, text), x, now)
         now = bars[t]
         x = now.sqrt() * clean + (1 - now).sqrt() * noise
     return x.cpu()
@@ -192,6 +198,8 @@ def _split(scheduler, out: Tensor, x: Tensor, bar: Tensor) -> tuple[Tensor, Tens
     a, s = bar.sqrt(), (1 - bar).sqrt()
     if scheduler.config.prediction_type == "v_prediction":
         return a * x - s * out, a * out + s * x
+    if scheduler.config.prediction_type == "sample":
+        return out, (x - a * out) / s
     return (x - s * out) / a, out
 
 

@@ -30,8 +30,11 @@ class ClipScore:
     """
 
     def __init__(self, model: str | os.PathLike = BASE, device: str | torch.device = "cpu"):
+        from huggingface_hub.utils import logging
         from transformers import CLIPModel, CLIPProcessor
 
+        level = logging.get_verbosity()
+        logging.set_verbosity_error()  # it would announce every retry
         try:
             self._clip, self._processor = (
                 CLIPModel.from_pretrained(model).to(device).eval(),
@@ -41,8 +44,10 @@ class ClipScore:
             # the Hub and the library raise many kinds; all of them mean that it can't be read
             raise InputError(
                 f"CLIP model {str(model)!r} can't be read: {type(error).__name__}:"
-                f" {str(error)[:150]}"
+                f" {' '.join(str(error).split())[:150]}"
             ) from error
+        finally:
+            logging.set_verbosity(level)
         self.name = str(model)
 
     @torch.no_grad()

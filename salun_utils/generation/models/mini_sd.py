@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from ...data.images import Dataset, Images
-from ...files import save_checked
+from ...files import atomic, save_checked
 from ...seeds import check_seed, generator
 from ...training import use_bf16
 from ...units import numerics
@@ -272,7 +272,11 @@ def plain_attention(model: nn.Module) -> None:
 
 
 def save_half(pipe, folder: str | os.PathLike) -> None:
-    """`save_pretrained` in float16, leaving `pipe` as it is."""
+    """`save_pretrained` in float16, leaving `pipe` as it is.
+
+    transformers reads a model in the type that its configuration names, diffusers in float32: the
+    text model's names float32, so that plain diffusers opens the folder with all parts alike.
+    """
     from transformers.utils import logging
 
     logging.disable_progress_bar()
@@ -281,6 +285,10 @@ def save_half(pipe, folder: str | os.PathLike) -> None:
         for n, m in pipe.components.items()
     }
     type(pipe)(**parts, requires_safety_checker=False).save_pretrained(folder)
+    config = Path(folder) / "text_encoder" / "config.json"
+    content = json.loads(config.read_text()) | {"dtype": "float32"}
+    with atomic(config) as partial:
+        partial.write_text(json.dumps(content, indent=2) + "\n")
 
 
 def _train_autoencoder(

@@ -26,6 +26,9 @@ from ..erasers.common import descend
 from ..erasers.pipeline.encoded import encode_pictures, shuffled_batches
 from ..models import pipelines
 from ..models.ddpm_training import denoising_loss
+from ..models.noising import goal, training_scheduler
+from ..models.precision import in_float32, with_parts
+from ..models.text import encode_text, predict
 from .run import Scene
 from .trial import Trial, weights_facts
 
@@ -159,11 +162,11 @@ def denoising(
             )
 
         return of_labels
-    latents, scheduler = encode_pictures(model, images), model.scheduler
+    latents, scheduler = encode_pictures(model, images), training_scheduler(model.scheduler)
     prompt = pipelines.prompt_for(
         scene.judge.classes[label], trial.params.get("template", "a photo of a {}")
     )
-    text = pipelines.encode(model, [prompt]).detach()
+    text = encode_text(model, [prompt])
 
     def of_prompt() -> Tensor:
         x = latents[next(batches)].to(model.device)
@@ -171,15 +174,8 @@ def denoising(
         t = torch.randint(scheduler.config.num_train_timesteps, (len(x),), generator=draws).to(
             x.device
         )
-        goal = (
-            scheduler.get_velocity(x, noise, t)
-            if scheduler.config.prediction_type == "v_prediction"
-            else noise
-        )
-        return mse_loss(
-            model.unet(scheduler.add_noise(x, noise, t), t, text.expand(len(x), -1, -1)).sample,
-            goal,
-        )
+        out = predict(model.unet, scheduler.add_noise(x, noise, t), t, text.expand(len(x)))
+        return mse_loss(out, goal(scheduler, x, noise, t))
 
     return of_prompt
 
@@ -190,9 +186,8 @@ def copied(model):
     """
     if isinstance(model, nn.Module):
         return copy.deepcopy(model)
-    pipe = type(model)(
-        **model.components | {"unet": copy.deepcopy(model.unet)}, requires_safety_checker=False
-    )
+    model = in_float32(model)
+    pipe = with_parts(model, unet=copy.deepcopy(model.unet))
     pipe.set_progress_bar_config(**getattr(model, "_progress_bar_config", {"disable": True}))
     return pipe
 

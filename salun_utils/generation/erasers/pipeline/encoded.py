@@ -15,6 +15,9 @@ from ....errors import InputError, unknown
 from ....seeds import generator
 from ....units import numerics
 from ...models import pipelines
+from ...models.families import picture_size
+from ...models.precision import in_float32
+from ...models.text import Text, encode_text, no_text
 
 
 @dataclass(frozen=True)
@@ -25,7 +28,8 @@ class Study:
     ----------
     latents : (N, C, h, w), scaled as the U-Net takes them, one for each picture. labels : (N,), the
         prompt of each.
-    prompts : one for each class. embeddings : (K, L, D) of the prompts; empty : (1, L, D) of "".
+    prompts : one for each class. text : the K prompts as the U-Net reads them; empty : what stands
+        for no prompt.
     concept : index of the class to forget. substitutes : the classes c' that may stand in for it,
         in the order of use.
     """
@@ -34,10 +38,15 @@ class Study:
     labels: Tensor
     prompts: list[str]
     classes: list[str]
-    embeddings: Tensor
-    empty: Tensor
+    text: Text
+    empty: Text
     concept: int
     substitutes: list[int]
+
+    @property
+    def embeddings(self) -> Tensor:
+        """(K, L, D) of the prompts, as cross-attention reads them."""
+        return self.text.words
 
     @property
     def forget(self) -> Tensor:
@@ -70,8 +79,8 @@ def prepare(
     Parameters
     ----------
     data : pictures with class names; for a small pipeline the package's own Fashion-MNIST extract
-        by default.
-    pictures : at most so many of each class; all by default.
+        by default. The methods that need no picture take a concept that is none of its classes.
+    pictures : at most so many of each class; all by default, and none for 0.
     substitute : the class c' to steer to: None for the next class (c + 1) mod K (paper), "all" for
         every other class in turn, or a class.
 
@@ -80,45 +89,81 @@ def prepare(
     InputError : the concept or the substitute is no class of the data, they are the same, or the
         data lack the concept's pictures.
     """
-    if data is None:
-        if not pipelines.is_small(pipe):
-            raise InputError(
-                "pass data=…, a data set with pictures of the concept and of what is to be kept"
-            )
-        from .... import data as datasets
-
-        data = datasets.load("fashion-mini")
+    data = _default_data(pipe, concept, substitute, pictures) if data is None else data
     index = class_index(concept, data.classes)
-    others = [(index + shift) % len(data.classes) for shift in range(1, len(data.classes))]
+    others = _substitutes(substitute, index, data.classes)
+    prompts = [prompt_of(c, template) for c in data.classes]
+    reading = in_float32(pipe, "text_encoder", "text_encoder_2")
+    latents, labels = _latents(pipe, data, index, others, pictures, seed)
+    return Study(
+        latents,
+        labels,
+        prompts,
+        list(data.classes),
+        encode_text(reading, prompts),
+        no_text(reading),
+        index,
+        others,
+    )
+
+
+def words_only(classes: Sequence[str]) -> Dataset:
+    """Classes without a picture, for the methods that need none."""
+    none = Images(torch.zeros(0, 3, 1, 1, dtype=torch.uint8), torch.zeros(0, dtype=torch.int64))
+    return Dataset("words", none, none, list(classes), (0.5,) * 3, (0.5,) * 3)
+
+
+def prompt_of(name: str, template: str) -> str:
+    """The prompt of a class; the empty name is no prompt at all."""
+    return pipelines.prompt_for(name, template) if name else ""
+
+
+def _default_data(pipe, concept, substitute, pictures: int | None) -> Dataset:
+    """Without data: the package's extract for a small pipeline, and where a method needs no
+    picture and the concept is none of its classes, the concept's words alone.
+    """
+    from .... import data as datasets
+
+    mini = datasets.load("fashion-mini") if pipelines.is_small(pipe) else None
+    known = mini is not None and str(concept).lower() in [c.lower() for c in mini.classes]
+    if pictures == 0 and isinstance(concept, str) and not known:
+        return words_only([concept] if substitute in (None, "all") else [concept, substitute])
+    if mini is None:
+        raise InputError(
+            "pass data=…, a data set with pictures of the concept and of what is to be kept"
+        )
+    return mini
+
+
+def _substitutes(substitute: str | int | None, index: int, classes: Sequence[str]) -> list[int]:
+    others = [(index + shift) % len(classes) for shift in range(1, len(classes))]
     if substitute is None:
-        others = others[:1]
-    elif substitute != "all":
-        others = [class_index(substitute, data.classes)]
-        if others[0] == index:
-            raise InputError(
-                f"the substitute must be another class than the concept {data.classes[index]!r}"
-            )
+        return others[:1]
+    if substitute == "all":
+        return others
+    chosen = class_index(substitute, classes)
+    if chosen == index:
+        raise InputError(
+            f"the substitute must be another class than the concept {classes[index]!r}"
+        )
+    return [chosen]
+
+
+def _latents(
+    pipe, data: Dataset, index: int, others: list[int], pictures: int | None, seed: int
+) -> tuple[Tensor, Tensor]:
+    """(latents, labels) of at most so many pictures of each class; none at all for 0."""
+    if pictures == 0 and not isinstance(pictures, bool):
+        side = pipe.unet.config.sample_size
+        shape = (0, pipe.unet.config.in_channels, side, side)
+        return torch.zeros(shape), torch.zeros(0, dtype=torch.int64)
     images = _some_of_each(data.train, len(data.classes), pictures, seed)
     for name, label in [("the concept", index), *(("the substitute", o) for o in others[:1])]:
         if not (images.labels == label).any():
             raise InputError(f"the data hold no picture of {name} {data.classes[label]!r}")
     if (images.labels == index).all():
         raise InputError("the data hold pictures of the concept only; erasing needs others to keep")
-    prompts = [pipelines.prompt_for(c, template) for c in data.classes]
-    embeddings = torch.cat(
-        [pipelines.encode(pipe, prompts[i : i + 64]) for i in range(0, len(prompts), 64)]
-    )
-    latents = encode_pictures(pipe, images)
-    return Study(
-        latents,
-        images.labels.cpu(),
-        prompts,
-        list(data.classes),
-        embeddings,
-        pipelines.encode(pipe, [""]),
-        index,
-        others,
-    )
+    return encode_pictures(pipe, images), images.labels.cpu()
 
 
 def class_index(concept: str | int, classes: Sequence[str]) -> int:
@@ -138,10 +183,7 @@ def encode_pictures(pipe, images: Images, *, batch_size: int | None = None) -> T
     """One latent a picture (N, C, h, w), scaled, on the CPU: the mean of the encoder's Gaussian, so
     that no picture has two.
     """
-    vae, size = (
-        pipe.vae,
-        pipe.unet.config.sample_size * 2 ** (len(pipe.vae.config.block_out_channels) - 1),
-    )
+    vae, size = in_float32(pipe, "vae").vae, picture_size(pipe)
     batch_size = batch_size or (250 if size <= 64 else 4)
     parts = []
     for rows in torch.arange(len(images)).split(batch_size):

@@ -14,18 +14,20 @@ from torch import Tensor
 from torch.nn.functional import mse_loss
 
 from ....units import numerics
+from ...models.text import Text
 from ..registry import eraser
 from .loop import Job, train
 from .settings import LR, SMALL, TRAIN, both
 
 _PAPER = TRAIN | {
+    "pictures": 0,
     "steps": 1000,
     "batch_size": 1,
     "guidance": 1.0,
     "start_guidance": 3.0,
     "sample_steps": 50,
 }
-_SMALL = SMALL | {"pictures": 1, "steps": 60, "batch_size": 8, "sample_steps": 10}
+_SMALL = SMALL | {"pictures": 0, "steps": 60, "batch_size": 8, "sample_steps": 10}
 _SPACE = LR | {"guidance": (0.5, 5.0)}
 
 
@@ -64,9 +66,7 @@ def loss(job: Job, scheduler, draws: torch.Generator) -> Tensor:
 
 
 @torch.no_grad()
-def partly_drawn(
-    job: Job, scheduler, text: Tensor, draws: torch.Generator
-) -> tuple[Tensor, Tensor]:
+def partly_drawn(job: Job, scheduler, text: Text, draws: torch.Generator) -> tuple[Tensor, Tensor]:
     """(x_t, t): noise taken down to a random one of the scheduler's steps by the model being
     changed.
     """

@@ -13,10 +13,13 @@ from torch import Tensor, nn
 
 from ....errors import InputError, unknown
 from ....masking import hold
-from ....saliency import SaliencyMask
+from ....saliency import SaliencyMask, check_keep
 from ....seeds import generator
 from ....training import TrainingDivergedError, use_bf16
 from ....units import numerics
+from ...models.noising import goal, training_scheduler
+from ...models.precision import in_float32, with_parts
+from ...models.text import Text, predict
 from .encoded import Study, shuffled_batches
 
 # which of the U-Net's parameters an eraser may change
@@ -32,7 +35,8 @@ WEIGHTS: dict[str, Callable[[str], bool]] = {
 class Job:
     """A copy of the U-Net that is being changed, beside the original that gives targets.
 
-    `unet` changes; `frozen` is the U-Net of the pipeline passed in and never does.
+    `unet` changes; `frozen`, the U-Net of the pipeline passed in, never does. Both are float32, and
+    the scheduler of `pipe` has the noise of the training, whatever the pipeline passed in held.
     """
 
     pipe: object
@@ -43,9 +47,7 @@ class Job:
 
     @classmethod
     def start(cls, pipe, study: Study, *, seed: int, **options) -> Job:
-        if options.get("weights", "full") not in WEIGHTS:
-            raise unknown("weights", options["weights"], WEIGHTS)
-        _check_numbers(options)
+        check_options(options, pipe.device)
         trainable = sum(
             p.numel()
             for n, p in pipe.unet.named_parameters()
@@ -55,10 +57,11 @@ class Job:
             check_memory(
                 pipe.unet,
                 free=torch.cuda.mem_get_info(pipe.device)[0],
-                tokens=study.empty.shape[1],
+                tokens=study.empty.words.shape[1],
                 **options,
             )
-        return cls(pipe, copy.deepcopy(pipe.unet).eval(), study, seed, options)
+        working = with_parts(in_float32(pipe, "unet"), scheduler=training_scheduler(pipe.scheduler))
+        return cls(working, copy.deepcopy(working.unet).eval(), study, seed, options)
 
     @property
     def frozen(self) -> nn.Module:
@@ -68,9 +71,9 @@ class Job:
     def device(self) -> torch.device:
         return next(self.unet.parameters()).device
 
-    def text(self, labels: Tensor) -> Tensor:
-        """Embeddings (B, L, D) of the prompts of these classes."""
-        return self.study.embeddings[labels.to(self.study.embeddings.device)]
+    def text(self, labels: Tensor) -> Text:
+        """The prompts of these classes, B of them."""
+        return self.study.text[labels.to(self.study.text.words.device)]
 
     def latents(self, positions: Tensor) -> Tensor:
         return self.study.latents[positions].to(self.device)
@@ -85,23 +88,18 @@ class Job:
         t = torch.randint(scheduler.config.num_train_timesteps, (len(x),), generator=draws).to(
             self.device
         )
-        goal = (
-            scheduler.get_velocity(x, noise, t)
-            if scheduler.config.prediction_type == "v_prediction"
-            else noise
-        )
-        return scheduler.add_noise(x, noise, t), t, goal
+        return scheduler.add_noise(x, noise, t), t, goal(scheduler, x, noise, t)
 
     def predict(
-        self, unet: nn.Module, x: Tensor, t: Tensor, text: Tensor, guidance: float = 1.0
+        self, unet: nn.Module, x: Tensor, t: Tensor, text: Text, guidance: float = 1.0
     ) -> Tensor:
         """The network's output (B, C, h, w); with guidance w it is e(empty) + w (e(text) -
         e(empty)).
         """
-        out = unet(x, t, text).sample
+        out = predict(unet, x, t, text)
         if guidance == 1:
             return out
-        empty = unet(x, t, self.study.empty.expand_as(text)).sample
+        empty = predict(unet, x, t, self.study.empty.expand(len(text)))
         return empty + guidance * (out - empty)
 
 
@@ -228,10 +226,16 @@ def _activation_bytes(unet: nn.Module, tokens: int) -> int:
 
         with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(pack, lambda x: x):
             side = config.sample_size
+            added = {}
+            if config.addition_embed_type == "text_time":
+                sizes = 6 * config.addition_time_embed_dim
+                wide = config.projection_class_embeddings_input_dim - sizes
+                added = {"text_embeds": torch.zeros(1, wide), "time_ids": torch.zeros(1, 6)}
             out = twin(
                 torch.zeros(1, config.in_channels, side, side),
                 torch.zeros(1),
                 torch.zeros(1, tokens, config.cross_attention_dim),
+                added_cond_kwargs=added,
             )
             out.sample.sum()
     return total
@@ -257,14 +261,28 @@ def _checkpointing(unet: nn.Module, on: bool) -> Iterator[None]:
             unet.disable_gradient_checkpointing()
 
 
-def _check_numbers(options: dict) -> None:
-    for name in ("batch_size", "epochs", "steps"):
+WHOLE = ("batch_size", "epochs", "steps", "sample_steps")
+NUMBERS = (
+    "lr",
+    "alpha",
+    "guidance",
+    "mask_guidance",
+    "start_guidance",
+    "erase_scale",
+    "keep_scale",
+    "ridge",
+)
+
+
+def check_options(options: dict, device: torch.device) -> None:
+    """Raise `InputError` for a setting that no eraser can work with; nothing is computed."""
+    for name in WHOLE:
         value = options.get(name)
         if value is not None and (
             isinstance(value, bool) or not isinstance(value, int) or value < 1
         ):
             raise InputError(f"{name} must be a whole number, at least 1, not {value!r}")
-    for name in ("lr", "alpha", "guidance", "mask_guidance", "start_guidance"):
+    for name in NUMBERS:
         value = options.get(name)
         if value is not None and (
             isinstance(value, bool)
@@ -273,3 +291,10 @@ def _check_numbers(options: dict) -> None:
             or value < 0
         ):
             raise InputError(f"{name} must be a number, at least 0, not {value!r}")
+    if options.get("weights", "full") not in WEIGHTS:
+        raise unknown("weights", options["weights"], WEIGHTS)
+    if not isinstance(options.get("checkpointing", False), bool):
+        raise InputError(f"checkpointing must be true or false, not {options['checkpointing']!r}")
+    if "keep" in options:
+        check_keep(options["keep"])
+    use_bf16(options.get("precision", "auto"), device)

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import time
+import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from ....data.images import Dataset
+from ....errors import InputError
 from ....files import atomic
 from ....units import numerics
 from ...models import pipelines
+from ...models.precision import give_types_back, types_of, with_parts
 from ..common import settings, used
 from ..registry import ERASERS, Erased, erases
 from .encoded import prepare
@@ -30,23 +36,26 @@ def erase(
 ) -> Erased:
     """Erase a concept from a copy of the pipeline; see `salun_utils.generation.erase`.
 
-    The copy shares the autoencoder, the text model and the tokenizer, which no eraser changes; its
-    U-Net is new.
+    The copy shares autoencoder, text models and tokenizers, which no eraser changes; its U-Net is
+    new. It is trained in float32 (or bf16 autocast) and comes back in the type it had.
 
     Parameters
     ----------
     data : pictures with class names, of the concept and of what is to be kept; for mini-sd the
-        embedded extract by default.
+        embedded extract by default. ESD and UCE need none: for them any words are a concept.
     params : settings of the method. Their defaults are the paper's for a Stable Diffusion and
         smaller for a mini-sd.
 
     Raises
     ------
-    InputError : an unknown concept or setting, pictures of the concept missing, a GPU too small.
+    InputError : a pipeline that is not taken (see `families.check`), an unknown concept or setting,
+        pictures of the concept missing, a GPU too small.
     """
     pipelines.check(pipe)
-    options = settings(name, "mini-sd" if pipelines.is_small(pipe) else "pipeline", params)
+    kind = "mini-sd" if pipelines.is_small(pipe) else "pipeline"
+    options = settings(name, kind, params)
     started = time.perf_counter()
+    check_pictures(name, kind, options)
     about_data = {k: options[k] for k in ("pictures", "template", "substitute")}
     study = prepare(pipe, concept, data=data, seed=seed, **about_data)
     job = Job.start(pipe, study, seed=seed, **options)
@@ -54,11 +63,25 @@ def erase(
     mask, losses = ERASERS[name].steps["pipeline"](job, **own)
     seconds = time.perf_counter() - started
     job.unet.requires_grad_(True)
-    components = pipe.components | {"unet": job.unet}
-    model = type(pipe)(**components, requires_safety_checker=False)
+    undone = give_types_back(job.unet, types_of(pipe.unet), job.frozen)
+    if undone > 0.5:
+        warnings.warn(
+            f"{name}: {100 * undone:.0f} % of the changed weights fell back to their old value when"
+            " they were rounded to the pipeline's own type; load it in float32 to keep the changes",
+            stacklevel=3,
+        )
+    model = with_parts(pipe, unet=job.unet, scheduler=copy.deepcopy(pipe.scheduler))
     model.set_progress_bar_config(**getattr(pipe, "_progress_bar_config", {"disable": True}))
     described = used(name, study.classes[study.concept], seed, options)
     return Erased(model, seconds, mask, described, tuple(losses))
+
+
+def check_pictures(name: str, kind: str, options: Mapping[str, Any]) -> None:
+    """Raise `InputError` when a method that learns from pictures is to get none."""
+    count, least = options["pictures"], 0 if ERASERS[name].defaults[kind]["pictures"] == 0 else 1
+    whole = isinstance(count, int) and not isinstance(count, bool)
+    if count is not None and not (whole and count >= least):
+        raise InputError(f"pictures must be a whole number, at least {least}, not {count!r}")
 
 
 def save(erased: Erased, folder: str | os.PathLike) -> Path:

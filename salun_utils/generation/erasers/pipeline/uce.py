@@ -24,7 +24,7 @@ from .settings import DATA, both
     kinds=("pipeline",),
     summary="closed form that maps the concept's text to a substitute's",
     paper="Gandikota et al., WACV 2024",
-    defaults=both(DATA | {"erase_scale": 1.0, "keep_scale": 1.0, "ridge": 0.5}, {"pictures": 1}),
+    defaults=both(DATA | {"pictures": 0, "erase_scale": 1.0, "keep_scale": 1.0, "ridge": 0.5}, {}),
     search={"erase_scale": (0.1, 100.0), "keep_scale": (0.01, 10.0), "ridge": (0.001, 10.0)},
 )
 @numerics(1, uses=("eraser/pipeline",))
@@ -34,9 +34,12 @@ def uce(
 ) -> tuple[None, list[float]]:
     study = job.study
     concept = study.embeddings[study.concept].double()
-    target = study.embeddings[study.substitutes].double().mean(0)
+    steered = study.embeddings[study.substitutes] if study.substitutes else study.empty.words
+    target = steered.double().mean(0)
     kept = [i for i in range(len(study.prompts)) if i != study.concept]
-    preserve = torch.cat([study.embeddings[kept].double().flatten(0, 1), study.empty[0].double()])
+    preserve = torch.cat(
+        [study.embeddings[kept].double().flatten(0, 1), study.empty.words[0].double()]
+    )
     concept, target = concept[1:], target[1:]  # the start token is the same in every prompt
     losses = []
     for name, weight in job.unet.named_parameters():
