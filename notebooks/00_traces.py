@@ -74,12 +74,7 @@ import json
 import salun_utils as su
 from salun_utils.studies.traces import study
 
-spec = su.runs.RunSpec(
-    tier=tier, dataset=dataset, data_note=data_note, arch=arch, width=width, scenario=scenario, forget_fraction=forget_fraction,
-    forget_class=forget_class, method="original", keep=keep, seed=seed, split_seed=split_seed, training_seed=training_seed,
-    train_epochs=train_epochs, train_lr=train_lr, train_schedule=train_schedule, train_batch_size=train_batch_size,
-    train_images=train_images, augment=augment, protocol=protocol, device=device,
-)  # fmt: skip
+spec = su.runs.RunSpec.of(globals(), method="original")
 plan = study.Plan(
     spec, json.loads(methods), watched=watched, compared=compared, counts=json.loads(counts), steps=json.loads(steps), lr=lr,
     benign=benign, bits=json.loads(bits),
