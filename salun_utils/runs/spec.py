@@ -129,8 +129,8 @@ class RunSpec(BaseModel):
         return cls(**fields)
 
     def but(self, **settings: Any) -> Self:
-        """The same run with other settings, checked anew; `params` among them stands in place of all
-        it had.
+        """The same run with other settings, checked anew; `params` among them stands in place of the
+        old ones.
         """
         return type(self)(**{**self.model_dump(), **settings})
 
