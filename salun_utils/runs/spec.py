@@ -129,7 +129,7 @@ class RunSpec(BaseModel):
         return cls(**fields)
 
     def but(self, **settings: Any) -> Self:
-        """The same run with other settings, checked anew; `params` among them stands in place of the
+        """The same run with other settings, checked anew; `params` among them stands for the
         old ones.
         """
         return type(self)(**{**self.model_dump(), **settings})
