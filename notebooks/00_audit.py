@@ -67,8 +67,7 @@ watched = 200
 import salun_utils as su
 from salun_utils.studies.audit import shadows, study
 
-spec = su.runs.RunSpec.of(globals(), scenario="random", epochs=epochs, lr=lr)
-plan = shadows.Plan(spec, models=models, targets=targets, watched=watched)
+plan = shadows.Plan.of(globals())
 
 # %% [markdown]
 # `run` trains the models one by one, makes each unlearn its targets, and keeps what each says of the audited pictures in the cache: a run that is

@@ -75,8 +75,7 @@ l2 = 0.01
 import salun_utils as su
 from salun_utils.studies.influence import study
 
-spec = su.runs.RunSpec.of(globals(), epochs=epochs, lr=lr)
-plan = study.Study(spec, judged=judged, noise=noise, draws=draws, head_images=head_images, left_out=left_out, l2=l2)
+plan = study.Study.of(globals())
 
 # %% [markdown]
 # `run` takes the original network and Retrain from the cache, or trains them. It then refits the last layer without some of its pictures

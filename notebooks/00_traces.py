@@ -69,16 +69,10 @@ bits = "[8, 4]"
 # $D_f$ and from `benign` pictures of $D_r$ at the rate `lr`, and looked at after `steps`; and its weights are rounded to `bits`. The others are those of {class}`salun_utils.runs.RunSpec`.
 
 # %%
-import json
-
 import salun_utils as su
 from salun_utils.studies.traces import study
 
-spec = su.runs.RunSpec.of(globals(), method="original")
-plan = study.Plan(
-    spec, json.loads(methods), watched=watched, compared=compared, counts=json.loads(counts), steps=json.loads(steps), lr=lr,
-    benign=benign, bits=json.loads(bits),
-)  # fmt: skip
+plan = study.Plan.of(globals())
 
 # %% [markdown]
 # `run` takes the original and Retrain from the cache, or trains them, and a second Retrain from another seed, which is the yardstick: two networks that never saw $D_f$ differ as well. Then it unlearns with every

@@ -126,6 +126,8 @@ class RunSpec(BaseModel):
                 if k not in cls.model_fields and names.get(k) is not None
             }
             fields["params"] = {**mapping_of(names.get("params")), **own}
+            if both := next((k for k in fields["params"] if k in cls.model_fields), None):
+                raise InputError(f"params holds {both!r}, which is a parameter of its own")
         return cls(**fields)
 
     def but(self, **settings: Any) -> Self:
@@ -293,7 +295,7 @@ def mapping_of(params: str | Mapping[str, Any] | None) -> dict[str, Any]:
 
     Raises
     ------
-    InputError : a text that is no JSON object, or names a setting that is no parameter of a method.
+    InputError : a text that is no JSON object.
     """
     try:
         found = json.loads(params) if isinstance(params, str) and params else params or {}
@@ -303,8 +305,6 @@ def mapping_of(params: str | Mapping[str, Any] | None) -> dict[str, Any]:
         text = str(params)
         said = repr(text) if len(text) < 60 else repr(text[:60]) + "…"
         raise InputError(f'params must be a JSON object such as {{"alpha": 0.5}}, not {said}')
-    if both := next((name for name in found if name in RunSpec.model_fields), None):
-        raise InputError(f"params holds {both!r}, which is a parameter of its own")
     return dict(found)
 
 
