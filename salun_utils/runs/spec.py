@@ -117,7 +117,7 @@ class RunSpec(BaseModel):
             in place of all parameters found.
         """
         fields = {k: names[k] for k in cls.model_fields if k in names and k != "params"}
-        fields |= settings
+        fields |= {k: v for k, v in settings.items() if k in cls.model_fields or v is not None}
         if "params" not in settings:
             method = get(fields.get("method", cls.model_fields["method"].default))
             own = {
