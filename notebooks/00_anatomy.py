@@ -57,11 +57,7 @@ device = "auto"
 import salun_utils as su
 from salun_utils.studies.architectures import measure
 
-specs = measure.specs(
-    networks, tier=tier, dataset=dataset, data_note=data_note, forget_fraction=forget_fraction, forget_class=forget_class, keep=keep, seed=seed,
-    train_epochs=train_epochs, train_lr=train_lr, train_schedule=train_schedule, train_batch_size=train_batch_size, train_images=train_images,
-    device=device,
-)  # fmt: skip
+specs = measure.specs(networks, su.runs.RunSpec.of(globals()))
 record = measure.measure(specs)
 
 # %% [markdown]

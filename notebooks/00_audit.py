@@ -64,19 +64,10 @@ watched = 200
 # `watched` further pictures are never unlearned. All are checked before anything is computed.
 
 # %%
-import json
-
 import salun_utils as su
 from salun_utils.studies.audit import shadows, study
 
-own = {name: value for name, value in {"epochs": epochs, "lr": lr}.items() if value is not None}
-spec = su.runs.RunSpec(
-    tier=tier, dataset=dataset, data_note=data_note, arch=arch, width=width, scenario="random", method=method, mask=mask, keep=keep,
-    params={**json.loads(params), **own}, seed=seed, split_seed=split_seed, training_seed=training_seed, train_epochs=train_epochs,
-    train_lr=train_lr, train_schedule=train_schedule, train_batch_size=train_batch_size, train_images=train_images, augment=augment,
-    device=device,
-)  # fmt: skip
-plan = shadows.Plan(spec, models=models, targets=targets, watched=watched)
+plan = shadows.Plan.of(globals())
 
 # %% [markdown]
 # `run` trains the models one by one, makes each unlearn its targets, and keeps what each says of the audited pictures in the cache: a run that is

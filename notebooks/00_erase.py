@@ -63,16 +63,10 @@ device = "auto"
 # [](09_text_to_image.ipynb)). The `Trial` checks all of them before anything is loaded.
 
 # %%
-import json
-
 from salun_utils.generation.trials import run as experiment
 from salun_utils.generation.trials.trial import Trial
 
-trial = Trial(
-    tier=tier, model=model, judge=judge, data=data, eraser=eraser, label=label, concept=concept, mask=mask, keep=keep, weights=weights,
-    params=json.loads(params), seed=seed, per_class=per_class, concept_samples=concept_samples, steps=steps, guidance=guidance,
-    sample_seed=sample_seed, attack_steps=attack_steps, image_size=image_size, device=device,
-)  # fmt: skip
+trial = Trial.of(globals())
 
 # %% [markdown]
 # `run` erases the concept from a copy of the generator $\theta_o$, and draws pictures of every class with the original and with the

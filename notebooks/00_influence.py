@@ -72,19 +72,10 @@ l2 = 0.01
 # `l2`, and `left_out` of the pictures are left out one at a time. All are checked before anything is computed.
 
 # %%
-import json
-
 import salun_utils as su
 from salun_utils.studies.influence import study
 
-own = {name: value for name, value in {"epochs": epochs, "lr": lr}.items() if value is not None}
-spec = su.runs.RunSpec(
-    tier=tier, dataset=dataset, data_note=data_note, arch=arch, width=width, scenario=scenario, forget_fraction=forget_fraction,
-    forget_class=forget_class, method=method, keep=keep, params={**json.loads(params), **own}, seed=seed, split_seed=split_seed,
-    training_seed=training_seed, train_epochs=train_epochs, train_lr=train_lr, train_schedule=train_schedule,
-    train_batch_size=train_batch_size, train_images=train_images, augment=augment, protocol=protocol, device=device,
-)  # fmt: skip
-plan = study.Study(spec, judged=judged, noise=noise, draws=draws, head_images=head_images, left_out=left_out, l2=l2)
+plan = study.Study.of(globals())
 
 # %% [markdown]
 # `run` takes the original network and Retrain from the cache, or trains them. It then refits the last layer without some of its pictures

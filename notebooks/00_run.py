@@ -66,17 +66,9 @@ device = "auto"
 # JSON object with any others the method has, such as `{"alpha": 0.5}`. The `RunSpec` checks all of them before anything is computed.
 
 # %%
-import json
-
 import salun_utils as su
 
-own = {name: value for name, value in {"epochs": epochs, "lr": lr}.items() if value is not None}
-spec = su.runs.RunSpec(
-    tier=tier, dataset=dataset, data_note=data_note, arch=arch, width=width, scenario=scenario, forget_fraction=forget_fraction,
-    forget_class=forget_class, indices=indices, method=method, mask=mask, keep=keep, params={**json.loads(params), **own}, seed=seed,
-    split_seed=split_seed, training_seed=training_seed, train_epochs=train_epochs, train_lr=train_lr, train_schedule=train_schedule,
-    train_batch_size=train_batch_size, train_recipe=train_recipe, train_images=train_images, augment=augment, protocol=protocol, device=device,
-)  # fmt: skip
+spec = su.runs.RunSpec.of(globals(), epochs=epochs, lr=lr)
 
 # %% [markdown]
 # `run` does the rest. It loads the data and cuts them into $D_f$ (to forget), $D_r$ (to retain), validation and test. It takes the

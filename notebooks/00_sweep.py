@@ -70,17 +70,9 @@ sweep = '[{"mask": ["saliency", "random"], "keep": [0.1, 0.5]}, {"mask": "none"}
 # that an ablation is never averaged with the methods as they are meant. The settings of all runs are checked before anything is computed.
 
 # %%
-import json
-
 import salun_utils as su
 
-own = {name: value for name, value in {"epochs": epochs, "lr": lr}.items() if value is not None}
-specs = su.runs.expand(
-    sweep, tier=tier, dataset=dataset, data_note=data_note, arch=arch, width=width, scenario=scenario, forget_fraction=forget_fraction,
-    forget_class=forget_class, indices=indices, method=method, mask=mask, keep=keep, params={**json.loads(params), **own}, seed=seed,
-    split_seed=split_seed, training_seed=training_seed, train_epochs=train_epochs, train_lr=train_lr, train_schedule=train_schedule,
-    train_batch_size=train_batch_size, train_images=train_images, augment=augment, protocol=protocol, device=device,
-)  # fmt: skip
+specs = su.runs.expand(sweep, su.runs.RunSpec.of(globals(), epochs=epochs, lr=lr))
 print(f"{len(specs)} runs")
 
 # %%

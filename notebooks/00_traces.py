@@ -69,21 +69,10 @@ bits = "[8, 4]"
 # $D_f$ and from `benign` pictures of $D_r$ at the rate `lr`, and looked at after `steps`; and its weights are rounded to `bits`. The others are those of {class}`salun_utils.runs.RunSpec`.
 
 # %%
-import json
-
 import salun_utils as su
 from salun_utils.studies.traces import study
 
-spec = su.runs.RunSpec(
-    tier=tier, dataset=dataset, data_note=data_note, arch=arch, width=width, scenario=scenario, forget_fraction=forget_fraction,
-    forget_class=forget_class, method="original", keep=keep, seed=seed, split_seed=split_seed, training_seed=training_seed,
-    train_epochs=train_epochs, train_lr=train_lr, train_schedule=train_schedule, train_batch_size=train_batch_size,
-    train_images=train_images, augment=augment, protocol=protocol, device=device,
-)  # fmt: skip
-plan = study.Plan(
-    spec, json.loads(methods), watched=watched, compared=compared, counts=json.loads(counts), steps=json.loads(steps), lr=lr,
-    benign=benign, bits=json.loads(bits),
-)  # fmt: skip
+plan = study.Plan.of(globals())
 
 # %% [markdown]
 # `run` takes the original and Retrain from the cache, or trains them, and a second Retrain from another seed, which is the yardstick: two networks that never saw $D_f$ differ as well. Then it unlearns with every

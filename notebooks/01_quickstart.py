@@ -71,13 +71,8 @@ import pandas as pd
 import salun_utils as su
 from salun_utils import plots
 
-given = {"epochs": epochs, "lr": lr}
 tunable = su.unlearning.get(method).search  # empty for retrain and original, which have nothing to set
-own = {name: value for name, value in given.items() if tunable and name in su.unlearning.get(method).defaults}
-spec = su.runs.RunSpec(
-    tier=tier, dataset=dataset, arch=arch, scenario=scenario, forget_class=forget_class, forget_fraction=forget_fraction, method=method,
-    keep=keep, params=own, seed=seed, train_epochs=train_epochs, train_images=train_images, protocol=protocol, device=device,
-)  # fmt: skip
+spec = su.runs.RunSpec.of(globals(), **({} if tunable else {"params": {}}))
 task = su.runs.prepare(spec)
 split, classes, gone = task.split, task.split.classes, task.split.forget_label
 parts = {"forget": split.forget, "retain": split.retain, "validation": split.validation, "test": split.test}

@@ -75,11 +75,8 @@ import pandas as pd
 import salun_utils as su
 from salun_utils import plots
 
-shared = {
-    "tier": tier, "dataset": dataset, "arch": arch, "forget_fraction": forget_fraction, "forget_class": forget_class, "seed": seed,
-    "train_epochs": train_epochs, "train_images": train_images, "protocol": protocol, "device": device,
-}  # fmt: skip
-tasks = {scenario: su.runs.prepare(su.runs.RunSpec(scenario=scenario, **shared)) for scenario in ("random", "class")}
+shared = su.runs.RunSpec.of(globals(), params={})
+tasks = {scenario: su.runs.prepare(shared.but(scenario=scenario)) for scenario in ("random", "class")}
 sizes = {t.split.name: {"forget": len(t.split.forget), "retain": len(t.split.retain), "test": len(t.split.test)} for t in tasks.values()}
 print(pd.DataFrame(sizes).T.to_string())
 
@@ -196,7 +193,7 @@ records, results = {}, {}
 for scenario, task in tasks.items():
     for method, lr in rates[scenario].items():
         length = ga_epochs if method == "ga" else epochs
-        spec = su.runs.RunSpec(scenario=scenario, method=method, params={"lr": lr, "epochs": length}, **shared)
+        spec = shared.but(scenario=scenario, method=method, params={"lr": lr, "epochs": length})
         records[scenario, method], results[scenario, method] = su.runs.run_with_result(spec, task=task)
 
 scores, gaps = {}, []

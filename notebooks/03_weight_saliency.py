@@ -69,11 +69,8 @@ from torch.nn.functional import cross_entropy
 import salun_utils as su
 from salun_utils.plots import saliency as saliency_plots
 
-shared = {
-    "tier": tier, "dataset": dataset, "arch": arch, "scenario": scenario, "forget_class": forget_class, "forget_fraction": forget_fraction, "method": "salun",
-    "keep": keep, "seed": seed, "train_epochs": train_epochs, "train_images": train_images, "protocol": protocol, "device": device,
-}  # fmt: skip
-task = su.runs.prepare(su.runs.RunSpec(**shared))
+spec = su.runs.RunSpec.of(globals(), method="salun", params={})
+task = su.runs.prepare(spec)
 split, classes = task.split, task.split.classes
 original = task.original
 theta_o = {name: p.detach().clone() for name, p in original.named_parameters()}
@@ -364,7 +361,7 @@ moves
 
 # %%
 CONTROLS = ("saliency", "random", "inverted", "magnitude", "none")
-records = {rule: su.runs.run(su.runs.RunSpec(mask=rule, params={"epochs": epochs, "lr": lr}, **shared), task=task) for rule in CONTROLS}
+records = {rule: su.runs.run(spec.but(mask=rule, params={"epochs": epochs, "lr": lr}), task=task) for rule in CONTROLS}
 rows = {"original": task.original_scores} | {rule: su.metrics.Scores(**r.scores) for rule, r in records.items()} | {"Retrain": task.retrained_scores}
 controls = pd.DataFrame({name: four(s) for name, s in rows.items()}).T
 controls.insert(0, "may change, %", [""] + [f"{100 * (r.mask['density'] if r.mask else 1.0):.1f}" for r in records.values()] + [""])

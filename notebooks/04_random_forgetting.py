@@ -111,11 +111,8 @@ for kind, members in benchmark_plots.KINDS.items():
 # %%
 from salun_utils.runs.tuning import read_tuned
 
-shared = {
-    "tier": tier, "dataset": dataset, "arch": arch, "scenario": "random", "forget_fraction": forget_fraction, "seed": seed,
-    "train_epochs": train_epochs, "train_images": train_images, "protocol": protocol, "device": device,
-}  # fmt: skip
-task = su.runs.prepare(su.runs.RunSpec(**shared))
+spec = su.runs.RunSpec.of(globals(), scenario="random", params={})
+task = su.runs.prepare(spec)
 task.original, task.retrained
 split = task.split
 print(f"{dataset}, {split.name}: {len(split.forget)} pictures to forget, {len(split.retain)} to retain, {len(split.test)} test pictures")
@@ -134,7 +131,7 @@ def values_of(method):
     return params | ({"samples": samples} if "samples" in known else {})
 
 
-records = {m: su.runs.run(su.runs.RunSpec(method=m, params=values_of(m), **shared), task=task) for m in LIVE}
+records = {m: su.runs.run(spec.but(method=m, params=values_of(m)), task=task) for m in LIVE}
 MEASURES = ("ua", "ra", "ta", "mia")
 live = {"original": task.original_scores} | {m: su.metrics.Scores(**r.scores) for m, r in records.items()} | {"retrain": task.retrained_scores}
 gaps = {m: s.gap(task.retrained_scores) for m, s in live.items()}
@@ -155,7 +152,7 @@ RATES = {"ft": (0.05, 0.15, 0.4), "salun": (0.03, 0.1, 0.3), "ga": (0.005, 0.015
 curves = {}
 for m, rates in RATES.items():
     length = 5 if m == "ga" else 2  # GA sees the forget set alone, which is small
-    runs = [su.runs.run(su.runs.RunSpec(method=m, params={"lr": lr, "epochs": length}, **shared), task=task) for lr in rates]
+    runs = [su.runs.run(spec.but(method=m, params={"lr": lr, "epochs": length}), task=task) for lr in rates]
     curves[m] = pd.DataFrame({"lr": rates, "ua": [r.scores["ua"] for r in runs], "ta": [r.scores["ta"] for r in runs], "gap": [r.gap["average"] for r in runs]})
 pd.DataFrame({label(m): part.gap.round(1).tolist() for m, part in curves.items()}, index=["smallest rate", "middle rate", "largest rate"]).rename_axis("average gap")
 
@@ -426,7 +423,7 @@ for s in WHERE:
 # :::{dropdown} Solution
 # ```python
 # for lr in (0.004, 0.006, 0.008, 0.010, 0.012):
-#     r = su.runs.run(su.runs.RunSpec(method="ga", params={"lr": lr, "epochs": 5}, **shared), task=task)
+#     r = su.runs.run(spec.but(method="ga", params={"lr": lr, "epochs": 5}), task=task)
 #     print(lr, r.scores["ua"], r.scores["ta"])
 # ```
 #

@@ -68,11 +68,8 @@ from salun_utils.runs.summary import as_text, gap_by_seed, label, one_a_seed, pl
 from salun_utils.runs.tuning import read_tuned
 from salun_utils.studies.benchmark import pictures as benchmark_plots
 
-shared = {
-    "tier": tier, "dataset": dataset, "arch": arch, "scenario": "class", "forget_class": forget_class, "seed": seed,
-    "train_epochs": train_epochs, "train_images": train_images, "protocol": protocol, "device": device,
-}  # fmt: skip
-task = su.runs.prepare(su.runs.RunSpec(**shared))
+shared = su.runs.RunSpec.of(globals(), scenario="class", params={})
+task = su.runs.prepare(shared)
 task.original, task.retrained
 split, classes = task.split, task.split.classes
 gone = classes[split.forget_label]
@@ -89,7 +86,7 @@ TUNED = su.runs.records_folder().parent / "tuned"
 chosen = read_tuned(TUNED / f"{dataset}_{arch}_class.yaml")
 models, records = {"original": task.original, "retrain": task.retrained}, {}
 for m in LIVE:
-    spec = su.runs.RunSpec(method=m, params=chosen[m]["params"] if m in chosen else {"epochs": 2}, **shared)
+    spec = shared.but(method=m, params=chosen[m]["params"] if m in chosen else {"epochs": 2})
     records[m], result = su.runs.run_with_result(spec, task=task)
     models[m] = result.model
 
@@ -381,7 +378,7 @@ else:
 #
 # :::{dropdown} Solution
 # ```python
-# other = su.runs.prepare(su.runs.RunSpec(**shared | {"training_seed": 1}))
+# other = su.runs.prepare(shared.but(training_seed=1))
 # given = su.metrics.predict_logits(other.retrained, split.forget).argmax(1)
 # share = 100 * torch.bincount(given, minlength=len(classes)).double() / len(given)
 # print((share.numpy() - in_training.loc["Retrain"].to_numpy()).__abs__().sum() / 2)

@@ -94,12 +94,7 @@ import salun_utils as su
 from salun_utils.studies.benchmark import stability_pictures as stability_plots
 from salun_utils.training import TrainingDivergedError
 
-task = su.runs.prepare(
-    su.runs.RunSpec(
-        tier=tier, dataset=dataset, arch=arch, scenario="random", forget_fraction=forget_fraction, method="ga", seed=seed,
-        train_epochs=train_epochs, train_images=train_images, protocol=protocol, device=device,
-    )
-)  # fmt: skip
+task = su.runs.prepare(su.runs.RunSpec.of(globals(), scenario="random", method="ga", params={}))
 split, original = task.split, task.original
 some = torch.randperm(len(split.test), generator=su.seeds.generator(seed, "judged test"))[:judged_test]
 test = split.test.subset(some)  # a sweep needs many networks judged; a part of the test set will do

@@ -94,8 +94,6 @@ device = "auto"
 # Step 1 takes no picture from outside. Nobody has to collect what should not exist, and the drawings show what *this* model understands by the concept. They show nothing else, though: what the model draws only for words that nobody thought of is in neither set.
 
 # %%
-import json
-
 import pandas as pd
 
 from salun_utils.generation import figures
@@ -106,12 +104,7 @@ from salun_utils.generation.trials import recorded
 from salun_utils.generation.trials.harmful_recorded import rows
 from salun_utils.generation.trials.harmful_trial import PAPER, HarmfulTrial, at_hand
 
-trial = HarmfulTrial(
-    tier=tier, model=model, eraser=eraser, label=label, forget=forget, retain=retain, pictures=pictures, mask=mask, keep=keep, weights=weights,
-    params=json.loads(params), seed=seed, prompts=prompts, category=category, limit=limit, harmless=harmless, harmless_category=harmless_category,
-    harmless_limit=harmless_limit, judge=judge, data=data, image_size=image_size, clip=clip, threshold=threshold, steps=steps, guidance=guidance,
-    device=device,
-)  # fmt: skip
+trial = HarmfulTrial.of(globals())
 trial.check_present()
 scene = experiment.Scene.of(trial)
 print(f"{model}: forget {forget!r}, keep {retain!r}; {len(scene.listed)} prompts are judged, {len(scene.harmless)} are harmless")

@@ -115,11 +115,7 @@ from salun_utils.studies.soft import pictures as soft_plots
 from salun_utils.studies.soft import recorded as soft_records
 from salun_utils.unlearning.salun_soft import SCHEDULES
 
-shared = {
-    "tier": tier, "dataset": dataset, "arch": arch, "scenario": scenario, "forget_fraction": forget_fraction, "forget_class": forget_class, "seed": seed,
-    "train_epochs": train_epochs, "train_images": train_images, "protocol": protocol, "device": device,
-}  # fmt: skip
-task = su.runs.prepare(su.runs.RunSpec(**shared))
+task = su.runs.prepare(su.runs.RunSpec.of(globals(), params={}))
 theta_o, split = task.original, task.split
 Images = type(split.forget)
 per_epoch = -(-(len(split.forget) + len(split.retain)) // 256)

@@ -70,11 +70,8 @@ from salun_utils.studies.sparsity import recorded as sparsity
 from salun_utils.unlearning.masks.knee import cumulated, find_knee, quotient
 
 SaliencyMask = su.saliency.SaliencyMask
-shared = {
-    "tier": tier, "dataset": dataset, "arch": arch, "scenario": scenario, "forget_class": forget_class, "forget_fraction": forget_fraction, "method": "salun",
-    "seed": seed, "train_epochs": train_epochs, "train_images": train_images, "protocol": protocol, "device": device, "params": {"epochs": epochs, "lr": lr},
-}  # fmt: skip
-task = su.runs.prepare(su.runs.RunSpec(**shared))
+shared = su.runs.RunSpec.of(globals(), method="salun")
+task = su.runs.prepare(shared)
 split, original = task.split, task.original
 g_f = {name: s.cpu() for name, s in su.saliency.saliency_scores(original, split.forget).items()}
 flat = torch.cat([s.flatten() for s in g_f.values()]).double().numpy()
@@ -206,7 +203,7 @@ figure, alt = sparsity_plots.knees({"gradient on $D_f$": (F, R, knee.kept), "quo
 
 # %%
 LIVE = '[{"mask": "saliency", "keep": [0.02, 0.1, 0.3, 0.5, 1.0]}, {"mask": "per-layer", "keep": 0.5}, {"mask": ["knee", "ratio-knee"], "keep": 1.0}]'
-records = [su.runs.run(spec, task=task) for spec in su.runs.expand(LIVE, **shared)]
+records = [su.runs.run(spec, task=task) for spec in su.runs.expand(LIVE, shared)]
 live = sparsity.sweep_rows(records)
 guess = {"UA": 100 - task.validation_accuracy(original) if scenario != "class" else 100.0, "RA": task.original_scores.ra, "validation": task.validation_accuracy(original)}
 live_table = live[["mask", "density", "ua", "ra", "ta", "mia", "guessed_gap", "avg_gap"]]

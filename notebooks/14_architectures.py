@@ -76,10 +76,7 @@ from salun_utils.studies.architectures import pictures as architecture_plots
 from salun_utils.studies.influence import by_chance
 from salun_utils.studies.influence.watching import jaccard
 
-specs = measure.specs(
-    networks, tier=tier, dataset=dataset, scenario=scenario, forget_fraction=forget_fraction, forget_class=forget_class, keep=keep, seed=seed,
-    train_epochs=train_epochs, train_batch_size=train_batch_size, train_images=train_images, device=device,
-)  # fmt: skip
+specs = measure.specs(networks, su.runs.RunSpec.of(globals()))
 tasks = {study.label(spec.arch, spec.width): su.runs.prepare(spec) for spec in specs}
 split = next(iter(tasks.values())).split
 originals = {name: task.original for name, task in tasks.items()}  # trained here, or read from the cache

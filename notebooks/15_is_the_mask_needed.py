@@ -100,11 +100,8 @@ from salun_utils.studies.claims import claim
 from salun_utils.studies.masks import compared as mask_study
 from salun_utils.studies.masks import pictures as mask_study_plots
 
-shared = {
-    "tier": tier, "dataset": dataset, "arch": arch, "scenario": scenario, "forget_fraction": forget_fraction, "forget_class": forget_class, "method": "salun",
-    "keep": keep, "seed": seed, "train_epochs": train_epochs, "train_images": train_images, "protocol": protocol, "device": device,
-}  # fmt: skip
-task = su.runs.prepare(su.runs.RunSpec(**shared))
+spec = su.runs.RunSpec.of(globals(), method="salun", params={})
+task = su.runs.prepare(spec)
 original, retrained, split = task.original, task.retrained, task.split
 
 MASKS = ("none", "saliency", "per-layer", "fisher", "gradient-ratio", "wanda", "magnitude", "last-layers", "random", "inverted")
@@ -170,7 +167,7 @@ records, rows = {}, []
 
 
 def unlearn_under(mask, rate):
-    record, result = su.runs.run_with_result(su.runs.RunSpec(mask=mask, params={"epochs": epochs, "lr": rate}, **shared), task=task)
+    record, result = su.runs.run_with_result(spec.but(mask=mask, params={"epochs": epochs, "lr": rate}), task=task)
     records[mask, rate] = record
     return {"mask": mask, "lr": rate, **{m: record.scores[m] for m in MEASURES}, "average gap": record.gap["average"], "distance": mask_study.travelled(result.model, original)}
 

@@ -238,10 +238,7 @@ balances.round(2)
 # - **undo**: the network is first made to forget, by random labels (RL) on *all* weights; then the decile alone is put back to $\theta_o$. Where the forget loss falls, the forgetting was there.
 
 # %% mystnb={"image": {"alt": "Four panels, one a way of changing weights, with the change of forget and retain loss over the ten deciles on a signed logarithmic axis. In all of them the highest decile moves the forget loss most, and by far; the retain loss rises as well, except where unlearning is undone"}}
-spec = su.runs.RunSpec(
-    tier=tier, dataset=dataset, arch=arch, scenario=scenario, forget_class=forget_class, forget_fraction=forget_fraction, method="rl", seed=seed,
-    train_epochs=train_epochs, train_images=train_images, params={"epochs": epochs, "lr": lr}, device=device,
-)  # fmt: skip
+spec = su.runs.RunSpec.of(globals(), method="rl", params={"epochs": epochs, "lr": lr})
 task = su.runs.prepare(spec)
 split, theta_o = task.split, task.original
 weights_o = influence.weights_of(theta_o)

@@ -74,12 +74,7 @@ from salun_utils.studies import scale
 from salun_utils.studies.claims import claim
 from salun_utils.studies.scale import pictures as scale_plots
 
-task = su.runs.prepare(
-    su.runs.RunSpec(
-        tier=tier, dataset=dataset, arch=arch, scenario="random", forget_fraction=forget_fraction, keep=keep, seed=seed,
-        train_epochs=train_epochs, train_images=train_images, device=device,
-    )
-)  # fmt: skip
+task = su.runs.prepare(su.runs.RunSpec.of(globals(), scenario="random"))
 split, theta_o = task.split, task.original
 m_S = su.saliency.SaliencyMask.top(su.saliency.saliency_scores(theta_o, split.forget), keep)
 reference = task.retrained_scores

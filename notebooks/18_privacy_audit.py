@@ -71,9 +71,9 @@ from salun_utils.runs.summary import label
 from salun_utils.studies.audit import attack, shadows, study, summary
 from salun_utils.studies.audit import pictures as audit_plots
 
-shared = dict(dataset=dataset, arch=arch, scenario="random", seed=seed, train_epochs=train_epochs, train_lr=train_lr, train_images=train_images, device=device)
+spec = su.runs.RunSpec.of(globals(), scenario="random", params={})
 settings = {method: {"epochs": epochs, "lr": lr}, "retrain": {}}
-plans = {m: shadows.Plan(su.runs.RunSpec(method=m, params=params, **shared), models=models, targets=targets, watched=watched) for m, params in settings.items()}
+plans = {m: shadows.Plan(spec.but(method=m, params=params), models=models, targets=targets, watched=watched) for m, params in settings.items()}
 made = {m: shadows.Shadows(plan) for m, plan in plans.items()}
 answers = {m: list(each) for m, each in made.items()}  # trained and unlearned here, or taken from the cache
 

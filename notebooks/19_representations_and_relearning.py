@@ -68,10 +68,7 @@ from salun_utils.studies.traces.quantise import codes_changed, quantised
 from salun_utils.studies.traces.relearn import relearn
 from salun_utils.studies.traces.summary import label
 
-spec = su.runs.RunSpec(
-    tier=tier, dataset=dataset, arch=arch, scenario="class", forget_class=forget_class, method="original", seed=seed, train_epochs=train_epochs,
-    train_lr=train_lr, train_images=train_images, device=device,
-)  # fmt: skip
+spec = su.runs.RunSpec.of(globals(), scenario="class", method="original")
 task = su.runs.prepare(spec)
 split, names = task.split, task.data.classes
 networks = dict(study.networks(study.Plan(spec, json.loads(methods)), task))  # trained here, or read from the cache

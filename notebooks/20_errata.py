@@ -125,12 +125,7 @@ from salun_utils.unlearning.salun_soft import soft_threshold
 
 if method != "salun":
     raise su.InputError(f"method must be 'salun', in which these faults are planted, not {method!r}")
-spec = su.runs.RunSpec(
-    tier=tier, dataset=dataset, data_note=data_note, arch=arch, width=width, scenario=scenario, forget_fraction=forget_fraction,
-    forget_class=forget_class, method=method, keep=keep, params={"epochs": epochs, "lr": lr}, seed=seed, split_seed=split_seed,
-    training_seed=training_seed, train_epochs=train_epochs, train_lr=train_lr, train_schedule=train_schedule,
-    train_batch_size=train_batch_size, train_images=train_images, augment=augment, device=device,
-)  # fmt: skip
+spec = su.runs.RunSpec.of(globals())
 task = su.runs.prepare(spec)
 split, K = task.split, task.data.num_classes
 

@@ -74,8 +74,8 @@ from salun_utils.saliency import SaliencyMask, saliency_scores
 from salun_utils.studies.diagnosis import pictures as diagnosis_plots
 from salun_utils.unlearning import random_labels, unlearn
 
-shared = dict(dataset=dataset, arch=arch, forget_class=forget_class, train_epochs=train_epochs, train_images=train_images, device=device)
-task = su.runs.prepare(su.runs.RunSpec(scenario="class", seed=seed, **shared))
+spec = su.runs.RunSpec.of(globals(), scenario="class", params={})
+task = su.runs.prepare(spec)
 original, split = task.original, task.split
 
 good = unlearn("salun", original, split, seed=seed, lr=lr, epochs=epochs)
@@ -127,7 +127,7 @@ def put_back(model):  # holds all but the last weights, and forgets that normali
 
 
 y_any = torch.randint(0, K, truth.shape, generator=draws)  # may be the true label
-elsewhere = su.runs.prepare(su.runs.RunSpec(scenario="random", forget_fraction=0.5, seed=seed, **{**shared, "train_epochs": 4 * train_epochs}))
+elsewhere = su.runs.prepare(spec.but(scenario="random", forget_fraction=0.5, train_epochs=4 * train_epochs))
 foreign = su.data.random_split(task.data, fraction=0.5, seed=seed + 7)  # not the split that the original was trained on
 
 mistakes = {
@@ -158,8 +158,8 @@ for name, diagnosis in found.items():
 
 # %%
 ascent = {"lr": 0.006, "epochs": 5}
-tasks = [task, *(su.runs.prepare(su.runs.RunSpec(scenario="class", seed=s, **shared)) for s in (seed + 1, seed + 2))]
-again = [su.runs.run(su.runs.RunSpec(scenario="class", method="ga", seed=t.spec.seed, params=ascent, **shared), task=t) for t in tasks]
+tasks = [task, *(su.runs.prepare(spec.but(seed=s)) for s in (seed + 1, seed + 2))]
+again = [su.runs.run(spec.but(method="ga", seed=t.spec.seed, params=ascent), task=t) for t in tasks]
 by_seed = pd.DataFrame([r.scores for r in again], index=[f"seed {r.seeds['unlearning']}" for r in again])[["ua", "ra", "ta"]]
 print(f"{by_seed.round(1).to_string()}\n")
 print(su.diagnose(again))
@@ -183,10 +183,10 @@ def mapped(records, rows, row_of):
     return tables[0], tables[1].astype(float)
 
 
-base = dict(method="salun", scenario="class", seed=seed, params={"epochs": epochs}, **shared)
+base = spec.but(params={"epochs": epochs})
 sweeps = {
-    "alpha": su.runs.run_all(su.runs.expand(f'{{"lr": {list(RATES)}, "alpha": {list(ALPHAS)}}}', **base)),
-    "density": su.runs.run_all(su.runs.expand(f'{{"lr": {list(RATES)}, "keep": {list(KEEPS)}}}', **base)),
+    "alpha": su.runs.run_all(su.runs.expand(f'{{"lr": {list(RATES)}, "alpha": {list(ALPHAS)}}}', base)),
+    "density": su.runs.run_all(su.runs.expand(f'{{"lr": {list(RATES)}, "keep": {list(KEEPS)}}}', base)),
 }
 live = {"by alpha": mapped(sweeps["alpha"], ALPHAS, lambda r: r.spec["params"]["alpha"]), "by density": mapped(sweeps["density"], KEEPS, lambda r: r.spec["keep"])}
 figure, alt = diagnosis_plots.signature_maps(live, x="learning rate", y={"by alpha": r"$\alpha$", "by density": "density of the mask"})

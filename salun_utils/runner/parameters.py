@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import functools
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -14,11 +13,9 @@ from ..data.splits import check_fraction, check_label
 from ..errors import InputError, unknown
 from ..runs.inputs import load_dataset, pick_device
 from ..runs.spec import RunSpec
-from ..runs.sweeps import expand
 from ..saliency import check_keep
 from ..seeds import check_seed
-from ..unlearning import METHODS
-from ..unlearning.job import COMMON
+from .kinds import kind_of
 from .values import parse_value as parse_value
 from .values import typed
 
@@ -56,8 +53,8 @@ def check_data(effective: Mapping[str, Any]) -> None:
     device is there.
     """
     pick_device(str(effective.get("device") or "auto"))
-    if trial := generation_trial(effective):
-        trial.check_present()
+    kind = kind_of(effective)
+    kind.check_present(kind.of(effective))
     if name := _dataset_name(effective):
         data = _dataset(name, effective.get("train_images"), effective.get("image_size"))
         if effective.get("scenario") == "class" and "forget_class" in effective:
@@ -92,7 +89,7 @@ def notebook_parameters(path: Path) -> dict[str, Any]:
 
 
 def check_ranges(effective: Mapping[str, Any]) -> None:
-    """Check the values whose meaning is known: those of `RunSpec` and the method's parameters."""
+    """Check the values whose meaning is known, and those that the kind of run gives one."""
     checks = {
         "forget_fraction": check_fraction,
         "keep": check_keep,
@@ -103,19 +100,9 @@ def check_ranges(effective: Mapping[str, Any]) -> None:
     for name, check in checks.items():
         if effective.get(name) is not None:
             check(effective[name])
-    fields = {k: v for k, v in effective.items() if k in RunSpec.model_fields and k != "params"}
-    method = METHODS.get(str(effective.get("method", "salun")))
     for name, value in effective.items():
         _check_number(name, value)
-    if effective.get("eraser"):
-        generation_trial(effective)
-        return
-    if effective.get("sweep") is not None:
-        sweep_of(effective)
-        return
-    own = [*(method.defaults if method else ()), *COMMON]
-    params = {k: v for k, v in effective.items() if k in own and k not in fields and v is not None}
-    RunSpec(**fields, **params, **_json_parameters(effective))
+    kind_of(effective).of(effective)
 
 
 def _check_number(name: str, value: Any) -> None:
@@ -132,58 +119,9 @@ def _check_number(name: str, value: Any) -> None:
         raise InputError(f"{name} must be at least {LOWEST[kind]}, not {value!r}")
 
 
-def sweep_of(effective: Mapping[str, Any]) -> list[RunSpec]:
-    """The runs of the sweep that the parameters describe, checked."""
-    fields = {k: v for k, v in effective.items() if k in RunSpec.model_fields and k != "params"}
-    own = {k: effective[k] for k in ("epochs", "lr") if effective.get(k) is not None}
-    return expand(str(effective["sweep"]), **fields, params={**_json_parameters(effective), **own})
-
-
-def generation_trial(effective: Mapping[str, Any]) -> Any:
-    """The trial of generation that the parameters describe, checked; None where they describe none.
-
-    A `concept` to erase makes it a `Trial`, or a `RelearningTrial` where there are `lessons` after
-    it; one to `forget`, of which the model draws the pictures itself, a `HarmfulTrial`.
-    """
-    if not effective.get("eraser"):
-        return None
-    from ..generation import ERASERS
-    from ..generation.trials.harmful_trial import HarmfulTrial
-    from ..generation.trials.trial import Trial
-
-    if effective["eraser"] not in ERASERS:
-        raise unknown("eraser", effective["eraser"], ERASERS)
-    if effective.get("forget") is not None:
-        return HarmfulTrial.of(effective)
-    if effective.get("lessons") is not None:
-        from ..generation.trials.relearning import RelearningTrial
-
-        return RelearningTrial.of(effective)
-    return Trial.of(effective) if effective.get("concept") is not None else None
-
-
 def _dataset_name(effective: Mapping[str, Any]) -> str:
-    """The data set that a run names: `dataset`, or `data` where it makes a generator forget."""
-    return str(
-        effective.get("dataset") or (effective.get("data") if effective.get("eraser") else "") or ""
-    )
-
-
-def _json_parameters(effective: Mapping[str, Any]) -> dict[str, Any]:
-    """Method parameters given as one JSON object in a parameter called `params`."""
-    text = effective.get("params")
-    if not text:
-        return {}
-    try:
-        value = json.loads(text)
-    except (TypeError, ValueError, RecursionError):
-        value = None
-    if not isinstance(value, dict):
-        said = repr(text) if len(str(text)) < 60 else repr(str(text)[:60]) + "…"
-        raise InputError(f'params must be a JSON object such as {{"alpha": 0.5}}, not {said}')
-    if both := next((name for name in value if name in RunSpec.model_fields), None):
-        raise InputError(f"params holds {both!r}, which is a parameter of its own")
-    return value
+    """The data set that a run names; "" when it names none."""
+    return str(effective.get(kind_of(effective).data) or "")
 
 
 def data_fingerprint(effective: Mapping[str, Any]) -> str:

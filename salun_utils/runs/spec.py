@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
+from typing import Any, Self
 
 from pydantic import (
     BaseModel,
@@ -101,6 +102,39 @@ class RunSpec(BaseModel):
             raise InputError(
                 f"{where}: {first['msg'].lower()}, not {first.get('input')!r}"
             ) from None
+
+    @classmethod
+    def of(cls, names: Mapping[str, Any], **settings: Any) -> Self:
+        """The run that a notebook's names describe: ``RunSpec.of(globals())``.
+
+        Taken are the names of fields, and those of the method's parameters where they are not None;
+        all others are ignored. `params` among the names may be a JSON object, over which parameters
+        that have a name of their own are laid.
+
+        Parameters
+        ----------
+        settings : laid over what was found, and refused where unknown; `params` among them stands
+            in place of all parameters found.
+        """
+        fields = {k: names[k] for k in cls.model_fields if k in names and k != "params"}
+        fields |= {k: v for k, v in settings.items() if k in cls.model_fields or v is not None}
+        if "params" not in settings:
+            method = get(fields.get("method", cls.model_fields["method"].default))
+            own = {
+                k: names[k]
+                for k in (*method.defaults, *COMMON)
+                if k not in cls.model_fields and names.get(k) is not None
+            }
+            fields["params"] = {**mapping_of(names.get("params")), **own}
+            if both := next((k for k in fields["params"] if k in cls.model_fields), None):
+                raise InputError(f"params holds {both!r}, which is a parameter of its own")
+        return cls(**fields)
+
+    def but(self, **settings: Any) -> Self:
+        """The same run with other settings, checked anew; `params` among them stands for the
+        old ones.
+        """
+        return type(self)(**{**self.model_dump(), **settings})
 
     @model_validator(mode="before")
     @classmethod
@@ -254,6 +288,24 @@ def _check_param(name: str, value: Any, default: Any) -> None:
             raise InputError(f"{name} must be a number, not {value!r}")
         if name in LOWEST and value < LOWEST[name]:
             raise InputError(f"{name} must be at least {LOWEST[name]:g}, not {value!r}")
+
+
+def mapping_of(params: str | Mapping[str, Any] | None) -> dict[str, Any]:
+    """Parameters given as one JSON object, or as a mapping already; none for nothing.
+
+    Raises
+    ------
+    InputError : a text that is no JSON object.
+    """
+    try:
+        found = json.loads(params) if isinstance(params, str) and params else params or {}
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, Mapping):
+        text = str(params)
+        said = repr(text) if len(text) < 60 else repr(text[:60]) + "…"
+        raise InputError(f'params must be a JSON object such as {{"alpha": 0.5}}, not {said}')
+    return dict(found)
 
 
 def _check_timm(arch: str) -> None:

@@ -40,7 +40,7 @@ SHARED = (
 )
 
 
-def expand(sweep: str, **base: Any) -> list[RunSpec]:
+def expand(sweep: str, base: RunSpec | None = None, **settings: Any) -> list[RunSpec]:
     """Every run of a sweep, in the order in which it names them; a run that comes up twice is
     listed once.
 
@@ -50,7 +50,8 @@ def expand(sweep: str, **base: Any) -> list[RunSpec]:
         such as
         ``{"keep": [0.1, 0.5], "mask": ["saliency", "random"]}``; or a list of such objects, of
         which the runs follow one another. Settings are those of `RunSpec` and of the method.
-    base : settings of all runs, over which those of the sweep are laid (`params` one by one).
+    base, settings : of all runs, the latter over the former; those of the sweep are laid over both
+        (`params` one by one).
 
     Raises
     ------
@@ -58,6 +59,7 @@ def expand(sweep: str, **base: Any) -> list[RunSpec]:
         of a sweep share.
     """
     specs: dict[str, RunSpec] = {}
+    shared = {**(base.model_dump() if base else {}), **settings}
     for block in _blocks(sweep):
         for name in block:
             if name in SHARED:
@@ -69,9 +71,9 @@ def expand(sweep: str, **base: Any) -> list[RunSpec]:
             raise InputError(f"sweep: {empty} has no values")
         for values in itertools.product(*lists.values()):
             given = dict(zip(lists, values))
-            params = {**(base.get("params") or {}), **(given.pop("params", None) or {})}
+            params = {**(shared.get("params") or {}), **(given.pop("params", None) or {})}
             spec = RunSpec(
-                **{**base, **given, "params": {k: v for k, v in params.items() if k not in given}}
+                **{**shared, **given, "params": {k: v for k, v in params.items() if k not in given}}
             )
             specs.setdefault(spec.id, spec)
     return list(specs.values())

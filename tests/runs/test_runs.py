@@ -10,6 +10,8 @@ import pytest
 import torch
 
 import salun_utils as su
+from salun_utils.errors import InputError
+from salun_utils.runs import RunSpec, expand
 from salun_utils.runs.cache import empty
 from salun_utils.runs.provenance import code_digest
 from salun_utils.runs.table import export
@@ -326,3 +328,44 @@ def test_a_model_of_another_version_of_training_is_not_taken_from_the_cache(cach
     raised("training")
     su.runs.prepare(su.runs.RunSpec(**QUICK), cache=cache).original  # noqa: B018
     assert len(trained() - before) == 1
+
+
+# -- names of a notebook ---------------------------------------------------------------
+
+
+def test_a_spec_takes_the_names_it_knows_from_a_notebook():
+    names = {
+        "dataset": "digits",
+        "seed": 3,
+        "method": "ft",
+        "lr": 0.2,  # of the method
+        "epochs": None,  # left at the method's own
+        "alpha": 5.0,  # of other methods
+        "params": '{"batch_size": 32, "lr": 0.9}',
+        "found": object(),
+    }
+    spec = RunSpec.of(names)
+    assert spec == RunSpec(
+        dataset="digits", seed=3, method="ft", params={"batch_size": 32, "lr": 0.2}
+    )
+    assert RunSpec.of(names, scenario="random", params={}) == RunSpec(
+        dataset="digits", seed=3, method="ft", scenario="random"
+    )
+
+
+def test_settings_given_by_name_are_refused_where_unknown():
+    with pytest.raises(InputError, match="alpha"):
+        RunSpec.of({"method": "ft"}, alpha=1.0)
+    with pytest.raises(InputError, match="params must be a JSON object"):
+        RunSpec.of({"params": "[1]"})
+    with pytest.raises(InputError, match="params holds 'seed'"):
+        RunSpec.of({"params": '{"seed": 1}'})
+
+
+def test_a_spec_with_other_settings_is_checked_anew():
+    spec = RunSpec(method="salun", params={"lr": 0.1, "alpha": 2.0})
+    assert spec.but(seed=4) == RunSpec(method="salun", seed=4, params={"lr": 0.1, "alpha": 2.0})
+    assert spec.but(method="ft", params={"lr": 0.3}) == RunSpec(method="ft", params={"lr": 0.3})
+    with pytest.raises(InputError):
+        spec.but(method="ft")  # which has no alpha
+    assert expand('{"keep": [0.1]}', spec) == [spec.but(keep=0.1)]

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from ...errors import InputError, unknown
+from ...runs.spec import mapping_of
 from ...saliency import check_keep
 from ...seeds import check_seed
 from .. import JUDGES, kind_named, shipped
@@ -39,7 +40,7 @@ class ErasureSettings:
         """
         own = {f.name for f in dataclasses.fields(cls)}
         given = {k: v for k, v in parameters.items() if k in own}
-        return cls(**{**given, "params": mapping(given.get("params") or {})})
+        return cls(**{**given, "params": mapping_of(given.get("params"))})
 
     @property
     def name(self) -> str:
@@ -168,17 +169,6 @@ class Trial(ErasureSettings):
         """
         check_judge(self.judge)
         check_model(self.model)
-
-
-def mapping(params: str | Mapping[str, Any]) -> Mapping[str, Any]:
-    """Settings given as one JSON object, or as a mapping already."""
-    try:
-        found = json.loads(params) if isinstance(params, str) else params
-    except ValueError:
-        found = None
-    if not isinstance(found, Mapping):
-        raise InputError(f'params must be a JSON object such as {{"alpha": 0.5}}, not {params!r}')
-    return found
 
 
 def check_judge(name: str) -> None:

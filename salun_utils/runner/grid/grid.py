@@ -5,19 +5,18 @@ from __future__ import annotations
 import itertools
 import json
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from ...errors import InputError, unknown
 from ...files import read_json, read_yaml
-from ...runs.spec import RunSpec
+from ...runs.kinds import Tuned
 from ...runs.standing import run_name
-from ...runs.tuning import read_tuned, tuned_name
-from ...unlearning import METHODS
+from ...runs.tuning import read_tuned
+from ..kinds import kind_of
 from ..notebooks import notebook_path
-from ..parameters import check_parameters
+from ..parameters import check_parameters, notebook_parameters
 
 GRID_KEYS = (
     "notebook",
@@ -158,7 +157,8 @@ def _grid_run(
     notebook: Path, parameters: dict[str, Any], setting: dict[str, Any], root: Path
 ) -> GridRun:
     if setting["tuned"]:
-        parameters = _with_tuned(parameters, root / str(setting["tuned"]))
+        kind = kind_of({**notebook_parameters(notebook), **parameters})
+        parameters = _with_tuned(parameters, kind.tuned(parameters), root / str(setting["tuned"]))
     parameters = {
         k: json.dumps(v, sort_keys=True) if isinstance(v, dict) else v
         for k, v in parameters.items()
@@ -184,17 +184,17 @@ def _grid_run(
     )
 
 
-def _with_tuned(parameters: dict[str, Any], place: Path) -> dict[str, Any]:
+def _with_tuned(parameters: dict[str, Any], tuned: Tuned, place: Path) -> dict[str, Any]:
     """The chosen values of the run's method, or eraser, under those that the grid names itself."""
-    kind, name, known, stem, command = _tuned_as(parameters)
-    if name not in known:
-        raise unknown(kind, name, known)
-    path = place if place.suffix == ".yaml" else place / f"{stem}.yaml"
-    chosen = read_tuned(path).get(name)
+    if tuned.name not in tuned.known:
+        raise unknown(tuned.what, tuned.name, tuned.known)
+    path = place if place.suffix == ".yaml" else place / f"{tuned.stem}.yaml"
+    chosen = read_tuned(path).get(tuned.name)
     if chosen is None:
-        if known[name].search:
+        if tuned.known[tuned.name].search:
             raise InputError(
-                f"no tuned values for {name} in {path.parent.name}/{path.name}; run {command} first"
+                f"no tuned values for {tuned.name} in {path.parent.name}/{path.name};"
+                f" run {tuned.command} first"
             )
         return parameters
     own = parameters.get("params") or {}
@@ -205,27 +205,3 @@ def _with_tuned(parameters: dict[str, Any], place: Path) -> dict[str, Any]:
             **(read_json(own, "params") if isinstance(own, str) else own),
         },
     }
-
-
-def _tuned_as(parameters: dict[str, Any]) -> tuple[str, str, Mapping[str, Any], str, str]:
-    """What is tuned (a method or an eraser), its name, the registry, the stem of its file, and the
-    command that writes it.
-    """
-    if parameters.get("eraser"):
-        from ...generation import ERASERS
-
-        return (
-            "eraser",
-            str(parameters["eraser"]),
-            ERASERS,
-            Path(str(parameters.get("model", ""))).name,
-            "salun tune -p model …",
-        )
-    spec = RunSpec(
-        **{
-            k: v
-            for k, v in parameters.items()
-            if k in ("dataset", "arch", "scenario", "forget_fraction", "forget_class")
-        }
-    )
-    return "method", str(parameters.get("method", "salun")), METHODS, tuned_name(spec), "salun tune"

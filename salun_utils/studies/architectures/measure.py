@@ -25,9 +25,9 @@ NAME = "anatomy"  # what such records are filed under, where others have their m
 SETTINGS = ("arch", "width", "train_lr", "train_epochs")  # what may differ from network to network
 
 
-def specs(networks: str, **shared: Any) -> list[RunSpec]:
+def specs(networks: str, base: RunSpec | None = None, **shared: Any) -> list[RunSpec]:
     """The networks that a JSON list names, such as ``[{"arch": "resnet18", "width": 0.25}]``, as
-    runs that share all other settings.
+    runs that share all other settings: those of `base`, and `shared` laid over them.
 
     Raises
     ------
@@ -49,7 +49,8 @@ def specs(networks: str, **shared: Any) -> list[RunSpec]:
     for one in listed:
         if wrong := next((name for name in one if name not in SETTINGS), None):
             raise unknown("setting of a network", wrong, SETTINGS)
-    return [RunSpec(**{**shared, **one}) for one in listed]
+    base = (base or RunSpec()).but(**shared)
+    return [base.but(**one) for one in listed]
 
 
 @numerics(1, "study/anatomy", uses=("saliency", "masks"))

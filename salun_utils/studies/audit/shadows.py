@@ -4,10 +4,10 @@ some of them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor
@@ -52,6 +52,13 @@ class Plan:
             raise InputError(
                 f"models must be an even number, since they come in pairs, not {self.models}"
             )
+
+    @classmethod
+    def of(cls, names: Mapping[str, Any]) -> Self:
+        """What a notebook's names describe; see `RunSpec.of`."""
+        own = {k: names.get(k) for k in ("epochs", "lr")}
+        counts = {k: names[k] for k in ("models", "targets", "watched")}
+        return cls(RunSpec.of(names, scenario="random", **own), **counts)
 
 
 class Answers(NamedTuple):

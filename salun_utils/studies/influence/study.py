@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import asdict, dataclass, fields
+from typing import Any, Self
 
 import torch
 
@@ -84,6 +84,13 @@ class Study:
                 f"{self.spec.method} has no epochs to watch; take a method that trains, such as rl,"
                 " salun, ga or ft"
             )
+
+    @classmethod
+    def of(cls, names: Mapping[str, Any]) -> Self:
+        """What a notebook's names describe; see `RunSpec.of`."""
+        own = {f.name: names[f.name] for f in fields(cls) if f.name in names and f.name != "spec"}
+        spec = RunSpec.of(names, epochs=names.get("epochs"), lr=names.get("lr"))
+        return cls(spec, **own)
 
     @property
     def training(self) -> dict[str, Any]:

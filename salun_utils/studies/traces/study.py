@@ -9,16 +9,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import torch
 from torch import nn
 
 from ...data.images import Images
 from ...errors import InputError, unknown
+from ...files import read_json
 from ...metrics import accuracy, margin, predict_logits
 from ...runs import Record, RunSpec, Task, prepare
 from ...runs.numerics import touched_by, units_of, units_of_start
+from ...runs.spec import mapping_of
 from ...runs.task import with_spec
 from ...seeds import derive, generator
 from ...units import numerics
@@ -76,6 +78,22 @@ class Plan:
             raise unknown("method", wrong, METHODS)
         if self.spec.scenario not in ("class", "random"):
             raise InputError(f"scenario must be class or random, not {self.spec.scenario!r}")
+
+    @classmethod
+    def of(cls, names: Mapping[str, Any]) -> Self:
+        """What a notebook's names describe, lists and `methods` as JSON; see `RunSpec.of`."""
+        plain = {k: names[k] for k in ("watched", "compared", "lr", "benign")}
+        listed = {k: whole_numbers(k, names[k]) for k in ("counts", "steps", "bits")}
+        methods = mapping_of(names["methods"])
+        return cls(RunSpec.of(names, method="original"), methods, **plain, **listed)
+
+
+def whole_numbers(name: str, given: str | list[int]) -> list[int]:
+    """A list of whole numbers, given as it is or as JSON."""
+    values = read_json(given, name) if isinstance(given, str) else given
+    if not isinstance(values, list) or not all(type(v) is int for v in values):
+        raise InputError(f"{name} must be a list of whole numbers such as [1, 5], not {given!r}")
+    return values
 
 
 @numerics(

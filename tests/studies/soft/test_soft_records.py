@@ -13,8 +13,9 @@ import pytest
 import torch
 
 from salun_utils.runner.grid import read
-from salun_utils.runner.parameters import check_parameters, sweep_of
+from salun_utils.runner.parameters import check_parameters
 from salun_utils.runs import Record
+from salun_utils.runs.kinds import sweep_of
 from salun_utils.runs.tuning import read_tuned
 from salun_utils.studies.soft import pictures as soft_plots
 from salun_utils.studies.soft import recorded as soft_records

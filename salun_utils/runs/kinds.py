@@ -1,0 +1,95 @@
+"""Kinds of run: what a notebook's parameters can describe.
+
+Each kind registers itself in a file `kind.py` of its own package, so that whoever executes
+notebooks need not know any of them; the two kinds of this package stand at the end of this file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..unlearning import METHODS
+from .spec import RunSpec
+from .sweeps import expand
+from .tuning import tuned_name
+
+Parameters = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What of a run is tuned, and where chosen values are kept.
+
+    Attributes
+    ----------
+    what, name : "method" or "eraser", and which. known : the registry it is in.
+    stem : of the file of chosen values. command : writes that file.
+    """
+
+    what: str
+    name: str
+    known: Mapping[str, Any]
+    stem: str
+    command: str
+
+
+def tuned_method(parameters: Parameters) -> Tuned:
+    """The method of a run of unlearning."""
+    task = ("dataset", "arch", "scenario", "forget_fraction", "forget_class")
+    spec = RunSpec(**{k: v for k, v in parameters.items() if k in task})
+    method = str(parameters.get("method", "salun"))
+    return Tuned("method", method, METHODS, tuned_name(spec), "salun tune")
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One kind of run.
+
+    Attributes
+    ----------
+    name : what it is called.
+    recognises : whether parameters describe such a run, by the names that have a value.
+    of : what parameters describe, everything checked that needs no data; raises `InputError`.
+    data : the parameter that names the data set. check_present : raises `InputError` where
+        something that the described run needs is not on this machine.
+    tuned : what of it is tuned.
+    """
+
+    name: str
+    recognises: Callable[[Parameters], bool]
+    of: Callable[[Parameters], Any]
+    data: str = "dataset"
+    check_present: Callable[[Any], None] = lambda described: None
+    tuned: Callable[[Parameters], Tuned] = tuned_method
+
+
+KINDS: dict[str, Kind] = {}
+
+
+def register(kind: Kind) -> Kind:
+    """Add a kind to `KINDS`."""
+    KINDS[kind.name] = kind
+    return kind
+
+
+def has(*names: str) -> Callable[[Parameters], bool]:
+    """Whether parameters give a value to every one of these names."""
+    return lambda parameters: all(parameters.get(name) is not None for name in names)
+
+
+def kind_of(parameters: Parameters) -> Kind:
+    """The kind that recognises the parameters; a run of unlearning where none does."""
+    return next((k for k in KINDS.values() if k.recognises(parameters)), UNLEARNING)
+
+
+def sweep_of(parameters: Parameters) -> list[RunSpec]:
+    """The runs of the sweep that the parameters describe, checked."""
+    own = {k: parameters.get(k) for k in ("epochs", "lr")}
+    return expand(str(parameters["sweep"]), RunSpec.of(parameters, **own))
+
+
+register(Kind("sweep", has("sweep"), sweep_of))
+UNLEARNING = Kind("unlearning", lambda parameters: True, RunSpec.of)
+"""A single run, and whatever a chapter does with the parameters of one."""
