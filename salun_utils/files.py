@@ -18,6 +18,7 @@ from typing import Any
 from .errors import InputError
 
 LARGEST = 50 * 2**20  # bytes of a YAML or JSON file that is read
+MOST_VALUES = 1_000_000
 DEEPEST = 50  # levels of lists and mappings within one another
 CHECKSUM = "checksum"  # the entry of a JSON object that is about all the others
 MAGIC = b"salun-checked-1\n"  # what a file of `save_checked` begins with
@@ -115,13 +116,22 @@ def read_json(text: str, what: str) -> Any:
     return content
 
 
-def _check_depth(content: Any, what: str, level: int = 0) -> None:
-    """Refuse what is nested too deeply, or refers to itself, which is endlessly deep."""
-    if level > DEEPEST:
-        raise InputError(f"{what} is nested too deeply; allowed: {DEEPEST} levels")
-    parts = content.values() if isinstance(content, dict) else content
-    for part in parts if isinstance(content, dict | list | tuple | set) else ():
-        _check_depth(part, what, level + 1)
+def _check_depth(content: Any, what: str) -> None:
+    """Refuse what is nested too deeply, or refers to itself, which is endlessly deep, or repeats
+    its own parts (YAML's aliases) until nobody can walk through it.
+    """
+    open_parts = [(content, 0)]
+    for _ in range(MOST_VALUES):
+        if not open_parts:
+            return
+        part, level = open_parts.pop()
+        if level > DEEPEST:
+            raise InputError(f"{what} is nested too deeply; allowed: {DEEPEST} levels")
+        if isinstance(part, dict):
+            open_parts += [(value, level + 1) for value in part.values()]
+        elif isinstance(part, list | tuple | set):
+            open_parts += [(value, level + 1) for value in part]
+    raise InputError(f"{what} holds more than {MOST_VALUES:,} values")
 
 
 # -- JSON with a checksum
