@@ -47,7 +47,14 @@ def build_parser() -> argparse.ArgumentParser:
     run = commands.add_parser(
         "run", help="execute one notebook and write its record", epilog=EPILOG
     )
-    run.add_argument("notebook", help="an .ipynb file, such as notebooks/01_quickstart.ipynb")
+    run.add_argument(
+        "notebook", nargs="?", help="an .ipynb file, such as notebooks/01_quickstart.ipynb"
+    )
+    run.add_argument(
+        "--record",
+        metavar="FILE",
+        help="repeat the run of this record: the same notebook, the same parameters",
+    )
     run.add_argument(
         "-p",
         "--parameter",
@@ -250,10 +257,10 @@ def _run(args: argparse.Namespace) -> int:
     from .runner.notebooks import RunFailedError
     from .runs import run_notebook
 
-    parameters = _given(args)
+    notebook, parameters = _named_run(args)
     try:
         record, path, done = run_notebook(
-            args.notebook,
+            notebook,
             parameters,
             out=args.out,
             force=args.force,
@@ -274,6 +281,19 @@ def _run(args: argparse.Namespace) -> int:
             )
             print(f"  {row['method']:<12} {row['scenario']:<12} seed {row['seed']}  {figures}")
     return 0
+
+
+def _named_run(args: argparse.Namespace) -> tuple[str | Path, dict[str, Any]]:
+    """The notebook and the parameters that the words of `salun run` name."""
+    if args.record is None:
+        if args.notebook is None:
+            raise InputError("name a notebook, or with --record the record of a run to repeat")
+        return args.notebook, _given(args)
+    if args.parameter:
+        raise InputError("--record repeats a run as it was: it takes no -p")
+    from .runner.repeat import recorded_run
+
+    return recorded_run(args.record, args.notebook)
 
 
 def _grid(args: argparse.Namespace) -> int:

@@ -8,9 +8,12 @@ import logging
 import os
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from ..data import NAMES
 from ..data.places import cache_folder
@@ -40,7 +43,8 @@ def run_notebook(
     notebook_out: str | os.PathLike | None = None,
     progress: bool = False,
 ) -> tuple[Record, Path, bool]:
-    """Execute `notebook` with `parameters`; a run that is done already is left alone.
+    """Execute `notebook` with `parameters`; a run that is done already is left alone. Of two equal
+    runs at once the second waits for the first, and finds its record.
 
     Parameters
     ----------
@@ -66,20 +70,53 @@ def run_notebook(
     tier = str(effective.get("tier", "quick"))
     record_path = Path(record_out) if record_out else Path(out) / "records" / tier / f"{name}.json"
     log_path = Path(notebook_out) if notebook_out else Path(out) / "notebooks" / f"{name}.ipynb"
-    if not force:
+
+    def done() -> Record | None:
         found = of_file(record_path, parameters=effective, data=data_fingerprint(effective))
-        if found.word == DONE:
-            return found.record, record_path, True
+        return found.record if found.word == DONE and not force else None
+
+    if (record := done()) is not None:
+        return record, record_path, True
     _check_writable(record_path, log_path)
+    with _alone(record_path):
+        if (record := done()) is not None:  # by now
+            return record, record_path, True
+        record = _made(path, log_path, name, parameters or {}, effective, progress)
+        record.write(record_path)
+    return record, record_path, False
+
+
+@contextlib.contextmanager
+def _alone(record_path: Path) -> Iterator[None]:
+    """Hold the lock beside a record that is being made; wait for whoever holds it."""
+    lock = FileLock(record_path.with_name(f".{record_path.name}.lock"))
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        warnings.warn(f"{record_path.stem} is being run already: waiting for it", stacklevel=4)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # whoever waits for a lock that is gone makes a new one
+            Path(lock.lock_file).unlink()
+        lock.release()
+
+
+def _made(
+    path: Path,
+    log_path: Path,
+    name: str,
+    parameters: Mapping[str, Any],
+    effective: Mapping[str, Any],
+    progress: bool,
+) -> Record:
+    """Execute the notebook and gather its record."""
     started = time.perf_counter()
     with _kernel_manager() as manager:
-        executed = _execute(
-            path, log_path, _absolute(parameters or {}), effective, progress, manager
-        )
+        executed = _execute(path, log_path, _absolute(parameters), effective, progress, manager)
     measured = {"parameters": effective, "wall_seconds": round(time.perf_counter() - started, 2)}
-    record = _gather(executed, name, path.stem, tier, measured)
-    record.write(record_path)
-    return record, record_path, False
+    return _gather(executed, name, path.stem, str(effective.get("tier", "quick")), measured)
 
 
 def notebook_path(notebook: str | os.PathLike) -> Path:

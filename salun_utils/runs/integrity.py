@@ -116,7 +116,7 @@ def check(record: Record) -> None:
     except ValueError as error:
         raise DamagedError(f"created at {record.created!r}") from error
     parameters = record.measurements.get("parameters")
-    if parameters is not None:
+    if "parameters" in record.measurements:
         _check_parameters(parameters)
         if record.notebook and record.id != naming.notebook_run(record.notebook, parameters):
             raise DamagedError("its id is not the digest of its parameters")
@@ -160,9 +160,12 @@ def _check_kinds(run: Record) -> None:
     for name in TIMES:
         if (value := getattr(run, name)) is not None and not _between(value, 0, 1e12):
             raise DamagedError(f"{name} is {value}")
-    params = run.spec.get("params")
-    if not isinstance(params, dict | str | None):
+    params = run.spec.get("params") or {}
+    if not isinstance(params, dict):
         raise DamagedError(f"spec.params is {_short(params)}, no object")
+    for name, value in params.items():
+        if not isinstance(value, str | int | float | bool | None):
+            raise DamagedError(f"spec.params.{name} is {_short(value)}, no plain value")
     for where, name in ((run.spec, "keep"), (run.mask, "density")):
         if where.get(name) is not None and not _between(where[name], 0, 1):
             raise DamagedError(f"{name} is {_short(where[name])}, not from 0 to 1")

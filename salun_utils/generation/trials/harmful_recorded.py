@@ -34,7 +34,8 @@ def rows(*, tier: str = "cpu", records: Iterable[Record] | None = None) -> pd.Da
         row = _row(record)
         latest[row["name"], row["concept"], row["seed"]] = row
         counted[row["name"], row["concept"], row["seed"]] = record
-    check_alike(counted.values())
+    for name in {key[0] for key in counted}:
+        check_alike(record for key, record in counted.items() if key[0] == name)
     about = ["name", "concept", "seed", "pictures", "threshold", "seconds", "cpu_seconds"]
     return pd.DataFrame(list(latest.values()), columns=[*about, *MEASURES, *OWN])
 

@@ -57,7 +57,8 @@ def rows(model: str, *, tier: str = "cpu", records: Iterable[Record] | None = No
         row = _row(record)
         keys[row["name"], row["concept"], row["seed"]] = row
         counted[row["name"], row["concept"], row["seed"]] = record
-    check_alike(counted.values())
+    for name in {key[0] for key in counted}:
+        check_alike(record for key, record in counted.items() if key[0] == name)
     columns = [
         "name",
         "concept",
