@@ -1,0 +1,55 @@
+"""Canaries of the methods of unlearning: each on the same small network and cut."""
+
+from __future__ import annotations
+
+from ...unlearning import METHODS, unlearn
+from . import canary, toy
+from .figures import bits, change, state
+
+SETTINGS = {"batch_size": 16, "weight_decay": 0.01, "precision": "float32"}
+FEW = {"epochs": 2, "samples": 20, "max_epochs": 1}
+# learning rates that move a network of 187 weights in ten steps without tearing it
+RATES = {"ga": 0.01, "bs": 0.01, "be": 0.02}
+
+
+@canary("unlearning", touches=["method/original", "method/ft", "mask/random", "masking"])
+def unlearning() -> dict:
+    model, cut = toy.network(), toy.split()
+    before = state(model)
+    result = unlearn("original", model, cut, seed=3)
+    drawn = unlearn("ft", model, cut, seed=3, mask="random", keep=0.25, epochs=1, lr=0.05, **SETTINGS)
+    return {
+        "unchanged": change(before, result.model),
+        "one passed in": change(before, model),
+        "parameters": sorted(f"{k}={v}" for k, v in drawn.params.items()),
+        "mask": bits(drawn.mask),
+        "fine-tuned": change(before, drawn.model),
+    }
+
+
+def method(name: str):
+    def made() -> dict:
+        model = toy.network()
+        before = state(model)
+        defaults = METHODS[name].defaults
+        few = {k: v for k, v in FEW.items() if k in defaults}
+        few |= {"lr": RATES.get(name, 0.05)} if "lr" in defaults else {}
+        result = unlearn(name, model, toy.split(), seed=3, keep=0.3, **few, **SETTINGS)
+        return {
+            "defaults": sorted(f"{k}={v}" for k, v in METHODS[name].defaults.items()),
+            "mask": "none" if result.mask is None else bits(result.mask),
+            "moved": change(before, result.model),
+        }
+
+    return made
+
+
+def touched(name: str) -> list[str]:
+    """What a method's canary runs besides the method."""
+    rule = METHODS[name].mask
+    masked = ["masking", "masks", f"mask/{rule}"] if rule else []
+    return ["unlearning", *masked, *(["schedule/cosine"] if name == "retrain" else [])]
+
+
+for _name in METHODS:
+    canary(f"method/{_name}", touches=touched(_name))(method(_name))
