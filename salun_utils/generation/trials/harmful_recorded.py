@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import pandas as pd
 
@@ -17,8 +17,17 @@ NOTEBOOK = "10_harmful_concepts"
 OWN = ("exposed", "original_exposed", "clip_change", "fid_to_original")
 
 
-def rows(*, tier: str = "cpu", records: Iterable[Record] | None = None) -> pd.DataFrame:
+def rows(
+    *,
+    tier: str = "cpu",
+    records: Iterable[Record] | None = None,
+    mixing: Collection[str] = (),
+) -> pd.DataFrame:
     """One row a run, the latest where a run was repeated.
+
+    Parameters
+    ----------
+    mixing : what runs of one name may differ in all the same: "data", "numerics", "threads".
 
     Returns
     -------
@@ -35,7 +44,8 @@ def rows(*, tier: str = "cpu", records: Iterable[Record] | None = None) -> pd.Da
         latest[row["name"], row["concept"], row["seed"]] = row
         counted[row["name"], row["concept"], row["seed"]] = record
     for name in {key[0] for key in counted}:
-        check_alike(record for key, record in counted.items() if key[0] == name)
+        alike = (record for key, record in counted.items() if key[0] == name)
+        check_alike(alike, mixing=mixing)
     about = ["name", "concept", "seed", "pictures", "threshold", "seconds", "cpu_seconds"]
     return pd.DataFrame(list(latest.values()), columns=[*about, *MEASURES, *OWN])
 
