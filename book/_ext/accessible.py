@@ -1,7 +1,10 @@
-"""Sphinx extension: mends markup of the theme that a screen reader would stumble over."""
+"""Sphinx extension: mends markup of the theme that a screen reader, or a browser's console, would
+stumble over.
+"""
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 MENDED = {
@@ -22,13 +25,23 @@ MENDED = {
     ),
 }
 
+# Live code cells by Thebe are not used here, yet their scripts come twice with every page, and
+# declare the same constant twice: an error on each of them.
+THEBE = re.compile(
+    r"<script>const THEBE_JS_URL.*?</script>\s*"
+    r"|<script[^>]*sphinx-thebe\.js[^>]*></script>\s*"
+    r'|<script type="text/x-thebe-config">.*?</script>\s*',
+    re.DOTALL,
+)
+
 
 def mend(app, error) -> None:
     """Replace the faulty markup in every finished page."""
     if error is not None or app.builder.format != "html":
         return
     for page in Path(app.outdir).rglob("*.html"):
-        text = mended = page.read_text(encoding="utf-8")
+        text = page.read_text(encoding="utf-8")
+        mended = THEBE.sub("", text)
         for faulty, right in MENDED.items():
             mended = mended.replace(faulty, right)
         if mended != text:
