@@ -225,7 +225,15 @@ print(pd.Series(overlap).map("{:.0f}".format).to_string())
 # \qquad \theta_u = m_S \odot (\Delta\theta + \theta_o) + (1 - m_S) \odot \theta_o .
 # $$
 #
-# $\mathbb{E}$ is the mean over a set, $\theta_u$ are the weights that result, and $\odot$ multiplies entry by entry. Here $\alpha = 1$ and both sets are shuffled into one stream, so a step sees both. The following function is all of it.
+# $\mathbb{E}$ is the mean over a set, $\theta_u$ are the weights that result, and $\odot$ multiplies entry by entry. That is the paper's formula, two *sets* weighed by $\alpha$. The published code, and the function below, weigh *pictures*: both sets are shuffled into one stream,
+# and what is minimised is their common mean,
+#
+# $$
+# \frac{1}{|D_f| + |D_r|} \Big( \sum_{D_f} \ell_{\mathrm{CE}}(\theta_u; x, y') + \alpha \sum_{D_r} \ell_{\mathrm{CE}}(\theta_u; x, y) \Big) , \qquad \alpha = 1 .
+# $$
+#
+# In the paper's terms that is an $\alpha$ of $|D_r| / |D_f|$: 9 where a tenth is to be forgotten, 1 where a half is. So the retained pictures have nine times the say at 10 % that they have at 50 %, at one and the same setting. `unlearn(..., balance="sets")` takes the formula as it stands; at 50 % the two differ
+# by a factor of two in the length of a step and in nothing else. The following function is all of it.
 # Everything random comes from two generators that are named, one for the labels and one for the order of the pictures.
 
 # %%

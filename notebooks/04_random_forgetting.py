@@ -63,7 +63,8 @@ device = "auto"
 #
 # **Label kinds** train on $D_f$ under other labels.
 #
-# - **RL** {cite:p}`golatkar2020eternal`: $\min_\theta \mathbb{E}_{D_f,\, y' \ne y}\, \ell(\theta; x, y') + \alpha L_r(\theta)$, with a random wrong label $y'$.
+# - **RL** {cite:p}`golatkar2020eternal`: $\min_\theta \frac{1}{|D|} \big( |D_f|\, \mathbb{E}_{D_f,\, y' \ne y}\, \ell(\theta; x, y') + \alpha\, |D_r|\, L_r(\theta) \big)$, with a random wrong label $y'$. So runs the published code, and so were these runs made: pictures are pooled, and at $\alpha = 1$ the retained
+#   ones have 9 times the say of the others at 10 %, the same at 50 %. The paper's formula is $\mathbb{E}_{D_f,\, y' \ne y}\, \ell(\theta; x, y') + \alpha L_r(\theta)$, which weighs the sets whatever their sizes (`balance="sets"`).
 # - **SalUn** {cite:p}`fan2024salun`: the same for the salient half of the weights, $\theta_u = m_S \odot (\theta_o + \Delta\theta) + (1 - m_S) \odot \theta_o$. See [](03_weight_saliency.ipynb).
 # - **SalUn-soft** {cite:p}`fan2024salun`: no mask, but a penalty $\beta_t \lVert \theta - \theta_o \rVert_1$ that puts weights back exactly on $\theta_o$ unless they are pulled hard.
 # - **SalUn-annealed**, this book's own: a mask that begins with all weights and shrinks to those that have moved furthest. Both are taken apart in [](12_hard_or_soft.ipynb).
@@ -73,7 +74,7 @@ device = "auto"
 # **Ascent kinds** climb the loss on $D_f$.
 #
 # - **GA** {cite:p}`thudi2022unrolling`: $\max_\theta L_f(\theta)$, and nothing else. The loss has no upper bound.
-# - **NegGrad+** {cite:p}`kurmanji2023towards`: $\min_\theta \beta L_r(\theta) - (1 - \beta) L_f(\theta)$, both in one step.
+# - **NegGrad+** {cite:p}`kurmanji2023towards`: $\min_\theta \beta L_r(\theta) - (1 - \beta) L_f(\theta)$, both in one step, each with a forward pass of its own and the network in evaluation mode.
 # - **SFR-on** {cite:p}`huang2024unified`: steps of ascent, restricted to weights that matter more to $D_f$ than to $D_r$, between steps of fine-tuning.
 #
 # **Closed-form kinds** compute the change of the weights, without training.
@@ -81,7 +82,8 @@ device = "auto"
 # - **IU**, influence unlearning {cite:p}`koh2017understanding,izzo2021approximate`: one Newton step, $\theta_u = \theta_o + \alpha \frac{|D_f|}{|D|} H^{-1} \big(\nabla L_f - \nabla L_r\big)$. The Hessian $H$ is replaced by the
 #   Fisher matrix of some pictures {cite:p}`singh2020woodfisher`.
 # - **Fisher** forgetting {cite:p}`golatkar2020eternal`: noise, $\theta_u = \theta_o + (\alpha / F)^{1/4} \odot n$ with $n \sim \mathcal{N}(0, 1)$, strong where the diagonal Fisher information $F$ of $D_r$ is small.
-# - **SSD** {cite:p}`foster2024fast`: where $F_f > \alpha F_D$, shrink the weight: $\theta \leftarrow \min(\lambda F_D / F_f,\, 1)\, \theta$. $F_f$ and $F_D$ are the Fisher information of $D_f$ and of all training pictures.
+# - **SSD** {cite:p}`foster2024fast`: where $F_f > \alpha F_D$, shrink the weight: $\theta \leftarrow \min(\lambda F_D / F_f,\, 1)\, \theta$. $F_f$ and $F_D$ are the Fisher information of $D_f$ and of all training pictures,
+#   estimated as its authors do by the squared mean gradients of batches.
 #
 # **Distillation**: the network learns from the answers of the original.
 #

@@ -56,8 +56,10 @@ device = "auto"
 # All three unlearn by the objective of random labelling ([](04_random_forgetting.ipynb)): random wrong labels $y'$ on the forget set, true labels on the retain set,
 #
 # $$
-# F(\theta) = \mathbb{E}_{D_f,\, y' \ne y}\, \ell(\theta; x, y') + \alpha\, \mathbb{E}_{D_r}\, \ell(\theta; x, y) .
+# F(\theta) = \frac{1}{|D|} \Big( |D_f|\, \mathbb{E}_{D_f,\, y' \ne y}\, \ell(\theta; x, y') + \alpha\, |D_r|\, \mathbb{E}_{D_r}\, \ell(\theta; x, y) \Big) .
 # $$
+#
+# The pictures are pooled, as in the published code; `balance="sets"` gives the paper's two means ([](../book/notation.md)).
 #
 # They differ in what is allowed for the move $d = \theta - \theta_o$ away from the original weights. Write $z$ for the weights after a gradient step from $\theta$ with learning rate $\eta$.
 #

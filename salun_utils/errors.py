@@ -15,6 +15,10 @@ class InputError(ValueError):
         super().__init__(" ".join(str(message).split()))
 
 
+class NothingChangedWarning(UserWarning):
+    """A method ran to its end, but selected or moved no weight, so that nothing was forgotten."""
+
+
 def unknown(kind: str, name: object, allowed: Iterable[str]) -> InputError:
     """Build the error for a name that is not known, with the nearest known one.
 

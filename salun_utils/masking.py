@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import nn
@@ -23,20 +24,26 @@ _WITH_STATISTICS = (
 
 @numerics(1, "masking")
 @contextlib.contextmanager
-def hold(model: nn.Module, optimizer: torch.optim.Optimizer, mask: SaliencyMask) -> Iterator[None]:
+def hold(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    mask: SaliencyMask | Mapping[str, torch.Tensor],
+) -> Iterator[None]:
     """While open, ``optimizer.step()`` changes only the weights inside `mask`; the others stay
     bit-identical.
 
     Masking the gradient alone is not enough: weight decay and momentum move a weight whose gradient
     is zero. So the gradient is masked before each step (the optimizer's own averages of held
-    weights then stay zero) and the held weights are put back after it. The running statistics of a
-    normalisation layer all of whose weights are held are put back too.
+    weights then stay zero), in ``step(closure)`` after each call of the closure, and the held
+    weights are put back after it. The running statistics of a normalisation layer all of whose
+    weights are held are put back too.
 
     Parameters
     ----------
-    model : its trainable parameters must be those of the mask, by name and shape.
+    model : its trainable parameters must be those of the mask, by name and shape; the words that
+        wrappers put into names don't count (`SaliencyMask.fitted`).
     optimizer : any torch optimizer over parameters of the model.
-    mask : True where a weight may change.
+    mask : True where a weight may change; a plain dictionary is taken by `SaliencyMask.from_bools`.
 
     Raises
     ------
@@ -44,7 +51,12 @@ def hold(model: nn.Module, optimizer: torch.optim.Optimizer, mask: SaliencyMask)
         another model.
     """
     named = {n: p for n, p in model.named_parameters() if p.requires_grad}
-    mask.check(named)
+    mask = SaliencyMask.of(mask).fitted(named)
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise InputError(
+            "hold needs a torch.optim.Optimizer, whose steps can be watched, not"
+            f" {type(optimizer).__name__}"
+        )
     trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
     if not trained <= {id(p) for p in model.parameters()}:
         raise InputError("the optimizer holds parameters that are not the model's")
@@ -54,22 +66,40 @@ def hold(model: nn.Module, optimizer: torch.optim.Optimizer, mask: SaliencyMask)
         if id(p) in trained
     ]
     buffers = [(b, b.clone()) for b in _held_statistics(model, mask)]
+    decays = any(group.get("weight_decay") for group in optimizer.param_groups)
 
-    def mask_gradients(*_: object) -> None:
+    def mask_gradients() -> None:
         for p, still, _original in held:
             if p.grad is not None:
                 # a product would let an infinite gradient through as NaN
                 p.grad.masked_fill_(still, 0)
 
+    def masking(closure: Callable[[], Any] | None) -> Callable[[], Any] | None:
+        def masked() -> Any:
+            value = closure()
+            mask_gradients()
+            return value
+
+        return masked if callable(closure) else closure
+
+    def before(_: object, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        mask_gradients()
+        if "closure" in kwargs:
+            kwargs = kwargs | {"closure": masking(kwargs["closure"])}
+        return (args[0], *map(masking, args[1:2]), *args[2:]), kwargs
+
     @torch.no_grad()
     def restore(*_: object) -> None:
         for p, still, original in held:
             torch.where(still, original, p, out=p)
+            if decays:  # added to the gradient by most optimizers, and so gathered with it
+                for average in _averages(optimizer, p):
+                    average.masked_fill_(still, 0)
         for buffer, original in buffers:
             buffer.copy_(original)
 
     hooks = [
-        optimizer.register_step_pre_hook(mask_gradients),
+        optimizer.register_step_pre_hook(before),
         optimizer.register_step_post_hook(restore),
     ]
     try:
@@ -77,6 +107,14 @@ def hold(model: nn.Module, optimizer: torch.optim.Optimizer, mask: SaliencyMask)
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def _averages(optimizer: torch.optim.Optimizer, p: nn.Parameter) -> Iterator[torch.Tensor]:
+    """What the optimizer has gathered of a parameter's gradients."""
+    state = optimizer.state.get(p, {})
+    for name in ("momentum_buffer", "exp_avg", "exp_avg_sq"):
+        if isinstance(average := state.get(name), torch.Tensor) and average.shape == p.shape:
+            yield average
 
 
 def _held_statistics(model: nn.Module, mask: SaliencyMask) -> Iterator[torch.Tensor]:

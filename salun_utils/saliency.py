@@ -25,6 +25,7 @@ from torch import Tensor, nn
 from .data.images import Images
 from .errors import InputError
 from .files import atomic
+from .models.contract import check_gradients, check_weights, checked_logits, logits_of
 from .seeds import generator
 from .threshold import score_bits, size, threshold
 from .units import numerics
@@ -63,10 +64,15 @@ def saliency_scores(
     -------
     dict of float32 tensors >= 0, named and shaped like the parameters, on the model's device.
 
+    Raises
+    ------
+    InputError : for weights that are not float32 (see `models.contract.check_weights`), no batch,
+        or a model that gives no logits where the loss is cross-entropy.
+
     Source: Fan et al., ICLR 2024, equation for m_S.
     """
-    device = next(model.parameters()).device
-    loss = loss or _cross_entropy
+    device = next(check_weights(model).parameters(), torch.zeros(())).device
+    loss = loss or _CrossEntropy()
     named = {
         n: p
         for n, p in model.named_parameters()
@@ -107,8 +113,19 @@ def saliency_scores(
             module.training = training
 
 
-def _cross_entropy(model: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
-    return nn.functional.cross_entropy(model(batch[0]), batch[1])
+class _CrossEntropy:
+    """With the true labels; looks closely at what the model gives for the first batch."""
+
+    classes = 0
+
+    def __call__(self, model: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
+        x, y, *_ = batch
+        if self.classes:
+            return nn.functional.cross_entropy(logits_of(model(x), self.classes), y)
+        self.classes = int(y.max()) + 1
+        logits = checked_logits(model, x, self.classes)
+        check_gradients(model, logits)
+        return nn.functional.cross_entropy(logits, y)
 
 
 def _to_device(batch: object, device: torch.device) -> object:
@@ -226,11 +243,26 @@ class SaliencyMask:
 
     @classmethod
     def from_bools(cls, bools: Mapping[str, Tensor], rule: str = "") -> SaliencyMask:
-        """Build from bool tensors."""
-        packed = {
-            n: np.packbits(b.detach().cpu().numpy().astype(bool).ravel()) for n, b in bools.items()
-        }
-        return cls(packed, {n: tuple(b.shape) for n, b in bools.items()}, rule)
+        """Build from tensors of True and False, or of 0 and 1 in any type: the published ``.pt``
+        masks are such dictionaries.
+
+        Raises
+        ------
+        InputError : for any other value, such as scores, of which `top` makes a mask.
+        """
+        if not isinstance(bools, Mapping) or not bools:
+            raise InputError(
+                "a mask is made of a dictionary from names of parameters to tensors of True and"
+                f" False, not of {'an empty one' if bools == {} else type(bools).__name__}"
+            )
+        flat = {str(n): _as_bools(n, b) for n, b in bools.items()}
+        packed = {n: np.packbits(b.cpu().numpy().ravel()) for n, b in flat.items()}
+        return cls(packed, {n: tuple(b.shape) for n, b in flat.items()}, rule)
+
+    @classmethod
+    def of(cls, mask: SaliencyMask | Mapping[str, Tensor]) -> SaliencyMask:
+        """A mask as it is, a dictionary by `from_bools`."""
+        return mask if isinstance(mask, cls) else cls.from_bools(mask, "given")
 
     @classmethod
     def from_packed(
@@ -324,6 +356,35 @@ class SaliencyMask:
         table = pd.DataFrame(rows, columns=["parameter", "weights", "kept"])
         return table.assign(share=table.kept / table.weights)
 
+    def fitted(self, parameters: Mapping[str, Tensor]) -> SaliencyMask:
+        """This mask under the names of `parameters`, if it fits them but for the words that
+        `DataParallel`, `torch.compile` and the like put into names (`WRAPPERS`).
+
+        Raises
+        ------
+        InputError : names or shapes differ otherwise.
+        """
+        theirs = {bare_name(n): n for n in parameters}
+        mine = {bare_name(n): n for n in self}
+        unique = len(theirs) == len(parameters) and len(mine) == len(self)
+        if list(self) == list(parameters) or not unique or theirs.keys() != mine.keys():
+            self.check(parameters)
+            return self
+        fit = self._renamed({old: theirs[bare] for bare, old in mine.items()})
+        fit.check(parameters)
+        return fit
+
+    def bare(self) -> SaliencyMask:
+        """This mask under names without the words of `WRAPPERS`."""
+        return self._renamed({n: bare_name(n) for n in self})
+
+    def _renamed(self, new: Mapping[str, str]) -> SaliencyMask:
+        return SaliencyMask(
+            {new[n]: bits for n, bits in self._packed.items()},
+            {new[n]: shape for n, shape in self._shapes.items()},
+            self.rule,
+        )
+
     def check(self, parameters: Mapping[str, Tensor]) -> None:
         """Raise `InputError` unless names and shapes are those of `parameters`."""
         theirs = {n: tuple(p.shape) for n, p in parameters.items()}
@@ -334,7 +395,7 @@ class SaliencyMask:
             if names:
                 raise InputError(
                     f"the mask doesn't fit the model: it {kind} {sorted(names)[0]!r} ({len(names)}"
-                    " such parameters)"
+                    f" such parameters){_prefixed(theirs, self._shapes)}"
                 )
         name = next(n for n in theirs if theirs[n] != self._shapes[n])
         raise InputError(
@@ -354,7 +415,7 @@ class SaliencyMask:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> SaliencyMask:
-        """Read what `save` wrote.
+        """Read what `save` wrote, or a ``.pt`` file of a dictionary that `from_bools` takes.
 
         A mask that was saved before masks carried a checksum is taken if it can be verified by what
         it holds: its rule says which share is kept ("top 0.5"), exactly that many bits are set, and
@@ -364,6 +425,8 @@ class SaliencyMask:
         ------
         InputError : the file is damaged or something else.
         """
+        if os.fspath(path).endswith((".pt", ".pth")):
+            return cls._load_dictionary(path)
         try:
             with safe_open(path, "np") as file:
                 meta = file.metadata() or {}
@@ -425,6 +488,59 @@ class SaliencyMask:
         rounded = 5e-6 if len(said[3].lstrip("0.").replace(".", "")) >= 6 else 0.0
         low, high = (int(share * (1 + r) * self.numel) for r in (-rounded, rounded))
         return low <= kept <= high
+
+    @classmethod
+    def _load_dictionary(cls, path: str | os.PathLike) -> SaliencyMask:
+        try:
+            return cls.from_bools(torch.load(path, map_location="cpu", weights_only=True), "given")
+        except FileNotFoundError:
+            raise InputError(f"there is no mask file {path}") from None
+        except InputError as error:
+            raise InputError(f"{path} is no readable mask file: {error}") from None
+        except Exception as error:  # pickles can fail in any way
+            raise InputError(f"{path} is no readable mask file ({type(error).__name__})") from error
+
+
+# What wrappers of a model put into the names of its parameters: DataParallel (and its distributed
+# kind), torch.compile, fully sharded training, activation checkpoints.
+WRAPPERS = frozenset(("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module"))
+
+
+def bare_name(name: str) -> str:
+    """A parameter's name without the words of `WRAPPERS`."""
+    return ".".join(part for part in str(name).split(".") if part not in WRAPPERS)
+
+
+def _prefixed(theirs: Iterable[str], mine: Iterable[str]) -> str:
+    """A way out where one side's names are the other's behind one prefix; "" otherwise."""
+    for long, short, whose in ((set(mine), set(theirs), "mask"), (set(theirs), set(mine), "model")):
+        first = min(long, default="").split(".")
+        for depth in range(1, len(first)):
+            prefix = ".".join(first[:depth]) + "."
+            if {n.removeprefix(prefix) for n in long} == short:
+                way = "take it off" if whose == "mask" else "put it before those of the mask"
+                return f"; the names of the {whose} begin with {prefix!r}: {way}"
+    return ""
+
+
+def _as_bools(name: object, values: object) -> Tensor:
+    """A bool tensor of what may stand in a mask."""
+    if not isinstance(values, Tensor | np.ndarray):
+        raise InputError(
+            f"a mask holds tensors of True and False, not {type(values).__name__} at {name!r}"
+        )
+    tensor = torch.as_tensor(values).detach()
+    if tensor.is_meta or tensor.layout != torch.strided:
+        raise InputError(f"{name!r} must be a dense tensor with values, to be taken as a mask")
+    if tensor.dtype == torch.bool:
+        return tensor
+    chosen = tensor == 1
+    if not (chosen | (tensor == 0)).all():
+        raise InputError(
+            f"a mask holds True and False, or 0 and 1, but {name!r} has other values: make one of"
+            " scores by SaliencyMask.top(scores, keep)"
+        )
+    return chosen
 
 
 def check_keep(keep: object) -> float:

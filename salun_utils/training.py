@@ -23,6 +23,7 @@ from .fitting.flops import training_flops
 from .fitting.progress import Progress, digest_of
 from .fitting.recipes import OPTIMIZERS, RECIPES, SCHEDULES, Recipe, use_bf16
 from .masking import hold
+from .models.contract import check_model, check_weights, logits_of
 from .saliency import SaliencyMask
 from .seeds import check_seed, derive, generator
 from .units import numerics
@@ -72,8 +73,8 @@ def cross_entropy(model: nn.Module, batch: Batch, label_smoothing: float = 0.0) 
     x, y, *weights = batch
     loss = functools.partial(nn.functional.cross_entropy, label_smoothing=label_smoothing)
     if not weights:
-        return loss(model(x), y)
-    return (weights[0] * loss(model(x), y, reduction="none")).mean()
+        return loss(logits_of(model(x)), y)
+    return (weights[0] * loss(logits_of(model(x)), y, reduction="none")).mean()
 
 
 @numerics(1, "training", uses=("data",))
@@ -98,12 +99,15 @@ def fit(
     Parameters
     ----------
     data : the pictures, or a function of the epoch (0, 1, …) that returns them, for labels or parts
-        that change. A model with a method ``prepare(images)`` is shown those of each epoch before
+        that change. Anything with ``to``, ``batches`` and a length will do. Where a pass has more
+        batches than so many pictures fill, ``steps(batch_size)`` must say how many: the schedule
+        goes by it. A model with a method ``prepare(images)`` is shown those of each epoch before
         it; it decides whether there is something left to prepare.
     epochs : passes over the data, at least 1. lr : the highest learning rate of the schedule.
     seed : of the order of the batches, the augmentation and dropout.
     loss : ``loss(model, batch)`` -> scalar mean over the batch.
-    mask : weights outside it keep their exact value (`masking.hold`).
+    mask : weights outside it keep their exact value (`masking.hold`); a plain dictionary is taken
+        by `SaliencyMask.from_bools`.
     before_step : called with the model between the backward pass and the step, to edit gradients.
     after_step : called with (steps taken, learning rate) after each step, once held weights are
         restored.
@@ -117,14 +121,20 @@ def fit(
     Raises
     ------
     InputError : for a setting out of range; for a checkpoint that is damaged, or of other settings
-        or pictures.
+        or pictures; for weights that are not float32, a model that gives no logits for the labels
+        of `data`, or a pass of more steps than its length says.
     TrainingDivergedError : when the loss of an epoch is not finite.
     """
+    check_weights(model)
     how = Recipe.of(epochs=epochs, lr=lr, **recipe)
     check_seed(seed)
+    mask = None if mask is None else SaliencyMask.of(mask)
+    plain = loss is cross_entropy
     loss = _with_smoothing(loss, how)
     if isinstance(data, Images) and not len(data):
         raise InputError("there is nothing to train on: the data hold no picture")
+    if plain and isinstance(data, Images):
+        check_model(model, data, int(data.labels.max()) + 1, gradients=True)
     device = next(model.parameters()).device
     model.to(memory_format=torch.channels_last)
     optimizer = how.make_optimizer(model)
@@ -183,17 +193,19 @@ class _Loop:
             self.model.prepare(part)
         self.model.train()
         total = torch.zeros((), device=device)
-        per_epoch = math.ceil(len(part) / how.batch_size)
+        per_epoch, pictures = steps_of(part, how.batch_size), 0
         for step, batch in enumerate(
             part.batches(how.batch_size, generator=self.draws, augment=how.augment)
         ):
+            check_step(step, per_epoch)
             rate = how.rate((epoch + step / per_epoch) / how.epochs)
             value = self.step(tuple(t.to(device, non_blocking=True) for t in batch), rate)
             state.count(batch[0])
             if self.after_step:
                 self.after_step(state.steps, rate)
             total += value.float() * len(batch[0])
-        return total.item() / len(part)
+            pictures += len(batch[0])
+        return total.item() / max(pictures, 1)
 
     def step(self, batch: Batch, rate: float) -> Tensor:
         """Forward, backward, and one step of the optimizer at this rate; the loss."""
@@ -209,6 +221,26 @@ class _Loop:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.max_grad_norm)
         self.optimizer.step()
         return value.detach()
+
+
+def steps_of(part: Images, batch_size: int) -> int:
+    """Batches in one pass over `part`: what its ``steps(batch_size)`` says, if it has one, else as
+    many as its pictures fill.
+    """
+    if hasattr(part, "steps"):
+        return part.steps(batch_size)
+    return math.ceil(len(part) / batch_size)
+
+
+def check_step(step: int, per_epoch: int) -> None:
+    """Raise `InputError` for a step (0, 1, …) beyond those said of an epoch: its rate would be that
+    of another time.
+    """
+    if step >= per_epoch:
+        raise InputError(
+            f"a pass over the data has more than the {per_epoch} steps that its length promises, by"
+            " which the schedule goes: give the data a method steps(batch_size)"
+        )
 
 
 def _with_smoothing(loss: Loss, recipe: Recipe) -> Loss:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..data.images import Images
 from ..errors import InputError
+from ..models.contract import check_weights, checked_logits, logits_of
 from ..units import numerics
 
 
@@ -32,14 +33,17 @@ def evaluation_mode(model: nn.Module) -> Iterator[nn.Module]:
 
 
 @numerics(1, "metric/answers", uses=("data",))
-def predict_logits(model: nn.Module, images: Images, *, batch_size: int = 1024) -> Tensor:
+def predict_logits(
+    model: nn.Module, images: Images, *, batch_size: int = 1024, classes: int | None = None
+) -> Tensor:
     """The model's logits on un-augmented pictures, in order.
 
     Parameters
     ----------
     model : takes float images (B, C, H, W) in [0, 1]. It is left as found, training flags of each
-        module included.
+        module included. What is no tensor is taken as `models.contract.logits_of` says.
     batch_size : pictures at once. It changes the speed and, by rounding only, the last digits.
+    classes : how many there are, so that the model must give as many logits at least.
 
     Returns
     -------
@@ -47,16 +51,17 @@ def predict_logits(model: nn.Module, images: Images, *, batch_size: int = 1024) 
 
     Raises
     ------
-    InputError : when `images` is empty.
+    InputError : when `images` is empty, or the model doesn't take them or gives no logits.
     """
     if not len(images):
         raise InputError("there are no pictures to predict: the set is empty")
-    parameter = next(model.parameters(), torch.zeros(()))
+    parameter = next(check_weights(model, float32=False).parameters(), torch.zeros(()))
+    parts: list[Tensor] = []
     with evaluation_mode(model):
-        parts = [
-            model(batch[0].to(parameter.device, parameter.dtype)).float().cpu()
-            for batch in images.batches(batch_size)
-        ]
+        for batch in images.batches(batch_size):
+            x = batch[0].to(parameter.device, parameter.dtype)
+            logits = logits_of(model(x), classes) if parts else checked_logits(model, x, classes)
+            parts.append(logits.float().cpu())
     return torch.cat(parts)
 
 

@@ -114,7 +114,8 @@ def evaluate(
 
     Raises
     ------
-    InputError : for an unknown protocol or an empty part of the split.
+    InputError : for an unknown protocol, an empty part of the split, or a model that gives no
+        logits (B, K) for its classes.
     TrainingDivergedError : when the model answers NaN or infinity, which is never turned into a
         score.
 
@@ -128,7 +129,8 @@ def evaluate(
         if not len(getattr(split, name)):
             raise InputError(f"split {split.name!r} has no {name} pictures, so it cannot be scored")
     forget, retain, test = (
-        _answers(model, part, batch_size) for part in (split.forget, split.retain, split.test)
+        _answers(model, part, batch_size, len(split.classes))
+        for part in (split.forget, split.retain, split.test)
     )
     attack, judged = (
         halves_by_class(test[1]) if protocol == "disjoint" else (torch.arange(len(test[1])),) * 2
@@ -152,7 +154,9 @@ def evaluate(
         ta=accuracy(*_rows(test, judged)),
         mia=shares["confidence"],
         mia_variants=shares,
-        test_forgotten=None if gone is None else accuracy(*_answers(model, gone, batch_size)),
+        test_forgotten=None
+        if gone is None
+        else accuracy(*_answers(model, gone, batch_size, len(split.classes))),
         protocol=protocol,
         counts=counts,
     )
@@ -206,8 +210,10 @@ def halves_by_class(labels: Tensor) -> tuple[Tensor, Tensor]:
     return order[0::2].sort().values, order[1::2].sort().values
 
 
-def _answers(model: nn.Module, images: Images, batch_size: int) -> tuple[Tensor, Tensor]:
-    logits = predict_logits(model, images, batch_size=batch_size)
+def _answers(
+    model: nn.Module, images: Images, batch_size: int, classes: int
+) -> tuple[Tensor, Tensor]:
+    logits = predict_logits(model, images, batch_size=batch_size, classes=classes)
     if bad := int((~logits.isfinite()).any(1).sum()):
         raise TrainingDivergedError(
             f"the model answers NaN or infinity on {bad} of {len(logits)} pictures"

@@ -38,7 +38,12 @@ def run_with_result(
     if spec.method == "retrain" and not spec.params:  # the reference itself
         own = METHODS["retrain"].parameters({})
         result = UnlearnResult(
-            task.retrained, task.retrained_seconds, None, own, task.retrained_cpu_seconds
+            task.retrained,
+            task.retrained_seconds,
+            None,
+            own,
+            task.retrained_cpu_seconds,
+            spec.method,
         )
     else:
         params = {"augment": spec.augment, **spec.params}
@@ -53,7 +58,7 @@ def run_with_result(
             **params,
         )
         wall, cpu = result.seconds + spent["seconds"], result.cpu_seconds + spent["cpu_seconds"]
-        result = UnlearnResult(result.model, wall, mask, result.params, cpu)
+        result = UnlearnResult(result.model, wall, mask, result.params, cpu, spec.method)
     return make_record(task, result), result
 
 

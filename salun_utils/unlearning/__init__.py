@@ -6,17 +6,21 @@ import copy
 import importlib
 import pkgutil
 import time
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from ..data.splits import ForgetSplit
-from ..errors import InputError
+from ..errors import InputError, NothingChangedWarning
+from ..models.contract import as_before, check_model, only_logits
 from ..saliency import SaliencyMask, check_keep
 from ..seeds import check_seed, derive
 from ..units import numerics
-from .job import COMMON, Job
+from .job import Job
 from .masks import RULES, build_mask
 from .registry import METHODS, Method, Range, get
 
@@ -29,6 +33,7 @@ __all__ = [
     "METHODS",
     "RULES",
     "Method",
+    "NothingChangedWarning",
     "Range",
     "UnlearnResult",
     "build_mask",
@@ -48,6 +53,7 @@ class UnlearnResult:
     cpu_seconds : processor time of this process over the same stretch; unlike wall time it is
         hardly moved by other work on the machine.
     mask : the `SaliencyMask` that was held, or None. params : every parameter in force.
+    method : its name.
     """
 
     model: nn.Module
@@ -55,6 +61,7 @@ class UnlearnResult:
     mask: SaliencyMask | None
     params: dict[str, Any] = field(default_factory=dict)
     cpu_seconds: float = 0.0
+    method: str = ""
 
 
 @numerics(1, "unlearning", uses=("splits",))
@@ -64,7 +71,7 @@ def unlearn(
     split: ForgetSplit,
     *,
     seed: int = 0,
-    mask: str | SaliencyMask | None = None,
+    mask: str | SaliencyMask | Mapping[str, Tensor] | None = None,
     keep: float = 0.5,
     **params,
 ) -> UnlearnResult:
@@ -73,31 +80,40 @@ def unlearn(
     Parameters
     ----------
     name : one of `METHODS`.
-    model : any classifier from float images in [0, 1] to logits, trained on ``split.train``.
+    model : any classifier from float images in [0, 1] to logits, trained on ``split.train``, with
+        float32 weights. Outputs with ``.logits``, tuples and dictionaries are taken as
+        `models.contract.logits_of` says.
     seed : of unlearning: labels, batches, a random mask.
-    mask : a rule of `RULES` or a `SaliencyMask`; by default the method's own ("saliency" for salun,
-        none for the others). Weights outside it keep their exact value.
+    mask : a rule of `RULES`, a `SaliencyMask`, or a dictionary that `SaliencyMask.from_bools`
+        takes; by default the method's own ("saliency" for salun, none for the others). Weights
+        outside it keep their exact value.
     keep : share of weights inside a mask made by rule, 0 to 1.
     params : the method's own (``METHODS[name].defaults``) and the common ones (`batch_size`,
         `momentum`, `weight_decay`, `augment`, `precision`, `progress`).
 
     Raises
     ------
-    InputError : unknown name or parameter, value out of range, or a mask that doesn't fit the
-        model.
+    InputError : unknown name or parameter, value out of range, a mask that doesn't fit the model,
+        or a model that can't be worked with (see `models.contract.check_model`).
+
+    Warns
+    -----
+    NothingChangedWarning : the method selected or moved no weight.
     """
     method = get(name)
     own = method.parameters(params)
-    settings = {**COMMON, **{k: v for k, v in params.items() if k in COMMON}}
+    settings = method.settings(params)
     seed, keep = check_seed(seed), check_keep(keep)
     rule = method.mask if mask is None else mask
-    if not method.takes_mask and rule not in (None, "none"):
+    if not method.takes_mask and not (rule is None or rule == "none"):
         raise InputError(f"{name} starts from fresh weights and takes no mask")
+    check_model(model, split.forget, len(split.classes), gradients=method.takes_mask)
     split = split.to(next(model.parameters()).device)
     started, cpu_started = time.perf_counter(), time.process_time()
     built = build_mask(rule, model, split, keep=keep, seed=derive(seed, "mask"))
-    job = Job(copy.deepcopy(model), split, built, seed, settings)
-    unlearned = method.run(job, **own).eval()
+    job = Job(_copied(model), split, built, seed, settings)
+    only_logits(job.model, len(split.classes))
+    unlearned = as_before(method.run(job, **own)).eval()
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
     shown = {
         **own,
@@ -105,4 +121,30 @@ def unlearn(
         "mask": rule if isinstance(rule, str | None) else "given",
         "keep": keep if built is not None else 1.0,
     }
-    return UnlearnResult(unlearned, seconds, built, shown, cpu_seconds)
+    _warn_of_nothing(method, model, unlearned, job, shown)
+    return UnlearnResult(unlearned, seconds, built, shown, cpu_seconds, name)
+
+
+def _copied(model: nn.Module) -> nn.Module:
+    scripted = isinstance(model, torch.jit.ScriptModule)
+    try:
+        with torch.set_grad_enabled(not scripted):  # copies of its weights would be no leaves
+            twin = copy.deepcopy(model)
+        for own, other in zip(model.parameters(), twin.parameters()):
+            other.requires_grad_(own.requires_grad)
+        return twin
+    except Exception as error:  # modules of users can refuse in any way
+        said = f"{type(error).__name__}: {error}"[:200]
+        raise InputError(f"the model can't be copied, as unlearning must ({said})") from error
+
+
+def _warn_of_nothing(
+    method: Method, before: nn.Module, after: nn.Module, job: Job, params: Mapping[str, Any]
+) -> None:
+    pairs = list(zip(before.parameters(), after.parameters()))
+    still = all(torch.equal(a.detach(), b.detach().to(a.device)) for a, b in pairs)
+    said = job.notes or (["no weight has left its value"] if still else [])
+    if said and method.name != "original":
+        way = method.way(more=True, params=params)
+        text = f"{method.name}: {'; '.join(said)}. {way}".strip()
+        warnings.warn(text, NothingChangedWarning, stacklevel=3)

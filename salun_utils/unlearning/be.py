@@ -22,15 +22,16 @@ from .registry import Range, method
     summary="fine-tune the pictures to forget into an extra class, then remove it",
     paper="Chen et al., Boundary Unlearning, CVPR 2023; settings of Fan et al., ICLR 2024",
     search={"lr": Range(1e-5, 1e-1, log=True)},
+    defaults_from="ours: lr, which the paper searches in 1e-8 to 1e-1; epochs are the paper's",
+    stronger={"lr": "raise", "epochs": "raise"},
 )
 @numerics(1, uses=TRAINED)
 def be(job: Job, *, epochs: int = 10, lr: float = 1e-3) -> nn.Module:
     """Train on D_f labelled with a class K that is appended to the K real ones, and cut it off
     again.
 
-    Removing the shadow class before scoring is what the paper says; the published code scores with
-    it in place, so that a picture counts as forgotten because it fell into a class that isn't
-    there.
+    Departs from the published code, which scores with the shadow class in place, so that a picture
+    counts as forgotten because it fell into a class that isn't there; the paper removes it.
     """
     classes = job.num_classes
     path, head = last_layer(job.model, classes)

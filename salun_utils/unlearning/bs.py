@@ -18,10 +18,16 @@ from .registry import Range, method
     summary="fine-tune the pictures to forget on their nearest wrong class",
     paper="Chen et al., Boundary Unlearning, CVPR 2023; settings of Fan et al., ICLR 2024",
     search={"lr": Range(1e-5, 1e-1, log=True)},
+    defaults_from="ours: lr, which the paper searches in 1e-8 to 1e-1; epochs and bound are the"
+    " paper's",
+    stronger={"lr": "raise", "epochs": "raise"},
 )
 @numerics(1, uses=TRAINED)
 def bs(job: Job, *, epochs: int = 10, lr: float = 1e-3, bound: float = 0.1) -> nn.Module:
     """Train on D_f under the labels that the original model gives one step across the boundary.
+
+    Departs from the published code where that step does not leave the true class: it then keeps the
+    true label, and the runner-up is taken here (see `nearest_wrong_labels`).
 
     Parameters
     ----------

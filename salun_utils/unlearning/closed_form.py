@@ -4,6 +4,7 @@ changing weights under a mask.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 
 import torch
@@ -20,11 +21,12 @@ def trainable(model: nn.Module) -> dict[str, nn.Parameter]:
     return {n: p for n, p in model.named_parameters() if p.requires_grad}
 
 
-def draw(images: Images, count: int, generator: torch.Generator) -> Images:
-    """At most `count` pictures, drawn without replacement by a CPU generator."""
-    return images.subset(
-        torch.randperm(len(images), generator=generator)[: check_count("samples", count)]
-    )
+def draw(images: Images, count: int | None, generator: torch.Generator) -> Images:
+    """At most `count` pictures (all of them where it is None) in random order, drawn without
+    replacement by a CPU generator.
+    """
+    most = None if count is None else check_count("samples", count)
+    return images.subset(torch.randperm(len(images), generator=generator)[:most])
 
 
 def example_gradients(model: nn.Module, images: Images) -> Iterator[list[Tensor]]:
@@ -33,9 +35,16 @@ def example_gradients(model: nn.Module, images: Images) -> Iterator[list[Tensor]
     One backward pass a picture: as fast on a CPU as vectorised forms, and right for every model.
     Evaluation mode, so that no running statistic moves and pictures don't see each other.
     """
+    yield from batch_gradients(model, images, 1)
+
+
+def batch_gradients(model: nn.Module, images: Images, size: int) -> Iterator[list[Tensor]]:
+    """The gradient of the mean cross-entropy of each batch of `size` pictures in order, the last
+    batch being short where they don't come out even. Evaluation mode.
+    """
     parameters = list(trainable(model).values())
     model.eval()
-    for x, y in images.batches(1):
+    for x, y in images.batches(size):
         loss = nn.functional.cross_entropy(
             model(x.to(parameters[0].device)), y.to(parameters[0].device)
         )
@@ -60,19 +69,26 @@ def gradient_sum(model: nn.Module, images: Images, batch_size: int) -> list[Tens
     return totals
 
 
-def fisher_diagonal(model: nn.Module, images: Images) -> dict[str, Tensor]:
+def fisher_diagonal(model: nn.Module, images: Images, *, batch_size: int = 1) -> dict[str, Tensor]:
     """The mean over pictures of the squared gradient of log p(label): the diagonal of the Fisher
     matrix, for each weight.
 
     With the true labels it is the empirical Fisher; with labels drawn from the model, an unbiased
     estimate of the Fisher proper.
+
+    Parameters
+    ----------
+    batch_size : above 1, the mean over batches, in order, of the squared gradient of a batch's mean
+        loss, each batch counting the same, a short last one too. Many public implementations take
+        that for the diagonal; it is (1/B) of it plus the square of the mean gradient, about.
     """
     names = list(trainable(model))
     totals: list[Tensor] | None = None
-    for gradients in example_gradients(model, images):
+    batches = math.ceil(len(images) / check_count("fisher_batch", batch_size))
+    for gradients in batch_gradients(model, images, batch_size):
         totals = [torch.zeros_like(g) for g in gradients] if totals is None else totals
         for total, g in zip(totals, gradients):
-            total.addcmul_(g, g, value=1 / len(images))
+            total.addcmul_(g, g, value=1 / batches)
     if totals is None:
         raise InputError("there are no pictures to take the Fisher information of")
     return dict(zip(names, totals))

@@ -21,14 +21,18 @@ FLOOR = 1e-8  # added to the Fisher information: bounds the noise of weights tha
     summary="noise on the weights, scaled by the Fisher information of the retained pictures",
     paper="Golatkar et al., Eternal Sunshine of the Spotless Net, CVPR 2020",
     search={"alpha": Range(1e-14, 1e-7, log=True)},
+    defaults_from="ours: alpha and samples; the paper's depend on its networks",
+    stronger={"alpha": "raise"},
 )
 @numerics(1)
 def fisher(job: Job, *, alpha: float = 1e-11, samples: int = 1000) -> nn.Module:
     """theta_u = theta_o + (alpha / F)^(1/4) n with n ~ N(0, I) and F the diagonal Fisher
     information of D_r.
 
-    The label of each picture is drawn from the model itself, one draw a picture. The extra factors
-    that public code has for the last layer and for normalisation layers are left out.
+    The label of each picture is drawn from the model itself, one draw a picture.
+
+    Departs from public code, which takes the square root of alpha / F, clips it, and has extra
+    factors for the last layer and for normalisation layers; the fourth root is the paper's.
 
     Parameters
     ----------

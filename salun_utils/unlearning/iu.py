@@ -22,6 +22,8 @@ CPU_BYTES = 2 << 30  # of gradients held at once; on a GPU, half of what is free
         " al., ICLR 2024"
     ),
     search={"alpha": Range(0.1, 1000.0, log=True)},
+    defaults_from="ours: alpha, which the paper searches, and damping; samples are the paper's",
+    stronger={"alpha": "raise", "damping": "lower"},
 )
 @numerics(1)
 def iu(job: Job, *, alpha: float = 10.0, samples: int = 1000, damping: float = 1.0) -> nn.Module:
@@ -30,8 +32,10 @@ def iu(job: Job, *, alpha: float = 10.0, samples: int = 1000, damping: float = 1
 
     The WoodFisher recursion over N gradients g_i of retained pictures ends at exactly this inverse;
     here it is applied through the N x N matrix of their products (Woodbury's identity), which needs
-    no d x d matrix. The public code's recursion keeps its second vector parallel to the first
-    gradient, so that it corrects along one direction only; that is not repeated here.
+    no d x d matrix.
+
+    Departs from the public code, whose recursion keeps its second vector parallel to the first
+    gradient, so that it corrects along one direction only.
 
     Parameters
     ----------

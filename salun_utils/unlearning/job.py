@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any
 
@@ -43,6 +43,7 @@ class Job:
     split : forget, retain and validation pictures on the model's device.
     mask : weights outside it keep their value; None frees all.
     seed : of unlearning. settings : values for `COMMON`.
+    notes : what a method has to say of its own result, such as that it selected nothing.
     """
 
     model: nn.Module
@@ -50,6 +51,7 @@ class Job:
     mask: SaliencyMask | None
     seed: int
     settings: Mapping[str, Any]
+    notes: list[str] = field(default_factory=list, kw_only=True)
 
     @property
     def num_classes(self) -> int:

@@ -14,8 +14,10 @@ from .registry import method
     summary="do nothing: the model as it was trained",
     paper="baseline, not a method",
     search={},
+    defaults_from="ours: there are none",
     takes_mask=False,
 )
 @numerics(1)
 def original(job: Job) -> nn.Module:
+    """theta_u = theta_o. Has no authors to depart from."""
     return job.model

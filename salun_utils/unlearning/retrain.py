@@ -25,14 +25,17 @@ PAPER_RECIPE = {"epochs": 182, "lr": 0.1, "schedule": "cosine"}
         "the definition of exact unlearning (Cao and Yang, 2015); settings of Fan et al., ICLR 2024"
     ),
     search={},
+    defaults_from="ours: those the original was trained with, else the paper's",
     takes_mask=False,
 )
 @numerics(1, uses=("network", "training", "optimizer/sgd"))
 def retrain(
     job: Job, *, epochs: int | None = None, lr: float | None = None, schedule: str | None = None
 ) -> nn.Module:
-    """Settings left out are those the original was trained with, where `training.fit` noted them,
-    else the paper's.
+    """min CE(theta; D_r) from fresh weights. Settings left out are those the original was trained
+    with, where `training.fit` noted them, else the paper's.
+
+    Does not depart from the paper.
     """
     given = {"epochs": epochs, "lr": lr, "schedule": schedule}
     recipe = {

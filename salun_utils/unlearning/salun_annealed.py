@@ -13,7 +13,7 @@ from ..units import numerics
 from .closed_form import trainable
 from .job import TRAINED, Job, check_count, check_number
 from .registry import Range, method
-from .rl import PAPER, fit_random_labels
+from .rl import PAPER, STRONGER, fit_random_labels
 from .salun_soft import total_steps
 
 
@@ -25,6 +25,9 @@ from .salun_soft import total_steps
     + "; hard thresholding of Blumensath and Davies, 2009, applied to theta - theta_o; "
     "schedule of Zhu and Gupta, To Prune, or Not to Prune, 2017",
     search={"lr": Range(1e-3, 0.3, log=True)},
+    defaults_from="ours: the method is; epochs, lr and alpha are those of SalUn",
+    stronger={**STRONGER, "final_keep": "raise"},
+    later=("balance",),
 )
 @numerics(1, uses=TRAINED)
 def salun_annealed(
@@ -35,6 +38,7 @@ def salun_annealed(
     alpha: float = 1.0,
     final_keep: float = 0.5,
     every: int = 1,
+    balance: str = "pictures",
 ) -> nn.Module:
     """min RL objective over weights of which at most a share k_t may differ from theta_o, k_t
     falling from 1 to `final_keep`.
@@ -45,9 +49,11 @@ def salun_annealed(
     remain can settle. Nothing is known beforehand about which weights matter; with `final_keep` 1
     this is RL.
 
+    Has no authors to depart from: the method is ours.
+
     Parameters
     ----------
-    alpha : weight of a retained picture's loss. final_keep : share of all weights that may differ
+    alpha, balance : as for `rl`. final_keep : share of all weights that may differ
         from theta_o in the end, 0 to 1.
     every : steps between two shrinkings; the last step is always one.
     """
@@ -61,7 +67,7 @@ def salun_annealed(
             if step % every == 0 or step == steps:
                 shrinking.drop(share_kept(step, steps, final_keep))
 
-    fit_random_labels(job, epochs=epochs, lr=lr, alpha=alpha, after_step=shrink)
+    fit_random_labels(job, epochs=epochs, lr=lr, alpha=alpha, balance=balance, after_step=shrink)
     return job.model
 
 

@@ -15,7 +15,7 @@ from ..units import numerics
 from .closed_form import trainable
 from .job import TRAINED, Job, check_count, check_number
 from .registry import Range, method
-from .rl import PAPER, fit_random_labels
+from .rl import PAPER, STRONGER, fit_random_labels
 
 # Each maps (step, steps), step = 1 … steps, to the factor on beta. "linear" and "rising" have the
 # same sum, "constant" about twice it.
@@ -31,6 +31,9 @@ SCHEDULES: dict[str, Callable[[int, int], float]] = {
     summary="RL with an ℓ1 penalty on leaving the original weights",
     paper=PAPER + "; soft variant: ||theta - theta_o||_1 by proximal steps",
     search={"lr": Range(1e-3, 0.3, log=True), "beta": Range(1e-4, 1.0, log=True)},
+    defaults_from="ours: beta; epochs, lr and alpha are those of SalUn",
+    stronger={**STRONGER, "beta": "lower"},
+    later=("balance",),
 )
 @numerics(1, uses=TRAINED)
 def salun_soft(
@@ -41,17 +44,20 @@ def salun_soft(
     alpha: float = 1.0,
     beta: float = 0.05,
     schedule: str = "linear",
+    balance: str = "pictures",
 ) -> nn.Module:
     """min RL objective + beta_t ||theta - theta_o||_1, beta_t falling in a straight line from
     `beta` to 0 over the steps.
 
     After each gradient step every weight is pulled towards theta_o by the learning rate times
-    beta_t, and put on it exactly if that is within reach. The anchor is theta_o throughout:
-    published code sets it anew at the start of every epoch.
+    beta_t, and put on it exactly if that is within reach.
+
+    Departs from the published code, which sets the anchor anew at the start of every epoch; here it
+    is theta_o throughout, as in the paper.
 
     Parameters
     ----------
-    alpha : weight of a retained picture's loss. beta : weight of the penalty where it is highest.
+    alpha, balance : as for `rl`. beta : weight of the penalty where it is highest.
     schedule : of the penalty. "linear" falls from beta towards 0 (the paper's), "constant" stays,
         "rising" grows from 0 to beta.
     """
@@ -67,7 +73,7 @@ def salun_soft(
         for p, original in anchored:
             p.copy_(soft_threshold(p, original, threshold))
 
-    fit_random_labels(job, epochs=epochs, lr=lr, alpha=alpha, after_step=pull_back)
+    fit_random_labels(job, epochs=epochs, lr=lr, alpha=alpha, balance=balance, after_step=pull_back)
     return job.model
 
 

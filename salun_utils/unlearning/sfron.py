@@ -27,8 +27,11 @@ from .registry import Range, method
         " NeurIPS 2024"
     ),
     search={"lr": Range(1e-3, 0.1, log=True), "alpha": Range(0.1, 50.0, log=True)},
+    defaults_from="ours: epochs (the authors take 1,500 retained steps of 128 pictures); the others"
+    " are theirs for a tenth of CIFAR-10",
+    stronger={"lr": "raise", "epochs": "raise", "alpha": "raise", "every": "lower"},
 )
-@numerics(1, uses=("training", "schedule/cosine", "optimizer/sgd"))
+@numerics(2, uses=("training", "schedule/cosine", "optimizer/sgd"))
 def sfr_on(
     job: Job,
     *,
@@ -39,38 +42,40 @@ def sfr_on(
     weighting: float = 0.5,
     gamma: float = 1.0,
     max_norm: float = 7.0,
-    samples: int = 1000,
+    fisher_batch: int = 128,
+    samples: int | None = None,
 ) -> nn.Module:
     """Fine-tune on D_r; before each `every`-th of its steps, one step of ascent on D_f.
 
     The ascent step weighs pictures by loss^-weighting (those already forgotten count less), moves
     only the weights whose Fisher information on D_f is at least `gamma` times that on D_r (the
     paper's weight saliency), is scaled by `alpha`, which falls to 0 along a cosine as the learning
-    rate does, and is clipped to the norm `max_norm`.
+    rate does, and is clipped to the norm `max_norm`. The paper's fast-slow update, which
+    approximates the curvature of the retained loss implicitly, takes the retained step from where
+    the ascent led and may average with older weights; that average is off in the authors' code, and
+    here.
 
-    Simplified: the paper's fast-slow update, which approximates the curvature of the retained loss
-    implicitly, takes the retained step from where the ascent led and may average with older
-    weights; the public code's setting, without that average, is used. The Fisher information comes
-    from single pictures' gradients, not from batches'.
+    Departs from the authors in its length, 10 epochs in place of 1,500 retained steps of 128 (4.7
+    epochs of 40,500 pictures, about as many steps as 10 epochs of 256), to be comparable with the
+    other methods; and both cosines go by all steps, the authors' by the retained ones.
 
     Parameters
     ----------
-    samples : pictures, at most, behind each of the two Fisher estimates. `mask` and `keep` restrict
-        both kinds of step further.
+    fisher_batch : pictures in a batch whose mean gradient is squared for the Fisher information, as
+        the authors do; with 1, those of single pictures.
+    samples : pictures, at most, behind each of the two Fisher estimates; None takes all. `mask` and
+        `keep` restrict both kinds of step further.
     """
     for name, value in (("alpha", alpha), ("weighting", weighting), ("gamma", gamma)):
         check_number(name, value)
     check_count("epochs", epochs)
     check_number("max_norm", max_norm, 1e-12)
-    salient = fisher_ratio_mask(job, gamma, samples)
+    salient = fisher_ratio_mask(job, gamma, samples, fisher_batch)
+    if not any(s.any() for s in salient.values()):
+        job.notes.append("no weight was selected for ascent, since F_f is nowhere gamma times F_r")
     stream = Interleaved(job.split.forget, job.split.retain, every, job.draws("forget batches"))
-    total, state = (
-        epochs * stream.steps(job.settings["batch_size"]),
-        {
-            "step": 0,
-            "ascending": False,
-        },
-    )
+    total = epochs * stream.steps(job.settings["batch_size"])
+    state = {"step": 0, "ascending": False}
 
     def loss(model: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
         x, y, w = batch
@@ -93,10 +98,12 @@ def sfr_on(
     return job.model
 
 
-def fisher_ratio_mask(job: Job, gamma: float, samples: int) -> dict[str, Tensor]:
+def fisher_ratio_mask(
+    job: Job, gamma: float, samples: int | None, fisher_batch: int = 128
+) -> dict[str, Tensor]:
     """For each weight: is its Fisher information on D_f at least `gamma` times that on D_r?"""
     forget, retain = (
-        fisher_diagonal(job.model, draw(images, samples, job.draws(role)))
+        fisher_diagonal(job.model, draw(images, samples, job.draws(role)), batch_size=fisher_batch)
         for images, role in ((job.split.forget, "forget samples"), (job.split.retain, "samples"))
     )
     return {n: forget[n] + 1e-15 >= gamma * (retain[n] + 1e-15) for n in forget}
@@ -126,6 +133,7 @@ class Interleaved:
         check_count("every", self.every)
 
     def __len__(self) -> int:
+        """Retained pictures in one pass; those of D_f come on top, see `steps`."""
         return len(self.retain)
 
     def to(self, device: torch.device) -> Interleaved:

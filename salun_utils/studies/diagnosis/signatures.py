@@ -19,8 +19,8 @@ from ...errors import InputError
 from ...metrics import accuracy, predict_logits
 from ...runs import Record
 from ...runs.alike import PROVENANCE, check_alike
-from ...saliency import SaliencyMask
-from ...unlearning import UnlearnResult
+from ...saliency import SaliencyMask, bare_name
+from ...unlearning import METHODS, UnlearnResult
 
 SIGNATURES = ("healthy", "forgets too little", "forgets too much", "differently each time")
 TOLERANCE = 5.0  # points that UA, RA or TA may lie beside Retrain's
@@ -123,10 +123,11 @@ def _of_record(record: Record) -> Diagnosis:
     signature = signature_of(figures, record.data.get("forget", 0))
     params = record.spec.get("params") or {}
     density = record.mask.get("density", 1.0)
-    findings = _from_settings(signature, params, density, record.spec.get("method", ""))
+    method = record.spec.get("method", "")
+    findings = _from_settings(signature, params, density, method)
     mismatch = _mismatch_on_record(record)
     return Diagnosis(
-        signature, tuple(mismatch + (findings or _from_rate(signature, params))), figures
+        signature, tuple(mismatch + (findings or _from_size(signature, params, method))), figures
     )
 
 
@@ -191,7 +192,7 @@ def _of_several(records: list[Record]) -> Diagnosis:
         finding = Finding(
             "unstable",
             evidence,
-            "Take a smaller learning rate and more steps; report all seeds, not the best.",
+            _steadier(records[0]),
         )
         return Diagnosis(SIGNATURES[3], (finding, *named.values()), figures)
     usual = max(SIGNATURES, key=[d.signature for d in single].count)
@@ -209,7 +210,9 @@ def _of_model(what, split, original, mask, labels, retrained) -> Diagnosis:
         )
     result = what if isinstance(what, UnlearnResult) else None
     model = what if result is None else result.model
-    mask, params = mask or (result.mask if result else None), dict(result.params) if result else {}
+    given = result.mask if mask is None and result else mask
+    mask = None if given is None else SaliencyMask.of(given).bare()
+    params, method = (dict(result.params), result.method) if result else ({}, "")
     figures = _figures(model, split, original, retrained)
     signature = signature_of(figures, len(split.forget))
     found = [
@@ -219,10 +222,10 @@ def _of_model(what, split, original, mask, labels, retrained) -> Diagnosis:
         *_wrong_split(original, split),
     ]
     density = mask.density if mask is not None else 1.0
-    found += _from_settings(signature, params, density, "")
+    found += _from_settings(signature, params, density, method)
     return Diagnosis(
         signature,
-        tuple(found or _from_rate(signature, params, _distance(model, original))),
+        tuple(found or _from_size(signature, params, method, _distance(model, original))),
         figures,
     )
 
@@ -259,7 +262,7 @@ def _mask_broken(model: nn.Module, original: nn.Module, mask: SaliencyMask | Non
     """Weights outside the mask must be those of the original, bit for bit."""
     if mask is None:
         return []
-    before, after = dict(original.named_parameters()), dict(model.named_parameters())
+    before, after = ({bare_name(n): p for n, p in m.named_parameters()} for m in (original, model))
     moves, start = [], []
     for name in mask:
         if before[name].shape != after[name].shape:
@@ -297,8 +300,8 @@ def _statistics_moved(
     """Running statistics of a normalisation layer with all weights held must not move either."""
     if mask is None:
         return []
-    before, moved = dict(original.named_buffers()), []
-    for name, buffer in model.named_buffers():
+    before, moved = {bare_name(n): b for n, b in original.named_buffers()}, []
+    for name, buffer in ((bare_name(n), b) for n, b in model.named_buffers()):
         layer, _, last = name.rpartition(".")
         own = [mask[f"{layer}.{p}"] for p in ("weight", "bias") if f"{layer}.{p}" in mask]
         if last in ("running_mean", "running_var") and own and not any(part.any() for part in own):
@@ -449,36 +452,57 @@ def _from_settings(
     return found
 
 
-def _from_rate(
-    signature: str, params: Mapping[str, Any], distance: float | None = None
+def _from_size(
+    signature: str, params: Mapping[str, Any], method: str, distance: float | None = None
 ) -> list[Finding]:
-    """The learning rate, or the size of a closed step, where nothing more certain was found."""
-    what = "step" if params and params.get("lr") is None else "learning rate"
-    evidence = (
-        f"lr is {params['lr']:g}" if params.get("lr") is not None else "no other fault was found"
-    )
-    moved = (
-        ""
-        if distance is None
-        else f", and the weights have moved by {100 * distance:.2g} % of their length"
-    )
-    if signature == SIGNATURES[1]:
-        still = distance is not None and distance < STILL
-        advice = (
-            "That is next to nothing: was the update run at all?"
-            if still
-            else "Raise it, or take more epochs."
+    """The size of the update, where nothing more certain was found: in the method's own settings
+    where it is known, else in words that hold for all.
+    """
+    if signature not in (SIGNATURES[1], SIGNATURES[2]):
+        return []
+    more = signature == SIGNATURES[1]
+    what = "update"
+    if params.get("lr") is not None:
+        what = "learning rate"
+    elif method in METHODS:
+        what = "step" if "lr" not in METHODS[method].defaults else "learning rate"
+    still = more and distance is not None and distance < STILL
+    doubt = "That is next to nothing: was the update run at all? " if still else ""
+    return [
+        Finding(
+            f"{what} too {'small' if more else 'large'}",
+            _evidence(params, distance),
+            doubt + _way(method, params, more=more),
         )
-        return [Finding(f"{what} too small", f"{evidence}{moved}", advice)]
-    if signature == SIGNATURES[2]:
-        return [
-            Finding(
-                f"{what} too large",
-                f"{evidence}{moved}",
-                "Lower it, or stop earlier; tune it on a pilot seed (salun tune).",
-            )
-        ]
-    return []
+    ]
+
+
+def _evidence(params: Mapping[str, Any], distance: float | None) -> str:
+    rate = params.get("lr")
+    said = f"lr is {rate:g}" if rate is not None else "no other fault was found"
+    if distance is None:
+        return said
+    return f"{said}, and the weights have moved by {100 * distance:.2g} % of their length"
+
+
+def _way(method: str, params: Mapping[str, Any], *, more: bool) -> str:
+    if method in METHODS and (way := METHODS[method].way(more=more, params=params)):
+        return way if more else f"{way} Tune it on a pilot seed (salun tune)."
+    if params.get("lr") is not None:
+        return "Raise it, or take more epochs." if more else "Lower it, or stop earlier."
+    how = "stronger, longer or on more weights" if more else "weaker, shorter or on fewer weights"
+    return (
+        f"Make the update {how}, by whichever setting of its method does that (diagnose names it"
+        " when given the result of unlearn, or a record)."
+    )
+
+
+def _steadier(record: Record) -> str:
+    """What to do about seeds that go their own ways."""
+    name, params = record.spec.get("method", ""), record.spec.get("params") or {}
+    steps = params.get("lr") is not None or (name in METHODS and "lr" in METHODS[name].defaults)
+    how = "Take a smaller learning rate and more steps" if steps else "Take a smaller step"
+    return f"{how}; report all seeds, not the best."
 
 
 def _mismatch(evidence: str) -> Finding:

@@ -15,7 +15,7 @@ from ...data.splits import ForgetSplit
 from ...saliency import SaliencyMask, check_keep, saliency_scores
 from ...seeds import check_seed, derive
 from ...unlearning import get, unlearn
-from ...unlearning.job import COMMON, Job, check_count
+from ...unlearning.job import Job, check_count
 from ...unlearning.masks import build_mask
 from .deciles import rank_correlation
 
@@ -63,13 +63,7 @@ def watch(
     see : called as ``see(epochs done, model)`` between epochs and at the end.
     """
     method = get(name)
-    own, settings = (
-        method.parameters(params),
-        {
-            **COMMON,
-            **{k: v for k, v in params.items() if k in COMMON},
-        },
-    )
+    own, settings = method.parameters(params), method.settings(params)
     split = split.to(next(model.parameters()).device)
     built = build_mask(
         method.mask if mask is None else mask,

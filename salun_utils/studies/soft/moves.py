@@ -17,7 +17,7 @@ from ...errors import InputError
 from ...saliency import SaliencyMask, check_keep
 from ...seeds import check_seed, derive
 from ...unlearning import get
-from ...unlearning.job import COMMON, Job, check_count, check_number
+from ...unlearning.job import Job, check_count, check_number
 from ...unlearning.masks import build_mask
 
 
@@ -136,13 +136,7 @@ def trace(
     theta_o, 0 to 1), distance (Euclidean, from theta_o). The first row is step 0.
     """
     method, every = get(name), check_count("every", every)
-    own, settings = (
-        method.parameters(params),
-        {
-            **COMMON,
-            **{k: v for k, v in params.items() if k in COMMON},
-        },
-    )
+    own, settings = method.parameters(params), method.settings(params)
     split = split.to(next(model.parameters()).device)
     rule = method.mask if mask is None else mask
     built = build_mask(

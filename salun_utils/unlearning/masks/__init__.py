@@ -6,12 +6,13 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
-from torch import nn
+from torch import Tensor, nn
 
 from ...data.splits import ForgetSplit
-from ...errors import unknown
+from ...errors import InputError, unknown
+from ...models.contract import giving_logits
 from ...saliency import SaliencyMask, check_keep
 from ...units import family
 
@@ -35,24 +36,35 @@ def rule(name: str) -> Callable[[Rule], Rule]:
 
 
 def build_mask(
-    rule: str | SaliencyMask | None, model: nn.Module, split: ForgetSplit, *, keep: float, seed: int
+    rule: str | SaliencyMask | Mapping[str, Tensor] | None,
+    model: nn.Module,
+    split: ForgetSplit,
+    *,
+    keep: float,
+    seed: int,
 ) -> SaliencyMask | None:
-    """Make the mask that `rule` names; None or "none" gives None, a ready mask is checked and
-    returned.
+    """Make the mask that `rule` names; None or "none" gives None, a ready mask is fitted to the
+    model (`SaliencyMask.fitted`) and returned.
 
     Parameters
     ----------
-    rule : one of `RULES`, or a `SaliencyMask`.
+    rule : one of `RULES`, a `SaliencyMask`, or a dictionary that `SaliencyMask.from_bools` takes.
     keep : share of all weights that may change, 0 to 1. seed : of masks that are drawn.
     """
-    if isinstance(rule, SaliencyMask):
-        rule.check({n: p for n, p in model.named_parameters() if p.requires_grad})
-        return rule
+    if isinstance(rule, SaliencyMask | Mapping):
+        named = {n: p for n, p in model.named_parameters() if p.requires_grad}
+        return SaliencyMask.of(rule).fitted(named)
     if rule is None or rule == "none":
         return None
+    if not isinstance(rule, str):
+        raise InputError(
+            "mask must be the name of a rule, a SaliencyMask or a dictionary of tensors, not"
+            f" {type(rule).__name__}"
+        )
     if rule not in RULES:
         raise unknown("mask", rule, RULES)
-    return RULES[rule](model, split, keep=check_keep(keep), seed=seed)
+    with giving_logits(model, len(split.classes)):
+        return RULES[rule](model, split, keep=check_keep(keep), seed=seed)
 
 
 for _module in sorted(m.name for m in pkgutil.iter_modules(__path__)):
