@@ -39,7 +39,8 @@ def example_gradients(model: nn.Module, images: Images) -> Iterator[list[Tensor]
         loss = nn.functional.cross_entropy(
             model(x.to(parameters[0].device)), y.to(parameters[0].device)
         )
-        yield torch.autograd.grad(loss, parameters, materialize_grads=True, allow_unused=True)
+        found = torch.autograd.grad(loss, parameters, materialize_grads=True, allow_unused=True)
+        yield list(found)
 
 
 def gradient_sum(model: nn.Module, images: Images, batch_size: int) -> list[Tensor]:

@@ -287,7 +287,7 @@ def as_record(plan: Plan, task: Task, measured: Mapping[str, Any]) -> Record:
 
 def units_of_traces(settings: Mapping[str, Any], methods: Iterable[str]) -> list[str]:
     """Units that one run touches: those of a run of each method under its own mask."""
-    runs = [settings | {"method": name, "mask": METHODS[name].mask} for name in methods]
+    runs = [{**settings, "method": name, "mask": METHODS[name].mask} for name in methods]
     return ["study/traces", *units_of_start(settings), *(u for run in runs for u in units_of(run))]
 
 

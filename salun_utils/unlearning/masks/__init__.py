@@ -50,9 +50,10 @@ def build_mask(
         return rule
     if rule is None or rule == "none":
         return None
-    if rule not in RULES:
+    build = RULES.get(rule)
+    if build is None:
         raise unknown("mask", rule, RULES)
-    return RULES[rule](model, split, keep=check_keep(keep), seed=seed)
+    return build(model, split, keep=check_keep(keep), seed=seed)
 
 
 for _module in sorted(m.name for m in pkgutil.iter_modules(__path__)):
