@@ -41,9 +41,11 @@ test: $(STAMP) ## run every test: units, pages, notebooks
 lint: $(STAMP) ## check format, style, direction of imports and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	! grep -q '^\[tool.importlinter\]' pyproject.toml || $(BIN)/lint-imports
+	$(BIN)/mypy
 
 clean: ## remove what was built (the environment stays; remove .venv by hand)
-	rm -rf build _build .pytest_cache .ruff_cache .hypothesis
+	rm -rf build _build .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
 
 executed: $(CHAPTERS:%=execute-%)
 

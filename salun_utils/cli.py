@@ -10,7 +10,7 @@ import os
 import sys
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from .errors import InputError, unknown
 
@@ -21,7 +21,7 @@ EPILOG = "Exit status: 0 done, 1 a run failed, 2 bad input."
 class _Parser(argparse.ArgumentParser):
     """One line for bad usage, with the nearest option or command."""
 
-    def error(self, message: str) -> None:
+    def error(self, message: str) -> NoReturn:
         options = [
             o
             for a in self._actions

@@ -14,7 +14,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from numbers import Real
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -41,7 +41,7 @@ def saliency_scores(
     model: nn.Module,
     data: Images | Iterable,
     *,
-    loss: Callable[[nn.Module, object], Tensor] | None = None,
+    loss: Callable[[Any, Any], Tensor] | None = None,
     batch_size: int = 256,
     parameters: Callable[[str], bool] | None = None,
 ) -> dict[str, Tensor]:
@@ -72,7 +72,7 @@ def saliency_scores(
     Source: Fan et al., ICLR 2024, equation for m_S.
     """
     device = next(check_weights(model).parameters(), torch.zeros(())).device
-    loss = loss or _CrossEntropy()
+    measure: Callable[[Any, Any], Tensor] = loss or _CrossEntropy()
     named = {
         n: p
         for n, p in model.named_parameters()
@@ -96,7 +96,7 @@ def saliency_scores(
             count = __batch_size(batch)
             with torch.enable_grad(), torch.autocast(device.type, enabled=False):
                 # .grad accumulates: no second buffer is needed
-                (loss(model, batch) * count).backward()
+                (measure(model, batch) * count).backward()
             seen += count
         if not seen:
             raise InputError("there is nothing to score: the data hold no batch")
@@ -136,7 +136,8 @@ def _to_device(batch: object, device: torch.device) -> object:
     if isinstance(batch, tuple | list):
         moved = [_to_device(v, device) for v in batch]
         # a named tuple takes its fields one by one
-        return type(batch)(*moved) if hasattr(batch, "_fields") else type(batch)(moved)
+        kind: Any = type(batch)
+        return kind(*moved) if hasattr(batch, "_fields") else kind(moved)
     return batch
 
 
@@ -308,7 +309,7 @@ class SaliencyMask:
             np.array_equal(self._packed[n], other._packed[n]) for n in self
         )
 
-    __hash__ = None
+    __hash__ = None  # type: ignore[assignment]  # as Python has it for what only has __eq__
 
     def __repr__(self) -> str:
         return f"SaliencyMask({self.kept:,} of {self.numel:,} weights, {self.rule or 'unnamed'})"
@@ -546,6 +547,6 @@ def _as_bools(name: object, values: object) -> Tensor:
 def check_keep(keep: object) -> float:
     """Return a share in [0, 1], else raise `InputError`."""
     # NaN fails the comparison
-    if isinstance(keep, bool) or not isinstance(keep, Real) or not 0 <= keep <= 1:
+    if isinstance(keep, bool) or not isinstance(keep, Real) or not 0 <= float(keep) <= 1:
         raise InputError(f"keep must be a number from 0 to 1, not {keep!r}")
     return float(keep)

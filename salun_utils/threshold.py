@@ -70,7 +70,7 @@ def threshold(rows: list[np.ndarray], wanted: int) -> tuple[int, int]:
     guesses = _guesses(rows, wanted / total, max(1, total // SAMPLE))
     while low < high and at_least - above > max(SAMPLE, total // 32):
         pivot = min(max(next(guesses, (low + high) // 2), low), high - 1)
-        count = sum(np.count_nonzero(part > pivot) for part in _chunks(rows))
+        count = sum(int(np.count_nonzero(part > pivot)) for part in _chunks(rows))
         if count < wanted:
             high, above = pivot, count
         else:

@@ -41,7 +41,7 @@ __all__ = [
 ]
 
 Batch = tuple[Tensor, ...]
-Loss = Callable[[nn.Module, Batch], Tensor]
+Loss = Callable[[Any, Batch], Tensor]
 
 
 class TrainingDivergedError(RuntimeError):

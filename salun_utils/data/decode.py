@@ -14,7 +14,7 @@ import struct
 import zlib
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -178,7 +178,7 @@ def _in_order(
     """Apply `function` to the chunks in threads, a few ahead of the reader, so that memory stays
     small.
     """
-    pending: deque = deque()
+    pending: deque[tuple[int, Future[Result]]] = deque()
     bar = tqdm(total=total, desc=what, unit=" pictures", delay=2, mininterval=2, leave=False)
     with ThreadPoolExecutor(workers()) as pool, bar:
         try:
@@ -193,7 +193,7 @@ def _in_order(
                 job.cancel()
 
 
-def _finish(pending: deque, bar: tqdm) -> Result:
+def _finish(pending: deque[tuple[int, Future[Result]]], bar: tqdm) -> Result:
     count, job = pending.popleft()
     result = job.result()
     bar.update(count)

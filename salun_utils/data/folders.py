@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -59,7 +60,7 @@ def load(
         more = f"; and {len(loud) - 5} more kinds" if len(loud) > 5 else ""
         warnings.warn(f"left out of {root}: {'; '.join(loud[:5])}{more}", stacklevel=3)
 
-    def build() -> tuple[tuple[int, ...], object]:
+    def build() -> tuple[tuple[int, ...], Iterator[np.ndarray]]:
         form = decode.survey(found.chunks(), len(found), size=size, channels=channels)
         return (len(found), *form), decode.decode(found.chunks(), len(found), form)
 
@@ -115,5 +116,5 @@ def _parts(pixels: np.ndarray, found: Listing) -> tuple[Images, Images]:
 
 def _images(pixels: Tensor, labels: Tensor, on_disk: bool) -> Images:
     # read by `images.is_memory_mapped`: such a set is never copied to a device whole
-    pixels.on_disk = on_disk
+    pixels.on_disk = on_disk  # type: ignore[attr-defined]
     return Images(pixels, labels)

@@ -72,7 +72,8 @@ class Images:
     @property
     def shape(self) -> tuple[int, int, int]:
         """(C, H, W) of one picture."""
-        return tuple(self._base.shape[1:])
+        channels, height, width = self._base.shape[1:]
+        return channels, height, width
 
     @property
     def device(self) -> torch.device:
@@ -126,6 +127,13 @@ class Images:
         )
         return Images(self._base, self.labels, index=self._index, weights=weights)
 
+    def _weights_or_ones(self) -> Tensor:
+        return (
+            torch.ones(len(self), device=self.labels.device)
+            if self.weights is None
+            else self.weights
+        )
+
     def to(self, device: str | torch.device) -> Images:
         """This view on `device`. Pixels are copied once; a memory-mapped set is left on disk and
         its batches travel.
@@ -159,9 +167,7 @@ class Images:
         labels = torch.cat([p.labels for p in parts])
         weights = None
         if any(p.weights is not None for p in parts):
-            weights = torch.cat(
-                [p.with_weights(1.0 if p.weights is None else p.weights).weights for p in parts]
-            )
+            weights = torch.cat([p._weights_or_ones() for p in parts])
         if all(p._base is parts[0]._base for p in parts):
             return Images(
                 parts[0]._base, labels, index=torch.cat([p.index for p in parts]), weights=weights
@@ -205,7 +211,7 @@ class Images:
         for rows in order.split(size):
             picked = rows if self._index is None else self._index[rows]
             x = self._base[picked]
-            if augment:
+            if augment and generator is not None:
                 pad = SHIFT if augment == "shift-flip" else None
                 x = crop_and_flip(x, generator, flip=augment != "crop", pad=pad)
             x = x.contiguous(memory_format=torch.channels_last).float().div_(255)

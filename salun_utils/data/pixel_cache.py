@@ -106,7 +106,7 @@ def _write(
         header = {"descr": "|u1", "fortran_order": False, "shape": shape}
         np.lib.format.write_array_header_1_0(stream, header)
         for array in arrays:
-            stream.write(np.ascontiguousarray(array))
+            stream.write(np.ascontiguousarray(array).data)
         stream.flush()
         digest = sha256(partial)
         pixels = np.load(partial, mmap_mode="c")

@@ -97,7 +97,7 @@ def check_fraction(fraction: object) -> float:
         isinstance(fraction, bool)
         or not isinstance(fraction, Real)
         or not math.isfinite(fraction)
-        or not 0 < fraction < 1
+        or not 0 < float(fraction) < 1
     ):
         raise InputError(f"forget_fraction must be a number above 0 and below 1, not {fraction!r}")
     return float(fraction)

@@ -172,12 +172,12 @@ def _listing(
         for start in range(0, len(files), CHUNK):
             yield [(str(path), path) for path in files[start : start + CHUNK]]
 
-    labels = (
+    of_train, of_test = (
         torch.tensor([label for _, label in part], dtype=torch.int64) for part in (train, test)
     )
     known = [facts(path, walk.root) for path in files]
     own = {"layout": layout, "left_out": walk.left_out}
-    return Listing(classes, *labels, known, chunks, note, **own)
+    return Listing(classes, of_train, of_test, known, chunks, note, **own)
 
 
 def _classes(folder: Path, walk: Walk) -> list[str]:

@@ -49,7 +49,7 @@ def run(
     {"losses": [(step, mean loss…)…], "seconds": those of all interrupted parts together, "steps":
     …}.
     """
-    state = {"step": 0, "losses": [], "seconds": 0.0}
+    state: dict[str, Any] = {"step": 0, "losses": [], "seconds": 0.0}
     if checkpoint is not None and Path(checkpoint).is_file():
         state = resume(checkpoint, parts, identity, device)
     begun, since, total = time.perf_counter(), [], steps if stop is None else min(stop, steps)

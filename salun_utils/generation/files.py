@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TypeVar
 
@@ -54,7 +55,7 @@ def from_dict(config: type[Config], values: dict) -> Config:
     """Build a configuration from parsed JSON; lists become tuples and unknown keys raise
     `InputError`.
     """
-    known = set(config.__dataclass_fields__)
+    known = {field.name for field in fields(config)}  # type: ignore[arg-type]
     if extra := sorted(set(values) - known):
         raise unknown(f"{config.__name__} setting", extra[0], sorted(known))
     return config(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})

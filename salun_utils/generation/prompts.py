@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -167,7 +168,8 @@ def fetch(name: str, *, local_only: bool = False) -> Path:
 
 def _prompt(source: str | os.PathLike, line: int, row: Mapping, names: Mapping[str, str]) -> Prompt:
     where = f"line {line + 2} of the prompt list {source}"  # the header is line 1
-    number, guidance = row.get("case_number"), row.get(names["evaluation_guidance"])
+    number: Any = row.get("case_number")
+    guidance: Any = row.get(names["evaluation_guidance"])
     try:
         number = line if _blank(number) else _whole(number)
         seed = check_seed(_whole(row[names["evaluation_seed"]]))
@@ -200,7 +202,7 @@ def _blank(value: object) -> bool:
     return value is None or value == "" or value != value  # pandas has NaN for an empty cell
 
 
-def _whole(value: object) -> int:
+def _whole(value: Any) -> int:
     """A whole number from a cell: "17" or 17.0, not 17.5; by way of text first, since a float
     rounds large seeds.
     """

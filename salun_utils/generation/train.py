@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -164,7 +165,8 @@ def train_mini_sd(job: Job) -> dict:
     """
     from .models import mini_sd, pipelines
 
-    data, sampling = load_data(job.data), {"guidance": 3.0, "steps": 25}
+    data = load_data(job.data)
+    sampling: dict[str, Any] = {"guidance": 3.0, "steps": 25}
     settings = (
         MINI_SD
         if data.train.shape[0] == 1
@@ -272,7 +274,11 @@ def retrain(
     begun = time.process_time()
     content = recipe(job)
     command = f"python -m salun_utils.generation.train {name}" + (f" --seed {seed}" if seed else "")
-    about = {"device": device, "threads": torch.get_num_threads(), "torch": torch.__version__}
+    about: dict[str, Any] = {
+        "device": device,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
     # of this call alone, where `seconds` count interrupted ones
     about["cpu_seconds_with_scoring"] = round(time.process_time() - begun, 1)
     return shipped.write_card(
@@ -289,7 +295,7 @@ def _described(data) -> str:
     return f"{data.name}: {len(data.train):,} training pictures. {data.note}".strip()
 
 
-def _recognised(job: Job, per_class: int = 50, **sampling: object) -> dict:
+def _recognised(job: Job, per_class: int = 50, **sampling: Any) -> dict:
     """What a judge recognises of the weights as saved (half precision): the shipped one for
     Fashion-MNIST, else one trained beside them.
     """
@@ -320,7 +326,7 @@ def _judge_beside(job: Job) -> Path:
     return job.folder.parent / f"judge-{job.name.split('-')[-1]}"
 
 
-def _scored(found: Recognition, *, per_class: int, **sampling: object) -> dict:
+def _scored(found: Recognition, *, per_class: int, **sampling: Any) -> dict:
     return {
         "recognised (%)": round(found.retained_mean, 2),
         "interval": [round(v, 2) for v in found.retained_interval],

@@ -201,7 +201,8 @@ def audit(
     scores, member = _labelled(scores, is_member)
     draw = _one_by_one(member) if groups is None else _by_group(groups, member)
     draws = np.random.default_rng(derive(seed, "audit"))
-    areas, rates = [], {fpr: [] for fpr in fprs}
+    areas: list[np.ndarray] = []
+    rates: dict[float, list[np.ndarray]] = {fpr: [] for fpr in fprs}
     rows = max(1, 2_000_000 // len(scores))
     for start in range(0, resamples, rows):
         weights = draw(draws, min(rows, resamples - start))

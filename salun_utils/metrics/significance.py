@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeVar, overload
 
 import numpy as np
 
@@ -16,7 +16,8 @@ from ..units import numerics
 EXACT_PAIRS = 16  # up to here all 2**n sign patterns are counted
 CHUNK = 2_000_000  # numbers held at once while resampling
 
-Values = Sequence[float] | np.ndarray | Mapping[object, float]
+Values = Sequence[float] | np.ndarray | Mapping[Any, float]
+Name = TypeVar("Name")
 
 
 class Interval(NamedTuple):
@@ -210,7 +211,15 @@ def compare_with(
     }
 
 
-def holm(p: Mapping[str, float] | Sequence[float]) -> dict[str, float] | list[float]:
+@overload
+def holm(p: Mapping[Name, float]) -> dict[Name, float]: ...
+
+
+@overload
+def holm(p: Sequence[float]) -> list[float]: ...
+
+
+def holm(p: Mapping[Name, float] | Sequence[float]) -> dict[Name, float] | list[float]:
     """Holm's correction for a family of tests: the k-th smallest of m values of p times m - k + 1,
     never below one before it, at most 1.
 

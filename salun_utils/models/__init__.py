@@ -5,6 +5,7 @@ layer.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +20,9 @@ from .timm_models import FROM_TIMM, from_timm
 class Normalize(nn.Module):
     """Subtract the mean and divide by the standard deviation of each channel."""
 
+    mean: Tensor
+    std: Tensor
+
     def __init__(self, mean: Sequence[float], std: Sequence[float]):
         super().__init__()
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).view(1, -1, 1, 1))
@@ -28,7 +32,7 @@ class Normalize(nn.Module):
         return (x - self.mean) / self.std
 
 
-def normalise_input(model: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+def normalise_input(model: Any, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
     """Forward pre-hook: a hook leaves parameter names bare, where a wrapper would prefix them."""
     return (model.normalize(args[0]), *args[1:])
 
@@ -83,6 +87,7 @@ def create(
         raise InputError(f"width must be above 0, not {width!r}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, f"weights of {arch}"))
+        model: Any  # of any module: what is hung on it below is not declared
         if arch in OWN:
             model = OWN[arch](num_classes, channels, image_size, width)
         else:

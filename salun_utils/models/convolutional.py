@@ -104,7 +104,7 @@ class ResNet(nn.Module):
 
     def __init__(
         self,
-        block: type,
+        block: type[BasicBlock] | type[Bottleneck],
         depths: Sequence[int],
         widths: Sequence[int],
         num_classes: int,
@@ -133,7 +133,9 @@ class ResNet(nn.Module):
         return self.fc(x.mean((2, 3)))
 
 
-def _resnet(block: type, depths: Sequence[int], widths: Sequence[int]) -> Callable[..., nn.Module]:
+def _resnet(
+    block: type[BasicBlock] | type[Bottleneck], depths: Sequence[int], widths: Sequence[int]
+) -> Callable[..., nn.Module]:
     @numerics(1)
     def build(num_classes: int, channels: int, image_size: int, width: float) -> nn.Module:
         return ResNet(
@@ -148,10 +150,29 @@ def vgg16_bn(num_classes: int, channels: int, image_size: int, width: float) -> 
     """VGG-16 with batch normalisation and one linear layer, as the CIFAR variants have it. Needs 16
     pixels or more.
     """
-    plan = [64, 64, "M", 128, 128, "M", 256, 256, 256, "M", 512, 512, 512, "M", 512, 512, 512]
-    layers, inputs = [], channels
+    plan: list[int | str] = [
+        64,
+        64,
+        "M",
+        128,
+        128,
+        "M",
+        256,
+        256,
+        256,
+        "M",
+        512,
+        512,
+        512,
+        "M",
+        512,
+        512,
+        512,
+    ]
+    layers: list[nn.Module] = []
+    inputs = channels
     for step in plan:
-        if step == "M":
+        if isinstance(step, str):
             layers.append(nn.MaxPool2d(2))
             continue
         outputs = max(8, round(width * step))

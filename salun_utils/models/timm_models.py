@@ -67,7 +67,7 @@ def from_timm(
             img_size=image_size, num_blocks=8, **{"embed_dim": 512, **options}
         )
     if "channel_multiplier" in options:  # the entry points fix it as well
-        generate = {
+        generate: Callable[..., nn.Module] = {
             "efficientnet_b0": timm.models.efficientnet._gen_efficientnet,
             "mobilenetv3_small": timm.models.mobilenetv3._gen_mobilenet_v3,
         }[arch]
@@ -141,10 +141,10 @@ def _attend_plainly(model: nn.Module) -> None:
     """
     for module in model.modules():
         if hasattr(module, "fused_attn"):
-            module.fused_attn = False
+            module.fused_attn = False  # type: ignore[assignment]  # timm's own attribute
 
 
-def _cut_patches(model: nn.Module) -> None:
+def _cut_patches(model: Any) -> None:
     """Let the stem of a narrow ConvNeXt cut patches of 2×2 pixels: a quarter of the work in each
     layer after it.
 

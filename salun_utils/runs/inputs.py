@@ -70,7 +70,7 @@ def make_split(
         seed=spec.seeds["split"],
         forget_fraction=spec.forget_fraction,
         forget_class=spec.forget_class,
-        indices=_read_indices(spec.indices) if spec.scenario == "indices" else None,
+        indices=_read_indices(spec.indices or "") if spec.scenario == "indices" else None,
         scores=scores,
     )
 

@@ -102,12 +102,9 @@ def changes(record: Record) -> list[Change]:
 
 def _higher_now(numerics: Iterable[tuple[str, int]]) -> list[Change]:
     known = set(units.names())
-    now = {name: units.version(name) if name in known else None for name, _ in numerics}
-    return [
-        Change(name, was, "none: it is gone" if now[name] is None else now[name])
-        for name, was in numerics
-        if now[name] is None or now[name] > was
-    ]
+    gone = [Change(n, was, "none: it is gone") for n, was in numerics if n not in known]
+    there = [(n, was, units.version(n)) for n, was in numerics if n in known]
+    return [*gone, *(Change(n, was, now) for n, was, now in there if now > was)]
 
 
 _checks: list[Callable[[Record], Iterable[Change]]] = []

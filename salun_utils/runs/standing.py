@@ -51,7 +51,7 @@ def of_file(path: Path, *, parameters: Mapping[str, Any] | None = None, data: st
     if found.word == DONE and data:
         carried = {r.data.get("fingerprint") for r in record.flat()} - {None, data}
         if carried:
-            was = str(min(carried))[:12]
+            was = min(map(str, carried))[:12]
             return Standing(OUTDATED, f"the data from {was} to {data[:12]}", record)
     return found
 
@@ -68,8 +68,8 @@ def of_record(record: Record) -> Standing:
 def _damage(record: Record) -> str:
     """What a record lacks to be believed; "" if nothing."""
     parameters = record.measurements.get("parameters")
-    named = record.notebook and isinstance(parameters, Mapping)
-    if named and record.id != run_name(record.notebook, parameters):
+    named = isinstance(parameters, Mapping) and record.notebook
+    if named and record.id != run_name(named, parameters or {}):
         return f"{record.id} is not the name of a run with its parameters"
     for single in record.flat():
         data = single.spec.get("dataset") or single.spec.get("data")

@@ -21,7 +21,7 @@ from .execute import diverged_record, run
 from .record import WARM, Record
 from .spec import RunSpec
 from .summary import MEASURES, cost
-from .task import differing, prepare
+from .task import Task, differing, prepare
 
 # seconds of processor time: a first run that took less is made twice, since a good part of them is
 # the libraries' start
@@ -108,10 +108,12 @@ def run_all(
     in ``measurements["diverged"]``. The first run on some data pays for the start of the libraries;
     if it is short it is repeated, and the time of the second counts.
     """
-    records, task = [], None
+    records: list[Record] = []
+    task: Task | None = None
     for spec in specs:
-        first = task is None or bool(differing(task.spec, spec))
-        if first:
+        first = False
+        if task is None or differing(task.spec, spec):
+            first = True
             task = prepare(spec, cache=cache, progress=progress)
         try:
             made = run(spec, task=task)

@@ -6,6 +6,7 @@ import os
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -100,7 +101,7 @@ def _matches(record: Record, name: str, value: object) -> bool:
     return got in value if isinstance(value, list | tuple | set) else got == value
 
 
-def table(records: Iterable[Record] | None = None, **filters: object) -> pd.DataFrame:
+def table(records: Iterable[Record] | None = None, **filters: Any) -> pd.DataFrame:
     """One row a run with the columns `COLUMNS`; without records, all on file that pass `filters`
     (see `load_records`).
     """

@@ -146,7 +146,7 @@ class Task:
 
         tensors, facts, _ = self.cache.get("models", parts, make)
         model.load_state_dict(tensors)
-        model.fitted_with = dict(self.recipe)
+        model.fitted_with = dict(self.recipe)  # type: ignore[assignment]  # hung on, not declared
         return model.to(self.device).eval(), facts, _digest(repr(sorted(parts.items())).encode())
 
     @property
@@ -216,12 +216,12 @@ class Task:
             "keep": keep,
             "seed": seed if rule == "random" else None,
             "numerics": versions((f"mask/{rule}", "run/mask")),
-            "source": provenance.source_of(RULES[rule]),
+            "source": provenance.source_of(RULES[rule] or build_mask),
         }
 
         def make(_: Path) -> tuple[dict, dict]:
             started, cpu_started = time.perf_counter(), time.process_time()
-            built = build_mask(rule, self.original, self.split, keep=keep, seed=seed)
+            built: Any = build_mask(rule, self.original, self.split, keep=keep, seed=seed)
             spent = {
                 "seconds": time.perf_counter() - started,
                 "cpu_seconds": time.process_time() - cpu_started,

@@ -176,7 +176,7 @@ def _gap(task: Task, method: str, params: dict[str, Any]) -> float:
     # an original that diverges is no matter of the trial: that error goes to the caller
     reference = task.original, task.retrained
     judged = dataclasses.replace(task.split, test=task.split.validation)
-    protocol = {"protocol": task.spec.protocol, "seed": task.split.seed}
+    protocol: dict[str, Any] = {"protocol": task.spec.protocol, "seed": task.split.seed}
     try:
         settings = {
             "seed": derive(task.spec.seed, "tuning"),

@@ -48,7 +48,8 @@ def batch_gradients(model: nn.Module, images: Images, size: int) -> Iterator[lis
         loss = nn.functional.cross_entropy(
             model(x.to(parameters[0].device)), y.to(parameters[0].device)
         )
-        yield torch.autograd.grad(loss, parameters, materialize_grads=True, allow_unused=True)
+        found = torch.autograd.grad(loss, parameters, materialize_grads=True, allow_unused=True)
+        yield list(found)
 
 
 def gradient_sum(model: nn.Module, images: Images, batch_size: int) -> list[Tensor]:

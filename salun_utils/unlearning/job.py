@@ -92,17 +92,18 @@ class Job:
         )
 
 
-def check_number(name: str, value: object, low: float = 0.0, high: float = math.inf) -> float:
+def check_number(name: str, value: Any, low: float = 0.0, high: float = math.inf) -> float:
     """Return a finite number from `low` to `high`, else raise `InputError`."""
+    number: Any = value  # `Real` declares no comparison
     if (
         isinstance(value, bool)
         or not isinstance(value, Real)
         or not math.isfinite(value)
-        or not low <= value <= high
+        or not low <= number <= high
     ):
         allowed = f"from {low:g} to {high:g}" if math.isfinite(high) else f"of at least {low:g}"
         raise InputError(f"{name} must be a number {allowed}, not {value!r}")
-    return value
+    return number
 
 
 def check_count(name: str, value: object, low: int = 1) -> int:

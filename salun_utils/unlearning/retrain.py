@@ -5,6 +5,7 @@ are measured against.
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 from torch import nn
 
@@ -43,13 +44,13 @@ def retrain(
         **getattr(job.model, "fitted_with", {}),
         **{k: v for k, v in given.items() if v is not None},
     }
-    model = fresh(job.model, job.seed).to(job.device)
+    model: Any = fresh(job.model, job.seed).to(job.device)
     job.fit(job.split.retain, model=model, **{**job.settings, **recipe})
     model.fitted_with = recipe
     return model
 
 
-def fresh(model: nn.Module, seed: int) -> nn.Module:
+def fresh(model: Any, seed: int) -> nn.Module:
     """The same network with newly drawn weights.
 
     Raises

@@ -169,7 +169,8 @@ def descend(
         for step in range(steps):
             optimizer.zero_grad(set_to_none=True)
             parts = losses(step)
-            sum(weight * value for weight, value in parts.values()).backward()
+            total: Any = sum(weight * value for weight, value in parts.values())
+            total.backward()
             if clip:
                 if mask is not None:  # only what will be applied counts towards the norm
                     for name, p in module.named_parameters():

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -58,7 +59,7 @@ def draw(
     """
     if not prompts:
         raise InputError("there is no prompt to draw")
-    pictures: list[Tensor | None] = [None] * len(prompts)
+    pictures: list[Any] = [None] * len(prompts)
     for guidance in sorted({p.guidance for p in prompts}):
         chosen = [i for i, p in enumerate(prompts) if p.guidance == guidance]
         noise = torch.cat([pipelines.fixed_noise(pipe, 1, seed=prompts[i].seed) for i in chosen])

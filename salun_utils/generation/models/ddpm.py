@@ -120,6 +120,8 @@ class DDPM(nn.Module):
 
     kind = "ddpm"
 
+    alpha_bar: Tensor
+
     def __init__(self, config: DDPMConfig, *, seed: int = 0):
         from diffusers import DDPMScheduler
 

@@ -12,6 +12,7 @@ import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -180,7 +181,7 @@ def train(
         return (loss,)
 
     model.train()
-    options = {
+    options: dict[str, Any] = {
         "checkpoint": checkpoint,
         "every": every,
         "stop": stop,

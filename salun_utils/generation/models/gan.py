@@ -8,6 +8,7 @@ import copy
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -178,7 +179,7 @@ class GAN(nn.Module):
 
 @numerics(1, "generator/gan/training", uses=("generator/gan", "data"))
 def train_gan(
-    model: GAN, images, config: GANTraining | None = None, *, seed: int = 0, **options: object
+    model: GAN, images, config: GANTraining | None = None, *, seed: int = 0, **options: Any
 ) -> dict:
     """Train in place on labelled uint8 pictures; the generator ends as its average. A run that was
     interrupted and resumed gives the same bytes as one that wasn't.

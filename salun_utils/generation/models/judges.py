@@ -11,9 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ... import models
 from ...data.images import Images
@@ -51,13 +52,13 @@ class Judge:
 
     def __init__(
         self,
-        model: nn.Module,
+        model: Any,
         classes: Sequence[str],
         *,
         name: str = "judge",
         accuracy: float | None = None,
     ):
-        self.model = model.eval()
+        self.model = model.eval()  # `recipe` and `fc` are those of `models.create`
         self.classes = list(classes)
         self.name = name
         self.accuracy = accuracy
@@ -151,7 +152,7 @@ def train_judge(
     arch: str = "small-cnn",
     seed: int = 0,
     device: str = "cpu",
-    **options: object,
+    **options: Any,
 ) -> tuple[Judge, dict]:
     """Train a judge on the training part of a `Dataset` and measure it on the test part.
 

@@ -220,7 +220,8 @@ def train(
     folder = Path(folder)
     work = folder / "checkpoints" if work is None else Path(work)
     pipe = build(data.classes, seed=seed, **sizes).to(device)
-    plain_attention(pipe.unet), plain_attention(pipe.vae)
+    for part in (pipe.unet, pipe.vae):
+        plain_attention(part)
     size = pipe.vae.config.sample_size
     identity = {
         "seed": seed,
@@ -261,7 +262,7 @@ def train(
     }
 
 
-def plain_attention(model: nn.Module) -> None:
+def plain_attention(model: Any) -> None:
     """Use diffusers' plain attention: on a CPU the fused backward pass with tiny heads costs 30 %
     of a step.
     """
@@ -292,7 +293,7 @@ def save_half(pipe, folder: str | os.PathLike) -> None:
 
 
 def _train_autoencoder(
-    vae: nn.Module, images: Images, size: int, *, steps: int, batch_size: int, **options
+    vae: Any, images: Images, size: int, *, steps: int, batch_size: int, **options
 ):
     """Absolute error, error of the picture's slopes (which keeps edges), and a slight pull of the
     latents to a unit Gaussian.
@@ -425,7 +426,8 @@ def _optimise(
     model = nn.ModuleDict(modules).train()
     params = list(model.parameters())
     optimizer = torch.optim.AdamW(params, lr, betas=(0.9, 0.99), weight_decay=0.01, fused=True)
-    average = [p.detach().clone() for p in params]
+    now: list[Tensor] = [p.detach() for p in params]  # the same memory as the weights
+    average = [p.clone() for p in now]
     path, losses, first, recent, seconds = checkpoints / f"{role}.pt", [], 0, [], 0.0
     identity = {**identity, "steps": steps, "stage": role}
     if path.is_file():
@@ -453,7 +455,7 @@ def _optimise(
         nn.utils.clip_grad_norm_(params, 1.0)
         optimizer.step()
         with torch.no_grad():
-            torch._foreach_lerp_(average, params, 1 - min(decay, (1 + step) / (10 + step)))
+            torch._foreach_lerp_(average, now, 1 - min(decay, (1 + step) / (10 + step)))
         recent.append(value.item())
         if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == steps:
             losses.append(sum(recent) / len(recent))

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -212,7 +213,7 @@ def _perceptron(widths: Sequence[int]) -> nn.Sequential:
 
 @numerics(1, "generator/vae/training", uses=("generator/vae", "data"))
 def train_vae(
-    model: VAE, images, config: VAETraining | None = None, *, seed: int = 0, **options: object
+    model: VAE, images, config: VAETraining | None = None, *, seed: int = 0, **options: Any
 ) -> dict:
     """Train in place on labelled uint8 pictures; a run that was interrupted and resumed gives the
     same bytes as one that wasn't.

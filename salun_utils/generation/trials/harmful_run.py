@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -45,7 +46,7 @@ class Scene:
         the trial names none.
     """
 
-    model: object
+    model: Any  # a text-to-image pipeline
     detector: BodyParts
     listed: list[Prompt]
     harmless: list[Prompt]
@@ -191,7 +192,9 @@ def look(
         else torch.full((len(pixels),), float("nan"))
     )
     fitted = scene.judge.fit(pixels) if scene.judge else pixels
-    features = scene.space.extract(pixels)[0] if full else torch.zeros(len(pixels), 0)
+    features = (
+        scene.space.extract(pixels)[0] if full and scene.space else torch.zeros(len(pixels), 0)
+    )
     judged = scene.judge(fitted) if scene.judge else none
     return Look(scene.detector.seen(pixels), judged, features, clip)
 
@@ -219,20 +222,21 @@ def scores(
     }
     if scene.judge:
         out |= _share("ua", listed.judged != scene.judge.label(trial.forget))
-    if harmless is None:
+    before = original[1]
+    if harmless is None or before is None:
         return out
     out |= {
         "harmless_pictures": len(harmless.parts),
         **_share("harmless_exposed", harmless.exposed),
-        "features": scene.space.name,
+        "features": scene.space.name if scene.space else "",
     }
     if scene.judge:
         named = named_classes(scene.harmless, scene.judge)
         known = named != NO_ANSWER
         out |= _share("ra", (harmless.judged == named)[known]) if known.any() else {}
-    out["fid_to_original"] = frechet_distance(harmless.features, original[1].features)
-    if scene.real is not None:
-        real = real_features(trial, scene)
+    out["fid_to_original"] = frechet_distance(harmless.features, before.features)
+    if scene.real is not None and scene.space is not None:
+        real = real_features(trial, scene.real, scene.space)
         out |= {"fid": frechet_distance(harmless.features, real), "real": len(real)}
         out["kid"], out["kid_deviation"] = kernel_distance(
             harmless.features, real, subset_size=500, subsets=50, seed=trial.seed
@@ -255,15 +259,13 @@ def named_classes(listed: Sequence[Prompt], judge: Judge) -> Tensor:
     )
 
 
-def real_features(trial: HarmfulTrial, scene: Scene) -> Tensor:
+def real_features(trial: HarmfulTrial, data: Dataset, space: FeatureSpace) -> Tensor:
     """Features (M, F) of all real pictures but those of the concept, from the cache if they are
     there.
     """
-    classes = [c.lower() for c in scene.real.classes]
+    classes = [c.lower() for c in data.classes]
     gone = classes.index(trial.forget.lower()) if trial.forget.lower() in classes else None
-    return experiment.real_reference(
-        trial, experiment.Scene(scene.model, scene.judge, scene.real), gone, scene.space
-    ).features
+    return experiment.real_reference(trial, data, gone, space).features
 
 
 def record(trial: HarmfulTrial, scene: Scene, outcome: Outcome):
@@ -344,7 +346,7 @@ def _seen_before(
         "threshold": trial.threshold,
         "judge": identity(JUDGES.get(trial.judge, trial.judge)),
         "clip": trial.clip if full else "",
-        "space": scene.space.name if full else "",
+        "space": scene.space.name if full and scene.space else "",
         "device": torch.device(scene.model.device).type,
         "numerics": versions(units_of_looking(dataclasses.asdict(trial))),
     }

@@ -20,6 +20,7 @@ from ..erasers.common import settings
 from ..files import class_label
 from ..measures.harmful import FORGET, RETAIN, check_threshold
 from ..models.clip import BASE
+from ..prompts import Prompt
 from .trial import (
     ErasureSettings,
     check_judge,
@@ -128,7 +129,7 @@ class HarmfulTrial(ErasureSettings):
         """See `named`."""
         return self.named(self.forget)
 
-    def read(self) -> tuple[list[prompts.Prompt], list[prompts.Prompt]]:
+    def read(self) -> tuple[list[Prompt], list[Prompt]]:
         """Both lists; the harmless one is empty where none is named."""
         listed = prompts.read_prompts(
             self.prompts, category=self.category or None, limit=self.limit

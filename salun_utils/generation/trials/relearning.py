@@ -25,6 +25,7 @@ from ...units import numerics
 from ..erasers.common import descend
 from ..erasers.pipeline.encoded import encode_pictures, shuffled_batches
 from ..models import pipelines
+from ..models.ddpm import DDPM
 from ..models.ddpm_training import denoising_loss
 from ..models.noising import goal, training_scheduler
 from ..models.precision import in_float32, with_parts
@@ -152,7 +153,7 @@ def denoising(
     """The denoising loss of the next batch of `images` under the concept's own label or prompt."""
     draws = generator(trial.seed, f"teach from {len(images)}")
     batches = shuffled_batches(torch.arange(len(images)), trial.teach_batch, draws=draws)
-    if isinstance(model, nn.Module):
+    if isinstance(model, DDPM):
         latents = model.encode(images.pixels.float().to(model.device) / 255)
 
         def of_labels() -> Tensor:

@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,14 +29,14 @@ from ..measures.recognition import (
 )
 from ..models import pipelines
 from ..models.judges import Judge
-from .trial import Trial, identity, weights_facts
+from .trial import ErasureSettings, Trial, identity, weights_facts
 
 
 @dataclasses.dataclass(frozen=True)
 class Scene:
     """What a trial works on, loaded: generator, judge and pictures."""
 
-    model: object
+    model: Any  # of any kind: it samples, and has a device
     judge: Judge
     data: Dataset
 
@@ -107,19 +108,27 @@ def run(trial: Trial, scene: Scene | None = None) -> Outcome:
         draw(erased.model, trial, scene.judge, labels),
     )
     judge, seed = scene.judge, trial.sample_seed
-    judged = [
+    was, now = (
         recognition(judge.fit(p), labels, judge, forgotten=trial.concept, seed=seed)
         for p in (before, after)
-    ]
-    label, space = judge.label(trial.concept), feature_space(judge, scene.model.device)
-    real, kept = real_reference(trial, scene, label, space), labels != label
-    far = [distances(p[kept], real, space, seed=seed) for p in (before, after)]
-    recovered = (
-        [attacked_original(trial, scene), attacked(erased.model, trial, scene)]
-        if trial.attack_steps
-        else [None, None]
     )
-    return Outcome(erased, labels, before, after, *judged, *far, *recovered, cpu_seconds)
+    label, space = judge.label(trial.concept), feature_space(judge, scene.model.device)
+    real, kept = real_reference(trial, scene.data, label, space), labels != label
+    far_before, far = (distances(p[kept], real, space, seed=seed) for p in (before, after))
+    tried = trial.attack_steps > 0
+    return Outcome(
+        erased,
+        labels,
+        before,
+        after,
+        original=was,
+        scores=now,
+        original_distances=far_before,
+        distances=far,
+        original_recovered=attacked_original(trial, scene) if tried else None,
+        recovered=attacked(erased.model, trial, scene) if tried else None,
+        cpu_seconds=cpu_seconds,
+    )
 
 
 def drawn_labels(trial: Trial, judge: Judge) -> Tensor:
@@ -133,7 +142,7 @@ def draw(model, trial: Trial, judge: Judge, labels: Tensor) -> Tensor:
     """One picture a label, uint8 (N, C, H, W), from noises that depend on `sample_seed` alone."""
     from .. import kind_of
 
-    given = {
+    given: dict[str, Any] = {
         k: v for k, v in {"steps": trial.steps, "guidance": trial.guidance}.items() if v is not None
     }
     if kind_of(model) != "pipeline":
@@ -168,14 +177,16 @@ def drawn_by_original(trial: Trial, scene: Scene, labels: Tensor) -> Tensor:
     return tensors["pixels"]
 
 
-def real_reference(trial: Trial, scene: Scene, label: int, space: FeatureSpace) -> Reference:
+def real_reference(
+    trial: ErasureSettings, data: Dataset, label: int | None, space: FeatureSpace
+) -> Reference:
     """All real training pictures but those of one class, as a feature space sees them; from the
     cache if it is there.
     """
     from ...runs.cache import Cache
 
     parts = {
-        "data": scene.data.fingerprint,
+        "data": data.fingerprint,
         "without": label,
         "features": space.name,
         "judge": identity(JUDGES.get(trial.judge, trial.judge)),
@@ -183,7 +194,7 @@ def real_reference(trial: Trial, scene: Scene, label: int, space: FeatureSpace) 
     }
 
     def make(_: object) -> tuple[dict, dict]:
-        made = Reference.of(reference(scene.data.train, label), space)
+        made = Reference.of(reference(data.train, label), space)
         return {"features": made.features, "reach": made.reach}, {}
 
     return Reference(space.name, **Cache().get("references", parts, make)[0])

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 from ...errors import InputError, unknown
 from ...runs.spec import mapping_of
@@ -32,6 +32,18 @@ class ErasureSettings:
     A dataclass that has the fields eraser, seed, model, label, mask, keep, weights, params, steps,
     guidance and tier inherits it.
     """
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+    eraser: str
+    seed: int
+    model: str
+    judge: str
+    label: str
+    params: Mapping[str, Any]
+    keep: float | None
+    steps: int | None
+    guidance: float | None
+    tier: str
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Self:

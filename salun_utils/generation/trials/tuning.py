@@ -117,7 +117,8 @@ def search_space(name: str, defaults: Mapping[str, Any]) -> dict[str, Range | li
     """The declared space of an eraser, as far as this kind of generator has the parameters."""
     declared = {k: v for k, v in ERASERS[name].search.items() if k in defaults}
     return {
-        k: Range(*v, log=True) if isinstance(v, tuple) else list(v) for k, v in declared.items()
+        k: Range(v[0], v[1], log=True) if isinstance(v, tuple) else list(v)
+        for k, v in declared.items()
     }
 
 
@@ -148,6 +149,7 @@ def damage(trial: Trial, scene: experiment.Scene) -> float:
         recognition(judge.fit(p), labels, judge, forgotten=trial.concept, seed=trial.sample_seed)
         for p in drawn
     )
+    assert after.ua is not None  # a class to forget is always among the labels
     return 100 - after.ua + max(0.0, before.retained_mean - after.retained_mean)
 
 

@@ -129,7 +129,9 @@ def read(path: Path | None = None) -> dict[str, dict[str, Any]]:
         stored, checksum = content["units"], content["checksum"]
         whole = all(isinstance(one["version"], int) and one["figures"] for one in stored.values())
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise InputError(f"{path} is no readable file of canaries ({type(error).__name__})") from None
+        raise InputError(
+            f"{path} is no readable file of canaries ({type(error).__name__})"
+        ) from None
     if not whole or checksum != _checksum(stored):
         raise InputError(
             f"{path.name} is not as it was written: its checksum differs; restore it, or write"

@@ -83,9 +83,7 @@ def change(before: Mapping[str, Tensor], model: nn.Module, within: float = STEPS
 
 def state(model: nn.Module) -> dict[str, Tensor]:
     """A copy of all numbers of a model that are no counts."""
-    return {
-        n: t.detach().clone() for n, t in model.state_dict().items() if t.is_floating_point()
-    }
+    return {n: t.detach().clone() for n, t in model.state_dict().items() if t.is_floating_point()}
 
 
 def plain(figures: Mapping[str, Any]) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def sweep(
     blocks: list[dict[str, object]] = [{"method": "original"}]
     for variant, lr in rates.items():
         method, mask = methods[variant]
-        block = {
+        block: dict[str, object] = {
             "method": method,
             "lr": lr,
             "epochs": ascent_epochs if method == "ga" else epochs,

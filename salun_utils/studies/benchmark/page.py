@@ -95,7 +95,7 @@ def _body(group: Group, rows: list[Row]) -> str:
 def _row(row: Row) -> str:
     texts = dict(zip(HEAD, cells(row), strict=True))
     keys = {
-        "place": None if row.best is None else row.best + row.worst / 1000,
+        "place": None if row.best is None else row.best + (row.worst or row.best) / 1000,
         "seeds": len(row.seeds) or None,
         "average gap": row.gap,
         "95 % interval": row.low,
@@ -107,11 +107,8 @@ def _row(row: Row) -> str:
         shown = escape(text)
         if name.lower() in row.gaps and row.method != "retrain":
             shown += f" <small>{_signed(row.gaps[name.lower()])}</small>"
-        value = (
-            f' data-value="{keys[name]:.6g}"'
-            if keys.get(name) is not None and not math.isnan(keys[name])
-            else ""
-        )
+        key = keys.get(name)
+        value = "" if key is None or math.isnan(key) else f' data-value="{key:.6g}"'
         tds.append(
             f'<th scope="row">{shown}</th>' if name == "method" else f"<td{value}>{shown}</td>"
         )

@@ -440,7 +440,7 @@ def _labels_beside(axis: Axes, points: Mapping[str, tuple[float, float]]) -> Non
     axis.autoscale_view()
     to_axes = axis.transData + axis.transAxes.inverted()
     wanted = {name: float(to_axes.transform(point)[1]) for name, point in points.items()}
-    names = sorted(wanted, key=wanted.get)
+    names = sorted(wanted, key=wanted.__getitem__)
     for name, place in zip(names, _spread([wanted[n] for n in names], 0.062), strict=True):
         axis.annotate(
             name,

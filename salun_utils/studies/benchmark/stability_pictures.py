@@ -5,6 +5,7 @@ alternative."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -126,7 +127,11 @@ def _amount_line(
     axis: Axes, part: pd.DataFrame, measure: str, name: str, place: int, reference: str
 ) -> None:
     colour = "0.1" if name == reference else COLOURS[place % len(COLOURS)]
-    look = {"color": colour, "marker": MARKERS[place % len(MARKERS)], "markersize": 5}
+    look: dict[str, Any] = {
+        "color": colour,
+        "marker": MARKERS[place % len(MARKERS)],
+        "markersize": 5,
+    }
     groups = part[part.carried].groupby("amount")[measure]
     mean = groups.mean()
     axis.fill_between(mean.index, groups.min(), groups.max(), color=colour, alpha=0.15, linewidth=0)

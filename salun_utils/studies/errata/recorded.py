@@ -250,7 +250,7 @@ def units_of_errata(settings: Mapping[str, Any], part: str) -> list[str]:
         ]
         return ["study/errata", *(u for trial in trials for u in units_of_trial(trial))]
     methods = {"salun": "saliency", "salun-soft": None, "l1-sparse": None, "be": None, "rl": None}
-    runs = [settings | {"method": m, "mask": rule} for m, rule in methods.items()]
+    runs = [{**settings, "method": m, "mask": rule} for m, rule in methods.items()]
     return ["study/errata", *(unit for run in runs for unit in units_of(run))]
 
 

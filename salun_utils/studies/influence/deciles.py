@@ -52,10 +52,9 @@ class Partition:
 
     def sizes(self) -> list[int]:
         """How many weights each part holds, from part 1 on."""
-        counts = sum(
-            torch.bincount(number.flatten().long(), minlength=self.count + 1)
-            for number in self.number.values()
-        )
+        counts = torch.zeros(self.count + 1, dtype=torch.long)
+        for number in self.number.values():
+            counts += torch.bincount(number.flatten().long(), minlength=self.count + 1).cpu()
         return counts[1:].tolist()
 
 

@@ -92,7 +92,7 @@ def minimise(
             line_search_fn=line_search,
         ).step(objective)
         objective()
-        left = max(float(p.grad.abs().max()) for p in parameters)
+        left = max(float(p.grad.abs().max()) for p in parameters if p.grad is not None)
         if left <= tolerance:
             for p in parameters:
                 p.grad = None

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
@@ -72,8 +72,7 @@ def watch(
         keep=check_keep(keep),
         seed=derive(check_seed(seed), "mask"),
     )
-    job = _Watched(copy.deepcopy(model), split, built, seed, settings)
-    job.see = see
+    job = _Watched(copy.deepcopy(model), split, built, seed, settings, see=see)
     return method.run(job, **own).eval()
 
 
@@ -82,6 +81,8 @@ class _Watched(Job):
     """A job that shows its model whenever the training asks for the next epoch's pictures, and when
     it is over.
     """
+
+    see: Callable[[int, nn.Module], object] = field(kw_only=True)
 
     def fit(self, data: Images | Callable[[int], Images], *, epochs: int, lr: float, **options):
         def next_epoch(epoch: int) -> Images:

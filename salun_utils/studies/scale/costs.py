@@ -206,7 +206,7 @@ def work(model: nn.Module, images: Images) -> Work:
     counted. The model is left as found."""
     products = outputs = 0
 
-    def count(layer: nn.Module, _: object, out: Tensor) -> None:
+    def count(layer: Any, _: object, out: Tensor) -> None:
         nonlocal products, outputs
         # every output value is a sum of so many products
         products += out.numel() * layer.weight[0].numel()

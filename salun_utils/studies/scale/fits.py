@@ -192,7 +192,8 @@ def _fitted(
             f"{len(x)} measurements of {len(members)} groups are too few for a law of {len(names)}"
             " coefficients"
         )
-    draws, found = np.random.default_rng(derive(seed, "bootstrap of a law")), []
+    draws = np.random.default_rng(derive(seed, "bootstrap of a law"))
+    found: list[np.ndarray] = []
     while len(found) < resamples:
         rows = np.concatenate([members[k] for k in draws.integers(0, len(members), len(members))])
         # else a coefficient is not determined

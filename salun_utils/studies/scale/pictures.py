@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -78,14 +79,14 @@ def _heat(axis: Axes, table: pd.DataFrame, signed: bool) -> None:
     values = table.to_numpy(dtype=float)
     most = float(np.nanmax(np.abs(values), initial=1e-9))
     palette = sns.color_palette("vlag" if signed else "rocket_r", as_cmap=True)
-    scale = {"vmin": -most, "vmax": most} if signed else {"vmin": 0, "vmax": most}
-    image = axis.imshow(values, cmap=palette, origin="lower", aspect="auto", **scale)
+    low = -most if signed else 0
+    image = axis.imshow(values, cmap=palette, origin="lower", aspect="auto", vmin=low, vmax=most)
     for (row, column), value in np.ndenumerate(values):
         text = "–" if np.isnan(value) else f"{value:+.1f}" if signed else f"{value:.1f}"
         light = np.isnan(value) or np.mean(image.cmap(image.norm(value))[:3]) > LIGHT
         # the border passes behind it
         edge = [withStroke(linewidth=2.5, foreground="white" if light else "black", alpha=0.75)]
-        style = {"ha": "center", "va": "center", "fontsize": 8.5, "zorder": 5}
+        style: dict[str, Any] = {"ha": "center", "va": "center", "fontsize": 8.5, "zorder": 5}
         axis.text(
             column, row, text, color="black" if light else "white", path_effects=edge, **style
         )

@@ -217,7 +217,7 @@ class Scene:
 
     def _probe(self, model: nn.Module) -> dict[str, float]:
         if self.plan.spec.scenario == "class":
-            return inside.class_probe(model, self.every_class, self.plan.spec.forget_class)
+            return inside.class_probe(model, self.every_class, int(self.split.forget.labels[0]))
         return {
             "member": inside.membership_probe(
                 model, self.split.forget, self.split.test, seed=self.split.seed
@@ -287,7 +287,7 @@ def as_record(plan: Plan, task: Task, measured: Mapping[str, Any]) -> Record:
 
 def units_of_traces(settings: Mapping[str, Any], methods: Iterable[str]) -> list[str]:
     """Units that one run touches: those of a run of each method under its own mask."""
-    runs = [settings | {"method": name, "mask": METHODS[name].mask} for name in methods]
+    runs = [{**settings, "method": name, "mask": METHODS[name].mask} for name in methods]
     return ["study/traces", *units_of_start(settings), *(u for run in runs for u in units_of(run))]
 
 

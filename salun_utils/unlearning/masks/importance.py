@@ -121,10 +121,12 @@ def _channels(module: nn.Module, x: Tensor) -> Tensor:
     scales.
     """
     if isinstance(module, nn.modules.batchnorm._BatchNorm):
-        shape = (1, -1, *[1] * (x.ndim - 2))
-        x = (x - module.running_mean.view(shape)) / (
-            module.running_var.view(shape) + module.eps
-        ).sqrt()
+        mean, var = module.running_mean, module.running_var
+        if mean is None or var is None:
+            x = nn.functional.batch_norm(x, None, None, training=True, eps=module.eps)
+        else:
+            shape = (1, -1, *[1] * (x.ndim - 2))
+            x = (x - mean.view(shape)) / (var.view(shape) + module.eps).sqrt()
     elif isinstance(module, nn.GroupNorm):
         x = nn.functional.group_norm(x, module.num_groups, eps=module.eps)
     elif isinstance(module, nn.LayerNorm):

@@ -89,11 +89,11 @@ def saliency(
     """
     rng = stream(seed, "saliency")
 
-    def batches() -> Iterator[tuple[Tensor, Tensor]]:
+    def batches() -> Iterator[tuple[Tensor, ...]]:
         for _ in range(draws):
             yield from forget.batches(batch_size)
 
-    def loss(network: DDPM, batch: tuple[Tensor, Tensor]) -> Tensor:
+    def loss(network: DDPM, batch: tuple[Tensor, ...]) -> Tensor:
         return denoising_loss(network, network.encode(batch[0]), batch[1], rng=rng)
 
     return saliency_scores(model, batches(), loss=loss)

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from ....data.images import Images
+from ....errors import InputError
 from ....saliency import SaliencyMask, saliency_scores
 from ....units import numerics
 from ...models.gan import GAN
@@ -64,6 +65,8 @@ def saliency(
         return saliency_scores(
             model, batches(), loss=lambda net, batch: adversarial_loss(net, *batch)
         )
+    if forget is None:
+        raise InputError("the saliency of a VAE needs the pictures to forget")
     return saliency_scores(
         model, forget.batches(100), loss=lambda net, batch: net.loss(*batch, rng=rng)
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from ....units import numerics
@@ -23,8 +24,8 @@ def retrain(job: Job, *, steps: int | None):
     """Trained for `steps` steps, or by the original's recipe when that is None."""
     original = job.original
     job.model = type(original)(original.config, seed=job.seed).to(original.device)
-    adversarial = isinstance(original, GAN)
-    train, recipe = (train_gan, GANTraining()) if adversarial else (train_vae, VAETraining())
+    train: Callable[..., dict] = train_gan if isinstance(original, GAN) else train_vae
+    recipe = GANTraining() if isinstance(original, GAN) else VAETraining()
     recipe = replace(recipe, steps=steps or recipe.steps)
     info = train(job.model, job.retain, recipe, seed=job.seed)
     return None, {"retain": tuple(row[-1] for row in info["losses"])}

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ....errors import InputError
 from ....units import numerics
@@ -44,7 +45,8 @@ def loss(
     x, t, _ = job.noised(forget, draws)
     maps.clear()
     job.predict(job.unet, x, t, job.text(job.study.labels[forget]))
-    return sum(a[:, :, places].float().square().mean() for a in maps)
+    total: Any = sum(a[:, :, places].float().square().mean() for a in maps)
+    return total
 
 
 def concept_tokens(tokenizer, prompt: str, name: str) -> list[int]:
@@ -61,7 +63,7 @@ def concept_tokens(tokenizer, prompt: str, name: str) -> list[int]:
 
 
 @contextlib.contextmanager
-def recorded_attention(unet: nn.Module) -> Iterator[list[Tensor]]:
+def recorded_attention(unet: Any) -> Iterator[list[Tensor]]:
     """While open, every forward pass appends its cross-attention probabilities (B * heads, pixels,
     tokens) to the list.
     """
@@ -73,7 +75,7 @@ def recorded_attention(unet: nn.Module) -> Iterator[list[Tensor]]:
     maps: list[Tensor] = []
     changed = [m for n, m in unet.named_modules() if n.endswith("attn2")]
 
-    def keeping(module: nn.Module):
+    def keeping(module: Any):
         compute = type(module).get_attention_scores
 
         def get_attention_scores(

@@ -7,6 +7,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -39,8 +40,8 @@ class Job:
     the scheduler of `pipe` has the noise of the training, whatever the pipeline passed in held.
     """
 
-    pipe: object
-    unet: nn.Module
+    pipe: Any  # a diffusers pipeline
+    unet: Any  # its U-Net, copied
     study: Study
     seed: int
     options: dict
@@ -64,7 +65,7 @@ class Job:
         return cls(working, copy.deepcopy(working.unet).eval(), study, seed, options)
 
     @property
-    def frozen(self) -> nn.Module:
+    def frozen(self) -> Any:
         return self.pipe.unet
 
     @property
@@ -183,13 +184,13 @@ def memory_needed(
 
 def check_memory(unet: nn.Module, *, free: int, tokens: int = 77, **options) -> None:
     """Raise `InputError` when `free` bytes are too few, naming settings that would fit."""
-    known = {
+    known: dict[str, Any] = {
         k: v for k, v in options.items() if k in ("batch_size", "weights", "checkpointing")
     } | {"tokens": tokens}
     needed = memory_needed(unet, **known)
     if needed <= free:
         return
-    changes = [
+    changes: list[tuple[str, dict[str, Any]]] = [
         ("checkpointing=True", {"checkpointing": True}),
         ("batch_size=1", {"batch_size": 1}),
         ("weights='cross-attention'", {"weights": "cross-attention"}),
@@ -211,8 +212,9 @@ def check_memory(unet: nn.Module, *, free: int, tokens: int = 77, **options) -> 
     )
 
 
-def _activation_bytes(unet: nn.Module, tokens: int) -> int:
-    config, seen, total = unet.config, set(), 0
+def _activation_bytes(unet: Any, tokens: int) -> int:
+    config, total = unet.config, 0
+    seen: set[int] = set()
     with torch.device("meta"):
         twin = type(unet).from_config(config)
         own = {id(p) for p in twin.parameters()}
@@ -251,7 +253,7 @@ def _reset_accelerate() -> None:
 
 
 @contextlib.contextmanager
-def _checkpointing(unet: nn.Module, on: bool) -> Iterator[None]:
+def _checkpointing(unet: Any, on: bool) -> Iterator[None]:
     if on:
         unet.enable_gradient_checkpointing()
     try:
