@@ -14,6 +14,7 @@ from salun_utils import generation
 from salun_utils.data.images import Images
 from salun_utils.errors import InputError
 from salun_utils.generation.erasers.common import draw, substitutes
+from salun_utils.generation.erasers.ddpm import selective_amnesia
 from salun_utils.generation.erasers.ddpm.salun import saliency
 from salun_utils.generation.erasers.ddpm.selective_amnesia import fisher_information
 from salun_utils.generation.models.ddpm import DDPM, DDPMConfig
@@ -259,7 +260,7 @@ METHODS = {
     "salun": QUICK,
     "rl": QUICK,
     "ga": QUICK,
-    "selective-amnesia": QUICK | {"fisher_samples": 2, "replay": 4},
+    "selective-amnesia": QUICK | {"fisher_samples": 2, "fisher_steps": 2, "replay": 4},
 }
 
 
@@ -381,17 +382,84 @@ def test_item_13_every_step_draws_new_pictures(images):
     assert all(len(next(batches)[0]) == 10 for _ in range(5))
 
 
-def test_fisher_information_is_the_mean_squared_gradient(model, images):
-    found = fisher_information(model, images.subset([0]), samples=1, seed=0)
-    rng = generator(0, "erasing: fisher")
-    denoising_loss(
-        model, model.encode(images.pixels[:1] / 255), images.labels[:1], rng=rng
-    ).backward()
-    assert all(
-        torch.allclose(found[n], p.grad.square(), atol=1e-9)
-        for n, p in model.named_parameters()
-        if p.grad is not None
+class OneWeight(torch.nn.Module):
+    """A "network" of one weight: its prediction of the noise is w z_t, so that by hand the gradient
+    of a picture's loss is sum 2 z_t (w z_t - noise).
+    """
+
+    config = replace(TINY, timesteps=7, prediction="epsilon")
+
+    def __init__(self):
+        super().__init__()
+        self.w = torch.nn.Parameter(torch.tensor(0.3))
+
+    encode = staticmethod(lambda x: x * 2 - 1)
+    noised = staticmethod(lambda z, noise, t: z + (t.view(-1, 1, 1, 1) + 1) * noise)
+    target = staticmethod(lambda z, noise, t: noise)
+
+    def forward(self, z, t, labels):
+        return self.w * z
+
+
+@pytest.mark.parametrize("steps", [7, 3])
+def test_fisher_squares_the_gradient_summed_over_all_steps_and_values(images, steps, monkeypatch):
+    """As the authors' code has it; from a part of the steps, their sum is scaled up to all."""
+    monkeypatch.setattr(selective_amnesia, "CHUNK", 2)  # chunks must not matter
+    found = fisher_information(OneWeight(), images.subset([0]), samples=1, steps=steps)["w"]
+    rng, z = generator(0, "erasing: fisher"), images.subset([0]).pixels / 255 * 2 - 1
+    t = ((torch.arange(steps) + torch.rand(steps, generator=rng)) * 7 / steps).long()
+    noise = torch.cat([torch.randn(len(p), 1, 8, 8, generator=rng) for p in t.split(2)])
+    z_t = OneWeight.noised(z, noise, t)
+    gradient = (2 * z_t * (0.3 * z_t - noise)).sum() * 7 / steps
+    assert found.item() == pytest.approx(gradient.item() ** 2, rel=1e-4)
+    assert steps < 7 or t.tolist() == list(range(7))
+
+
+def test_fisher_is_a_mean_over_pictures_and_steps_are_checked(model, images):
+    one = fisher_information(model, images.subset([0]), samples=3, steps=2, seed=1)
+    assert all((f >= 0).all() for f in one.values()) and any(f.any() for f in one.values())
+    for bad in (0, 1001, 2.5, True):
+        with pytest.raises(InputError, match="fisher_steps"):
+            fisher_information(model, images, samples=1, steps=bad)
+
+
+def test_the_whole_loss_of_selective_amnesia_is_that_of_its_authors(model, images, monkeypatch):
+    """Times D, the values of a picture, it is the sum over pixels and lambda sum F (d theta)^2."""
+    seen = {}
+    monkeypatch.setattr(
+        selective_amnesia, "descend", lambda model, losses, **_: seen.update(losses=losses) or {}
     )
+    erased = generation.erase(
+        "selective-amnesia", model, concept=1, data=images, fisher_weight=10.0, steps=1, batch=4,
+        fisher_samples=2, fisher_steps=2, replay=4,
+    )  # fmt: skip
+    job_model = erased.model
+    replayed = selective_amnesia.replay_of(model, 1, 4, 0)
+    fisher = fisher_information(model, replayed, samples=2, steps=2, seed=0)
+    with torch.no_grad():
+        for p in job_model.parameters():
+            p.add_(0.01)
+    weight, tie = seen["losses"](0)["fisher"]
+    values = 1 * 8 * 8
+    by_hand = 10.0 * sum(f.sum() for f in fisher.values()) * 0.01**2
+    assert float(weight * tie) * values == pytest.approx(float(by_hand), rel=1e-3)
+
+
+def test_the_tie_of_selective_amnesia_holds_the_weights(model, images):
+    """Its length of the move shrinks with lambda; at the authors' 10 it is a fraction of that
+    without.
+    """
+
+    def moved(weight: float) -> float:
+        given = QUICK | {"steps": 12, "fisher_samples": 4, "fisher_steps": 5, "replay": 4}
+        erased = generation.erase(
+            "selective-amnesia", model, concept=1, data=images, fisher_weight=weight, **given
+        )
+        pairs = zip(erased.model.parameters(), model.parameters(), strict=True)
+        return sum(float((p - q).detach().square().sum()) for p, q in pairs) ** 0.5
+
+    free, some, authors = moved(0.0), moved(0.1), moved(10.0)
+    assert free > 1.05 * some > 1.05 * authors and authors < 0.6 * free
 
 
 def test_held_weights_survive_adam_with_decay(model, images):

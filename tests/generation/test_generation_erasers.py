@@ -16,7 +16,11 @@ from salun_utils.data.images import Dataset, Images
 from salun_utils.errors import InputError
 from salun_utils.generation.erasers.pipeline import encoded as study
 from salun_utils.generation.erasers.pipeline import loop, run, salun, uce
-from salun_utils.generation.erasers.pipeline.forget_me_not import concept_tokens, recorded_attention
+from salun_utils.generation.erasers.pipeline.forget_me_not import (
+    concept_tokens,
+    one_norm,
+    recorded_attention,
+)
 from salun_utils.generation.measures import recovery
 from salun_utils.generation.models import mini_sd, pipelines
 from salun_utils.saliency import SaliencyMask
@@ -252,6 +256,81 @@ def test_closed_form_maps_the_concept_and_keeps_the_rest():
     assert torch.allclose(concept @ new.T, target @ weight.T, atol=1e-5)
     assert torch.allclose(kept @ new.T, kept @ weight.T, atol=1e-5)
     assert torch.allclose(uce.closed_form(weight, concept, concept, kept, 1.0, 1.0, 0.5), weight)
+
+
+def places_of(job):
+    ids = job.pipe.tokenizer(job.study.prompts[0]).input_ids
+    return len(ids) - 2  # the last token before the end
+
+
+def test_uce_reads_every_place_after_the_start_or_the_last_word(job):
+    study_, last = job.study, places_of(job)
+    concept, target, preserve = uce.all_places(job)
+    assert torch.equal(concept, study_.embeddings[0, 1:].double())
+    assert torch.equal(target, study_.embeddings[1, 1:].double())
+    assert len(preserve) == 3 * study_.embeddings.shape[1]  # two prompts and the empty one
+    concept, target, preserve = uce.last_words(job)
+    assert torch.equal(concept[0], study_.embeddings[0, last].double())
+    assert concept.shape == target.shape == (1, 32) and preserve.shape == (3, 32)
+    assert torch.equal(preserve[-1], study_.empty.words[0, 1].double())
+
+
+def test_uce_of_the_last_word_is_the_closed_form_of_one_vector(pipe, shapes, job):
+    """By hand: W (c* c^T + P) (c c^T + P)^-1, P the kept vectors and the ridge."""
+    erased = generation.erase("uce", pipe, concept=0, data=shapes, tokens="last-word", ridge=0.1)
+    name = next(n for n, _ in pipe.unet.named_parameters() if n.endswith("attn2.to_k.weight"))
+    weight = pipe.unet.get_parameter(name).detach().double()
+    c, target, kept = uce.last_words(job)
+    hold = kept.T @ kept + 0.1 * torch.eye(32, dtype=torch.float64)
+    by_hand = weight @ (target.T @ c + hold) @ torch.linalg.inv(c.T @ c + hold)
+    assert torch.allclose(
+        erased.model.unet.get_parameter(name).double(), by_hand, rtol=1e-3, atol=1e-4
+    )
+
+
+def test_esd_u_can_leave_the_norms_as_the_authors_code_does(pipe, shapes):
+    """Linear and Conv2d outside cross-attention, told by name, are those of these classes."""
+    kinds = {n: type(m).__name__ for n, m in pipe.unet.named_modules()}
+    names = [n for n, _ in pipe.unet.named_parameters()]
+    wanted = {
+        n
+        for n in names
+        if ".attn2." not in n and kinds[n.rpartition(".")[0]] in ("Linear", "Conv2d")
+    }
+    chosen = loop.WEIGHTS["all-but-cross-attention-and-norms"]
+    assert wanted == {n for n in names if chosen(n)} and len(wanted) < len(names)
+    before = weights(pipe)
+    erased = generation.erase(
+        "esd-u", pipe, concept=0, data=shapes, weights="all-but-cross-attention-and-norms",
+        **SETTINGS["esd-u"],
+    )  # fmt: skip
+    after = dict(erased.model.unet.named_parameters())
+    assert all(torch.equal(before[n], after[n]) for n in names if n not in wanted)
+    assert any(not torch.equal(before[n], after[n]) for n in wanted)
+
+
+def test_forget_me_not_takes_one_norm_over_all_maps_of_all_layers():
+    maps = [torch.full((2, 4, 3), 0.5), torch.full((2, 1, 3), 1.0)]
+    maps = [m.requires_grad_(True) for m in maps]
+    value = one_norm(maps, [1, 2])
+    assert value.item() == pytest.approx((16 * 0.25 + 4 * 1.0) ** 0.5)  # 16 and 4 entries
+    value.backward()
+    # each entry's own share of the norm, whatever the size of its map
+    assert torch.allclose(maps[0].grad[:, :, 1], torch.tensor(0.5 / 8**0.5))
+    assert torch.allclose(maps[1].grad[:, :, 1], torch.tensor(1.0 / 8**0.5))
+    assert not maps[0].grad[:, :, 0].any()
+
+
+def test_the_mask_of_stable_diffusion_is_guided_by_8_and_a_half(job):
+    """(1 + 7.5) e(c) - 7.5 e(), as the published mask has it."""
+    assert generation.ERASERS["salun"].defaults["pipeline"]["mask_guidance"] == 8.5
+    x, t, _ = job.noised(job.study.forget[:2], torch.Generator().manual_seed(0))
+    text = job.text(torch.tensor([0, 0]))
+    with torch.no_grad():
+        told, empty = (job.predict(job.unet, x, t, w) for w in (text, job.study.empty.expand(2)))
+        assert torch.allclose(
+            job.predict(job.unet, x, t, text, 8.5), (1 + 7.5) * told - 7.5 * empty, atol=1e-5
+        )
 
 
 def test_attention_is_recorded_and_the_unet_left_as_found(job):

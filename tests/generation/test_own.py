@@ -127,6 +127,7 @@ BAD = [
     (["-p", "steps", "0"], "steps"),
     (["-p", "weights", "some"], "weights"),
     (["-p", "precision", "fp8"], "precision"),
+    (["--method", "uce", "-p", "tokens", "some"], "last-word"),
     (["-p", "checkpointing", "maybe"], "checkpointing"),
     (["-p", "larning_rate", "1"], "larning_rate"),
     (["-p", "lr", "1", "-p", "lr", "2"], "twice"),

@@ -221,10 +221,16 @@ def identity(name: str) -> Any:
 
 
 def weights_facts(*names: str) -> dict[str, str]:
-    """What a record says of weights that have a card: name -> digest of their files' checksums."""
+    """What a record says of weights that have a card: name -> digest of the checksums of the files
+    that hold them; how a configuration is written down is no matter of weights.
+    """
     found = {name: identity(JUDGES.get(name, name)) for name in names if name}
-    return {
-        name: hashlib.sha256(json.dumps(card, sort_keys=True).encode()).hexdigest()[:16]
+    held = {
+        name: {file: digest for file, digest in card.items() if file.endswith(".safetensors")}
         for name, card in found.items()
         if isinstance(card, Mapping)
+    }
+    return {
+        name: hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()[:16]
+        for name, files in held.items()
     }

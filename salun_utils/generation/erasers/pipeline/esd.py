@@ -4,7 +4,9 @@ it draws itself.
     min  || e_u(x_t | c) - [ e_o(x_t) - w (e_o(x_t | c) - e_o(x_t)) ] ||^2
 
 x_t is drawn by the model being changed, from noise down to a random step, under guidance. ESD-x
-changes cross-attention only, ESD-u everything else.
+changes cross-attention only, ESD-u everything else. Departs from the authors: ESD-u changes the
+norm layers too, as "everything else" says; ``weights="all-but-cross-attention-and-norms"`` leaves
+them out, as the authors' current code does (Linear and Conv2d only).
 """
 
 from __future__ import annotations

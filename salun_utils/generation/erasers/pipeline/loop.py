@@ -29,6 +29,10 @@ WEIGHTS: dict[str, Callable[[str], bool]] = {
     "cross-attention": lambda name: ".attn2." in name,
     "cross-attention-kv": lambda name: ".attn2.to_k." in name or ".attn2.to_v." in name,
     "all-but-cross-attention": lambda name: ".attn2." not in name,
+    # Linear and Conv2d only, outside cross-attention
+    "all-but-cross-attention-and-norms": lambda name: (
+        ".attn2." not in name and "norm" not in name.rsplit(".", 2)[-2]
+    ),
 }
 
 
@@ -263,6 +267,7 @@ def _checkpointing(unet: Any, on: bool) -> Iterator[None]:
             unet.disable_gradient_checkpointing()
 
 
+PLACES = ("all", "last-word")  # of a prompt, at which UCE reads its vectors
 WHOLE = ("batch_size", "epochs", "steps", "sample_steps")
 NUMBERS = (
     "lr",
@@ -295,6 +300,8 @@ def check_options(options: dict, device: torch.device) -> None:
             raise InputError(f"{name} must be a number, at least 0, not {value!r}")
     if options.get("weights", "full") not in WEIGHTS:
         raise unknown("weights", options["weights"], WEIGHTS)
+    if options.get("tokens", PLACES[0]) not in PLACES:
+        raise unknown("tokens", options["tokens"], PLACES)
     if not isinstance(options.get("checkpointing", False), bool):
         raise InputError(f"checkpointing must be true or false, not {options['checkpointing']!r}")
     if "keep" in options:

@@ -6,7 +6,7 @@ from ....units import numerics
 from ..registry import eraser
 from .loop import Job
 from .salun import salun
-from .settings import LR, SMALL, STEER, both
+from .settings import LR, STEER, STEER_SMALL, both
 
 
 @eraser(
@@ -14,7 +14,7 @@ from .settings import LR, SMALL, STEER, both
     kinds=("pipeline",),
     summary="steer the concept to another class, changing any weight",
     paper="Fan et al., ICLR 2024 (random labelling)",
-    defaults=both(STEER | {"mask": "none"}, SMALL | {"epochs": 8, "alpha": 1.0}),
+    defaults=both(STEER | {"mask": "none"}, STEER_SMALL),
     search=LR | {"alpha": (0.1, 10.0)},
 )
 @numerics(1, uses=("eraser/pipeline/salun",))

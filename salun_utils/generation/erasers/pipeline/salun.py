@@ -19,7 +19,7 @@ from ....units import numerics
 from ..common import choose_mask
 from ..registry import eraser
 from .loop import WEIGHTS, Job, train
-from .settings import LR, SMALL, STEER, both
+from .settings import LR, STEER, STEER_SMALL, both
 
 
 @eraser(
@@ -27,7 +27,7 @@ from .settings import LR, SMALL, STEER, both
     kinds=("pipeline",),
     summary="steer the concept to another class, changing only the most salient weights",
     paper="Fan et al., ICLR 2024",
-    defaults=both(STEER, SMALL | {"epochs": 8, "alpha": 1.0}),
+    defaults=both(STEER, STEER_SMALL),
     search=LR | {"alpha": (0.1, 10.0)},
 )
 @numerics(1, uses=("eraser/pipeline", "erasing/pipeline"))
@@ -66,11 +66,12 @@ def denoising(job: Job, positions: Tensor, draws: torch.Generator) -> Tensor:
 
 
 @numerics(1, "saliency/pipeline", uses=("saliency",))
-def scores(job: Job, *, guidance: float = 7.5, batch_size: int | None = None) -> dict[str, Tensor]:
+def scores(job: Job, *, guidance: float = 8.5, batch_size: int | None = None) -> dict[str, Tensor]:
     """Saliency of every trainable weight: |gradient of the mean denoising loss| over the whole
     forget set, in one pass.
 
-    The prediction is the guided one, as the paper's mask for Stable Diffusion has it.
+    The prediction is the guided one, as the paper's mask for Stable Diffusion has it: (1 + 7.5)
+    e(c) - 7.5 e(), a guidance of 8.5 in the convention of diffusers.
     """
     draws = generator(job.seed, "saliency")
     size = batch_size or job.options["batch_size"]
