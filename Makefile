@@ -14,7 +14,7 @@ export OMP_NUM_THREADS
 CHAPTERS := $(basename $(notdir $(sort $(wildcard notebooks/[0-9]*.py))))
 EXECUTED := build/book/notebooks
 
-.PHONY: help install book html notebooks test lint clean executed $(CHAPTERS:%=execute-%)
+.PHONY: help install book html notebooks test test-fuzz lint clean executed $(CHAPTERS:%=execute-%)
 
 help: ## list the targets
 	@echo "targets:"
@@ -37,6 +37,9 @@ notebooks: $(STAMP) ## execute every chapter and write the outputs back into not
 test: $(STAMP) ## run every test: units, pages, notebooks
 	@rm -rf build/test-cache
 	SALUN_CACHE=$(CURDIR)/build/test-cache $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
+
+test-fuzz: $(STAMP) ## feed the readers of files 29,500 damaged or odd inputs, about 15 minutes
+	SALUN_FUZZ=1 $(BIN)/python -m pytest -n $(JOBS) tests/fuzz
 
 lint: $(STAMP) ## check format, style, direction of imports and types
 	$(BIN)/ruff format --check .

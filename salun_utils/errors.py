@@ -7,12 +7,17 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+LONGEST = 2500  # characters of a message; what was given may be a whole file
+
 
 class InputError(ValueError):
     """Bad input. The message is one line; the command line prints it and exits with status 2."""
 
     def __init__(self, message: str):
-        super().__init__(" ".join(str(message).split()))
+        line = " ".join(str(message).split())
+        if len(line) > LONGEST:  # what is wrong stands at its front, what is allowed at its end
+            line = f"{line[: LONGEST - 1005]} … {line[-1000:]}"
+        super().__init__(line)
 
 
 class NothingChangedWarning(UserWarning):

@@ -18,7 +18,7 @@ from typing import Any
 from .errors import InputError
 
 LARGEST = 50 * 2**20  # bytes of a YAML or JSON file that is read
-MOST_VALUES = 1_000_000
+MOST_VALUES = 200_000  # in a file, those that aliases repeat counted each time
 DEEPEST = 50  # levels of lists and mappings within one another
 CHECKSUM = "checksum"  # the entry of a JSON object that is about all the others
 MAGIC = b"salun-checked-1\n"  # what a file of `save_checked` begins with
@@ -100,7 +100,7 @@ def read_yaml(path: str | os.PathLike) -> Any:
         if isinstance(error, InputError):
             raise
         raise InputError(f"{path.name} is no YAML: {str(error)[:200]}") from error
-    _check_depth(content, path.name)
+    _check_size(content, path.name)
     return content
 
 
@@ -112,13 +112,13 @@ def read_json(text: str, what: str) -> Any:
         raise InputError(
             f"{what} is no JSON ({type(error).__name__}): {str(text)[:60]!r}"
         ) from None
-    _check_depth(content, what)
+    _check_size(content, what)
     return content
 
 
-def _check_depth(content: Any, what: str) -> None:
+def _check_size(content: Any, what: str) -> None:
     """Refuse what is nested too deeply, or refers to itself, which is endlessly deep, or repeats
-    its own parts (YAML's aliases) until nobody can walk through it.
+    its own parts (YAML's aliases) until nobody can walk through it, or counts beyond any float.
     """
     open_parts = [(content, 0)]
     for _ in range(MOST_VALUES):
@@ -128,9 +128,11 @@ def _check_depth(content: Any, what: str) -> None:
         if level > DEEPEST:
             raise InputError(f"{what} is nested too deeply; allowed: {DEEPEST} levels")
         if isinstance(part, dict):
-            open_parts += [(value, level + 1) for value in part.values()]
+            open_parts += [(value, level + 1) for value in (*part, *part.values())]
         elif isinstance(part, list | tuple | set):
             open_parts += [(value, level + 1) for value in part]
+        elif isinstance(part, int) and part.bit_length() > 1023:
+            raise InputError(f"{what} holds a whole number of more than 308 digits")
     raise InputError(f"{what} holds more than {MOST_VALUES:,} values")
 
 

@@ -21,7 +21,7 @@ import yaml
 
 from salun_utils.errors import InputError
 
-SHARE = 60  # of so many inputs the ordinary tests take one
+SHARE = 100  # of so many inputs the ordinary tests take one
 SECONDS = 20  # that one input may take
 SIGNS = "\0\n\t\"'{}[]:,-&*!|>%@`#?é\u2028\ud800😀"
 
@@ -151,13 +151,13 @@ def varied(draw: random.Random, tree: Any) -> Any:
 def as_yaml(draw: random.Random, tree: Any) -> str:
     """A YAML text of the tree, at times with what only texts can say: tags, anchors, depth."""
     written = yaml.safe_dump(tree, allow_unicode=True)
-    kind = draw.randrange(12)
+    kind = draw.randrange(20)
     if kind == 0:
         return written + "\nloop: &a [*a, 1]\n"
     if kind == 1:
         return written.replace(": ", f": !!{draw.choice(('python/none', 'set', 'int', 'x'))} ", 1)
     if kind == 2:
-        return written + f"deep: {'[' * (depth := draw.choice((50, 2000, 20_000)))}{']' * depth}\n"
+        return written + f"deep: {'[' * (depth := draw.choice((20, 60, 400)))}{']' * depth}\n"
     if kind == 3:
         return "a: &a [x, x, x, x]\n" + "".join(
             f"{chr(98 + i)}: &{chr(98 + i)} [{', '.join([f'*{chr(97 + i)}'] * 9)}]\n"
@@ -169,6 +169,8 @@ def as_yaml(draw: random.Random, tree: Any) -> str:
         return written + "\n? {a: 1}\n: 2\n? [1, 2]\n: 3\n2001-02-30: x\n1: y\n~: z\n"
     if kind == 6:
         return written + "\n---\n" + written
+    if kind == 8:
+        return written.replace(" 0", f" 0x{'f' * draw.choice((20, 400, 5000))}", 1)
     if kind == 7:
         return written + "\n<<: &m {a: 1}\n<<: *m\nt: 2001-99-99\n"
     return written
