@@ -23,6 +23,19 @@ _WITH_STATISTICS = (
 
 
 @numerics(1, "masking")
+# What torch's optimizers gather of gradients, by the names in their states.
+AVERAGES = (
+    "momentum_buffer",
+    "exp_avg",
+    "exp_avg_sq",
+    "max_exp_avg_sq",
+    "square_avg",
+    "grad_avg",
+    "exp_inf",
+    "acc_delta",
+)
+
+
 @contextlib.contextmanager
 def hold(
     model: nn.Module,
@@ -112,7 +125,7 @@ def hold(
 def _averages(optimizer: torch.optim.Optimizer, p: nn.Parameter) -> Iterator[torch.Tensor]:
     """What the optimizer has gathered of a parameter's gradients."""
     state = optimizer.state.get(p, {})
-    for name in ("momentum_buffer", "exp_avg", "exp_avg_sq"):
+    for name in AVERAGES:
         if isinstance(average := state.get(name), torch.Tensor) and average.shape == p.shape:
             yield average
 

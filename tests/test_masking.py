@@ -313,3 +313,59 @@ def test_the_optimizer_of_another_model_is_refused():
         hold(model, OPTIMIZERS["sgd"](other.parameters()), bools(model)),
     ):
         pass
+
+
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda p: torch.optim.AdamW(p),
+        lambda p: torch.optim.SGD(p, 0.1, momentum=0.9, weight_decay=0.1),
+        lambda p: torch.optim.Adam(p, 0.01, weight_decay=0.1),
+        lambda p: torch.optim.LBFGS(p, max_iter=3),
+    ],
+)
+def test_nothing_is_gathered_for_held_weights_through_a_closure(make, named):
+    """A closure computes the gradient within the step, maybe more than once."""
+    model, x, y = nn.Linear(4, 3), torch.randn(8, 4), torch.arange(8) % 3
+    mask = SaliencyMask.random(dict(model.named_parameters()), 0.5)
+    old = {n: p.detach().clone() for n, p in model.named_parameters()}
+    optimizer = make(model.parameters())
+
+    def closure():
+        optimizer.zero_grad()
+        loss = nn.functional.cross_entropy(model(x), y)
+        loss.backward()
+        return loss
+
+    with hold(model, optimizer, mask):
+        for _ in range(3):
+            loss = optimizer.step(closure=closure) if named else optimizer.step(closure)
+    assert float(loss) > 0
+    for n, p in model.named_parameters():
+        assert torch.equal(p[~mask[n]], old[n][~mask[n]])
+        assert not torch.equal(p[mask[n]], old[n][mask[n]])
+        for name in ("exp_avg", "exp_avg_sq", "momentum_buffer"):
+            if name in optimizer.state[p]:
+                assert not optimizer.state[p][name][~mask[n]].any()
+                assert optimizer.state[p][name][mask[n]].any()
+
+
+def test_a_mask_holds_behind_the_names_that_wrappers_give():
+    model = nn.DataParallel(nn.Sequential(nn.Linear(4, 3), nn.Linear(3, 2)))
+    plain = SaliencyMask.random(dict(model.module.named_parameters()), 0.5)
+    before = [p.detach().clone() for p in model.parameters()]
+    optimizer = torch.optim.SGD(model.parameters(), 0.1)
+    with hold(model, optimizer, {n: plain[n].float() for n in plain}):
+        model(torch.ones(1, 4)).sum().backward()
+        optimizer.step()
+    for n, p, old in zip(plain, model.parameters(), before):
+        assert torch.equal(p[~plain[n]], old[~plain[n]])
+    assert any(not torch.equal(p, old) for p, old in zip(model.parameters(), before))
+
+
+def test_what_is_no_torch_optimizer_is_refused():
+    model = nn.Linear(4, 3)
+    mask = SaliencyMask.random(dict(model.named_parameters()), 0.5)
+    with pytest.raises(InputError, match=r"needs a torch.optim.Optimizer.*not object"):
+        hold(model, object(), mask).__enter__()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections import namedtuple
 
 import numpy as np
@@ -497,3 +498,101 @@ def test_scores_of_pictures_and_of_their_batches_agree(tiny_model, digits_split)
     )
     direct = saliency_scores(tiny_model, forget, batch_size=50)
     assert all(torch.equal(by_hand[n], direct[n]) for n in direct)
+
+
+# -- masks from elsewhere
+
+
+BITS = {"a.weight": torch.tensor([[True, False], [False, True]]), "b": torch.tensor([True])}
+
+
+@pytest.mark.parametrize(
+    "cast",
+    [
+        lambda b: b.float(),
+        lambda b: b.to(torch.int64),
+        lambda b: b.bfloat16(),
+        lambda b: b.to(torch.uint8),
+        lambda b: b.numpy(),
+        lambda b: b.float().requires_grad_(),
+    ],
+)
+def test_zeros_and_ones_of_any_type_are_a_mask(cast, tmp_path):
+    given = {n: cast(b) for n, b in BITS.items()}
+    assert SaliencyMask.from_bools(given) == SaliencyMask.from_bools(BITS) == SaliencyMask.of(given)
+    if isinstance(given["b"], torch.Tensor):
+        torch.save(given, tmp_path / "mask.pt")
+        assert SaliencyMask.load(tmp_path / "mask.pt") == SaliencyMask.from_bools(BITS)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"a": torch.tensor([0.3, 0.9])}, "make one of scores by SaliencyMask.top"),
+        ({"a": torch.tensor([1.0, math.nan])}, "other values"),
+        ({"a": torch.tensor([1, -1])}, "other values"),
+        ({"a": torch.tensor([0, 2])}, "other values"),
+        ({"a": [True, False]}, "not list at 'a'"),
+        ({"a": None}, "not NoneType"),
+        ({"a": torch.ones(2, device="meta")}, "dense tensor"),
+        ({"a": torch.eye(2).to_sparse()}, "dense tensor"),
+        ({}, "not of an empty one"),
+        ([torch.ones(2)], "not of list"),
+        ("mask.pt", "not of str"),
+    ],
+)
+def test_scores_and_other_things_are_no_mask(given, said):
+    with pytest.raises(InputError, match=said) as caught:
+        SaliencyMask.from_bools(given)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_damaged_or_foreign_dictionary_is_refused(tmp_path):
+    for name, what in (("scores", {"a": torch.rand(3)}), ("model", nn.Linear(2, 2)), ("one", 1)):
+        torch.save(what, tmp_path / f"{name}.pt")
+        with pytest.raises(InputError, match="no readable mask file"):
+            SaliencyMask.load(tmp_path / f"{name}.pt")
+    (tmp_path / "torn.pt").write_bytes(b"PK")
+    with pytest.raises(InputError, match="no readable mask file"):
+        SaliencyMask.load(tmp_path / "torn.pt")
+    with pytest.raises(InputError, match="there is no mask file"):
+        SaliencyMask.load(tmp_path / "missing.pt")
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs"),
+    [
+        ("module.{}", "{}"),
+        ("_orig_mod.{}", "{}"),
+        ("module._orig_mod.{}", "{}"),
+        ("{}", "module.{}"),
+        ("{}", "_orig_mod.module.{}"),
+        ("_orig_mod.{}", "module.{}"),
+        ("net._orig_mod.{}", "net.{}"),
+    ],
+)
+def test_the_words_of_wrappers_in_names_do_not_count(mine, theirs):
+    mask = SaliencyMask.from_bools({mine.format(n): b for n, b in BITS.items()}, "top 0.5")
+    model = {theirs.format(n): torch.zeros(b.shape) for n, b in BITS.items()}
+    fit = mask.fitted(model)
+    assert fit.rule == mask.rule and list(fit) == list(model)
+    assert all(torch.equal(fit[theirs.format(n)], b) for n, b in BITS.items())
+    fit.check(model)
+
+
+def test_other_prefixes_are_named_with_the_way_out():
+    mask = SaliencyMask.from_bools({f"net.{n}": b for n, b in BITS.items()})
+    model = {n: torch.zeros(b.shape) for n, b in BITS.items()}
+    with pytest.raises(InputError, match="names of the mask begin with 'net.': take it off"):
+        mask.fitted(model)
+    with pytest.raises(InputError, match="names of the model begin with 'net.': put it before"):
+        SaliencyMask.from_bools(BITS).fitted({f"net.{n}": p for n, p in model.items()})
+
+
+def test_a_part_of_ones_own_called_module_is_no_wrapper():
+    """Where a word of `WRAPPERS` tells two parameters apart, names must be equal."""
+    both = {"module.w": torch.tensor([True]), "w": torch.tensor([False])}
+    mask = SaliencyMask.from_bools(both)
+    assert mask.fitted(both) == mask
+    with pytest.raises(InputError, match="doesn't fit"):
+        mask.fitted({"w": torch.zeros(1)})

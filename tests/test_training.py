@@ -420,3 +420,69 @@ def test_a_mask_of_another_model_is_refused(digits, few):
     mask = SaliencyMask.from_bools({"fc.weight": torch.ones(10, 64, dtype=torch.bool)})
     with pytest.raises(InputError, match="the mask doesn't fit the model"):
         trained(digits, few, mask=mask)
+
+
+class _Twice:
+    """Each picture twice in a pass, which its length doesn't say; `steps` does."""
+
+    def __init__(self, images):
+        self.images = images
+
+    def __len__(self):
+        return len(self.images)
+
+    def to(self, device):
+        return self
+
+    def batches(self, size, **options):
+        for batch in self.images.batches(size, **options):
+            yield batch
+            yield batch
+
+
+class _TwiceAndSaysSo(_Twice):
+    def steps(self, size):
+        return 2 * -(-len(self.images) // size)
+
+
+def test_the_schedule_goes_by_the_steps_that_a_part_says(digits, few):
+    rates = []
+    history = fit(
+        digit_net(digits),
+        _TwiceAndSaysSo(few),
+        epochs=2,
+        lr=1e-3,
+        batch_size=100,
+        after_step=lambda _, rate: rates.append(rate),
+    )
+    want = [0.5e-3 * (1 + math.cos(math.pi * step / 12)) for step in range(12)]
+    assert history.steps == 12 and rates == pytest.approx(want)
+
+
+def test_the_loss_of_an_epoch_is_the_mean_over_what_it_saw(digits, few):
+    own = {
+        "epochs": 1,
+        "lr": 0.0,
+        "batch_size": 100,
+        "precision": "float32",
+        "schedule": "constant",
+    }
+    once, twice = (
+        fit(digit_net(digits), few, **own),
+        fit(digit_net(digits), _TwiceAndSaysSo(few), **own),
+    )
+    assert twice.losses == pytest.approx(once.losses, rel=1e-3)
+
+
+def test_more_steps_than_the_length_promises_are_refused(digits, few):
+    with pytest.raises(InputError, match=r"more than the 3 steps.*give the data a method steps"):
+        fit(digit_net(digits), _Twice(few), epochs=1, lr=0.1, batch_size=100)
+
+
+def test_a_plain_dictionary_is_taken_as_mask(digits, few):
+    model = digit_net(digits)
+    bits = {n: (torch.arange(p.numel()) % 2).view(p.shape) for n, p in model.named_parameters()}
+    old = {n: p.detach().clone() for n, p in model.named_parameters()}
+    fit(model, few, epochs=1, lr=0.1, batch_size=100, mask=bits)
+    for n, p in model.named_parameters():
+        assert torch.equal(p[bits[n] == 0], old[n][bits[n] == 0])

@@ -249,6 +249,7 @@ def test_the_result_knows_every_parameter_in_force(tiny_model, digits_split):
         "lr": 0.01,
         "alpha": 2.0,
         "order": "mixed",
+        "balance": "pictures",
         "batch_size": 64,
         "momentum": 0.9,
         "weight_decay": 5e-4,

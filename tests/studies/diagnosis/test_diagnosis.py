@@ -331,3 +331,41 @@ def test_what_cannot_be_judged_is_refused(tasks):
     with pytest.raises(su.InputError, match="labels must be"):
         su.diagnose(task.original, task.split, original=task.original, labels=torch.zeros(3))
     assert isinstance(unlearn("original", task.original, task.split), UnlearnResult)
+
+
+# -- advice
+
+
+def test_a_model_of_an_unknown_method_is_advised_in_terms_that_hold_for_all(tasks):
+    """Not every method has a learning rate."""
+    task = tasks["class"][0]
+    found = su.diagnose(copy.deepcopy(task.original), task.split, original=task.original)
+    assert found.causes == ("update too small",)
+    assert "learning rate" not in str(found) and "epochs" not in str(found)
+
+
+def test_a_result_and_a_record_are_advised_in_the_settings_of_their_method(tasks):
+    task = tasks["class"][0]
+    with pytest.warns(su.unlearning.NothingChangedWarning):
+        still = unlearn("ssd", task.original, task.split, alpha=1e6, samples=256)
+    found = su.diagnose(still, task.split, original=task.original)
+    assert still.method == "ssd" and found.causes == ("step too small",)
+    assert "Lower alpha (1e+06) or dampening (1)." in str(found)
+    trained = su.diagnose(record(3.2, method="neggrad+", params={"lr": 1e-4, "beta": 0.9}))
+    assert trained.causes == ("learning rate too small",)
+    assert "Raise lr (0.0001)" in str(trained) and "lower beta (0.9)" in str(trained)
+    closed = su.diagnose(record(60.0, 60.0, 55.0, method="ssd", params={"alpha": 2.0}))
+    assert closed.causes == ("step too large",) and "Raise alpha (2)" in str(closed)
+    assert "learning rate" not in str(closed)
+
+
+def test_a_wrapped_model_and_a_mask_with_its_names_are_judged(tasks):
+    task = tasks["class"][0]
+    mask = SaliencyMask.top(saliency_scores(task.original, task.split.forget), 0.5)
+    moved = copy.deepcopy(task.original)
+    with torch.no_grad():
+        moved.fc.weight += 1e-3
+    given = {f"module.{n}": mask[n] for n in mask}
+    for model in (moved, nn.DataParallel(moved)):
+        found = su.diagnose(model, task.split, original=task.original, mask=given)
+        assert "mask not applied" in found.causes
