@@ -152,7 +152,7 @@ def _ready(request: Request) -> tuple[Any, dict[str, Any], str, Witness]:
     defaults, witness).
     """
     from .. import data as datasets
-    from ..runs.execute import pick_device
+    from ..runs.inputs import pick_device
     from . import kind_of, load
     from .erasers.common import settings
     from .erasers.pipeline.encoded import class_index
