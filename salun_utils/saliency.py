@@ -478,8 +478,10 @@ class SaliencyMask:
         if any(k and self._packed[n][-1] & ((1 << k) - 1) for n, k in spare.items()):
             return False
         said = re.fullmatch(r"(inverted )?(top|lowest|random|magnitude) ([0-9.e-]+)", self.rule)
+        if said is None:
+            return False
         try:
-            share = float(said[3]) if said else math.nan
+            share = float(said[3])
         except ValueError:
             return False
         if not 0 <= share <= 1:

@@ -144,7 +144,7 @@ def fit(
     state.start_clock()
     with _own_randomness(device, seed), _held(model, optimizer, mask):
         state.load(model, optimizer, draws)
-        forward = torch.compile(model) if compile else model
+        forward: Any = torch.compile(model) if compile else model
         autocast = torch.autocast(
             device.type, torch.bfloat16, enabled=use_bf16(how.precision, device)
         )
@@ -176,8 +176,8 @@ def fit(
 class _Loop:
     """What one epoch after the other needs."""
 
-    model: nn.Module
-    forward: nn.Module
+    model: Any  # a module; some have `prepare`
+    forward: Any
     recipe: Recipe
     loss: Loss
     optimizer: torch.optim.Optimizer
@@ -269,7 +269,7 @@ def _held(
     return contextlib.nullcontext() if mask is None else hold(model, optimizer, mask)
 
 
-def _history(model: nn.Module, loss: Loss, recipe: Recipe, state: Progress) -> History:
+def _history(model: Any, loss: Loss, recipe: Recipe, state: Progress) -> History:
     """The account of a finished training. The model, too, notes how it came about, once: Retrain
     repeats that of the original.
     """

@@ -9,6 +9,7 @@ import numbers
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 
@@ -204,6 +205,7 @@ def _label_of(value: object, path: Path, row: int) -> Label:
     if isinstance(value, (numbers.Real, decimal.Decimal)):  # of 16 bits it is NumPy's
         if math.isnan(value):
             return None
-        if math.isfinite(value) and value == int(value):
-            return int(value)
+        number: Any = value  # `Real` declares no rounding
+        if math.isfinite(value) and number == int(number):
+            return int(number)
     raise InputError(f"{path} row {row}: label {str(value)[:40]} is no whole number")

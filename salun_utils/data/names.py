@@ -93,8 +93,9 @@ def _numbered(label: int, classes: Sequence[str]) -> list[int]:
 
 def _numbers_of_alike(names: list[str]) -> list[int] | None:
     """The last number in each name, where the names are alike in all the rest, else None."""
-    parts = [_ENDS_IN_NUMBER.fullmatch(name) for name in names]
-    if not names or not all(parts) or len({(p[1], p[3]) for p in parts}) != 1:
+    found = [_ENDS_IN_NUMBER.fullmatch(name) for name in names]
+    parts = [match for match in found if match is not None]
+    if len(parts) < len(names) or len({(p[1], p[3]) for p in parts}) != 1:
         return None
     return [int(p[2]) for p in parts]
 

@@ -9,6 +9,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
+from typing import Any
 
 from ..errors import InputError
 from .listing import FIXED_SPLIT, part_of
@@ -89,7 +90,7 @@ def parts(root: Path, walk: Walk) -> dict[str, list[Path]]:
             f"{root} has training files, none for test; add test.parquet, or name them without"
             f" 'train' for a {FIXED_SPLIT}"
         )
-    return dict(found)
+    return {part: files for part, files in found.items() if part is not None}
 
 
 def _part(path: Path, root: Path) -> str | None:
@@ -110,7 +111,7 @@ def _saved_files(folder: Path) -> set[str] | None:
             f"{folder} was saved as rows chosen from other files; save it again after"
             " flatten_indices()"
         )
-    names = [one.get("filename") for one in listed if isinstance(one, dict)]
+    names: list[Any] = [one.get("filename") for one in listed if isinstance(one, dict)]
     for name in names:
         if not isinstance(name, str) or not (folder / Path(name).name).is_file():
             raise InputError(f"{folder / str(name)} is missing: {folder / 'state.json'} names it")
@@ -170,7 +171,7 @@ def _check_totals(paths: list[Path]) -> None:
 
 
 def _renumbered(path: Path, number: int) -> Path:
-    found = _OF.search(path.name)
+    found: Any = _OF.search(path.name)  # a name that was found by it before
     digits = f"{number:0{len(found[1])}d}"
     after = path.name[found.end(1) : found.end()] + _without_hash(path.name[found.end() :], "*")
     return path.with_name(path.name[: found.start(1)] + digits + after)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -72,7 +73,7 @@ def listing(
     count = len(train)
     check_classes(root, classes, labels[:count])
     known = [facts(path, root) for path in train.paths + test.paths]
-    own = {"columns": (chosen.image, chosen.label), "left_out": walk.left_out}
+    own: dict[str, Any] = {"columns": (chosen.image, chosen.label), "left_out": walk.left_out}
     own["layout"] = f"{counted(len(known), 'table')}, columns {chosen.image} and {chosen.label}"
     rows = partial(_chunks, train.paths + test.paths, chosen.image)
     if flat:
@@ -159,7 +160,7 @@ def _numbered(train: Part, test: Part, names: list[str] | None) -> tuple[list[st
             f"{train.paths[0]} and the files beside it hold labels of two kinds: texts and numbers"
         )
     places = names is not None and texts == {False}
-    if places:
+    if names is not None and texts == {False}:
         index: dict[Label, int] = {i: i for i in range(len(names))}
     else:
         if UNLABELLED in values and values != {-1, 1}:

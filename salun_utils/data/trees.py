@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -176,7 +177,7 @@ def _listing(
         torch.tensor([label for _, label in part], dtype=torch.int64) for part in (train, test)
     )
     known = [facts(path, walk.root) for path in files]
-    own = {"layout": layout, "left_out": walk.left_out}
+    own: dict[str, Any] = {"layout": layout, "left_out": walk.left_out}
     return Listing(classes, of_train, of_test, known, chunks, note, **own)
 
 

@@ -31,7 +31,8 @@ class Progress:
 
     def __init__(self, path: str | os.PathLike | None, settings: str):
         self.path = None if path is None else Path(path)
-        self.settings, self.losses, self.before = settings, [], (0.0, 0.0)
+        self.settings, self.before = settings, (0.0, 0.0)
+        self.losses: list[float] = []
         self.steps, self.pictures = 0, 0
         self.shape: tuple[int, ...] | None = None  # (C, H, W) of a picture, once one was seen
 
@@ -40,8 +41,8 @@ class Progress:
 
     def clock(self) -> tuple[float, float]:
         """Wall and processor seconds so far."""
-        now = time.perf_counter(), time.process_time()
-        return tuple(b + n - s for b, n, s in zip(self.before, now, self.started))
+        wall, processor = (b - s for b, s in zip(self.before, self.started))
+        return wall + time.perf_counter(), processor + time.process_time()
 
     @property
     def epoch(self) -> int:

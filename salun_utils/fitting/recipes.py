@@ -167,7 +167,7 @@ class Recipe:
         fast = [p for p in params if id(p) in shifts]
         slow = [p for p in params if id(p) not in shifts]
         decay = self.weight_decay / self.bias_rate
-        groups = [
+        groups: list[dict[str, Any]] = [
             {"params": slow},
             {"params": fast, "factor": self.bias_rate, "weight_decay": decay},
         ]
@@ -189,12 +189,12 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _check_number(name: str, value: object) -> None:
+def _check_number(name: str, value: Any) -> None:
     if not _is_number(value) or value < 0:
         raise InputError(f"{name} must be a number, at least 0, not {value!r}")
 
 
-def _check_positive(name: str, value: object, *, optional: bool) -> None:
+def _check_positive(name: str, value: Any, *, optional: bool) -> None:
     if not (optional and value is None) and not (_is_number(value) and value > 0):
         allowed = "a number above 0" + (", or None" if optional else "")
         raise InputError(f"{name} must be {allowed}, not {value!r}")

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import platform
 from pathlib import Path
+from typing import Any
 
 from ..errors import InputError, unknown
 from ..files import (
@@ -33,7 +34,11 @@ REQUIRED = (
     "sha256",
     "readme",
 )
-FORM = {"indent": 2, "sort_keys": False, "ensure_ascii": False}  # how a card is laid out
+FORM: dict[str, Any] = {
+    "indent": 2,
+    "sort_keys": False,
+    "ensure_ascii": False,
+}  # how a card is laid out
 
 
 def names() -> list[str]:

@@ -34,6 +34,9 @@ class Whitening(nn.Module):
     patch.
     """
 
+    filters: Tensor
+    made: Tensor
+
     def __init__(self, channels: int):
         super().__init__()
         size = channels * PATCH**2
@@ -47,7 +50,7 @@ class Whitening(nn.Module):
     def look(self, x: Tensor) -> None:
         """Make the filters from normalised pictures (N, C, H, W)."""
         patches = len(x) * (x.shape[-2] - 1) * (x.shape[-1] - 1)
-        moments = sum(_patch_moments(part) for part in x.split(500)) / patches
+        moments: Any = sum(_patch_moments(part) for part in x.split(500)) / patches
         variances, directions = torch.linalg.eigh(moments)  # a direction a column
         largest = directions.gather(0, directions.abs().argmax(0, keepdim=True))
         rows = (directions * largest.sign() / (variances + RIDGE).sqrt()).T
@@ -115,7 +118,8 @@ class SpeedNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = F.gelu(self.whiten(x))
-        x = self.group3(self.group2(self.group1(x)))
+        for group in (self.get_submodule(f"group{i}") for i in (1, 2, 3)):
+            x = group(x)
         return self.fc(x.amax((2, 3))) * LOGIT_SCALE
 
     def prepare(self, images: Any) -> None:
@@ -129,7 +133,8 @@ class SpeedNet(nn.Module):
             return
         rows = torch.linspace(0, len(images) - 1, min(len(images), LOOKED_AT)).round().long()
         x = torch.cat([x for x, *_ in images.subset(rows).batches(500)])
-        self.whiten.look(self.normalize(x.to(self.whiten.filters.device)))
+        own: Any = self  # `models.create` hangs the normalisation on
+        self.whiten.look(own.normalize(x.to(self.whiten.filters.device)))
 
 
 @numerics(1)

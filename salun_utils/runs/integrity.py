@@ -118,7 +118,7 @@ def check(record: Record) -> None:
     parameters = record.measurements.get("parameters")
     if "parameters" in record.measurements:
         _check_parameters(parameters)
-        if record.notebook and record.id != naming.notebook_run(record.notebook, parameters):
+        if record.notebook and record.id != naming.notebook_run(record.notebook, parameters or {}):
             raise DamagedError("its id is not the digest of its parameters")
     for run in record.flat():
         _check_kinds(run)

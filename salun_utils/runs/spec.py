@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Self
 
 from pydantic import (
@@ -268,7 +268,7 @@ def _check_param(name: str, value: Any, default: Any) -> None:
         raise InputError(f"{name} must be finite, not {value!r}")
     if isinstance(value, list | dict | tuple | set):
         raise InputError(f"{name} must be a single value, not {str(value)[:60]}")
-    words = {"augment": None, "precision": PRECISIONS}
+    words: dict[str, Collection[str]] = {"precision": PRECISIONS}
     # the schedule of a penalty has words of its own
     if name == "schedule" and (default is None or default in SCHEDULES):
         words["schedule"] = SCHEDULES

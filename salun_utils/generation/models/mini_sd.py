@@ -230,7 +230,7 @@ def train(
         "batch_size": batch_size,
         **{name: list(v) if isinstance(v, tuple) else v for name, v in sizes.items()},
     }
-    options = {
+    options: dict[str, Any] = {
         "seed": seed,
         "batch_size": batch_size,
         "precision": precision,
@@ -319,7 +319,7 @@ def _train_autoencoder(
 
 @torch.no_grad()
 def _cached_latents(
-    vae: nn.Module, images: Images, size: int, path: Path, identity: Mapping[str, Any]
+    vae: Any, images: Images, size: int, path: Path, identity: Mapping[str, Any]
 ) -> tuple[Tensor, Tensor]:
     """One latent a picture (the mean of the encoder's Gaussian, unscaled), computed once and kept
     in a file.

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -190,10 +191,10 @@ def _as_text(pipe, prompts: Sequence[str] | Tensor | Text) -> Text:
     return encode_text(pipe, unique)[torch.tensor([unique.index(p) for p in prompts])]
 
 
-def _conditions(text: Text, empty: Text) -> dict[str, Tensor]:
+def _conditions(text: Text, empty: Text) -> dict[str, Any]:
     """The prompts as arguments of a diffusers pipeline."""
     nothing = empty.expand(len(text))
-    given = {"prompt_embeds": text.words, "negative_prompt_embeds": nothing.words}
+    given: dict[str, Any] = {"prompt_embeds": text.words, "negative_prompt_embeds": nothing.words}
     if text.pooled is not None:
         given |= {
             "pooled_prompt_embeds": text.pooled,

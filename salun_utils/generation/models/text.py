@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,8 +37,9 @@ class Text:
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Text:
         """The same change to each of its tensors."""
-        parts = (self.words, self.pooled, self.sizes)
-        return Text(*(None if x is None else change(x) for x in parts))
+        parts = (self.pooled, self.sizes)
+        pooled, sizes = (None if x is None else change(x) for x in parts)
+        return Text(change(self.words), pooled, sizes)
 
     def expand(self, count: int) -> Text:
         """One prompt, `count` times."""
@@ -46,12 +48,17 @@ class Text:
     @staticmethod
     def cat(texts: Sequence[Text]) -> Text:
         """All prompts of several, in order."""
-        first = texts[0]
         return Text(
             torch.cat([t.words for t in texts]),
-            None if first.pooled is None else torch.cat([t.pooled for t in texts]),
-            None if first.sizes is None else torch.cat([t.sizes for t in texts]),
+            _joined([t.pooled for t in texts]),
+            _joined([t.sizes for t in texts]),
         )
+
+
+def _joined(parts: list[Tensor | None]) -> Tensor | None:
+    """All in one where the first is there, and with it the others."""
+    there = [part for part in parts if part is not None]
+    return torch.cat(there) if there else None
 
 
 @torch.no_grad()
@@ -91,11 +98,12 @@ def token_ids(tokenizer, prompts: Sequence[str]) -> Tensor:
     ).input_ids
 
 
-def _encode(pipe, encoders: list[nn.Module], prompts: list[str]) -> Text:
+def _encode(pipe, encoders: list[Any], prompts: list[str]) -> Text:
     if len(encoders) == 1:
         ids = token_ids(pipe.tokenizer, prompts)
         return Text(encoders[0](ids.to(encoders[0].device))[0])
-    words, pooled = [], None
+    words: list[Tensor] = []
+    pooled: Any = None
     for tokenizer, encoder in zip((pipe.tokenizer, pipe.tokenizer_2), encoders, strict=True):
         ids = token_ids(tokenizer, prompts)
         out = encoder(ids.to(encoder.device), output_hidden_states=True)

@@ -1,9 +1,9 @@
 """Canaries: one tiny fixed run for each unit, whose figures are committed.
 
-A unit's version (`salun_utils.units`) says that its behaviour is the same as before; its canary finds
-out. ``benchmark/canaries.json`` holds the figures that belong to each version, and a checksum of its
-own. When one fault moves the figures of many units, those whose run touches another moved unit are
-explained by it, and what is left is to blame.
+A unit's version (`salun_utils.units`) says that its behaviour is the same as before; its canary
+finds out. ``benchmark/canaries.json`` holds the figures that belong to each version, and a checksum
+of its own. When one fault moves the figures of many units, those whose run touches another moved
+unit are explained by it, and what is left is to blame.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -22,7 +23,7 @@ from ...seeds import generator
 from ...training import fit
 from ...unlearning import RULES, build_mask
 from . import canary, toy
-from .figures import ROUNDING, bits, change, digest, near, projected, state
+from .figures import ROUNDING, bits, change, digest, near, projected, some, state
 
 # -- data
 
@@ -73,7 +74,7 @@ def at_random() -> dict:
 @canary("scenario/class")
 def a_class() -> dict:
     cut = splits.class_split(toy.dataset(), label=1, seed=1)
-    return parts(cut) | {"test of it": digest(cut.test_forgotten.labels)}
+    return parts(cut) | {"test of it": digest(some(cut.test_forgotten).labels)}
 
 
 @canary("scenario/indices")
@@ -145,7 +146,7 @@ for _arch in OWN:
 
 @canary("network/timm")
 def timm() -> dict:
-    found = {}
+    found: dict[str, Any] = {}
     for arch in FROM_TIMM:
         torch.manual_seed(1)
         made = answers(from_timm(arch, 3, 1, 16, 0.25 if arch != "mixer_s" else 0.125), 16)
@@ -184,7 +185,9 @@ for _name in SCHEDULES:
 @canary("training", touches=["optimizer/sgd", "schedule/cosine", "masking", "masks"])
 def training() -> dict:
     images, rates = toy.pictures(50), []
-    options = dict(epochs=2, seed=3, batch_size=16, weight_decay=0.01, precision="float32")
+    options: dict[str, Any] = dict(
+        epochs=2, seed=3, batch_size=16, weight_decay=0.01, precision="float32"
+    )
     plain, masked, weighed = toy.network(), toy.network(), toy.network()
     before = state(plain)
     history = fit(
@@ -213,7 +216,8 @@ def training() -> dict:
 
 @canary("masking", touches=["masks"])
 def masking() -> dict:
-    model, made = toy.network(), {}
+    model = toy.network()
+    made: dict[str, Any] = {}
     before = state(model)
     free = {n: toy.numbers(*p.shape, seed=8) > 0 for n, p in model.named_parameters()}
     free["norm.weight"][:], free["norm.bias"][:] = False, False
@@ -279,7 +283,7 @@ def masks() -> dict:
 def mask_rule(name: str):
     def made() -> dict:
         model = toy.network()
-        mask = build_mask(name, model, toy.split(), keep=0.3, seed=4)
+        mask = some(build_mask(name, model, toy.split(), keep=0.3, seed=4))
         return {"kept": [mask.kept, mask.numel], "rule": mask.rule, "bits": bits(mask)}
 
     return made

@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -14,10 +14,19 @@ from torch import Tensor, nn
 
 from ...saliency import SaliencyMask
 
+T = TypeVar("T")
+
 # What another processor, another number of threads or another release of torch may move: a few
 # steps of float32 on a tiny network differ by 1e-5 at most, the smallest fault to be seen by 1e-2.
 STEPS = 1e-3
 ROUNDING = 1e-4
+
+
+def some(value: T | None) -> T:
+    """What every run of a canary has."""
+    if value is None:
+        raise TypeError("there is nothing to compare")
+    return value
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,7 @@ class Near:
 
 
 def near(values: object, within: float = ROUNDING) -> Near:
-    """Numbers (a tensor, a list, one number) that may differ by the share `within` of the largest."""
+    """Numbers (a tensor, a list, one) that may differ by the share `within` of the largest."""
     return Near(_numbers(values), within)
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ...unlearning import METHODS, unlearn
 from . import canary, toy
-from .figures import bits, change, state
+from .figures import bits, change, some, state
 
-SETTINGS = {"batch_size": 16, "weight_decay": 0.01, "precision": "float32"}
-FEW = {"epochs": 2, "samples": 20, "max_epochs": 1}
+SETTINGS: dict[str, Any] = {"batch_size": 16, "weight_decay": 0.01, "precision": "float32"}
+FEW: dict[str, Any] = {"epochs": 2, "samples": 20, "max_epochs": 1}
 # learning rates that move a network of 187 weights in ten steps without tearing it
 RATES = {"ga": 0.01, "bs": 0.01, "be": 0.02}
 
@@ -24,7 +26,7 @@ def unlearning() -> dict:
         "unchanged": change(before, result.model),
         "one passed in": change(before, model),
         "parameters": sorted(f"{k}={v}" for k, v in drawn.params.items()),
-        "mask": bits(drawn.mask),
+        "mask": bits(some(drawn.mask)),
         "fine-tuned": change(before, drawn.model),
     }
 

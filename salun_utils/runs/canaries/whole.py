@@ -7,6 +7,7 @@ import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from .. import tuning
 from ..cache import Cache
@@ -17,9 +18,9 @@ from ..spec import RunSpec
 from ..sweeps import expand, run_all
 from ..task import prepare
 from . import canary
-from .figures import near, points
+from .figures import near, points, some
 
-SETTINGS = dict(
+SETTINGS: dict[str, Any] = dict(
     dataset="digits",
     train_images=200,
     width=0.25,
@@ -79,7 +80,7 @@ def one_run(cache: Cache) -> dict:
 def a_mask(cache: Cache) -> dict:
     task = prepare(MASKED, cache=cache)
     record = run(MASKED, task=task)
-    mask, _ = task.mask()
+    mask = some(task.mask()[0])
     again, _ = prepare(MASKED, cache=cache).mask()
     weights = sum(p.numel() for p in task.original.parameters())
     return {

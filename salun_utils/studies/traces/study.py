@@ -83,7 +83,9 @@ class Plan:
     def of(cls, names: Mapping[str, Any]) -> Self:
         """What a notebook's names describe, lists and `methods` as JSON; see `RunSpec.of`."""
         plain = {k: names[k] for k in ("watched", "compared", "lr", "benign")}
-        listed = {k: whole_numbers(k, names[k]) for k in ("counts", "steps", "bits")}
+        listed: dict[str, Any] = {
+            k: whole_numbers(k, names[k]) for k in ("counts", "steps", "bits")
+        }
         methods = mapping_of(names["methods"])
         return cls(RunSpec.of(names, method="original"), methods, **plain, **listed)
 
