@@ -1,4 +1,4 @@
-"""The command line: `salun run | grid | tune | erase | table | doctor`."""
+"""The command line: `salun new | run | grid | tune | erase | table | doctor`."""
 
 from __future__ import annotations
 
@@ -180,6 +180,13 @@ def build_parser() -> argparse.ArgumentParser:
         help="write FILE.csv, FILE.parquet or FILE.md instead of printing",
     )
     tables.set_defaults(act=_table)
+
+    new = commands.add_parser(
+        "new", help="write the files of a new method, study or chapter", epilog=EPILOG
+    )
+    new.add_argument("kind", help="method, study or chapter")
+    new.add_argument("name", help="small letters, digits and hyphens, such as ga-steady")
+    new.set_defaults(act=_new)
 
     doctor = commands.add_parser(
         "doctor",
@@ -473,6 +480,16 @@ def _look_at(args: argparse.Namespace) -> int:
     found = preview(args.path, image_column=args.image_column, label_column=args.label_column)
     print("\n".join(found.lines()))
     return 0 if found.is_sound else 2
+
+
+def _new(args: argparse.Namespace) -> int:
+    from .runner import scaffold
+
+    written = scaffold.new(args.kind, args.name)
+    for path in written:
+        print(path.relative_to(scaffold.ROOT))
+    print(scaffold.next_step(args.kind, args.name, written))
+    return 0
 
 
 def _doctor(args: argparse.Namespace) -> int:

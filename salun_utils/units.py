@@ -14,12 +14,13 @@ import importlib
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, TypeVar
 
 from .errors import InputError, unknown
 
 T = TypeVar("T")
-# Modules of this package that declare units, or import those that do.
+# Modules of this package that declare units, or import those that do, besides `studies/*/study.py`.
 HOMES = (
     "runs",
     "runs.tuning",
@@ -98,7 +99,9 @@ def family(prefix: str, members: Callable[[], Mapping[str, Any]]) -> None:
 @functools.cache
 def load_all() -> None:
     """Import every module that declares units."""
-    for home in HOMES:
+    here = Path(__file__).parent
+    studies = [f"studies.{path.parent.name}.study" for path in here.glob("studies/*/study.py")]
+    for home in sorted({*HOMES, *studies}):
         importlib.import_module(f"{__package__}.{home}")
 
 

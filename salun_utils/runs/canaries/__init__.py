@@ -101,7 +101,8 @@ def load() -> dict[str, Canary]:
     """
     for module in pkgutil.iter_modules(__path__):
         importlib.import_module(f"{__name__}.{module.name}")
-    for name in ELSEWHERE:
+    own = (PACKAGE / "studies").glob("*/canary.py")  # a study may keep its canary beside it
+    for name in (*ELSEWHERE, *sorted(f"studies.{path.parent.name}.canary" for path in own)):
         importlib.import_module(f"{PACKAGE.name}.{name}")
     known = units.names()
     for name in known:
