@@ -7,6 +7,7 @@ import dataclasses
 
 import pytest
 import torch
+from networks import digit_net
 
 import salun_utils as su
 
@@ -29,20 +30,6 @@ def digits_split(digits):
 def fashion():
     """The embedded 10,000 + 2,000 pictures of clothes."""
     return su.data.load("fashion-mini")
-
-
-def digit_net(digits, seed: int = 0):
-    """A small-cnn with fresh weights for the digits: 25 thousand of them."""
-    return su.models.create(
-        "small-cnn",
-        num_classes=10,
-        channels=1,
-        image_size=8,
-        mean=digits.mean,
-        std=digits.std,
-        seed=seed,
-        width=0.25,
-    )
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import math
 
 import pytest
 import torch
-from conftest import digit_net
+from networks import digit_net
 from torch import nn
 
 from salun_utils.errors import InputError

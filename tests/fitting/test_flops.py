@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from conftest import digit_net
+from networks import digit_net
 from torch import nn
 
 from salun_utils.fitting.flops import training_flops

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from conftest import digit_net
+from networks import digit_net
 from torch import nn
 
 from salun_utils.data.images import crop_and_flip

@@ -8,7 +8,7 @@ import math
 
 import pytest
 import torch
-from conftest import digit_net
+from networks import digit_net
 from torch import nn
 
 import salun_utils as su
