@@ -21,7 +21,10 @@ from .images import Dataset, Images
 from .splits import ForgetSplit, class_split, random_split, subset_split
 from .statistics import mean_std
 
-EMBEDDED = {"fashion-mini": embedded.fashion_mini, "digits": embedded.digits}
+EMBEDDED = {
+    "fashion-mini": embedded.fashion_mini,
+    "digits": embedded.digits,
+}
 NAMES = (*EMBEDDED, *downloads.SOURCES)
 
 __all__ = [
