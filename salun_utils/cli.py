@@ -44,6 +44,13 @@ def build_parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
 
+    new = commands.add_parser(
+        "new", help="write the files of a new method, study or chapter", epilog=EPILOG
+    )
+    new.add_argument("kind", help="method, study or chapter")
+    new.add_argument("name", help="small letters, digits and hyphens, such as ga-steady")
+    new.set_defaults(act=_new)
+
     run = commands.add_parser(
         "run", help="execute one notebook and write its record", epilog=EPILOG
     )
@@ -181,13 +188,6 @@ def build_parser() -> argparse.ArgumentParser:
     )
     tables.set_defaults(act=_table)
 
-    new = commands.add_parser(
-        "new", help="write the files of a new method, study or chapter", epilog=EPILOG
-    )
-    new.add_argument("kind", help="method, study or chapter")
-    new.add_argument("name", help="small letters, digits and hyphens, such as ga-steady")
-    new.set_defaults(act=_new)
-
     doctor = commands.add_parser(
         "doctor",
         help="versions, device, data found, cache size; of a PATH, what would be loaded from it",
@@ -219,6 +219,16 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("salun: interrupted", file=sys.stderr)
         return 130
+
+
+def _new(args: argparse.Namespace) -> int:
+    from .runner import scaffold
+
+    written = scaffold.new(args.kind, args.name)
+    for path in written:
+        print(path.relative_to(scaffold.ROOT))
+    print(scaffold.next_step(args.kind, args.name, written))
+    return 0
 
 
 def _given(args: argparse.Namespace) -> dict[str, Any]:
@@ -480,16 +490,6 @@ def _look_at(args: argparse.Namespace) -> int:
     found = preview(args.path, image_column=args.image_column, label_column=args.label_column)
     print("\n".join(found.lines()))
     return 0 if found.is_sound else 2
-
-
-def _new(args: argparse.Namespace) -> int:
-    from .runner import scaffold
-
-    written = scaffold.new(args.kind, args.name)
-    for path in written:
-        print(path.relative_to(scaffold.ROOT))
-    print(scaffold.next_step(args.kind, args.name, written))
-    return 0
 
 
 def _doctor(args: argparse.Namespace) -> int:
