@@ -26,7 +26,7 @@ from ...seeds import derive, generator
 from ...units import numerics
 from ...unlearning import METHODS, unlearn
 from ...unlearning.job import check_count, check_number
-from ..influence.study import rounded, some
+from ..common import rounded, some
 from . import inside
 from .quantise import check_bits, codes_changed, quantised
 from .relearn import relearn
