@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from ..data.images import Images
-from ..runs.standing import standing
+from ..runs.records.standing import standing
 
 __all__ = ["NONE_RECORDED", "none_recorded", "rounded", "some", "standing"]
 

@@ -13,7 +13,7 @@ import torch
 
 from ...errors import InputError, unknown
 from ...runs import Record, RunSpec, Task, prepare
-from ...runs.numerics import touched_by, units_of_start
+from ...runs.records.numerics import touched_by, units_of_start
 from ...saliency import SaliencyMask, saliency_scores
 from ...seeds import generator
 from ...units import numerics

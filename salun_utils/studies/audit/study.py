@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ...runs import Cache, Record
-from ...runs.numerics import touched_by, units_of
+from ...runs.records.numerics import touched_by, units_of
 from ...units import numerics
 from ..common import rounded
 from . import attack

@@ -13,8 +13,8 @@ from typing import Any
 
 from ...metrics import bootstrap_interval
 from ...runs import Record
-from ...runs.alike import facts
-from ...runs.standing import standing
+from ...runs.records.alike import facts
+from ...runs.records.standing import standing
 from ...runs.summary import MEASURES, cost
 from ...unlearning import METHODS
 from ..common import NONE_RECORDED

@@ -18,7 +18,7 @@ import torch
 from ...errors import InputError
 from ...metrics import Scores
 from ...runs import Record, RunSpec, Task, prepare
-from ...runs.numerics import touched_by, units_of
+from ...runs.records.numerics import touched_by, units_of
 from ...saliency import saliency_scores
 from ...seeds import derive, generator
 from ...units import numerics

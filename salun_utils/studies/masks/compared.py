@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from ...errors import InputError, unknown
 from ...metrics import bootstrap_interval, holm, paired_test
-from ...runs.alike import check_rows
+from ...runs.records.alike import check_rows
 from ...saliency import SaliencyMask
 
 Gaps = Mapping[int, float]  # seed -> average gap, points

@@ -19,7 +19,7 @@ from ...errors import InputError, unknown
 from ...files import read_json
 from ...metrics import accuracy, margin, predict_logits
 from ...runs import Record, RunSpec, Task, prepare
-from ...runs.numerics import touched_by, units_of, units_of_start
+from ...runs.records.numerics import touched_by, units_of, units_of_start
 from ...runs.spec import mapping_of
 from ...runs.task import with_spec
 from ...seeds import derive, generator

@@ -13,7 +13,7 @@ from salun_utils.errors import InputError
 from salun_utils.runner import grid
 from salun_utils.runner.parameters import check_parameters
 from salun_utils.runs import Cache, Record, RunSpec, load_records, prepare
-from salun_utils.runs.standing import run_name
+from salun_utils.runs.records.standing import run_name
 from salun_utils.runs.summary import plain
 from salun_utils.seeds import generator
 from salun_utils.studies import common
