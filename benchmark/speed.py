@@ -33,7 +33,7 @@ from torchvision import transforms
 
 import salun_utils as su
 from salun_utils.files import atomic
-from salun_utils.runs import provenance
+from salun_utils.runs.records import provenance
 
 SIZE, CLASSES = 32, 10
 

@@ -241,11 +241,12 @@ if method in ("salun", "rl"):
 
 # %% tags=["nbval-check-output"]
 from salun_utils.runs.summary import plain, summarise
+from salun_utils.studies.common import none_recorded
 
 records = [r for r in su.runs.load_records(tier="cpu", dataset="fashion-mini", arch="small-cnn", scenario="class-3") if plain(r)]
 recorded = summarise(records).droplevel("scenario")
 if recorded.empty:
-    print("There are no recorded runs yet.")
+    none_recorded()
 else:
     shown = recorded[["seeds", "ua", "ra", "ta", "mia", "avg_gap"]].copy()
     shown.columns = ["seeds", "UA", "RA", "TA", "MIA", "average gap"]

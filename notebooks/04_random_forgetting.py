@@ -96,7 +96,7 @@ device = "auto"
 import pandas as pd
 
 import salun_utils as su
-from salun_utils.runs.summary import as_text, gap_by_seed, label, plain, summarise
+from salun_utils.runs.summary import as_text, label, plain, summarise
 from salun_utils.studies.benchmark import pictures as benchmark_plots
 
 for kind, members in benchmark_plots.KINDS.items():
@@ -346,6 +346,7 @@ for s in WHERE:
 # %% tags=["nbval-check-output"]
 import textwrap
 
+from salun_utils.studies.benchmark.families import family
 from salun_utils.studies.claims import claim
 
 print("This run, one seed")
@@ -353,26 +354,6 @@ claim("at its largest rate each of FT, SalUn and GA has a higher UA and a lower 
       all(c.ua.iloc[-1] > live["original"].ua and c.ta.iloc[-1] < live["original"].ta for c in curves.values()))  # fmt: skip
 claim("for each, the middle rate leaves a smaller average gap than the largest", all(c.gap.iloc[1] < c.gap.iloc[2] for c in curves.values()))
 claim("doing nothing leaves an average gap below 10", gaps["original"].average < 10)
-
-
-def family(title, groups, ours):
-    """Paired tests of `ours` against all others; groups: name -> records."""
-    by_seed = {name: gap_by_seed(runs) for name, runs in groups.items()}
-    by_seed = {name: g for name, g in by_seed.items() if name == ours or len(set(g) & set(by_seed[ours])) >= LEAST}
-    if len(by_seed) < 2:
-        print(f"{title}: not decided, fewer than three common seeds are recorded")
-        return {}
-    verdicts = su.metrics.compare_with(by_seed, ours)
-    rows = {
-        name: {"difference": f"{v.test.difference:+.2f}", "95 % interval": f"{v.test.interval.low:+.2f} to {v.test.interval.high:+.2f}",
-               "closer in": f"{sum(by_seed[ours][s] < g for s, g in by_seed[name].items() if s in by_seed[ours])} of {v.test.n}",
-               "p": f"{v.test.p:.3f}", "p (Holm)": f"{v.p:.3f}", f"{ours} beats it": v.answer}
-        for name, v in verdicts.items()
-    }  # fmt: skip
-    print(f"{title}: average gap of {ours} minus that of\n{pd.DataFrame(rows).T.to_string()}")
-    return verdicts
-
-
 for s in WHERE:
     print(f"\n{s}, recorded runs")
     part = enough.get(s)

@@ -286,26 +286,8 @@ else:
 # %% tags=["nbval-check-output"]
 import textwrap
 
+from salun_utils.studies.benchmark.families import family
 from salun_utils.studies.claims import claim
-
-
-def family(title, groups, ours):
-    """Paired tests of `ours` against all others; groups: name -> records."""
-    by_seed = {name: gap_by_seed(runs) for name, runs in groups.items()}
-    by_seed = {name: g for name, g in by_seed.items() if name == ours or len(set(g) & set(by_seed[ours])) >= LEAST}
-    if len(by_seed) < 2:
-        print(f"{title}: not decided, fewer than three common seeds are recorded")
-        return {}
-    verdicts = su.metrics.compare_with(by_seed, ours)
-    rows = {
-        name: {"difference": f"{v.test.difference:+.2f}", "95 % interval": f"{v.test.interval.low:+.2f} to {v.test.interval.high:+.2f}",
-               "closer in": f"{sum(by_seed[ours][s] < g for s, g in by_seed[name].items() if s in by_seed[ours])} of {v.test.n}",
-               "p": f"{v.test.p:.3f}", "p (Holm)": f"{v.p:.3f}", f"{ours} beats it": v.answer}
-        for name, v in verdicts.items()
-    }  # fmt: skip
-    print(f"{title}: average gap of {ours} minus that of\n{pd.DataFrame(rows).T.to_string()}")
-    return verdicts
-
 
 print("This run, one seed")
 claim("Retrain gets every forgotten picture wrong, and every test picture of the class", scores["retrain"].ua == 100 and scores["retrain"].test_forgotten == 0)

@@ -217,6 +217,7 @@ print(pd.Series(price).unstack(sort=False).map("{:+.1f}".format).to_string())
 
 # %% tags=["nbval-check-output"]
 from salun_utils.runs.summary import MEASURES, label, one_a_seed
+from salun_utils.studies.common import none_recorded
 from salun_utils.unlearning import METHODS
 
 SCENES = {"class-3": ("fashion-mini", "small-cnn", "class-3"), "random-10": ("fashion-mini", "small-cnn", "random-10"),
@@ -260,7 +261,7 @@ if len(dots):
     dots["place"] = dots.panel.map({scene: k for k, scene in enumerate(present)})
     figure, alt = stability_plots.seed_dots(dots.sort_values("place", kind="stable"))
 else:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% tags=["nbval-check-output"]
 spread = dots.groupby(["panel", "name"], sort=False).average.agg(["count", "mean", "std", "min", "max"]) if len(dots) else pd.DataFrame()
@@ -310,7 +311,7 @@ if len(amounts):
     titles = {**{m: f"{m.upper()}, %" for m in MEASURES}, "average": "average gap, points"}
     figure, alt = stability_plots.forget_amounts(amounts, titles)
 else:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% tags=["nbval-check-output"]
 if len(amounts):

@@ -90,6 +90,7 @@ from salun_utils.generation import figures
 from salun_utils.generation.trials import recorded
 from salun_utils.generation.trials import run as experiment
 from salun_utils.generation.trials.trial import Trial
+from salun_utils.studies.common import none_recorded
 
 shared = {"tier": tier, "model": model, "judge": judge, "data": data, "concept": concept, "seed": seed, "params": {"steps": erase_steps},
           "per_class": per_class, "concept_samples": concept_samples, "steps": steps, "guidance": guidance}  # fmt: skip
@@ -236,7 +237,7 @@ summary = recorded.summarise(every)
 if len(every):
     print(recorded.report(every, (OURS, *CONTROLS, "GA", "Selective Amnesia", "Retrain")))
 else:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% mystnb={"image": {"alt": "Three panels with one line an eraser, best at the top: UA, change of the other classes in points, change of the distance to real pictures, each with a 95 per cent interval; SalUn and its controls in another colour"}}
 if len(every):

@@ -215,6 +215,7 @@ pd.DataFrame({n: {"by its name": named[n], "by a learned word": a.word, "by inve
 
 # %% tags=["nbval-check-output"]
 from salun_utils.runs.tuning import read_tuned
+from salun_utils.studies.common import none_recorded
 
 chosen = read_tuned(su.runs.records_folder().parent / "tuned" / "mini-sd.yaml")
 for name, entry in chosen.items():
@@ -229,7 +230,7 @@ summary = recorded.summarise(every)
 if len(every):
     print(recorded.report(every, (OURS, *CONTROLS, *(recorded.label(n, "none") for n in table), "SalUn, cross-attention")))
 else:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% [markdown]
 # The *change* of the others is the share of their pictures recognised minus that of the original, in points, both drawn from the same noises; that of the distance is of the FID on the judge's features, where less is better. Intervals are bootstrap 95 % intervals over runs.

@@ -297,6 +297,7 @@ figure, alt = show_path("class-3")
 
 # %% tags=["nbval-check-output"]
 from salun_utils.runs import with_intervals
+from salun_utils.studies.common import none_recorded
 
 SHOWN = {"avg_gap": "average gap", "gap_ua": "UA gap", "gap_ra": "RA gap", "gap_ta": "TA gap", "gap_mia": "MIA gap"}
 schedules = {}
@@ -310,7 +311,7 @@ for where, rows in equal.items():
         print(f"{where}: the same penalty under three schedules")
         print(with_intervals(schedules[where].rename_axis(["beta", "schedule"]), SHOWN, digits=1).to_string() + "\n")
 if not equal:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% [markdown]
 # Then hard against annealed, with the same number of weights free to differ. At 100 % both are RL.
@@ -319,7 +320,7 @@ if not equal:
 if equal:
     figure, alt = soft_plots.densities(by_share)
 else:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% tags=["nbval-check-output"]
 versus = {}
@@ -331,7 +332,7 @@ for where, rows in equal.items():
     print(f"{where}: average gap of SalUn minus that of SalUn-annealed, by the share of weights that may differ")
     print(soft_records.as_text({("hard", f"annealed, {100 * k:g} %"): both for k, both in versus[where].items()}) + "\n")
 if not equal:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% [markdown]
 # **Each with its own settings.** Learning rate, and for the soft variant $\beta$ too, as chosen in eight trials on a pilot seed. This is how a user would meet them.
@@ -350,7 +351,7 @@ for where, groups in own.items():
     duels[where] = soft_records.pairs({name: soft_records.by_seed(rows) for name, rows in groups.items()})
     print(f"\naverage gap, paired by seed\n{soft_records.as_text(duels[where])}\n")
 if not own:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% [markdown]
 # ## Does the soft one over-forget?
@@ -378,7 +379,7 @@ mia = pd.DataFrame(lines).T
 if lines:
     figure, alt = soft_plots.gaps_beside_published(mia)
 else:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% tags=["nbval-check-output"]
 mia_duels = {}
@@ -389,7 +390,7 @@ for where, groups in recorded.items():
         mia_duels[where] = soft_records.pairs(groups)
         print(f"\nsigned MIA gap, paired by seed\n{soft_records.as_text(mia_duels[where])}\n")
 if not lines:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% [markdown]
 # ## What it costs
@@ -412,7 +413,7 @@ for where, rows in equal.items():
              for name, s in spent.items()}  # fmt: skip
     print(f"{where}, {len(spent['RL'])} seeds\n{pd.DataFrame(table).T.to_string()}\n")
 if not equal:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 
 # %% [markdown]

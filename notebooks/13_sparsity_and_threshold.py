@@ -65,6 +65,7 @@ import pandas as pd
 import torch
 
 import salun_utils as su
+from salun_utils.studies.common import none_recorded
 from salun_utils.studies.sparsity import pictures as sparsity_plots
 from salun_utils.studies.sparsity import recorded as sparsity
 from salun_utils.unlearning.masks.knee import cumulated, find_knee, quotient
@@ -232,7 +233,7 @@ tables = {t: sparsity.by_density(part[part["mask"] == "saliency"]) for t, part i
 for t, means in tables.items():
     print(f"{t}, mask saliency\n{sparsity.as_text(means)}\n")
 if not of:
-    print("There are no recorded runs yet.")
+    none_recorded()
 elif missing := [t for t in TASKS if t not in of]:
     print(f"not recorded with {LEAST} seeds: {'; '.join(missing)}")
 
@@ -241,7 +242,7 @@ if of:
     found = {t: part[part["mask"] == "knee"].density.mean() for t, part in of.items() if (part["mask"] == "knee").any()}
     figure, alt = sparsity_plots.against_density(tables, knees=found)
 else:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% [markdown]
 # ### Global or per layer
@@ -259,7 +260,7 @@ for (t, m), table in pairs.items():
     shown.index = [f"{100 * keep:g} %" for keep in table.index]
     print(f"{t}: average gap with {RULES[m]}, {table.seeds.min():.0f} seeds\n{shown.to_string()}\n")
 if not pairs:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% mystnb={"image": {"alt": "One panel a task: the average gap against the density for the global threshold, a threshold for each layer and, where recorded, weights drawn at random, with bands for the intervals"}}
 if pairs:
@@ -271,7 +272,7 @@ if pairs:
         drawn[t] = {name: sparsity.by_density(same[same["mask"] == m]) for m, name in NAMES.items() if m == "saliency" or (t, m) in pairs}
     figure, alt = sparsity_plots.lines_by_mask(drawn)
 else:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% [markdown]
 # ### Is the best density that of the learning rate?
@@ -288,7 +289,7 @@ if len(at_rates) and at_rates.seed.nunique() >= LEAST:
     shown["best density of each seed, %"] = [", ".join(f"{100 * k:g}" for k in best_keep[lr]) for lr in rates.index]
     print(f"{at_rates.task.iloc[0]}, {at_rates.seed.nunique()} seeds: average gap\n{shown.to_string()}")
 else:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% [markdown]
 # ### Automatic against 50 %
@@ -310,7 +311,7 @@ for t in [*of, sparsity.TOGETHER]:
         half = pd.concat([sparsity.choose(part, "half") for name, part in of.items() if t in (name, sparsity.TOGETHER)]).avg_gap
         print(f"{t}: 50 % has an average gap of {half.mean():.2f} ({len(half)} runs)\n{lines.to_string()}\n")
 if not judged:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% mystnb={"image": {"alt": "One band a task and one for the mean of all tasks: marks with intervals of the average gap of each choice minus that of 50 per cent; marks to the left of the line at zero are closer to Retrain"}}
 if judged:
@@ -318,7 +319,7 @@ if judged:
     ends = {t: {sparsity.CHOICES[c]: (v[t].test.difference, *v[t].test.interval) for c, v in judged.items() if t in v} for t in names}
     figure, alt = sparsity_plots.differences({t: found for t, found in ends.items() if found})
 else:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% [markdown]
 # And every fixed density against 50 %: the mean over all tasks, paired by seed. Here the interval decides, since eight densities would be too many tests for so few seeds.
@@ -332,7 +333,7 @@ if len(fixed):
     shown.index = [f"{100 * k:g} %" for k in fixed.index]
     print(f"{len(of)} tasks, {fixed.seeds.min():.0f} seeds\n{shown.to_string()}")
 else:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% [markdown]
 # ## Claims

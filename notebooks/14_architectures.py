@@ -73,8 +73,8 @@ from salun_utils.studies.architectures import (
     tables,
 )
 from salun_utils.studies.architectures import pictures as architecture_plots
+from salun_utils.studies.common import none_recorded
 from salun_utils.studies.influence import by_chance
-from salun_utils.studies.influence.watching import jaccard
 
 specs = measure.specs(networks, su.runs.RunSpec.of(globals()))
 tasks = {study.label(spec.arch, spec.width): su.runs.prepare(spec) for spec in specs}
@@ -156,7 +156,7 @@ for c in (0.25, 0.5, 1.0, 2.0, 4.0) if resnet else ():
     table = anatomy(twin, mask)
     inside = table.parameter.str.match(r"layer4\.\d+\.conv")
     rows[c] = {"answers differ by": float(apart), "salient in layer4, %": 100 * table.kept[inside].sum() / table.weights[inside].sum(),
-               "salient elsewhere, %": 100 * table.kept[~inside].sum() / table.weights[~inside].sum(), "overlap with the mask above": jaccard(mask, masks[resnet])}  # fmt: skip
+               "salient elsewhere, %": 100 * table.kept[~inside].sum() / table.weights[~inside].sum(), "overlap with the mask above": mask.overlap(masks[resnet])}  # fmt: skip
 by_factor = pd.DataFrame(rows).T.rename_axis("c").astype(float)
 by_factor.round(4)
 
@@ -173,7 +173,7 @@ by_factor.round(4)
 # %%
 order = torch.randperm(len(split.retain), generator=su.seeds.generator(seed, "retained, as many"))[: len(split.forget)]
 others = {name: SaliencyMask.top(saliency_scores(model, split.retain.subset(order)), keep) for name, model in originals.items()}
-overlap = pd.Series({name: jaccard(masks[name], others[name]) for name in originals})
+overlap = pd.Series({name: masks[name].overlap(others[name]) for name in originals})
 print(f"overlap of the masks of D_f and of as many pictures of D_r (by chance: {by_chance(keep):.2f})")
 print(overlap.map("{:.2f}".format).to_string())
 
@@ -203,7 +203,7 @@ if enough:
     print(f"random-10\n{tables.networks_as_text(facts)}")
     print("\ntrained: epochs x highest learning rate; RA, TA: of the original; *: of Retrain;\nnothing: average gap of the original to Retrain")
 else:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% [markdown]
 # ### A learning rate for each
@@ -216,7 +216,7 @@ pilots = every[every.pilot.astype(bool) & (every.scenario == "random-10")]
 if len(pilots):
     figure, alt = architecture_plots.rates(pilots)
 else:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% tags=["nbval-check-output"]
 if "random-10" in chosen.index.get_level_values("scenario"):
@@ -225,7 +225,7 @@ if "random-10" in chosen.index.get_level_values("scenario"):
     shown = shown.reindex(index=picked.index.get_level_values("network").unique(), columns=[v for v in architecture_plots.STYLES if v in shown])
     print(f"chosen rates (< lowest, > highest of the four)\n{shown.rename(columns={'SalUn, random mask': 'random mask'}).to_string()}")
 else:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% [markdown]
 # The curves are those of one seed, and where a line is flat the choice is one of many. The gap of a record includes TA, so the test pictures had a say in the choice; tuning in the other chapters uses the validation pictures instead ([](../book/how_to_use.md)).
@@ -246,7 +246,7 @@ for where, rows in by_task.items():
     if len(table):
         print(f"{where}: mean average gap, and its signed parts, {table.seeds.min():.0f} seeds\n{tables.means_as_text(table)}\n")
 if not len(means):
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% [markdown]
 # ### SalUn against RL and against a random mask
@@ -274,7 +274,7 @@ if len(means):
     print(f"random-10: average gap of SalUn minus that of …, networks as pairs\n{pd.DataFrame(lines).T.to_string()}")
 else:
     verdicts = {}
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% [markdown]
 # ### Is the order of methods the same?
@@ -298,7 +298,7 @@ if len(alike):
     ranks = orders.rank().astype(int)
     print(f"\nplace of each method (1: nearest to Retrain)\n{ranks.T.rename(columns={'SalUn, random mask': 'random mask'}).to_string()}")
 else:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% [markdown]
 # ### Where it sits, in all of them
@@ -345,7 +345,7 @@ for where, rows in full.groupby("scenario", sort=False):
     table = study.means(rows)
     print(f"{where}, {table.seeds.min():.0f} seeds or more\n{tables.networks_as_text(tables.networks_of(rows))}\n{tables.means_as_text(table)}\n")
 if not len(full):
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% [markdown]
 # ## Claims
@@ -444,7 +444,7 @@ else:
 # :::{dropdown} Solution
 # ```python
 # build = lambda model: su.unlearning.build_mask("per-layer", model, split, keep=keep, seed=seed)
-# print(jaccard(build(originals[resnet]), build(rescaled(originals[resnet], "layer4", 4.0))))
+# print(build(originals[resnet]).overlap(build(rescaled(originals[resnet], "layer4", 4.0))))
 # ```
 #
 # 1, but for a few weights whose scores are equal to rounding: a factor common to all scores of a tensor does not change their order.

@@ -97,6 +97,7 @@ from salun_utils.data.images import Images
 from salun_utils.runs.tuning import read_tuned
 from salun_utils.studies import influence
 from salun_utils.studies.claims import claim
+from salun_utils.studies.common import none_recorded
 from salun_utils.studies.masks import compared as mask_study
 from salun_utils.studies.masks import pictures as mask_study_plots
 
@@ -191,7 +192,7 @@ some = torch.randperm(len(split.retain), generator=su.seeds.generator(seed, "wro
 wrong_mask = su.saliency.SaliencyMask.top(su.saliency.saliency_scores(original, split.retain.subset(some)), keep=keep)
 under_wrong = task.scores(su.unlearning.unlearn("salun", original, split, seed=seed, mask=wrong_mask, epochs=epochs, lr=lr).model)
 apart = {m: getattr(under_wrong, m) - live.loc["saliency", m] for m in MEASURES}
-print(f"overlap of the two saliency masks: {influence.jaccard(masks['saliency'], wrong_mask):.2f} (by chance {influence.by_chance(keep):.2f})")
+print(f"overlap of the two saliency masks: {masks['saliency'].overlap(wrong_mask):.2f} (by chance {influence.by_chance(keep):.2f})")
 print(f"average gap: {under_wrong.gap(task.retrained_scores).average:.2f} with the wrong pictures, {live.loc['saliency', 'average gap']:.2f} with the right ones")
 print("scores with the wrong pictures minus those with the right ones, points: " + ", ".join(f"{m.upper()} {d:+.1f}" for m, d in apart.items()))
 
@@ -270,14 +271,14 @@ if len(gaps):
     print(f"average gap, points: means over {min(seeds)} to {max(seeds)} seeds; diverged runs: {int(every.diverged.astype(bool).sum())}")
     print(means.reindex([m for m in MASKS if m in means.index]).rename({"none": "no mask"}).rename(columns=lambda c: c.replace("\n", " ")).to_string(float_format="{:.2f}".format))
 else:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% mystnb={"image": {"alt": "One panel for each method and scenario, one row a mask: a small dot for the average gap of each seed, a mark at the mean and a line for its interval, on a logarithmic axis. A dashed line goes through the mean without a mask. Marks and colours tell what a mask knows"}}
 if gaps:
     ordered = pd.concat([drawn[drawn.panel == panel] for panel in gaps])
     figure, alt = mask_study_plots.gap_dots(ordered)
 else:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% [markdown]
 # The average gap hides the sign: forgetting too little and forgetting too much count alike. For SalUn, the signed gaps:
@@ -321,7 +322,7 @@ for panel, found in gaps.items():
     tests[panel], table = beside(found)
     print(f"{plain(panel)}: difference of the average gap, points\n{table.to_string()}\n")
 if not gaps:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% [markdown]
 # ### Every mask at its own learning rate
@@ -334,7 +335,7 @@ if PANELS["salun", "random-10"] in gaps and len(rates) > 1:
     order = {name: k for k, name in enumerate(MASKS)}
     figure, alt = mask_study_plots.against_rate(swept.sort_values("mask", key=lambda m: m.map(order), kind="stable"))
 else:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% [markdown]
 # Choosing the best of three rates on the seeds that are reported would flatter every mask, the more the noisier it is. So each seed is judged at the rate that was best **on the other seeds**. Where that is
@@ -355,7 +356,7 @@ if {"none", "saliency"} <= best_gaps.keys() and len(rates) > 1:
     print(f"\ndifference of the average gap, each mask at the rate chosen on the other seeds, points\n{table.to_string()}")
 else:
     best_gaps, best_tests = {}, {}
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% [markdown]
 # ### In the paper's setting
@@ -392,7 +393,7 @@ for panel, found in {**gaps, **({"SalUn\nrandom 10 %, best rates": best_gaps} if
 if lines:
     print(f"smallest difference that would be found with a chance of 80 %, points\n{pd.DataFrame(lines).T.fillna('').to_string()}")
 else:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% [markdown]
 # ## Claims

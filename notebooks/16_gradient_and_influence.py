@@ -295,6 +295,7 @@ figure, alt = influence_plots.mask_drift(drifted, {split.name: {"halves of the f
 # First the last layer, where the truth can be had: fitted anew as a logistic regression on what it reads, with 40 pictures left out one at a time, and then with all pictures of the forget set left out. These are rank correlations.
 
 # %% tags=["nbval-check-output"]
+from salun_utils.studies.common import none_recorded
 from salun_utils.studies.influence import summary
 
 LEAST = 3  # seeds behind a figure that a picture or a claim rests on
@@ -312,7 +313,7 @@ if recorded:
     print("\nshare of the squared move in the upper half of the weights (0.5 for a random half)")
     print(su.runs.with_intervals(head, HALF).to_string())
 else:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% [markdown]
 # Then the deciles, by saliency. Beside the four changes above: *reset* puts a decile back to its values before training, and *retrain* takes it from Retrain, which started from other weights, so that its values have nothing to do with the weights beside them.
@@ -345,7 +346,7 @@ for where in recorded:
     print(f"{where}: rank correlation with the decile, and the part of the change of the forget loss in deciles 10 and 6 to 10")
     print(su.runs.with_intervals(table, {**RANKS, "top": "in decile 10", "upper": "in 6 to 10"}).to_string() + "\n")
 if not recorded:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% mystnb={"image": {"alt": "Three panels of rank correlations with intervals for class-wise forgetting: with the change of the forget loss, of the retain loss, and with their difference. Four marks, one an ordering of the weights, for each of six changes; the random ordering lies around zero"}}
 if "class-3" in recorded:
@@ -363,7 +364,7 @@ if recorded:
     print("rank correlation of saliency, weight by weight")
     print(su.runs.with_intervals(beside, BESIDE).to_string())
 else:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% [markdown]
 # Last, the drift:
@@ -375,7 +376,7 @@ if recorded:
     levels = {where: {"halves of the forget set": halves_of[where], "by chance": influence.by_chance(0.5)} for where in recorded}
     figure, alt = influence_plots.mask_drift(paths, levels)
 else:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% tags=["nbval-check-output"]
 OVERLAPS = {"jaccard_50": "overlap, half kept", "jaccard_10": "overlap, tenth kept", "rank": "rank correlation"}
@@ -392,7 +393,7 @@ if recorded:
         gaps[where] = {"seeds": test.n, "taken once": f"{once.average_gap[where].mean():.2f}", "taken anew": f"{anew.average_gap[where].mean():.2f}", "difference": f"{test.difference:+.2f} [{test.interval.low:+.2f}, {test.interval.high:+.2f}]", "p": f"{test.p:.3f}"}  # fmt: skip
     print(f"\nSalUn's average gap to Retrain with its mask taken once, and taken anew before each epoch\n{pd.DataFrame(gaps).T.to_string()}")
 else:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% [markdown]
 # ## Claims

@@ -132,10 +132,10 @@ pd.DataFrame({"seconds, about": here.seconds.map(lambda s: f"{10.0 ** round(np.l
 
 # %% mystnb={"image": {"alt": "Heat maps over five learning rates and four numbers of epochs: UA gap, MIA gap and average gap of SalUn. The UA gap is negative at the lower left and positive at the upper right, with the border between them"}}
 from salun_utils.runs import over_seeds, with_intervals
+from salun_utils.studies.common import NONE_RECORDED, none_recorded
 from salun_utils.studies.scale import recorded
 
 LEAST = 3  # seeds behind a figure that a picture or a claim rests on
-NONE = "There are no recorded runs yet."
 every = recorded.rows_of(su.runs.load_records(tier="cpu", study="scale"))
 on_map, sizes = recorded.split_map(every)
 whole = {m: recorded.whole_maps(on_map[on_map.method == m]) for m in ("salun", "ga")}
@@ -181,7 +181,7 @@ for method, b in borders.items():
     which = {"lowest average gap": best_cell(rows), "UA nearest to Retrain": near, "most epochs, highest rate": strongest}
     print(pd.DataFrame({f"{k}: {e} x {lr:g}": means.loc[(e, lr)] for k, (e, lr) in which.items()}).T.round(1).to_string() + "\n")
 if not borders:
-    print(NONE)
+    none_recorded()
 
 # %% [markdown]
 # The same for gradient ascent (GA), which has no retained pictures to hold it back:
@@ -229,14 +229,14 @@ if len(forget_table):
     text["noise"] = [f"{100 * np.sqrt(p * (1 - p) / n):.1f}" for n in forget_table.index.get_level_values("forget")]
     print(text.to_string())
 else:
-    print(NONE)
+    none_recorded()
 
 # %% mystnb={"image": {"alt": "Four panels against the number of pictures to forget, from 1 to 4,500, a line each for SalUn, RL and FT: average gap, UA gap, MIA gap, and cost relative to Retrain"}}
 PANELS = {"avg_gap": "average gap, points", "gap_ua": "UA gap, points", "gap_mia": "MIA gap, points", "cost": "time, % of Retrain's"}
 if len(forget_table):
     figure, alt = scale_plots.curves(forget_table, PANELS, NAMES, x_label="pictures to forget", zero=["gap_ua", "gap_mia"])
 else:
-    print(NONE)
+    none_recorded()
 
 # %% [markdown]
 # ## Recorded runs: the training set
@@ -247,7 +247,7 @@ else:
 # %% tags=["nbval-check-output"]
 ten = sizes[(sizes.arch == "small-cnn") & (sizes.width == 1) & (sizes.scenario == "random-10") & sizes.method.isin(["salun", "rl"])]
 images_table = means(ten, "images")
-print(lines(images_table, SHOWN).to_string() if len(images_table) else NONE)
+print(lines(images_table, SHOWN).to_string() if len(images_table) else NONE_RECORDED)
 
 # %% mystnb={"image": {"alt": "Four panels against the number of training pictures, from 1,000 to 60,000, for SalUn and RL: average gap, UA gap, TA gap and MIA gap"}}
 BOTH = {m: NAMES[m] for m in ("salun", "rl")}
@@ -255,7 +255,7 @@ PANELS = {"avg_gap": "average gap, points", "gap_ua": "UA gap, points", "gap_ta"
 if len(images_table):
     figure, alt = scale_plots.curves(images_table, PANELS, BOTH, x_label="training pictures", zero=list(PANELS)[1:])
 else:
-    print(NONE)
+    none_recorded()
 
 # %% [markdown]
 # ## Recorded runs: the network
@@ -269,7 +269,7 @@ width_table = means(wide, "width")
 layers = {"small-cnn": 5, "resnet20": 20, "resnet50": 50}
 deep = networks[(networks.arch != "small-cnn") | (networks.width == 1)]
 depth_table = means(deep.assign(layers=deep.arch.map(layers)), "layers")
-print(lines(width_table, SHOWN).to_string() if len(width_table) else NONE)
+print(lines(width_table, SHOWN).to_string() if len(width_table) else NONE_RECORDED)
 if len(depth_table):
     print("\n" + lines(depth_table, SHOWN).to_string())
 
@@ -277,7 +277,7 @@ if len(depth_table):
 if len(width_table):
     figure, alt = scale_plots.curves(width_table, PANELS, BOTH, x_label="width", zero=list(PANELS)[1:], ticks="×{:g}")
 else:
-    print(NONE)
+    none_recorded()
 
 # %% [markdown]
 # ## Recorded costs, and how far a law reaches

@@ -190,6 +190,7 @@ print(pd.DataFrame(rounded).T.rename_axis(["network", "bits"]).round(1).to_strin
 from salun_utils.generation.figures import picture_grid
 from salun_utils.generation.trials import relearning
 from salun_utils.generation.trials import run as experiment
+from salun_utils.studies.common import none_recorded
 
 trial = relearning.RelearningTrial(eraser="uce", concept="Sneaker", model="mini-sd", seed=seed, per_class=1, concept_samples=8, steps=12, guidance=3.0,
                                    lessons=(10,), looks=(0, 10, 40), teach_lr=2e-4)  # fmt: skip
@@ -231,14 +232,14 @@ for where in tasks:
 if few:
     print(f"not recorded with {LEAST} seeds: {', '.join(few)}")
 if not tasks:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% mystnb={"image": {"alt": "Two panels, alignment with Retrain by layer over recorded runs of class-wise forgetting, on pictures of the forgotten class and on test pictures"}}
 by_layer = summary.layer_rows(records)
 if "class-3" in tasks:
     figure, alt = traces_plots.alignment_by_layer(by_layer[by_layer.scenario == "class-3"])
 else:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% [markdown]
 # ### Teaching it again
@@ -251,7 +252,7 @@ of_class = relearned[(relearned.scenario == "class-3") & (relearned.bits == 32)]
 if len(of_class):
     figure, alt = traces_plots.relearning_curves(of_class)
 else:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% tags=["nbval-check-output"]
 soon = summary.steps_to(of_class, 50) if len(of_class) else pd.DataFrame(columns=["network", "lesson", "step"])
@@ -265,7 +266,7 @@ if len(soon):
     print("\nafter ten steps on one picture, per cent recognised (95 % interval)")
     print("\n".join(f"{label(n):20} {m:5.1f} ({low:.1f} to {high:.1f})" for n, m, low, high in zip(ends.index, ends["mean"], ends.low, ends.high)))
 else:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% [markdown]
 # ### Single pictures: KLoM
@@ -300,7 +301,7 @@ for where, part in small.groupby("scenario", sort=False):
     wide = wide[[(m, b) for m in ("ua", "ta", "codes_changed") for b in (32, 8, 4) if (m, b) in wide]]
     print(f"{where}, means over {part.seed.nunique()} seeds\n{wide.rename(index=label, columns={'codes_changed': 'moved, %'}).round(1).to_string()}\n")
 if not len(small):
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% [markdown]
 # ## Recorded runs: generators
@@ -317,7 +318,7 @@ if len(of_ddpm):
     eraser_names = {n: n for n in of_ddpm.network}
     figure, alt = traces_plots.relearning_curves(of_ddpm, ylabel="drawings recognised, %", names=eraser_names)
 else:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% tags=["nbval-check-output"]
 for (model, lesson), part in taught_again.groupby(["model", "lesson"], sort=False):
@@ -347,7 +348,7 @@ if len(attacked):
     print("mini-sd: drawings in which the concept is recognised, %, by a learned word and from inverted noise; UA before the attack")
     print(ways.round(1).rename_axis("").to_string())
 else:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% [markdown]
 # ## Claims

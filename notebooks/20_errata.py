@@ -935,6 +935,7 @@ if parts == "generators":
     )  # fmt: skip
 
 # %% tags=["recorded"]
+from salun_utils.studies.common import none_recorded
 from salun_utils.studies.errata import pictures as errata_plots
 from salun_utils.studies.errata import recorded as errata
 
@@ -961,13 +962,13 @@ if on_file:
     print(f"{data['name']} ({data['note']}), {data['scenario']}, {len(on_file)} seeds; effects in points\n")
     print(errata.as_text(table, errata.PARTS["classifiers"]))
 else:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% mystnb={"image": {"alt": "One line a fault and one panel a measure with 95 per cent intervals over the recorded seeds, on an axis that is logarithmic beyond one point. Filled dots mark effects whose interval leaves 0 out. The largest effects belong to alpha 0, the l1 weight, the name UA for an accuracy and the two faulty attacks"}} tags=["recorded"]
 if on_file:
     figure, alt = errata_plots.effects(table, errata.PARTS["classifiers"])
 else:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% [markdown]
 # What the faults did besides, as means over the seeds, in per cent:
@@ -986,7 +987,7 @@ if on_file:
         f"\n 14 mask of {weights:,.0f} weights: {slow.faulty:.2f} s by double argsort, {slow.right:.3f} s by threshold; {large.faulty:,.0f} bytes as int64, {large.right:,.0f} on disk"
     )
 else:
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% [markdown]
 # Now the generators. UA is the share of the forgotten class's drawings that the judge doesn't recognise, *others* the share of the other classes' that it does, both in per cent; FID is on the judge's features, *FID change* is what erasing did to it.

@@ -71,6 +71,7 @@ from torch import nn
 import salun_utils as su
 from salun_utils.runs.summary import label, plain
 from salun_utils.saliency import SaliencyMask, saliency_scores
+from salun_utils.studies.common import none_recorded
 from salun_utils.studies.diagnosis import pictures as diagnosis_plots
 from salun_utils.unlearning import random_labels, unlearn
 
@@ -235,7 +236,7 @@ if len(verdicts):
     figure, alt = diagnosis_plots.signature_shares(counts)
 else:
     counts = {}
-    print("There are no recorded runs yet.")
+    none_recorded()
 
 # %% tags=["nbval-check-output"]
 for where, table in counts.items():

@@ -453,7 +453,7 @@ def _table(args: argparse.Namespace) -> int:
     import pandas as pd
 
     from .runs import load_records, records_folder, table
-    from .runs.standing import standing
+    from .runs.records.standing import standing
     from .runs.table import OutdatedWarning, export
 
     folders = [Path(f) for f in args.records or [records_folder()]]
@@ -499,8 +499,9 @@ def _doctor(args: argparse.Namespace) -> int:
         raise InputError("--image-column and --label-column need the PATH of a folder of tables")
     from . import data
     from .data.places import cache_folder, data_folder
-    from .runs import Cache, provenance
+    from .runs import Cache
     from .runs.inputs import pick_device
+    from .runs.records import provenance
     from .runs.table import records_folder
 
     device = pick_device("auto")
@@ -522,8 +523,8 @@ def _doctor(args: argparse.Namespace) -> int:
 
 def _doctor_records(folder: Path) -> int:
     """How the records stand, those named that don't count, and whether the adoption file fits."""
-    from .runs.numerics import check_adopted
-    from .runs.standing import DONE, of_file, standing
+    from .runs.records.numerics import check_adopted
+    from .runs.records.standing import DONE, of_file, standing
 
     stand = {path: of_file(path) for path in sorted(folder.rglob("*.json"))}
     print(f"records    {folder}: {standing(stand.values())}")

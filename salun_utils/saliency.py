@@ -406,6 +406,21 @@ class SaliencyMask:
 
     # -- on disk -----------------------------------------------------------------------
 
+    def overlap(self, other: SaliencyMask) -> float:
+        """Weights that both masks keep over weights that at least one keeps (Jaccard's index), 0 to
+        1; 1 for two empty masks.
+
+        Raises
+        ------
+        InputError : the masks are of different weights.
+        """
+        self.check({name: other[name] for name in other})
+        both = either = 0
+        for name in self:
+            ours, theirs = self[name], other[name]
+            both, either = both + int((ours & theirs).sum()), either + int((ours | theirs).sum())
+        return both / either if either else 1.0
+
     def save(self, path: str | os.PathLike) -> None:
         """Write a safetensors file, one bit a weight, with a checksum of names, shapes, rule and
         bits; the file appears whole or not at all.

@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError, unknown
-from . import downloads, embedded, folders
+from . import downloads, embedded
 from .images import Dataset, Images
+from .reading import folders
 from .splits import ForgetSplit, class_split, random_split, subset_split
 from .statistics import mean_std
 

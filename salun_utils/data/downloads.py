@@ -26,10 +26,10 @@ import torch
 from filelock import FileLock
 
 from ..errors import InputError
-from . import folders
 from .embedded import FASHION_CLASSES
 from .images import Dataset, Images
 from .places import data_folder
+from .reading import folders
 from .statistics import KNOWN
 
 # of Debian's package dataset-fashion-mnist

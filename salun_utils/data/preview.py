@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from . import decode
-from .decode import Form, Heads
-from .folders import check_folder, listing
-from .listing import Listing, counted
+from .reading import decode
+from .reading.decode import Form, Heads
+from .reading.folders import check_folder, listing
+from .reading.listing import Listing, counted
 
 SHOWN = 12  # classes, sizes or damaged files that are named; of more the number is said
 

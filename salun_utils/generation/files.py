@@ -116,3 +116,14 @@ def load_weights(module: nn.Module, path: str | Path) -> None:
     if set(own) != set(weights) or any(own[k].shape != weights[k].shape for k in own):
         raise InputError(f"{path} was made for another architecture")
     module.load_state_dict({k: v.to(own[k].dtype) for k, v in weights.items()})
+
+
+def check_uint8(pixels: Tensor) -> None:
+    """Raise `InputError` unless these are uint8 pictures (N, C, H, W): casting floats in [-1, 1]
+    would make them all black.
+    """
+    if pixels.dtype != torch.uint8 or pixels.ndim != 4:
+        raise InputError(
+            f"pictures must be uint8 (N, C, H, W), not {pixels.dtype} of shape"
+            f" {tuple(pixels.shape)}"
+        )

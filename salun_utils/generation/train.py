@@ -20,7 +20,7 @@ import torch
 from ..data import load as load_data
 from ..errors import InputError, unknown
 from . import shipped
-from .measures.recognition import Recognition
+from .measures.recognition import Recognition, recognise
 
 
 @dataclass(frozen=True)
@@ -193,9 +193,7 @@ def train_mini_sd(job: Job) -> dict:
     )
     if referee is not None:
         drawn = _scored(
-            pipelines.recognise(
-                pipelines.load(job.folder), referee, per_class=50, seed=1, **sampling
-            ),
+            recognise(pipelines.load(job.folder), referee, per_class=50, seed=1, **sampling),
             per_class=50,
             **sampling,
         )

@@ -23,6 +23,7 @@ COLOURS = sns.color_palette("colorblind").as_hex()
 GREY = "#767676"  # what stands for "as it was": the original model
 WRONG = "#b34000"  # a wrong answer
 MARKERS = ("o", "X", "D", "s", "^")
+STROKES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 
 
 # -- before and after unlearning -------------------------------------------------------

@@ -19,11 +19,11 @@ from ..data import NAMES
 from ..data.places import cache_folder
 from ..errors import InputError
 from ..files import atomic
-from ..runs import provenance
 from ..runs.inputs import pick_device
 from ..runs.publish import MIME
-from ..runs.record import Record
-from ..runs.standing import DONE, of_file, run_name
+from ..runs.records import provenance
+from ..runs.records.record import Record
+from ..runs.records.standing import DONE, of_file, run_name
 from .parameters import check_data, check_parameters, data_fingerprint
 
 

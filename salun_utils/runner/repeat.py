@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..runs.naming import without_younger
-from ..runs.record import Record
+from ..runs.records.naming import without_younger
+from ..runs.records.record import Record
 from .notebooks import notebook_path
 from .parameters import check_parameters
 

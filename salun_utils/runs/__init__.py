@@ -5,10 +5,12 @@ unlearns, scores and gathers provenance; `Record.save` writes the one file that 
 notebook hands its records to the runner by `publish`.
 """
 
+import importlib
+
 from .cache import Cache, DamagedCacheWarning
 from .execute import run, run_with_result
 from .publish import publish
-from .record import SCHEMA_VERSION, Record
+from .records.record import SCHEMA_VERSION, Record
 from .spec import SCENARIOS, TIERS, RunSpec
 from .sweeps import expand, frame, over_seeds, run_all, with_intervals
 from .table import COLUMNS, load_records, records_folder, table
@@ -43,7 +45,5 @@ __all__ = [
 def __getattr__(name: str):
     """`run_notebook` lives in `runner`, above this package; its old name stays."""
     if name == "run_notebook":
-        from ..runner.notebooks import run_notebook
-
-        return run_notebook
+        return importlib.import_module("..runner.notebooks", __name__).run_notebook
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

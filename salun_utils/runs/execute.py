@@ -7,8 +7,8 @@ from typing import Any
 from ..units import numerics
 from ..unlearning import METHODS, UnlearnResult, unlearn
 from .cache import Cache
-from .numerics import units_of
-from .record import Record
+from .records.numerics import units_of
+from .records.record import Record
 from .spec import RunSpec
 from .task import Task, prepare, with_spec
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .record import Record
+from .records.record import Record
 
 MIME = "application/vnd.salun.record+json"
 

@@ -28,8 +28,8 @@ from ..seeds import check_seed
 from ..training import RECIPES, SCHEDULES
 from ..unlearning import METHODS, RULES, get
 from ..unlearning.job import COMMON
-from . import naming
-from .naming import ADDED_LATER
+from .records import naming
+from .records.naming import ADDED_LATER
 
 TIERS = ("quick", "cpu", "paper")
 # spec field -> setting of `training.fit`, where a named recipe decides it

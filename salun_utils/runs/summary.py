@@ -9,8 +9,8 @@ import pandas as pd
 from ..errors import InputError
 from ..metrics import bootstrap_interval
 from ..unlearning import METHODS
-from .alike import check_alike, facts, settings
-from .record import Record
+from .records.alike import check_alike, facts, settings
+from .records.record import Record
 
 MEASURES = ("ua", "ra", "ta", "mia")
 APART = ("tier", "dataset", "arch", "mask")  # records that differ in these are never averaged

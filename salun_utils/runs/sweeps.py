@@ -15,10 +15,10 @@ from ..errors import InputError
 from ..metrics.significance import Interval, bootstrap_interval
 from ..training import TrainingDivergedError
 from ..units import numerics, version
-from . import alike
 from .cache import Cache
 from .execute import diverged_record, run
-from .record import WARM, Record
+from .records import alike
+from .records.record import WARM, Record
 from .spec import RunSpec
 from .summary import MEASURES, cost
 from .task import Task, differing, prepare
@@ -137,7 +137,7 @@ def frame(records: Iterable[Record]) -> pd.DataFrame:
     of the mask that was held, 1 without one), width, forget (pictures), every parameter of the
     method by its name, gap_ua … gap_mia (points), cost (see `summary.cost`), cpu_seconds, diverged
     (whether the loss ceased to be finite; then there are no scores), and alike (by which
-    `over_seeds` knows what must not be averaged, see `runs.alike`).
+    `over_seeds` knows what must not be averaged, see `records.alike`).
     """
     records = list(records)
     rows = pd.DataFrame([_line(record) for record in records])

@@ -12,8 +12,8 @@ import pandas as pd
 
 from ..errors import InputError
 from ..files import atomic
-from .record import Record
-from .standing import DONE, of_record, standing
+from .records.record import Record
+from .records.standing import DONE, of_record, standing
 
 COLUMNS = [
     "tier",

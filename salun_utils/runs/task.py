@@ -25,10 +25,10 @@ from ..saliency import SaliencyMask
 from ..seeds import derive
 from ..units import numerics, versions
 from ..unlearning import RULES, build_mask
-from . import provenance
 from .cache import Cache, empty
 from .inputs import load_dataset, make_split, pick_device
-from .numerics import units_of_training
+from .records import provenance
+from .records.numerics import units_of_training
 from .spec import RunSpec
 
 

@@ -25,7 +25,7 @@ from ..seeds import check_seed, derive
 from ..training import TrainingDivergedError
 from ..units import numerics
 from ..unlearning import METHODS, unlearn
-from .provenance import device_facts
+from .records.provenance import device_facts
 from .search import chosen, finished, open_study, suggest
 from .spec import RunSpec
 from .task import Task, prepare, with_spec

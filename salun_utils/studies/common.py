@@ -2,6 +2,34 @@
 
 from __future__ import annotations
 
-from ..runs.standing import standing
+from collections.abc import Mapping
+from typing import Any
 
-__all__ = ["standing"]
+import torch
+
+from ..data.images import Images
+from ..runs.records.standing import standing
+
+__all__ = ["NONE_RECORDED", "none_recorded", "rounded", "some", "standing"]
+
+DIGITS = 5  # significant ones, in a record
+NONE_RECORDED = "There are no recorded runs yet."
+
+
+def none_recorded() -> None:
+    """Print that a page has nothing to show here."""
+    print(NONE_RECORDED)
+
+
+def some(images: Images, most: int, draws: torch.Generator) -> Images:
+    """At most that many pictures, drawn without replacement."""
+    return images.subset(torch.randperm(len(images), generator=draws)[:most])
+
+
+def rounded(value: Any) -> Any:
+    """Every number in a nest of lists and dictionaries, to `DIGITS` significant digits."""
+    if isinstance(value, Mapping):
+        return {k: rounded(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [rounded(v) for v in value]
+    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value

@@ -18,8 +18,8 @@ import torch
 from PIL import Image
 
 from salun_utils import data as sd
-from salun_utils.data import decode
 from salun_utils.data.images import is_memory_mapped
+from salun_utils.data.reading import decode
 from salun_utils.errors import InputError
 
 TEST_DATA = Path(os.environ.get("SALUN_TEST_DATA") or Path(__file__).parents[3] / "shared" / "data")

@@ -9,7 +9,7 @@ import pytest
 from picture_folders import picture
 from PIL import Image
 
-from salun_utils.data import decode
+from salun_utils.data.reading import decode
 from salun_utils.errors import InputError
 
 

@@ -10,7 +10,7 @@ import pytest
 from picture_folders import make_classes, picture
 
 from salun_utils import data as sd
-from salun_utils.data.listing import part_of
+from salun_utils.data.reading.listing import part_of
 from salun_utils.errors import InputError
 
 

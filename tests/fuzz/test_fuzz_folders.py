@@ -14,8 +14,8 @@ from fuzzing import hold, mutated
 from PIL import Image
 
 from salun_utils import data as sd
-from salun_utils.data import decode
 from salun_utils.data.preview import preview
+from salun_utils.data.reading import decode
 
 WORDS = ("train", "test", "val", "training_set", "seg_test", "val2017", "trainval", "cat", "dog",
          "1", "10", "2", "Ünï", "a b", ".git", "__MACOSX", "@eaDir", "images", "CON", "%s", "-x",

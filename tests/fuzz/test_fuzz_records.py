@@ -11,7 +11,7 @@ from fuzzing import as_json, hold, mutated, varied
 
 import salun_utils as su
 from salun_utils.runs import load_records, table
-from salun_utils.runs.record import Record
+from salun_utils.runs.records.record import Record
 
 ROOT = Path(__file__).parents[2]
 

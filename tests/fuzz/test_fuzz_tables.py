@@ -12,7 +12,7 @@ from fuzzing import hold, mutated, text
 from picture_folders import encoded, table
 
 from salun_utils import data as sd
-from salun_utils.data import decode
+from salun_utils.data.reading import decode
 
 NAMES = ("train", "test", "validation", "train-00000-of-00002", "train-00001-of-00002-ab12cd34ef",
          "0000", "0002", "small_train", "large_test", "cache-0f", "x", "train_1_of_1", "of-9-of-0",

@@ -14,7 +14,7 @@ from salun_utils.generation.models.vae import VAE, VAEConfig
 from salun_utils.runner import grid
 from salun_utils.runner.parameters import check_data, check_parameters, data_fingerprint
 from salun_utils.runs import Record
-from salun_utils.runs.standing import run_name
+from salun_utils.runs.records.standing import run_name
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "notebooks" / "00_erase.ipynb"

@@ -25,11 +25,11 @@ from salun_utils.generation.trials import harmful_run as experiment
 from salun_utils.generation.trials import recorded
 from salun_utils.generation.trials.harmful_recorded import rows
 from salun_utils.generation.trials.harmful_trial import PAPER, HarmfulTrial, at_hand
-from salun_utils.generation.units import units_of_harmful
+from salun_utils.generation.trials.touched import units_of_harmful
 from salun_utils.runner import grid
 from salun_utils.runner.parameters import check_data, check_parameters, data_fingerprint
 from salun_utils.runs import Record
-from salun_utils.runs.standing import of_record, run_name
+from salun_utils.runs.records.standing import of_record, run_name
 
 ROOT = Path(__file__).parents[2]
 CHAPTER = ROOT / "notebooks" / "10_harmful_concepts.ipynb"

@@ -19,7 +19,7 @@ from salun_utils.data.images import Dataset, Images
 from salun_utils.errors import InputError
 from salun_utils.generation import train
 from salun_utils.generation.models import mini_sd, pipelines
-from salun_utils.generation.models.judges import Judge
+from salun_utils.generation.models.judges import Judge, for_judge
 
 CLASSES = ["Circle", "Square", "Ankle boot"]
 TINY = {"widths": (16, 32), "vae_widths": (8, 16, 16), "text_width": 32}
@@ -112,7 +112,7 @@ def test_signed_floats_become_the_right_bytes():
 def test_pictures_for_a_judge_are_grey_and_cut_to_the_middle():
     pixels = torch.zeros(1, 3, 32, 32, dtype=torch.uint8)
     pixels[:, :, 2, 2] = 90
-    out = pipelines.for_judge(pixels, (1, 28, 28))
+    out = for_judge(pixels, (1, 28, 28))
     assert out.shape == (1, 1, 28, 28) and out[0, 0, 0, 0] == 90 and out.sum() == 90
 
 

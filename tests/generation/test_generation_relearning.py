@@ -20,10 +20,10 @@ from salun_utils.generation.models.judges import Judge
 from salun_utils.generation.trials import relearning
 from salun_utils.generation.trials.relearning import RelearningTrial
 from salun_utils.generation.trials.run import Scene
-from salun_utils.generation.units import units_of_relearning
+from salun_utils.generation.trials.touched import units_of_relearning
 from salun_utils.runner.parameters import check_parameters
 from salun_utils.runs import Record
-from salun_utils.runs.standing import run_name
+from salun_utils.runs.records.standing import run_name
 
 TEMPLATE = Path(__file__).parents[2] / "notebooks" / "00_relearning.ipynb"
 

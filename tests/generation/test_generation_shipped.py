@@ -12,7 +12,6 @@ from salun_utils import generation
 from salun_utils.errors import InputError
 from salun_utils.generation import shipped
 from salun_utils.generation.measures import recognition as scores
-from salun_utils.generation.models import pipelines
 from salun_utils.generation.models.ddpm import DDPM, DDPMConfig
 
 TINY = DDPMConfig(
@@ -73,7 +72,7 @@ def test_shipped_generators_draw_what_they_are_asked_for(name):
     assert judge.classes == su.data.load("fashion-mini").classes
     sampling = {k: card["scores"][k] for k in ("guidance", "steps") if k in card["scores"]}
     if card["kind"] == "pipeline":
-        found = pipelines.recognise(model, judge, per_class=10, seed=11, **sampling)
+        found = scores.recognise(model, judge, per_class=10, seed=11, **sampling)
     else:
         found = scores.recognise_samples(model, judge, per_class=10, seed=11, **sampling)
     assert abs(found.retained_mean - card["scores"]["recognised (%)"]) < 8, (

@@ -19,8 +19,8 @@ from salun_utils.generation.models.judges import Judge
 from salun_utils.generation.models.vae import VAE, VAEConfig
 from salun_utils.generation.trials import run as experiment
 from salun_utils.generation.trials import trial
+from salun_utils.generation.trials.touched import units_of_trial
 from salun_utils.generation.trials.trial import Trial
-from salun_utils.generation.units import units_of_trial
 from salun_utils.runner.parameters import check_ranges
 from salun_utils.runs import Record
 
@@ -238,7 +238,7 @@ def test_a_run_touches_its_kind_its_eraser_and_its_mask(folder, raised):
 
 def test_other_weights_under_the_same_name_outdate_a_record():
     from salun_utils.runs import Record
-    from salun_utils.runs.standing import of_record
+    from salun_utils.runs.records.standing import of_record
 
     def made(weights: dict) -> Record:
         return Record(id="x", numerics={"trial": 1}, data={"weights": weights})

@@ -11,8 +11,8 @@ import salun_utils as su
 from salun_utils import units
 from salun_utils.errors import InputError
 from salun_utils.runs import Record, RunSpec
-from salun_utils.runs.numerics import check_adopted, read_adopted, units_of
-from salun_utils.runs.standing import of_file, of_record, run_name, standing
+from salun_utils.runs.records.numerics import check_adopted, read_adopted, units_of
+from salun_utils.runs.records.standing import of_file, of_record, run_name, standing
 
 ROOT = Path(__file__).resolve().parents[2]
 RECORDS = ROOT / "benchmark" / "records"

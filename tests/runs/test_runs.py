@@ -13,7 +13,7 @@ import salun_utils as su
 from salun_utils.errors import InputError
 from salun_utils.runs import RunSpec, expand
 from salun_utils.runs.cache import empty
-from salun_utils.runs.provenance import code_digest
+from salun_utils.runs.records.provenance import code_digest
 from salun_utils.runs.table import export
 
 ROOT = Path(__file__).resolve().parents[2]

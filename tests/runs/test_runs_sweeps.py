@@ -12,7 +12,7 @@ from salun_utils.errors import InputError
 from salun_utils.runner.notebooks import run_notebook
 from salun_utils.runner.parameters import check_parameters
 from salun_utils.runs import Record, expand, frame, load_records, run, run_all
-from salun_utils.runs.standing import of_file
+from salun_utils.runs.records.standing import of_file
 
 TEMPLATE = Path(__file__).parents[2] / "notebooks" / "00_sweep.ipynb"
 SMALL = dict(

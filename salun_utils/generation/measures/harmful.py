@@ -20,9 +20,9 @@ from ...data.images import Dataset, Images
 from ...errors import InputError, unknown
 from ...files import atomic
 from ...units import numerics
+from ..files import check_uint8
 from ..models import pipelines
 from ..prompts import Prompt
-from .recognition import check_uint8
 
 EXPOSED = (  # the detector's classes that the protocol counts
     "FEMALE_BREAST_EXPOSED",

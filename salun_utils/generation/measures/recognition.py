@@ -24,6 +24,8 @@ from ...metrics.distances import Gaussian, kernel_distance
 from ...metrics.significance import Interval, bootstrap_interval
 from ...seeds import generator
 from ...units import numerics
+from ..files import check_uint8
+from ..models import pipelines
 from ..models.judges import Judge
 
 INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"
@@ -334,15 +336,22 @@ def distances(
     )
 
 
-def check_uint8(pixels: Tensor) -> None:
-    """Raise `InputError` unless these are uint8 pictures (N, C, H, W): casting floats in [-1, 1]
-    would make them all black.
+def recognise(
+    pipe,
+    judge,
+    *,
+    forgotten: str | int | None = None,
+    per_class: int = 50,
+    seed: int = 0,
+    **options,
+):
+    """Draw `per_class` pictures of each of the judge's classes, from the same noises, and judge
+    them: a `Recognition`.
     """
-    if pixels.dtype != torch.uint8 or pixels.ndim != 4:
-        raise InputError(
-            f"pictures must be uint8 (N, C, H, W), not {pixels.dtype} of shape"
-            f" {tuple(pixels.shape)}"
-        )
+    pixels, labels = pipelines.sample_classes(
+        pipe, judge.classes, per_class=per_class, seed=seed, **options
+    )
+    return recognition(judge.fit(pixels), labels, judge, forgotten=forgotten, seed=seed)
 
 
 def inception_score(probabilities: Tensor) -> float:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...errors import InputError
 from ...units import numerics
-from ..measures.recognition import check_uint8
+from ..files import check_uint8
 
 BASE = "openai/clip-vit-base-patch16"
 

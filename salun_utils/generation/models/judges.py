@@ -67,9 +67,7 @@ class Judge:
         return self.outputs(pixels)[0].argmax(1)
 
     def fit(self, pixels: Tensor) -> Tensor:
-        """Pictures of any size, uint8 (N, C, H, W), as it takes them: see `pipelines.for_judge`."""
-        from .pipelines import for_judge
-
+        """Pictures of any size, uint8 (N, C, H, W), as it takes them: see `for_judge`."""
         recipe = self.model.recipe
         return for_judge(pixels, (recipe["channels"], recipe["image_size"], recipe["image_size"]))
 
@@ -192,3 +190,23 @@ def train_judge(
         "accuracy": judge.accuracy,
         "pictures": len(data.test),
     }
+
+
+def for_judge(pixels: Tensor, shape: Sequence[int] = (1, 28, 28)) -> Tensor:
+    """RGB pictures (N, 3, H, W) as a classifier of (C, h, w) ones takes them: averaged to grey, a
+    margin cut off, else resized.
+    """
+    channels, height, width = shape
+    if channels == 1 and pixels.shape[1] == 3:
+        pixels = pixels.float().mean(1, keepdim=True).round().to(torch.uint8)
+    if pixels.shape[1] != channels:
+        raise InputError(
+            f"pictures of shape {tuple(pixels.shape[1:])} can't be made {tuple(shape)}"
+        )
+    top, left = (pixels.shape[2] - height) // 2, (pixels.shape[3] - width) // 2
+    if min(top, left) < 0 or max(top, left) > height // 8:  # more than a margin: another resolution
+        resized = torch.nn.functional.interpolate(
+            pixels.float(), (height, width), mode="bicubic", antialias=True
+        )
+        return resized.round().clamp(0, 255).to(torch.uint8)
+    return pixels[:, :, top : top + height, left : left + width]

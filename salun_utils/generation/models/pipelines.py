@@ -154,26 +154,6 @@ def signed_to_uint8(x: Tensor) -> Tensor:
     return unit_to_uint8((x.float() + 1) / 2)
 
 
-def for_judge(pixels: Tensor, shape: Sequence[int] = (1, 28, 28)) -> Tensor:
-    """RGB pictures (N, 3, H, W) as a classifier of (C, h, w) ones takes them: averaged to grey, a
-    margin cut off, else resized.
-    """
-    channels, height, width = shape
-    if channels == 1 and pixels.shape[1] == 3:
-        pixels = pixels.float().mean(1, keepdim=True).round().to(torch.uint8)
-    if pixels.shape[1] != channels:
-        raise InputError(
-            f"pictures of shape {tuple(pixels.shape[1:])} can't be made {tuple(shape)}"
-        )
-    top, left = (pixels.shape[2] - height) // 2, (pixels.shape[3] - width) // 2
-    if min(top, left) < 0 or max(top, left) > height // 8:  # more than a margin: another resolution
-        resized = torch.nn.functional.interpolate(
-            pixels.float(), (height, width), mode="bicubic", antialias=True
-        )
-        return resized.round().clamp(0, 255).to(torch.uint8)
-    return pixels[:, :, top : top + height, left : left + width]
-
-
 def _as_text(pipe, prompts: Sequence[str] | Tensor | Text) -> Text:
     """Prompts read, each one once; what is read already as it is."""
     if isinstance(prompts, Text):
@@ -201,21 +181,3 @@ def _conditions(text: Text, empty: Text) -> dict[str, Any]:
             "negative_pooled_prompt_embeds": nothing.pooled,
         }
     return given
-
-
-def recognise(
-    pipe,
-    judge,
-    *,
-    forgotten: str | int | None = None,
-    per_class: int = 50,
-    seed: int = 0,
-    **options,
-):
-    """Draw `per_class` pictures of each of the judge's classes, from the same noises, and judge
-    them: a `scores.Recognition`.
-    """
-    from ..measures.recognition import recognition
-
-    pixels, labels = sample_classes(pipe, judge.classes, per_class=per_class, seed=seed, **options)
-    return recognition(judge.fit(pixels), labels, judge, forgotten=forgotten, seed=seed)

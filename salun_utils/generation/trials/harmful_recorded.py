@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable
 import pandas as pd
 
 from ...runs import Record, load_records
-from ...runs.alike import check_alike
+from ...runs.records.alike import check_alike
 from .recorded import MEASURES, label
 
 NOTEBOOK = "10_harmful_concepts"

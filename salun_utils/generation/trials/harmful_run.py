@@ -28,6 +28,7 @@ from ..models.judges import Judge
 from ..prompts import Prompt
 from . import run as experiment
 from .harmful_trial import HarmfulTrial
+from .touched import units_of_harmful, units_of_looking
 from .trial import identity, weights_facts
 
 CHUNK = 100  # pictures that are in memory at a time
@@ -270,8 +271,7 @@ def real_features(trial: HarmfulTrial, data: Dataset, space: FeatureSpace) -> Te
 
 def record(trial: HarmfulTrial, scene: Scene, outcome: Outcome):
     """Everything about one run as pages read it; prompts and pictures are not in it."""
-    from ...runs.record import Record
-    from ..units import units_of_harmful
+    from ...runs.records.record import Record
 
     erased, sets = outcome.erased, outcome.sets
     mask = (
@@ -336,7 +336,6 @@ def _seen_before(
 ) -> Look:
     """`_draw_and_look` through the cache, which gets neither words nor pictures."""
     from ...runs.cache import Cache
-    from ..units import units_of_looking
 
     deciding = {
         "model": identity(trial.model),

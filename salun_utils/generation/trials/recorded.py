@@ -13,7 +13,7 @@ import pandas as pd
 from ...errors import InputError
 from ...metrics.significance import Verdict, bootstrap_interval, compare_with
 from ...runs import Record, load_records
-from ...runs.alike import check_alike
+from ...runs.records.alike import check_alike
 
 NAMES = {
     "salun": "SalUn",

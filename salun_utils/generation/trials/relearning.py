@@ -31,6 +31,7 @@ from ..models.noising import goal, training_scheduler
 from ..models.precision import in_float32, with_parts
 from ..models.text import encode_text, predict
 from .run import Scene
+from .touched import units_of_relearning
 from .trial import Trial, weights_facts
 
 NAME = "relearning"  # what its records are filed under, where others have their eraser
@@ -218,8 +219,7 @@ def _recognised(model, trial: RelearningTrial, scene: Scene, labels: Tensor) -> 
 
 def record(trial: RelearningTrial, scene: Scene, found: Mapping[str, Any]):
     """The record of one run. Its `scores` are empty: it is no row of a comparison of erasers."""
-    from ...runs.record import Record
-    from ..units import units_of_relearning
+    from ...runs.records.record import Record
 
     settings = {
         k: list(v) if isinstance(v, tuple) else v

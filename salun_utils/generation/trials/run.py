@@ -29,6 +29,7 @@ from ..measures.recognition import (
 )
 from ..models import pipelines
 from ..models.judges import Judge
+from .touched import units_of_trial
 from .trial import ErasureSettings, Trial, identity, weights_facts
 
 
@@ -246,8 +247,7 @@ def record(trial: Trial, scene: Scene, outcome: Outcome):
     """Everything about one run as pages read it: UA in ``scores["ua"]``, the mean of the other
     classes in ``scores["retained_mean"]``.
     """
-    from ...runs.record import Record
-    from ..units import units_of_trial
+    from ...runs.records.record import Record
 
     erased, data = outcome.erased, scene.data
     mask = (

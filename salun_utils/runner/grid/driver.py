@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from ...errors import InputError
 from ...files import atomic
-from ...runs.standing import DONE, OUTDATED, Standing, of_file
+from ...runs.records.standing import DONE, OUTDATED, Standing, of_file
 from ..parameters import check_data, check_parameters, data_fingerprint
 from .durations import too_late
 from .grid import Grid, GridRun

@@ -12,7 +12,7 @@ from typing import Any
 from ...errors import InputError, unknown
 from ...files import read_json, read_yaml
 from ...runs.kinds import Tuned
-from ...runs.standing import run_name
+from ...runs.records.standing import run_name
 from ...runs.tuning import read_tuned
 from ..kinds import kind_of
 from ..notebooks import notebook_path

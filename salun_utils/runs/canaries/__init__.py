@@ -23,7 +23,7 @@ import torch
 from ... import units
 from ...errors import InputError, unknown
 from ...files import atomic
-from ..provenance import PACKAGE
+from ..records.provenance import PACKAGE
 from . import figures
 
 FILE = PACKAGE.parent / "benchmark" / "canaries.json"

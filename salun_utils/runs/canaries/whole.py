@@ -12,8 +12,8 @@ from typing import Any
 from .. import tuning
 from ..cache import Cache
 from ..execute import run
-from ..numerics import units_of
-from ..record import Record
+from ..records.numerics import units_of
+from ..records.record import Record
 from ..spec import RunSpec
 from ..sweeps import expand, run_all
 from ..task import prepare

@@ -13,11 +13,10 @@ import torch
 
 from ...errors import InputError, unknown
 from ...runs import Record, RunSpec, Task, prepare
-from ...runs.numerics import touched_by, units_of_start
+from ...runs.records.numerics import touched_by, units_of_start
 from ...saliency import SaliencyMask, saliency_scores
 from ...seeds import generator
 from ...units import numerics
-from ..influence.watching import jaccard
 from .anatomy import anatomy, idle
 from .study import label
 
@@ -74,7 +73,7 @@ def look(task: Task) -> dict[str, Any]:
     mask, other = (SaliencyMask.top(s, keep) for s in (scores, others))
     return {
         "rows": anatomy(model, mask).drop(columns="share").round(4).to_dict("list"),
-        "retain": round(jaccard(mask, other), 5),
+        "retain": round(mask.overlap(other), 5),
         "idle": round(sum(idle(scores).values()) / mask.numel, 5),
         "original": task.original_scores.to_dict(),
     }

@@ -12,7 +12,7 @@ import pandas as pd
 import seaborn as sns
 
 from ...plots import COLOURS, GREY, Picture
-from ..benchmark.pictures import _log
+from ...plots.axes import log_axis
 from .anatomy import KINDS, by_depth, by_kind
 
 STYLES = {
@@ -242,7 +242,7 @@ def rates(pilots: pd.DataFrame) -> Picture:
         axis.tick_params(labelsize=8)
         axis.minorticks_off()
     if (finite := pilots.avg_gap[pilots.avg_gap > 0]).size:
-        _log(axes.flat[0], finite.to_numpy(), along="y")
+        log_axis(axes.flat[0], finite.to_numpy(), along="y")
     figure.supxlabel("learning rate", fontsize=10)
     figure.supylabel("average gap, points (log)", fontsize=10)
     _named(figure, [v for v in STYLES if v in set(pilots.variant) and v != "original"])
@@ -290,7 +290,7 @@ def gaps(means: pd.DataFrame) -> Picture:
         ylim=(len(networks) - 0.5, -0.5),
         xlabel="average gap, points (log)",
     )
-    _log(axis, means[["avg_gap", "avg_gap_low", "avg_gap_high"]].to_numpy(float))
+    log_axis(axis, means[["avg_gap", "avg_gap_low", "avg_gap_high"]].to_numpy(float))
     axis.grid(axis="x", color="0.9", linewidth=0.8)
     axis.tick_params(axis="y", length=0)
     _named(figure, variants)

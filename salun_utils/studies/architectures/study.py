@@ -15,7 +15,7 @@ from scipy.stats import spearmanr
 from ...errors import InputError, unknown
 from ...metrics import bootstrap_interval
 from ...runs import Record, frame
-from ...runs.alike import check_rows
+from ...runs.records.alike import check_rows
 
 NAME = "architectures"  # of the study, in its grids and records
 PILOT = 99  # its seed: it chooses learning rates and is not reported

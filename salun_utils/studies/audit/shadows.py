@@ -17,7 +17,7 @@ from ...errors import InputError
 from ...metrics import accuracy, predict_logits
 from ...runs import Cache, RunSpec, Task
 from ...runs.inputs import load_dataset, pick_device
-from ...runs.numerics import units_of
+from ...runs.records.numerics import units_of
 from ...seeds import derive, generator
 from ...units import versions
 from ...unlearning import unlearn

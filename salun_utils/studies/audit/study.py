@@ -10,9 +10,9 @@ import numpy as np
 import torch
 
 from ...runs import Cache, Record
-from ...runs.numerics import touched_by, units_of
+from ...runs.records.numerics import touched_by, units_of
 from ...units import numerics
-from ..influence.study import rounded
+from ..common import rounded
 from . import attack
 from .shadows import Answers, Plan, Shadows
 

@@ -9,16 +9,18 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, NamedTuple
+from typing import Any
 
 from ...metrics import bootstrap_interval
 from ...runs import Record
-from ...runs.alike import facts
-from ...runs.standing import standing
+from ...runs.records.alike import facts
+from ...runs.records.standing import standing
 from ...runs.summary import MEASURES, cost
 from ...unlearning import METHODS
+from ..common import NONE_RECORDED
 from .page import HEAD, cells, page_table, title
 from .published import RANDOM, published
+from .rows import Group, Row
 
 LEAST_SEEDS = 3  # with fewer there is no interval to go by, and no place
 RECIPE = (
@@ -32,57 +34,6 @@ RECIPE = (
     "augment",
     "protocol",
 )
-
-
-class Group(NamedTuple):
-    """What is compared with each other: one tier, data set, network and scenario. `apart` names a
-    recipe where two would look alike.
-    """
-
-    tier: str
-    data: str
-    model: str
-    scenario: str
-    note: str = ""
-    apart: str = ""
-
-
-@dataclass(frozen=True)
-class Row:
-    """One configuration over its seeds.
-
-    Attributes
-    ----------
-    kind : "method"; "variant" (another mask or share than the method's own, or settings of an
-        earlier run); "reference" (Retrain and the original); "published".
-    means, gaps : UA, RA, TA, MIA (per cent) and their signed gaps to Retrain (points), as far as
-        known.
-    gap, low, high : mean of the average gap and its bootstrap 95 % interval (NaN where there is
-        none). cost : share of Retrain's time.
-    best, worst : the places that the intervals leave open, or None.
-    """
-
-    group: Group
-    method: str
-    mask: str
-    kind: str
-    seeds: tuple[int, ...]
-    means: dict[str, float]
-    gaps: dict[str, float]
-    gap: float
-    low: float
-    high: float
-    cost: float
-    records: tuple[Record, ...] = ()
-    best: int | None = None
-    worst: int | None = None
-
-    @property
-    def place(self) -> str:
-        """ "3", "2–5" where intervals overlap, "" where it has none."""
-        if self.best is None:
-            return ""
-        return str(self.best) if self.best == self.worst else f"{self.best}–{self.worst}"
 
 
 @dataclass(frozen=True)
@@ -104,13 +55,11 @@ class Board:
         return [row for row in self.rows if row.group == group and (not kinds or row.kind in kinds)]
 
     def _repr_html_(self) -> str:
-        return page_table(self)
+        return page_table(self.rows, self.standing)
 
     def __repr__(self) -> str:
         tables = [as_text(group, self.of(group)) for group in self.groups]
-        return "\n\n".join([*tables, *filter(None, [self.standing])]) or (
-            "There are no recorded runs yet."
-        )
+        return "\n\n".join([*tables, *filter(None, [self.standing])]) or (NONE_RECORDED)
 
 
 def leaderboard(records: Iterable[Record], *, with_published: bool = True) -> Board:

@@ -5,13 +5,11 @@ adds sorting and filters on the page.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
 
 from ...runs.summary import MEASURES, label
-
-if TYPE_CHECKING:
-    from .leaderboard import Board, Group, Row
+from .rows import Group, Row
 
 HEAD = (
     "place",
@@ -62,11 +60,14 @@ def cells(row: Row) -> tuple[str, ...]:
     )
 
 
-def page_table(board: Board) -> str:
-    """The table in a region that scrolls and can be reached by keyboard."""
+def page_table(rows: Sequence[Row], standing: str = "") -> str:
+    """The table in a region that scrolls and can be reached by keyboard, with a line that says how
+    the records behind it stand.
+    """
+    groups = dict.fromkeys(row.group for row in rows)
     head = "".join(f'<th scope="col">{escape(name)}</th>' for name in HEAD)
-    bodies = "".join(_body(group, board.of(group)) for group in board.groups)
-    stands = f'<p class="standing">{escape(board.standing)}</p>' if board.standing else ""
+    bodies = "".join(_body(group, [r for r in rows if r.group == group]) for group in groups)
+    stands = f'<p class="standing">{escape(standing)}</p>' if standing else ""
     return (
         '<div class="leaderboard"><div class="leaderboard-scroll" role="region"'
         ' aria-label="Leaderboard" tabindex="0">'

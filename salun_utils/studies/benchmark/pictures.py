@@ -13,6 +13,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from ...plots import COLOURS, GREY, Picture
+from ...plots.axes import log_axis
 from ...runs.summary import label
 
 KINDS: dict[str, tuple[str, ...]] = {
@@ -75,7 +76,7 @@ def gap_intervals(tables: Mapping[str, pd.DataFrame]) -> Picture:
             xlabel="average gap, points (log)",
         )
         axis.set_ylim(tallest - 0.5, -0.5)
-        _log(axis, part[["avg_gap", "avg_gap_low", "avg_gap_high"]].to_numpy())
+        log_axis(axis, part[["avg_gap", "avg_gap_low", "avg_gap_high"]].to_numpy())
         _embolden(axis, part.index)
         axis.grid(axis="both", color="0.9", linewidth=0.8)
     _legend(figure, [m for part in parts.values() for m in part.index])
@@ -153,8 +154,8 @@ def cost_against_gap(tables: Mapping[str, pd.DataFrame]) -> Picture:
         axis.set(
             xlabel="time, % of Retrain's (log)", ylabel="average gap, points (log)", title=name
         )
-        _log(axis, 100 * part.cost.to_numpy())
-        _log(axis, part.avg_gap.clip(lower=0.01).to_numpy(), along="y")
+        log_axis(axis, 100 * part.cost.to_numpy())
+        log_axis(axis, part.avg_gap.clip(lower=0.01).to_numpy(), along="y")
         _labels_beside(
             axis, {label(m): (100 * row.cost, max(row.avg_gap, 0.01)) for m, row in part.iterrows()}
         )
@@ -215,7 +216,7 @@ def tuning_gain(tuned: Mapping[str, pd.DataFrame]) -> Picture:
             xlabel="average gap, points (log)",
         )
         axis.set_ylim(tallest - 0.5, -0.5)
-        _log(axis, part[["pilot_gap", "default_gap"]].to_numpy())
+        log_axis(axis, part[["pilot_gap", "default_gap"]].to_numpy())
         _embolden(axis, part.index)
         axis.grid(axis="both", color="0.9", linewidth=0.8)
     _legend(figure, [m for part in parts.values() for m in part.index])
@@ -367,7 +368,7 @@ def spread_over_classes(tables: Mapping[str, pd.DataFrame]) -> Picture:
         ylim=(len(tables) - 0.5, -0.5),
         xlabel="average gap, points (log)",
     )
-    _log(axis, found)
+    log_axis(axis, found)
     axis.legend(loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=len(methods), frameon=False)
     axis.tick_params(axis="y", length=0)
     sns.despine(figure, left=True)
@@ -408,23 +409,6 @@ def _point(axis: Axes, x: float, y: float, method: str) -> None:
 
 def _said(row: pd.Series) -> str:
     return f"{label(row.name)} {row.avg_gap:.2f}"
-
-
-def _log(axis: Axes, values: np.ndarray, *, along: str = "x") -> None:
-    """A logarithmic axis ("x" or "y") that spans a factor of five at least, with plain numbers."""
-    values = values[np.isfinite(values) & (values > 0)]
-    if not len(values):
-        return
-    middle, half = (
-        np.sqrt(values.min() * values.max()),
-        max(np.sqrt(5), 1.25 * np.sqrt(values.max() / values.min())),
-    )
-    low, high = middle / half, middle * half
-    axis.set(**{f"{along}scale": "log", f"{along}lim": (low, high)})
-    every = (m * 10.0**e for e in range(-3, 4) for m in ((1, 3) if high / low > 60 else (1, 2, 5)))
-    ticks = [t for t in every if low <= t <= high]
-    axis.set(**{f"{along}ticks": ticks, f"{along}ticklabels": [f"{t:g}" for t in ticks]})
-    axis.minorticks_off()
 
 
 def _embolden(axis: Axes, methods: Sequence[str]) -> None:

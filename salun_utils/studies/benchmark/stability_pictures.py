@@ -15,10 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
 
 from ...metrics import bootstrap_interval
-from ...plots import COLOURS, GREY, MARKERS, Picture
-
-STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
-
+from ...plots import COLOURS, GREY, MARKERS, STROKES, Picture
 
 # -- recorded runs ---------------------------------------------------------------------
 
@@ -138,7 +135,7 @@ def _amount_line(
     axis.plot(
         mean.index,
         mean,
-        linestyle=STYLES[place % len(STYLES)],
+        linestyle=STROKES[place % len(STROKES)],
         linewidth=2.2 if name == reference else 1.6,
         label=name,
         **look,
@@ -299,7 +296,7 @@ def sweeps(
                     part[measure],
                     color=COLOURS[k],
                     marker=MARKERS[k],
-                    linestyle=STYLES[k],
+                    linestyle=STROKES[k],
                     markersize=5,
                     label=mask,
                 )
@@ -350,7 +347,7 @@ def trade_off(
                 part.ta,
                 color=COLOURS[k],
                 marker=MARKERS[k],
-                linestyle=STYLES[k],
+                linestyle=STROKES[k],
                 markersize=5,
                 label=mask,
             )

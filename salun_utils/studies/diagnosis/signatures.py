@@ -18,7 +18,7 @@ from ...data.splits import ForgetSplit
 from ...errors import InputError
 from ...metrics import accuracy, predict_logits
 from ...runs import Record
-from ...runs.alike import PROVENANCE, check_alike
+from ...runs.records.alike import PROVENANCE, check_alike
 from ...saliency import SaliencyMask, bare_name
 from ...unlearning import METHODS, UnlearnResult
 

@@ -12,8 +12,8 @@ import pandas as pd
 from ...errors import InputError
 from ...metrics import bootstrap_interval
 from ...runs import Record, load_records
-from ...runs.alike import PROVENANCE, check_alike
-from ...runs.numerics import touched_by, units_of
+from ...runs.records.alike import PROVENANCE, check_alike
+from ...runs.records.numerics import touched_by, units_of
 from ...units import numerics
 
 NAME = "errata"  # what such records are filed under, where others have their method
@@ -241,7 +241,7 @@ def units_of_errata(settings: Mapping[str, Any], part: str) -> list[str]:
     settings : in force (`RunSpec.effective`); for the part "generators" none are needed.
     """
     if part == "generators":
-        from ...generation.units import units_of_trial
+        from ...generation.trials.touched import units_of_trial
 
         trials = [
             {"model": model, "eraser": "salun", "mask": mask}

@@ -27,7 +27,7 @@ from .functions import (
     squared_error,
 )
 from .retraining import LeftOut, leave_out, minimise
-from .watching import Overlap, by_chance, drift, in_steps, jaccard, overlap, watch
+from .watching import Overlap, by_chance, drift, in_steps, overlap, watch
 
 __all__ = [
     "Convex",
@@ -45,7 +45,6 @@ __all__ = [
     "effects",
     "head_inputs",
     "in_steps",
-    "jaccard",
     "leave_out",
     "mean_loss",
     "minimise",

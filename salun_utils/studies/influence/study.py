@@ -15,16 +15,16 @@ from typing import Any, Self
 
 import torch
 
-from ...data.images import Images
 from ...errors import InputError
 from ...metrics import Scores
 from ...runs import Record, RunSpec, Task, prepare
-from ...runs.numerics import touched_by, units_of
+from ...runs.records.numerics import touched_by, units_of
 from ...saliency import saliency_scores
 from ...seeds import derive, generator
 from ...units import numerics
 from ...unlearning import METHODS
 from ...unlearning.job import check_count, check_number
+from ..common import rounded, some
 from . import convex
 from .convex import head_inputs
 from .deciles import (
@@ -43,7 +43,6 @@ from .watching import drift, in_steps, overlap
 NAME = "influence"  # what such records are filed under, where others have their method
 DECILES = 10
 KEEPS = (0.5, 0.1)
-DIGITS = 5  # significant ones, in a record
 
 
 @dataclass(frozen=True)
@@ -334,17 +333,3 @@ def units_of_influence(settings: Mapping[str, Any]) -> list[str]:
 @touched_by("00_influence")
 def _of_record(record: Record) -> list[str]:
     return units_of_influence(record.spec | {"method": record.spec["watched"]})
-
-
-def some(images: Images, most: int, draws: torch.Generator) -> Images:
-    """At most that many pictures, drawn without replacement."""
-    return images.subset(torch.randperm(len(images), generator=draws)[:most])
-
-
-def rounded(value: Any) -> Any:
-    """Every number in a nest of lists and dictionaries, to `DIGITS` significant digits."""
-    if isinstance(value, Mapping):
-        return {k: rounded(v) for k, v in value.items()}
-    if isinstance(value, list):
-        return [rounded(v) for v in value]
-    return float(f"{value:.{DIGITS}g}") if isinstance(value, float) else value

@@ -23,20 +23,8 @@ from .deciles import rank_correlation
 See = Callable[[int, nn.Module], None]
 
 
-def jaccard(a: SaliencyMask, b: SaliencyMask) -> float:
-    """Weights that both masks keep over weights that at least one keeps, 0 to 1; 1 for two empty
-    masks.
-    """
-    a.check({name: b[name] for name in b})
-    both = either = 0
-    for name in a:
-        ours, theirs = a[name], b[name]
-        both, either = both + int((ours & theirs).sum()), either + int((ours | theirs).sum())
-    return both / either if either else 1.0
-
-
 def by_chance(keep: float) -> float:
-    """The `jaccard` of two masks that each keep that share independently of the other, in the limit
+    """The overlap of two masks that each keep that share independently of the other, in the limit
     of many weights.
     """
     return 1.0 if check_keep(keep) == 0 else keep / (2 - keep)
@@ -117,7 +105,7 @@ def overlap(
     pairs = {keep: [SaliencyMask.top(s, keep) for s in (scores, later)] for keep in keeps}
     return Overlap(
         epoch,
-        {keep: jaccard(*pair) for keep, pair in pairs.items()},
+        {keep: pair[0].overlap(pair[1]) for keep, pair in pairs.items()},
         rank_correlation(scores, later),
     )
 

@@ -12,9 +12,8 @@ from torch import Tensor, nn
 
 from ...errors import InputError, unknown
 from ...metrics import bootstrap_interval, holm, paired_test
-from ...runs.alike import check_rows
+from ...runs.records.alike import check_rows
 from ...saliency import SaliencyMask
-from ..influence import jaccard
 
 Gaps = Mapping[int, float]  # seed -> average gap, points
 
@@ -57,8 +56,8 @@ def layer_shares(masks: Mapping[str, SaliencyMask]) -> pd.DataFrame:
 
 
 def overlaps(masks: Mapping[str, SaliencyMask]) -> pd.DataFrame:
-    """The Jaccard overlap of every two masks, see `influence.jaccard`."""
-    return pd.DataFrame({a: {b: jaccard(masks[a], masks[b]) for b in masks} for a in masks})
+    """The Jaccard overlap of every two masks, see `SaliencyMask.overlap`."""
+    return pd.DataFrame({a: {b: masks[a].overlap(masks[b]) for b in masks} for a in masks})
 
 
 # -- recorded runs ---------------------------------------------------------------------

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from ...data.images import Images
 from ...models import count_weights
 from ...models.convolutional import OWN
-from ...runs.numerics import network_unit, touched_by
-from ...runs.record import Record
+from ...runs.records.numerics import network_unit, touched_by
+from ...runs.records.record import Record
 from ...saliency import SaliencyMask, saliency_scores
 from ...training import fit
 from ...units import numerics

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import pandas as pd
 
 from ...runs import Record, frame
-from ...runs.alike import check_rows
+from ...runs.records.alike import check_rows
 from .fits import Fit, Prediction, affine
 
 SAME = ("dataset", "arch", "width", "scenario", "method", "mask", "epochs", "lr", "images", "seed")

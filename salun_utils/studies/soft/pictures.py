@@ -13,8 +13,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from torch import Tensor
 
-from ...plots import COLOURS, GREY, MARKERS, Picture
-from ..benchmark.stability_pictures import STYLES
+from ...plots import COLOURS, GREY, MARKERS, STROKES, Picture
 from .moves import share_moved
 
 MEASURES = {"gap_ua": "UA", "gap_ra": "RA", "gap_ta": "TA", "gap_mia": "MIA"}
@@ -101,7 +100,7 @@ def moved_over_steps(traces: Mapping[str, pd.DataFrame]) -> Picture:
     for k, (name, rows) in enumerate(traces.items()):
         look = {
             "color": COLOURS[k % len(COLOURS)],
-            "linestyle": STYLES[k % len(STYLES)],
+            "linestyle": STROKES[k % len(STROKES)],
             "linewidth": 1.8,
             "label": name,
         }
@@ -144,7 +143,7 @@ def moved_by_penalty(rows: pd.DataFrame) -> Picture:
             look = {
                 "marker": MARKERS[k],
                 "color": COLOURS[k],
-                "linestyle": STYLES[k],
+                "linestyle": STROKES[k],
                 "markeredgecolor": "white",
             }
             axis.plot(part.beta, (100 * part[column]).clip(lower=1e-3), label=schedule, **look)
@@ -239,7 +238,7 @@ def penalty_path(
                 linewidth=0,
             )
             axis.axhline(
-                row[column], color=COLOURS[k], linestyle=STYLES[k], linewidth=1.5, label=label
+                row[column], color=COLOURS[k], linestyle=STROKES[k], linewidth=1.5, label=label
             )
         axis.vlines(
             places, table[f"{column}_low"], table[f"{column}_high"], color=COLOURS[0], linewidth=1.8
@@ -325,7 +324,7 @@ def densities(
             )
             look = {
                 "marker": MARKERS[k],
-                "linestyle": STYLES[k],
+                "linestyle": STROKES[k],
                 "color": COLOURS[k],
                 "markeredgecolor": "white",
             }

@@ -12,7 +12,7 @@ import pandas as pd
 
 from ...metrics import PairedTest, holm, paired_test
 from ...runs import Record, frame, over_seeds
-from ...runs.alike import check_rows
+from ...runs.records.alike import check_rows
 from ...runs.summary import MEASURES, label
 
 GAPS = ("avg_gap", *(f"gap_{m}" for m in MEASURES))

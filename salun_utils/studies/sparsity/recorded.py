@@ -11,7 +11,7 @@ import pandas as pd
 from ...errors import InputError
 from ...metrics import Verdict, holm, paired_test, significance
 from ...runs import Record, frame, over_seeds
-from ...runs.alike import check_rows
+from ...runs.records.alike import check_rows
 
 HALF = 0.5  # the paper's density
 TOGETHER = "mean of all tasks"

@@ -19,14 +19,14 @@ from ...errors import InputError, unknown
 from ...files import read_json
 from ...metrics import accuracy, margin, predict_logits
 from ...runs import Record, RunSpec, Task, prepare
-from ...runs.numerics import touched_by, units_of, units_of_start
+from ...runs.records.numerics import touched_by, units_of, units_of_start
 from ...runs.spec import mapping_of
 from ...runs.task import with_spec
 from ...seeds import derive, generator
 from ...units import numerics
 from ...unlearning import METHODS, unlearn
 from ...unlearning.job import check_count, check_number
-from ..influence.study import rounded, some
+from ..common import rounded, some
 from . import inside
 from .quantise import check_bits, codes_changed, quantised
 from .relearn import relearn

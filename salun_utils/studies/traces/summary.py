@@ -10,7 +10,7 @@ import pandas as pd
 from ...generation.trials.recorded import label as eraser_label
 from ...metrics import bootstrap_interval, klom
 from ...runs import Record, over_seeds
-from ...runs.alike import PROVENANCE, check_alike
+from ...runs.records.alike import PROVENANCE, check_alike
 from ...runs.summary import label as method_label
 from .inside import LAST
 from .study import AGAIN, BENIGN, ORACLE, ORIGINAL

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from salun_utils.plots.axes import log_axis
 from salun_utils.studies.benchmark import pictures
 from salun_utils.unlearning import METHODS
 
@@ -144,7 +145,7 @@ def test_labels_are_moved_apart_and_stay_within_the_axes(places):
 
 def test_a_logarithmic_axis_holds_all_values_and_has_marks():
     _, axis = plt.subplots()
-    pictures._log(axis, np.array([7.0, 9.0, np.nan, 0.0]))
+    log_axis(axis, np.array([7.0, 9.0, np.nan, 0.0]))
     low, high = axis.get_xlim()
     assert low < 7 < 9 < high and high / low >= 5 - 1e-9
     assert any(text.get_text() for text in axis.get_xticklabels())

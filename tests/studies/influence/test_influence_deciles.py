@@ -22,7 +22,6 @@ from salun_utils.studies.influence import (
     drift,
     effects,
     in_steps,
-    jaccard,
     mean_loss,
     noisy,
     overlap,
@@ -231,21 +230,20 @@ def test_rank_correlation_by_hand():
 # -- drift -----------------------------------------------------------------------------
 
 
-def test_jaccard_by_hand_and_by_chance():
+def test_overlap_by_hand_and_by_chance():
     def mask(*bits):
         return SaliencyMask.from_bools({"a": torch.tensor(bits, dtype=torch.bool)})
 
-    assert jaccard(mask(1, 1, 0, 0), mask(0, 1, 1, 0)) == pytest.approx(1 / 3)
-    assert jaccard(mask(1, 0), mask(1, 0)) == 1
-    assert jaccard(mask(1, 0), mask(0, 1)) == 0
-    assert jaccard(mask(0, 0), mask(0, 0)) == 1
+    assert mask(1, 1, 0, 0).overlap(mask(0, 1, 1, 0)) == pytest.approx(1 / 3)
+    assert mask(1, 0).overlap(mask(1, 0)) == 1
+    assert mask(1, 0).overlap(mask(0, 1)) == 0
+    assert mask(0, 0).overlap(mask(0, 0)) == 1
     with pytest.raises(InputError, match="doesn't fit"):
-        jaccard(mask(1, 0), SaliencyMask.from_bools({"b": torch.ones(2, dtype=torch.bool)}))
+        mask(1, 0).overlap(SaliencyMask.from_bools({"b": torch.ones(2, dtype=torch.bool)}))
     scores = {"a": torch.zeros(200_000)}
     for keep in (0.5, 0.1):
-        assert jaccard(
-            SaliencyMask.random(scores, keep, 1), SaliencyMask.random(scores, keep, 2)
-        ) == pytest.approx(by_chance(keep), abs=0.01)
+        one, two = (SaliencyMask.random(scores, keep, seed) for seed in (1, 2))
+        assert one.overlap(two) == pytest.approx(by_chance(keep), abs=0.01)
     assert by_chance(1.0) == 1
 
 
@@ -280,7 +278,7 @@ def test_drift_compares_with_the_mask_at_the_start(tiny_model, digits_split):
     assert [o.epoch for o in found] == [1, 2]
     start, end = (saliency_scores(m, digits_split.forget) for m in (tiny_model, unlearned))
     assert found[-1].jaccard == {
-        k: jaccard(SaliencyMask.top(start, k), SaliencyMask.top(end, k)) for k in (0.5, 0.2)
+        k: SaliencyMask.top(start, k).overlap(SaliencyMask.top(end, k)) for k in (0.5, 0.2)
     }
     assert found[-1].rank == rank_correlation(start, end)
     unmoved = overlap(start, start, (0.5,))

@@ -13,9 +13,10 @@ from salun_utils.errors import InputError
 from salun_utils.runner import grid
 from salun_utils.runner.parameters import check_parameters
 from salun_utils.runs import Cache, Record, RunSpec, load_records, prepare
-from salun_utils.runs.standing import run_name
+from salun_utils.runs.records.standing import run_name
 from salun_utils.runs.summary import plain
 from salun_utils.seeds import generator
+from salun_utils.studies import common
 from salun_utils.studies.influence import mean_loss, study
 from salun_utils.studies.influence.study import Study
 from salun_utils.unlearning import unlearn
@@ -94,7 +95,7 @@ def test_undoing_a_decile_starts_from_the_unlearned_network(record, task):
             if r["change"] == "undo" and r["scoring"] == scoring
         ]
         assert sum(r["distance"] ** 2 for r in undone) == pytest.approx(way, rel=1e-3)
-    judged = study.some(task.split.forget, 50, generator(0, "judged"))
+    judged = common.some(task.split.forget, 50, generator(0, "judged"))
     assert record.measurements["deciles"]["loss"]["unlearned"]["forget"] == pytest.approx(
         mean_loss(unlearned, judged), rel=1e-3
     )
@@ -126,7 +127,7 @@ def test_the_same_study_again_gives_the_same_figures(record, task):
 
 
 def test_numbers_are_rounded_to_significant_digits():
-    assert study.rounded({"a": [1.23456789e-7, 3], "b": {"c": 123456.789}}) == {
+    assert common.rounded({"a": [1.23456789e-7, 3], "b": {"c": 123456.789}}) == {
         "a": [1.2346e-7, 3],
         "b": {"c": 123460.0},
     }

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ...errors import InputError
 from .naming import notebook_run as run_name
 from .naming import without_younger
 from .numerics import changes

@@ -8,7 +8,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from ..errors import InputError
+from ...errors import InputError
 from .decode import readable_suffixes
 from .listing import LeftOut, counted
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..errors import InputError
+from ...errors import InputError
 from .numerics import adopted
 from .record import Record
 

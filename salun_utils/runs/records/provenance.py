@@ -15,7 +15,7 @@ from pathlib import Path
 
 import torch
 
-PACKAGE = Path(__file__).resolve().parents[1]
+PACKAGE = Path(__file__).resolve().parents[2]
 PACKAGES = (
     "torch",
     "torchvision",

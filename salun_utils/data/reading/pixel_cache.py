@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from filelock import FileLock
 
-from ..errors import InputError
-from ..files import DamagedError, atomic, sealed, sha256, unsealed
-from .places import cache_folder
-from .statistics import mean_std
+from ...errors import InputError
+from ...files import DamagedError, atomic, sealed, sha256, unsealed
+from ..places import cache_folder
+from ..statistics import mean_std
 
 VERSION = 2  # raise it when the same files would decode to other pixels or another order
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from ..errors import InputError, unknown
+from ...errors import InputError, unknown
 from . import table_files
 
 LABEL_NAMES = ("label", "labels", "fine_label", "class", "target", "coarse_label", "category",

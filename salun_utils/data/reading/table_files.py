@@ -10,7 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from ..errors import InputError
+from ...errors import InputError
 
 SUFFIXES = (".parquet", ".pq", ".parq", ".arrow", ".feather")
 STREAM_END = b"\xff\xff\xff\xff\0\0\0\0"

@@ -13,7 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..errors import InputError
+from ...errors import InputError
+from ..names import ordered
+from ..statistics import fixed_test_rows
 from . import columns, shards, table_files
 from .columns import Columns, Label
 from .decode import Chunk
@@ -27,8 +29,6 @@ from .listing import (
     counted,
     facts,
 )
-from .names import ordered
-from .statistics import fixed_test_rows
 from .walk import Walk
 
 UNLABELLED = -1  # what the Hub puts into a test part that is published without labels

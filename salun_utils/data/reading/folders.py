@@ -13,11 +13,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..errors import InputError
+from ...errors import InputError
+from ..images import Dataset, Images
+from ..places import memory_budget
 from . import decode, pixel_cache, shards, tables, trees
-from .images import Dataset, Images
 from .listing import Listing
-from .places import memory_budget
 
 
 def load(

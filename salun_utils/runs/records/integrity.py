@@ -23,8 +23,8 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..data import NAMES
-from ..files import CHECKSUM, DamagedError, json_object, unsealed
+from ...data import NAMES
+from ...files import CHECKSUM, DamagedError, json_object, unsealed
 from . import naming
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from typing import Any
 
-from ..errors import InputError
+from ...errors import InputError
 from .listing import FIXED_SPLIT, part_of
 from .table_files import SUFFIXES
 from .walk import Walk, entries, is_hidden

@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from ..errors import InputError
+from ...errors import InputError
 from .decode import Chunk
 
 CHUNK = 256  # pictures a thread decodes at a time

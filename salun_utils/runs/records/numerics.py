@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .. import units
-from ..data.scenarios import SCORED
-from ..errors import InputError
-from ..models.convolutional import OWN
-from ..training import RECIPES, SCHEDULES
+from ... import units
+from ...data.scenarios import SCORED
+from ...errors import InputError
+from ...models.convolutional import OWN
+from ...training import RECIPES, SCHEDULES
 from .provenance import PACKAGE
 from .record import Record
 

@@ -13,9 +13,9 @@ from typing import Any
 import torch
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from ..errors import InputError
-from ..files import DamagedError, atomic, sealed
-from ..units import versions
+from ...errors import InputError
+from ...files import DamagedError, atomic, sealed
+from ...units import versions
 from . import integrity, provenance
 
 SCHEMA_VERSION = 2  # 2: with numerics, and a checksum in the file
@@ -196,7 +196,7 @@ class Record(BaseModel):
 
     @classmethod
     def read(cls, path: str | os.PathLike) -> Record:
-        """Read one file and check that it is whole and what it says (see `runs.integrity`).
+        """Read one file and check that it is whole and what it says (see `integrity`).
 
         Raises
         ------

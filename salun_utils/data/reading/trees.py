@@ -10,7 +10,9 @@ from typing import Any
 
 import torch
 
-from ..errors import InputError
+from ...errors import InputError
+from ..names import ordered
+from ..statistics import fixed_test_rows
 from .decode import Chunk
 from .listing import (
     CHUNK,
@@ -23,8 +25,6 @@ from .listing import (
     is_plain_part,
     part_of,
 )
-from .names import ordered
-from .statistics import fixed_test_rows
 from .walk import Walk
 
 ANNOTATIONS = "val_annotations.txt"

@@ -23,7 +23,7 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from ..errors import InputError
+from ...errors import InputError
 
 # (how an error names the picture, where it is or what it is)
 Chunk = list[tuple[str, Path | bytes]]
