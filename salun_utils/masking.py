@@ -22,7 +22,6 @@ _WITH_STATISTICS = (
 )
 
 
-@numerics(1, "masking")
 # What torch's optimizers gather of gradients, by the names in their states.
 AVERAGES = (
     "momentum_buffer",
@@ -36,6 +35,7 @@ AVERAGES = (
 )
 
 
+@numerics(1, "masking")
 @contextlib.contextmanager
 def hold(
     model: nn.Module,

@@ -583,9 +583,9 @@ def test_the_words_of_wrappers_in_names_do_not_count(mine, theirs):
 def test_other_prefixes_are_named_with_the_way_out():
     mask = SaliencyMask.from_bools({f"net.{n}": b for n, b in BITS.items()})
     model = {n: torch.zeros(b.shape) for n, b in BITS.items()}
-    with pytest.raises(InputError, match="names of the mask begin with 'net.': take it off"):
+    with pytest.raises(InputError, match=r"names of the mask begin with 'net\.': take it off"):
         mask.fitted(model)
-    with pytest.raises(InputError, match="names of the model begin with 'net.': put it before"):
+    with pytest.raises(InputError, match=r"names of the model begin with 'net\.': put it before"):
         SaliencyMask.from_bools(BITS).fitted({f"net.{n}": p for n, p in model.items()})
 
 
