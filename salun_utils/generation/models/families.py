@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from torch import nn
 
@@ -99,7 +100,7 @@ def check(pipe) -> None:
     check_scheduler(pipe.scheduler)
 
 
-def text_encoders(pipe) -> list[nn.Module]:
+def text_encoders(pipe) -> list[Any]:
     """Its text models, in the order in which their vectors are joined."""
     both = (pipe.text_encoder, getattr(pipe, "text_encoder_2", None))
     return [encoder for encoder in both if encoder is not None]

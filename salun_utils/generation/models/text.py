@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -36,8 +37,8 @@ class Text:
 
     def map(self, change: Callable[[Tensor], Tensor]) -> Text:
         """The same change to each of its tensors."""
-        parts = (self.words, self.pooled, self.sizes)
-        return Text(*(None if x is None else change(x) for x in parts))
+        pooled = None if self.pooled is None else change(self.pooled)
+        return Text(change(self.words), pooled, None if self.sizes is None else change(self.sizes))
 
     def expand(self, count: int) -> Text:
         """One prompt, `count` times."""
@@ -46,11 +47,12 @@ class Text:
     @staticmethod
     def cat(texts: Sequence[Text]) -> Text:
         """All prompts of several, in order."""
-        first = texts[0]
+        pooled = [t.pooled for t in texts if t.pooled is not None]
+        sizes = [t.sizes for t in texts if t.sizes is not None]
         return Text(
             torch.cat([t.words for t in texts]),
-            None if first.pooled is None else torch.cat([t.pooled for t in texts]),
-            None if first.sizes is None else torch.cat([t.sizes for t in texts]),
+            torch.cat(pooled) if pooled else None,
+            torch.cat(sizes) if sizes else None,
         )
 
 
@@ -91,16 +93,16 @@ def token_ids(tokenizer, prompts: Sequence[str]) -> Tensor:
     ).input_ids
 
 
-def _encode(pipe, encoders: list[nn.Module], prompts: list[str]) -> Text:
+def _encode(pipe, encoders: list[Any], prompts: list[str]) -> Text:
     if len(encoders) == 1:
         ids = token_ids(pipe.tokenizer, prompts)
         return Text(encoders[0](ids.to(encoders[0].device))[0])
-    words, pooled = [], None
+    words: list[Tensor] = []
     for tokenizer, encoder in zip((pipe.tokenizer, pipe.tokenizer_2), encoders, strict=True):
         ids = token_ids(tokenizer, prompts)
         out = encoder(ids.to(encoder.device), output_hidden_states=True)
         words.append(out.hidden_states[-2])  # the last but one layer, as SDXL was trained
-        pooled = out[0]  # the second model's projection remains
+        pooled: Tensor = out[0]  # the second model's projection remains
     side = float(picture_size(pipe))
     sizes = torch.tensor([[side, side, 0.0, 0.0, side, side]], device=pooled.device)
     return Text(torch.cat(words, -1), pooled, sizes.expand(len(prompts), -1))
