@@ -8,7 +8,9 @@ l is a mean over the D values of a picture where the authors sum them, so the wh
 and λ = `fisher_weight` is on their scale (theirs is 10). As in their code F squares, picture by
 picture, the gradient summed over all T steps and all values. Departs from the authors: that sum is
 estimated from `fisher_steps` of the T steps (all of them are minutes a picture on a CPU), and the
-gradient is clipped on the scale of means, where the authors' clipping is always in force.
+gradient is clipped on the scale of means, where the authors' clipping is always in force. The
+default of λ is ours, for 60 steps: on `ddpm-fashion` the move of the weights was 2.67 long at 0,
+1.96 at 0.1, and 0.09 at 10, with which nothing is forgotten in so few; the authors take 20,000.
 """
 
 from __future__ import annotations
@@ -41,14 +43,14 @@ CHUNK = 100  # steps of one picture that are computed at a time
             "lr": 1e-4,
             "batch": 48,
             "clip": 1.0,
-            "fisher_weight": 10.0,
+            "fisher_weight": 0.05,
             "fisher_samples": 100,
             "fisher_steps": 20,
             "replay": 180,
             "replay_weight": 1.0,
         }
     },
-    search={"lr": SPACE["lr"], "fisher_weight": (0.1, 1000.0), "steps": SPACE["steps"]},
+    search={"lr": SPACE["lr"], "fisher_weight": (1e-3, 10.0), "steps": SPACE["steps"]},
 )
 @numerics(2, uses=("erasing", "generator/ddpm/loss"))
 def selective_amnesia(
