@@ -38,7 +38,7 @@ test: $(STAMP) ## run every test: units, pages, notebooks
 	@rm -rf build/test-cache
 	SALUN_CACHE=$(CURDIR)/build/test-cache $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
 
-test-fuzz: $(STAMP) ## feed the readers of files 29,500 damaged or odd inputs, about 15 minutes
+test-fuzz: $(STAMP) ## feed the readers of files 27,500 damaged or odd inputs, about 10 minutes
 	SALUN_FUZZ=1 $(BIN)/python -m pytest -n $(JOBS) tests/fuzz
 
 lint: $(STAMP) ## check format, style, direction of imports and types

@@ -122,5 +122,5 @@ def test_folders(encoded, tmp_path):
         assert counts == (len(found.found.train), len(found.found.test)) and min(counts) > 0
         assert int(data.train.labels.max()) < data.num_classes
 
-    outcomes = hold("folders", 3000, one)
+    outcomes = hold("folders", 2000, one)
     assert min(outcomes.values()) > 0

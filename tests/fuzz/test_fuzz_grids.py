@@ -83,5 +83,5 @@ def test_tuned_files(project):
         assert all(isinstance(entry, dict) for entry in read_tuned(path).values())
         grids.read(grid)
 
-    outcomes = hold("tuned", 3000, one)
+    outcomes = hold("tuned", 2000, one)
     assert min(outcomes.values()) > 0

@@ -219,7 +219,7 @@ class Scene:
 
     def _probe(self, model: nn.Module) -> dict[str, float]:
         if self.plan.spec.scenario == "class":
-            return inside.class_probe(model, self.every_class, int(self.split.forget.labels[0]))
+            return inside.class_probe(model, self.every_class, self.split.forget_label)
         return {
             "member": inside.membership_probe(
                 model, self.split.forget, self.split.test, seed=self.split.seed
