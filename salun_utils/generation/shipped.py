@@ -4,6 +4,7 @@ on the card, its own text and the readme's included.
 
 from __future__ import annotations
 
+import functools
 import platform
 from pathlib import Path
 from typing import Any
@@ -53,12 +54,20 @@ def card(name: str) -> dict:
     path = ROOT / str(name) / "card.json"
     if str(name) not in names():
         raise unknown("shipped model", str(name), names())
+    readme = path.with_name("README.md")
+    known = [(p, p.stat().st_mtime_ns) for p in (path, readme) if p.is_file()]
+    return dict(_whole_card(str(name), tuple(known)))
+
+
+@functools.lru_cache(maxsize=32)
+def _whole_card(name: str, known: tuple[tuple[Path, int], ...]) -> dict:
+    """The card of these files, of which one may be a readme; read once for each change of them."""
+    path = known[0][0]
     content = read(path)
     if missing := [key for key in REQUIRED if key not in content]:
         raise InputError(f"the card of {name} lacks {', '.join(missing)}")
-    readme = path.with_name("README.md")
-    if readme.is_file() and text_sha256(readme) != content["readme"]:
-        raise InputError(f"{readme} is damaged: it is not the text that was made from its card")
+    if len(known) > 1 and text_sha256(known[1][0]) != content["readme"]:
+        raise InputError(f"{known[1][0]} is damaged: it is not the text made from its card")
     return content
 
 

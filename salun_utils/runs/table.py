@@ -13,7 +13,7 @@ import pandas as pd
 from ..errors import InputError
 from ..files import atomic
 from .records.record import Record
-from .records.standing import DONE, of_record, standing
+from .records.standing import DAMAGED, DONE, Standing, of_record, standing
 
 COLUMNS = [
     "tier",
@@ -78,21 +78,28 @@ def load_records(
     OutdatedWarning : of those returned, some don't count any more; they are returned all the same.
     """
     folder = records_folder() if folder is None else Path(folder)
-    found: list[Record] = []
+    found: list[Standing] = []
     for path in sorted(folder.rglob("*.json")):
         try:
             record = Record.read(path)
-            found += record.flat() if record.study == study else []
         except InputError as error:
             warnings.warn(str(error), stacklevel=2)
+            continue
+        if record.study == study:
+            stand = [of_record(run) for run in record.flat()]
+            if damaged := next((one for one in stand if one.word == DAMAGED), None):
+                warnings.warn(f"{path} is {damaged}", stacklevel=2)
+            else:
+                found += stand
     chosen = [
-        r
-        for r in found
-        if (tier is None or r.tier == tier) and all(_matches(r, k, v) for k, v in wanted.items())
+        one
+        for one in found
+        if (tier is None or one.record.tier == tier)
+        and all(_matches(one.record, k, v) for k, v in wanted.items())
     ]
-    if any(of_record(r).word != DONE for r in chosen):
+    if any(one.word != DONE for one in chosen):
         warnings.warn(standing(chosen), OutdatedWarning, stacklevel=2)
-    return chosen
+    return [one.record for one in chosen]
 
 
 def _matches(record: Record, name: str, value: object) -> bool:

@@ -8,15 +8,17 @@ name the units of new ones.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ... import units
 from ...data.scenarios import SCORED
 from ...errors import InputError
+from ...files import DamagedError
 from ...models.convolutional import OWN
 from ...training import RECIPES, SCHEDULES
 from .provenance import PACKAGE
@@ -85,7 +87,7 @@ def scenario_unit(scenario: str) -> str:
 
 def changes(record: Record) -> list[Change]:
     """Why a record is outdated: units with a higher version now, and whatever else it names that is
-    another by now. None: it counts.
+    another by now. None: it counts. `DamagedError` when its settings are those of no run.
 
     The runs within a record each have their own; it is outdated when one of them is.
     """
@@ -96,8 +98,20 @@ def changes(record: Record) -> list[Change]:
             found[Change("made before there were versions, by code that is", "unknown", "")] = None
             continue
         found |= dict.fromkeys(_higher_now(tuple(sorted(numerics.items()))))
-        found |= dict.fromkeys(c for check in _checks for c in check(single))
+        with _of_what_it_says():
+            found |= dict.fromkeys(c for check in _checks for c in check(single))
     return list(found)
+
+
+@contextlib.contextmanager
+def _of_what_it_says() -> Iterator[None]:
+    """Around what reads a record's settings: `DamagedError` when they are not those of a run."""
+    try:
+        yield
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise DamagedError(
+            f"its settings are of no run ({type(error).__name__}: {str(error)[:80]})"
+        ) from error
 
 
 def _higher_now(numerics: Iterable[tuple[str, int]]) -> list[Change]:
@@ -155,7 +169,8 @@ def adopted(record: Record) -> dict[str, int] | None:
     names = _touched.get(record.notebook or record.id)
     if known is None or names is None:
         return None
-    return {name: known.get(name, 1) for name in units.with_parts(names(record))}
+    with _of_what_it_says():
+        return {name: known.get(name, 1) for name in units.with_parts(names(record))}
 
 
 def adoption_file() -> Path:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
+from ...files import DamagedError
 from .naming import notebook_run as run_name
 from .naming import without_younger
 from .numerics import changes
@@ -38,7 +39,7 @@ def of_file(path: Path, *, parameters: Mapping[str, Any] | None = None, data: st
     parameters : those that it is to be of; it counts only with these. data : fingerprint of the
         data that they name, where these are here to compare.
     """
-    if not path.is_file():
+    if not path.exists():
         return Standing(MISSING)
     try:
         record = Record.read(path)
@@ -60,7 +61,11 @@ def of_record(record: Record) -> Standing:
     """How a record stands by itself: done, outdated or damaged."""
     if why := _damage(record):
         return Standing(DAMAGED, why, record)
-    if found := changes(record):
+    try:
+        found = changes(record)
+    except DamagedError as error:
+        return Standing(DAMAGED, str(error), record)
+    if found:
         return Standing(OUTDATED, ", ".join(map(str, found)), record)
     return Standing(DONE, record=record)
 
