@@ -188,7 +188,12 @@ def training() -> dict:
     plain, masked, weighed = toy.network(), toy.network(), toy.network()
     before = state(plain)
     history = fit(
-        plain, images, lr=0.1, augment="crop-flip", after_step=lambda *at: rates.append(at[1]), **options
+        plain,
+        images,
+        lr=0.1,
+        augment="crop-flip",
+        after_step=lambda *at: rates.append(at[1]),
+        **options,
     )
     held = SaliencyMask.magnitude(masked, 0.5)
     fit(masked, images, lr=0.1, mask=held, schedule="cosine", **options)

@@ -35,7 +35,7 @@ class Near:
 
 
 def near(values: object, within: float = ROUNDING) -> Near:
-    """Numbers (a tensor, a list, one number) that may differ by the share `within` of the largest."""
+    """Numbers (a tensor, a list, one) that may differ by the share `within` of the largest."""
     return Near(_numbers(values), within)
 
 
@@ -83,9 +83,7 @@ def change(before: Mapping[str, Tensor], model: nn.Module, within: float = STEPS
 
 def state(model: nn.Module) -> dict[str, Tensor]:
     """A copy of all numbers of a model that are no counts."""
-    return {
-        n: t.detach().clone() for n, t in model.state_dict().items() if t.is_floating_point()
-    }
+    return {n: t.detach().clone() for n, t in model.state_dict().items() if t.is_floating_point()}
 
 
 def plain(figures: Mapping[str, Any]) -> dict[str, Any]:

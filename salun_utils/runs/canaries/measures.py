@@ -56,7 +56,9 @@ def logits() -> dict:
 @canary("metric/features")
 def features() -> dict:
     found = membership_features(*rows(30, seed=2))
-    return {name: near(torch.as_tensor(values).flatten()[:12], EXACT) for name, values in found.items()}
+    return {
+        name: near(torch.as_tensor(values).flatten()[:12], EXACT) for name, values in found.items()
+    }
 
 
 @canary("metric/svm")
@@ -113,7 +115,9 @@ def audited() -> dict:
     found = audit(toy.numbers(80, seed=11).numpy() + inside, inside, fprs=(0.05, 0.2), resamples=50)
     return {
         "auc": near([found.auc, *found.auc_interval], EXACT),
-        "tpr": near([*found.tpr.values(), *(v for p in found.tpr_interval.values() for v in p)], EXACT),
+        "tpr": near(
+            [*found.tpr.values(), *(v for p in found.tpr_interval.values() for v in p)], EXACT
+        ),
     }
 
 
@@ -125,7 +129,11 @@ def alignment() -> dict:
 
 @canary("metric/klom")
 def margins() -> dict:
-    return {"klom": near(klom(toy.numbers(20, 15, seed=14).numpy(), 0.5 + toy.numbers(20, 15, seed=15).numpy()))}
+    return {
+        "klom": near(
+            klom(toy.numbers(20, 15, seed=14).numpy(), 0.5 + toy.numbers(20, 15, seed=15).numpy())
+        )
+    }
 
 
 @canary("metric/frechet")
@@ -154,7 +162,10 @@ def interval() -> dict:
 
 @canary("metric/significance", touches=["metric/interval"])
 def significance() -> dict:
-    a, b = toy.numbers(12, seed=20).double().numpy(), toy.numbers(12, seed=21).double().numpy() + 0.8
+    a, b = (
+        toy.numbers(12, seed=20).double().numpy(),
+        toy.numbers(12, seed=21).double().numpy() + 0.8,
+    )
     test = paired_test(a, b)
     verdicts = compare_with({"a": a, "b": b, "c": a + 0.1}, "a", better="lower")
     return {

@@ -17,7 +17,9 @@ def unlearning() -> dict:
     model, cut = toy.network(), toy.split()
     before = state(model)
     result = unlearn("original", model, cut, seed=3)
-    drawn = unlearn("ft", model, cut, seed=3, mask="random", keep=0.25, epochs=1, lr=0.05, **SETTINGS)
+    drawn = unlearn(
+        "ft", model, cut, seed=3, mask="random", keep=0.25, epochs=1, lr=0.05, **SETTINGS
+    )
     return {
         "unchanged": change(before, result.model),
         "one passed in": change(before, model),

@@ -47,7 +47,9 @@ def split() -> ForgetSplit:
     """A cut that no rule made: the first 18 pictures go, 60 stay, 12 are held out."""
     data = dataset()
     rows = torch.arange(90)
-    forget, retain, validation = (data.train.subset(rows[a:b]) for a, b in ((0, 18), (18, 78), (78, 90)))
+    forget, retain, validation = (
+        data.train.subset(rows[a:b]) for a, b in ((0, 18), (18, 78), (78, 90))
+    )
     return ForgetSplit(
         forget=forget,
         retain=retain,
@@ -80,5 +82,7 @@ def network(seed: int = 0) -> Net:
         for i, (name, value) in enumerate(model.state_dict().items()):
             if value.is_floating_point():
                 drawn = 0.3 * numbers(*value.shape, seed=100 * seed + i)
-                value.copy_(1 + drawn.abs() if name in ("norm.weight", "norm.running_var") else drawn)
+                value.copy_(
+                    1 + drawn.abs() if name in ("norm.weight", "norm.running_var") else drawn
+                )
     return model.eval()

@@ -68,7 +68,8 @@ def one_run(cache: Cache) -> dict:
     return scored(record) | {
         "id": record.id,
         "seeds": record.seeds,
-        "trained on the split's own": len(task.split.train.index) == record.data["forget"] + record.data["retain"],
+        "trained on the split's own": len(task.split.train.index)
+        == record.data["forget"] + record.data["retain"],
         "validation": points(list(record.measurements["validation"].values()), 2 * SCORES),
     }
 
