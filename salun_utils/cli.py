@@ -188,6 +188,22 @@ def build_parser() -> argparse.ArgumentParser:
     )
     tables.set_defaults(act=_table)
 
+    canaries = commands.add_parser(
+        "canaries", help="find out whether a unit's behaviour is as its version says", epilog=EPILOG
+    )
+    canaries.add_argument("units", nargs="*", help="only these, such as method/rl (default: all)")
+    canaries.add_argument(
+        "--list", action="store_true", help="only say which units there are, and their versions"
+    )
+    canaries.add_argument(
+        "--update", metavar="UNIT", help="raise this unit's version and write its new figures"
+    )
+    canaries.add_argument(
+        "--because", default="", metavar="TEXT", help="with --update: the line for NUMERICS.md"
+    )
+    canaries.add_argument("--threads", type=int, default=1, help="to compute with (default: 1)")
+    canaries.set_defaults(act=_canaries)
+
     doctor = commands.add_parser(
         "doctor",
         help="versions, device, data found, cache size; of a PATH, what would be loaded from it",
@@ -481,6 +497,34 @@ def _table(args: argparse.Namespace) -> int:
     for note in sorted(p for f in folders for p in f.rglob("failed/*.txt")):
         print(f"failed: {note.read_text().strip()}")
     return 0
+
+
+def _canaries(args: argparse.Namespace) -> int:
+    import torch
+
+    from . import units
+    from .runs import canaries
+
+    if args.threads < 1:
+        raise InputError(f"--threads must be at least 1, not {args.threads}")
+    torch.set_num_threads(args.threads)
+    if args.list:
+        for name in canaries.load():
+            print(f"{units.version(name):>3}  {name}")
+        return 0
+    if args.update:
+        from .runs.canaries.update import update
+
+        written = update(args.update, because=args.because)
+        print(f"{args.update} has version {canaries.read()[args.update]['version']} now")
+        if written[1:]:
+            print(f"figures of those that moved with it are written anew: {', '.join(written[1:])}")
+        return 0
+    report = canaries.check(args.units or None)
+    for line in report.lines():
+        print(line, file=sys.stderr)
+    print(f"{len(report.ran)} canaries: " + ("none moved" if report.well else report.counts()))
+    return 0 if report.well else 1
 
 
 def _look_at(args: argparse.Namespace) -> int:

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from ...data.images import Dataset, Images
+from ...units import numerics
 from .common import Stopwatch, pictures, settings, used
 from .registry import ERASERS, Erased, erases
 
@@ -44,6 +45,7 @@ class Job:
 
 
 @erases("ddpm", "gan", "vae")
+@numerics(1, "eraser/pictures", uses=("data",))
 def erase(
     name: str,
     model: Any,

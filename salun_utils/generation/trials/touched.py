@@ -19,7 +19,8 @@ def units_of_erasing(eraser: str, kind: str, mask: str | None) -> list[str]:
     if mask in (None, ""):
         mask = str(ERASERS[eraser].defaults[kind].get("mask", "none"))
     family = "gan-vae" if kind in ("gan", "vae") else kind
-    touched = [f"generator/{kind}", eraser_unit(eraser, kind)]
+    run = "eraser/pipeline" if kind == "pipeline" else "eraser/pictures"
+    touched = [f"generator/{kind}", run, eraser_unit(eraser, kind)]
     if eraser == "retrain":
         touched.append(f"generator/{kind}/training")
     if mask != "none":

@@ -12,11 +12,13 @@ import contextlib
 import hashlib
 import importlib
 import json
+import os
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import torch
 
@@ -68,6 +70,32 @@ class Report:
     def blamed(self) -> list[str]:
         """Moved units that no other moved unit explains."""
         return [name for name in self.moved if name not in self.explained]
+
+    def lines(self) -> list[str]:
+        """What to do about it, roots first, one line each."""
+        blamed = [
+            f"{n} moved, and nothing that it touches did: {self.moved[n][0]}; if that is meant,"
+            f" salun canaries --update {n}"
+            for n in self.blamed
+        ]
+        explained = [
+            f"{n} moved with {', '.join(causes)}"
+            for n, causes in self.explained.items()
+            if n in self.moved
+        ]
+        written = [f"{n} has a new version: salun canaries --update {n}" for n in self.raised]
+        first = [f"{n} has no figures yet: salun canaries --update {n}" for n in self.unknown]
+        return [*blamed, *explained, *written, *first]
+
+    def counts(self) -> str:
+        """The same in numbers."""
+        parts = {
+            "to blame": len(self.blamed),
+            "explained by these": len(self.moved) - len(self.blamed),
+            "of a new version": len(self.raised),
+            "without figures": len(self.unknown),
+        }
+        return ", ".join(f"{count} {what}" for what, count in parts.items() if count)
 
     @property
     def well(self) -> bool:
@@ -236,6 +264,14 @@ def explanations(moved: Iterable[str], known: Mapping[str, Canary]) -> dict[str,
         if causes:
             found[name] = causes
     return found
+
+
+@contextlib.contextmanager
+def environment(folder: str) -> Iterator[None]:
+    """Caches and optional weights are looked for in that folder alone."""
+    own = {"SALUN_CACHE": folder, "TORCH_HOME": folder, "SALUN_INCEPTION": ""}
+    with mock.patch.dict(os.environ, own):
+        yield
 
 
 @contextlib.contextmanager
