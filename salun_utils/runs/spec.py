@@ -244,11 +244,10 @@ class RunSpec(BaseModel):
     def effective(self) -> dict[str, Any]:
         """Every setting in force, the defaults of the method included."""
         method = METHODS[self.method]
-        common = {k: v for k, v in COMMON.items() if k != "progress"}
-        settings = {k: v for k, v in self.params.items() if k in common}
+        settings = {k: v for k, v in method.settings(self.params).items() if k != "progress"}
         full = self.model_dump()
         full |= {name: self.training[setting] for name, setting in _BY_RECIPE.items()}
-        full["params"] = {**method.parameters(self.params), **common, **settings}
+        full["params"] = {**method.parameters(self.params), **settings}
         full["mask"] = method.mask if self.mask is None else self.mask
         full["split_seed"], full["training_seed"] = self.seeds["split"], self.seeds["training"]
         return full

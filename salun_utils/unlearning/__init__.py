@@ -16,7 +16,7 @@ from ..errors import InputError
 from ..saliency import SaliencyMask, check_keep
 from ..seeds import check_seed, derive
 from ..units import numerics
-from .job import COMMON, Job
+from .job import Job
 from .masks import RULES, build_mask
 from .registry import METHODS, Method, Range, get
 
@@ -88,7 +88,7 @@ def unlearn(
     """
     method = get(name)
     own = method.parameters(params)
-    settings = {**COMMON, **{k: v for k, v in params.items() if k in COMMON}}
+    settings = method.settings(params)
     seed, keep = check_seed(seed), check_keep(keep)
     rule = method.mask if mask is None else mask
     if not method.takes_mask and rule not in (None, "none"):

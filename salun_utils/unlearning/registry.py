@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
@@ -12,6 +12,8 @@ from torch import nn
 from ..errors import unknown
 from ..units import family
 from .job import COMMON, Job
+
+PAPER, OURS = "paper", "ours: "
 
 
 @dataclass(frozen=True)
@@ -32,9 +34,13 @@ class Method:
     Attributes
     ----------
     run : takes a `Job` and the method's own parameters, returns the unlearned model.
-    defaults : its own parameters with the paper's values; every method also takes those of
-        `COMMON`, `mask` and `keep`.
+    defaults : its own parameters with their values; every method also takes those of `COMMON`,
+        `mask` and `keep`.
     search : parameter -> `Range` or tuple of choices, for tuning.
+    defaults_from : "paper" where `defaults` are those of `paper` or its authors' code, else
+        "ours: " and which are not, or why.
+    stronger : parameter -> "raise" or "lower", whichever makes it forget more.
+    common : its own values for some of `COMMON`, where its authors' differ.
     mask : the rule used when the caller names none; None means that all weights may change.
     takes_mask : False where a mask has no meaning (retraining from fresh weights).
     """
@@ -47,6 +53,9 @@ class Method:
     search: Mapping[str, Range | tuple]
     mask: str | None = None
     takes_mask: bool = True
+    defaults_from: str = PAPER
+    stronger: Mapping[str, str] = field(default_factory=dict)
+    common: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def search_space(self) -> Mapping[str, Range | tuple]:
@@ -62,6 +71,10 @@ class Method:
                 raise unknown(f"parameter of {self.name}", name, allowed)
         return {**self.defaults, **{k: v for k, v in given.items() if k in self.defaults}}
 
+    def settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """The common settings in force: this method's values for them, and `given` ones put in."""
+        return {**COMMON, **self.common, **{k: v for k, v in given.items() if k in COMMON}}
+
 
 METHODS: dict[str, Method] = {}
 family("method", lambda: {name: method.run for name, method in METHODS.items()})
@@ -73,6 +86,9 @@ def method(
     summary: str,
     paper: str,
     search: Mapping[str, Range | tuple],
+    defaults_from: str = PAPER,
+    stronger: Mapping[str, str] | None = None,
+    common: Mapping[str, Any] | None = None,
     mask: str | None = None,
     takes_mask: bool = True,
 ):
@@ -86,7 +102,19 @@ def method(
         # salun takes the parameters of rl
         if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in signature):
             defaults = {**METHODS["rl"].defaults, **defaults}
-        METHODS[name] = Method(name, summary, paper, run, defaults, search, mask, takes_mask)
+        METHODS[name] = Method(
+            name,
+            summary,
+            paper,
+            run,
+            defaults,
+            search,
+            mask,
+            takes_mask,
+            defaults_from,
+            dict(stronger or {}),
+            dict(common or {}),
+        )
         return run
 
     return register
