@@ -98,8 +98,9 @@ def fit(
     Parameters
     ----------
     data : the pictures, or a function of the epoch (0, 1, …) that returns them, for labels or parts
-        that change; where it returns None, training ends there. A model with a method ``prepare(images)`` is shown those of each epoch before
-        it; it decides whether there is something left to prepare.
+        that change; where it returns None, training ends there. A model with a method
+        ``prepare(images)`` is shown those of each epoch before it; it decides whether there is
+        something left to prepare.
     epochs : passes over the data, at least 1. lr : the highest learning rate of the schedule.
     seed : of the order of the batches, the augmentation and dropout.
     loss : ``loss(model, batch)`` -> scalar mean over the batch.

@@ -1,5 +1,5 @@
-"""CT: turn every kernel over its diagonal, and fine-tune on what is retained. It looks at no picture
-that is to be forgotten.
+"""CT: turn every kernel over its diagonal, and fine-tune on what is retained. It looks at no
+picture that is to be forgotten.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from .registry import Range, method
     "ct",
     summary="transpose the kernels of all convolutions, fine-tune on the retained pictures",
     paper=(
-        "fifth place of the NeurIPS 2023 unlearning challenge; Cadet et al., Deep Unlearn, arXiv"
-        " 2410.01276"
+        "an entry of the NeurIPS 2023 unlearning challenge (kgltop5); Cadet et al., Deep Unlearn,"
+        " arXiv 2410.01276"
     ),
     search={"lr": Range(1e-4, 0.1, log=True)},
     stronger={"lr": "raise", "epochs": "raise"},

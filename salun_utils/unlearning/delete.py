@@ -32,7 +32,7 @@ def delete(job: Job, *, epochs: int = 20, lr: float = 1e-4) -> nn.Module:
     """min KL(target || theta) on D_f, where the target is the softmax of the original's logits with
     that of the true class at -1e10: how the other classes share the rest is kept.
 
-    Does not depart from the authors. Their published rates differ by task, from 1e-4 upwards.
+    Does not depart from the authors.
     """
     original = copy.deepcopy(job.model).eval().requires_grad_(False)
 

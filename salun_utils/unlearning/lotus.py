@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from ..data.images import Images
 from ..errors import InputError
+from ..training import TrainingDivergedError
 from ..units import numerics
 from .closed_form import draw
-from .job import Job, check_count, check_number
+from .job import Job, check_number
 from .registry import Range, method
 
 
@@ -79,14 +80,13 @@ def lotus(
             wanted = targets(teacher(x).float(), is_forgotten > 0, tau, draws)
         return -(wanted * model(x).float().log_softmax(1)).sum(1).mean()
 
-    check_count("epochs", epochs)
     job.fit(part, epochs=epochs, lr=lr, loss=loss, optimizer="adamw")
     return job.model
 
 
 def temperature_of(ahead: float, alpha: float) -> float:
-    """exp(alpha * ahead), where `ahead` is accuracy on D_f minus that on unseen pictures, as shares:
-    above 1 while pictures to forget are known better than new ones.
+    """exp(alpha * ahead), where `ahead` is accuracy on D_f minus that on unseen pictures, both from
+    0 to 1: above 1 while pictures to forget are known better than new ones.
     """
     return math.exp(min(alpha * ahead, 80.0))
 
@@ -104,12 +104,20 @@ def targets(logits: Tensor, is_forgotten: Tensor, tau: float, draws: torch.Gener
 
 @torch.no_grad()
 def share_right(model: nn.Module, images: Images, batch_size: int) -> float:
-    """Accuracy from 0 to 1, in evaluation mode."""
+    """Accuracy from 0 to 1, in evaluation mode.
+
+    Raises
+    ------
+    TrainingDivergedError : an answer is not finite.
+    """
     model.eval()
     device = next(model.parameters()).device
     right = 0
     for x, y in images.batches(batch_size):
-        right += int((model(x.to(device)).argmax(1) == y.to(device)).sum())
+        logits = model(x.to(device))
+        if not logits.isfinite().all():
+            raise TrainingDivergedError("the network's answers are no longer finite")
+        right += int((logits.argmax(1) == y.to(device)).sum())
     return right / len(images)
 
 

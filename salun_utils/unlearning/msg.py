@@ -23,8 +23,8 @@ from .registry import Range, method
     "msg",
     summary="redraw the convolution weights of smallest gradient, fine-tune mostly those",
     paper=(
-        "second place of the NeurIPS 2023 unlearning challenge; Cadet et al., Deep Unlearn, arXiv"
-        " 2410.01276"
+        "an entry of the NeurIPS 2023 unlearning challenge (kgltop2); Cadet et al., Deep Unlearn,"
+        " arXiv 2410.01276"
     ),
     search={"lr": Range(1e-4, 0.1, log=True), "share": Range(0.05, 0.9)},
     stronger={"lr": "raise", "share": "raise", "epochs": "raise"},
