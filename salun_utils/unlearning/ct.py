@@ -21,7 +21,7 @@ from .registry import Range, method
         "an entry of the NeurIPS 2023 unlearning challenge (kgltop5); Cadet et al., Deep Unlearn,"
         " arXiv 2410.01276"
     ),
-    search={"lr": Range(1e-4, 0.1, log=True)},
+    search={"lr": Range(5e-4, 0.5, log=True)},
     stronger={"lr": "raise", "epochs": "raise"},
     common={"batch_size": 64},
 )

@@ -26,7 +26,7 @@ from .registry import Range, method
         "an entry of the NeurIPS 2023 unlearning challenge (kgltop2); Cadet et al., Deep Unlearn,"
         " arXiv 2410.01276"
     ),
-    search={"lr": Range(1e-4, 0.1, log=True), "share": Range(0.05, 0.9)},
+    search={"lr": Range(1e-4, 0.3, log=True), "share": Range(0.05, 0.9)},
     stronger={"lr": "raise", "share": "raise", "epochs": "raise"},
     common={"batch_size": 64},
 )
