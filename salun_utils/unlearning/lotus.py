@@ -48,7 +48,8 @@ def lotus(
     the validation pictures. Where a whole class is to be forgotten, that accuracy counts as 0.
     Retrain is needed nowhere. The authors take alpha 8 on CIFAR-10 and 2 on CIFAR-100.
 
-    Does not depart from the authors.
+    Departs from the authors in that accuracies are taken as they are; theirs are rounded to whole
+    per cent.
 
     Parameters
     ----------
