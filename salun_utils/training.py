@@ -80,7 +80,7 @@ def cross_entropy(model: nn.Module, batch: Batch, label_smoothing: float = 0.0) 
 @numerics(1, "training", uses=("data",))
 def fit(
     model: nn.Module,
-    data: Images | Callable[[int], Images],
+    data: Images | Callable[[int], Images | None],
     *,
     epochs: int,
     lr: float,
@@ -99,10 +99,11 @@ def fit(
     Parameters
     ----------
     data : the pictures, or a function of the epoch (0, 1, …) that returns them, for labels or parts
-        that change. Anything with ``to``, ``batches`` and a length will do. Where a pass has more
-        batches than so many pictures fill, ``steps(batch_size)`` must say how many: the schedule
-        goes by it. A model with a method ``prepare(images)`` is shown those of each epoch before
-        it; it decides whether there is something left to prepare.
+        that change; where it returns None, training ends there. Anything with ``to``, ``batches``
+        and a length will do. Where a pass has more batches than so many pictures fill,
+        ``steps(batch_size)`` must say how many: the schedule goes by it. A model with a method
+        ``prepare(images)`` is shown those of each epoch before it; it decides whether there is
+        something left to prepare.
     epochs : passes over the data, at least 1. lr : the highest learning rate of the schedule.
     seed : of the order of the batches, the augmentation and dropout.
     loss : ``loss(model, batch)`` -> scalar mean over the batch.
@@ -158,8 +159,10 @@ def fit(
             leave=False,
         ) as bar:
             for epoch in range(state.epoch, epochs):
-                part = (data(epoch) if callable(data) else data).to(device)
-                mean = loop.epoch(epoch, part, state)
+                part = data(epoch) if callable(data) else data
+                if part is None:
+                    break
+                mean = loop.epoch(epoch, part.to(device), state)
                 if not math.isfinite(mean):
                     raise TrainingDivergedError(
                         f"the loss became {mean} in epoch {epoch + 1} of {epochs} "

@@ -11,8 +11,11 @@ from .distances import (
     linear_cka,
     linear_probe,
 )
+from .divergence import jensen_shannon, retrain_free_divergence, zero_retrain_forgetting
+from .forgetting import Forgetting, forgetting_by_models, forgetting_score
 from .likelihood import Audit, Roc, auc, audit, likelihood_ratio, margin, roc, tpr_at_fpr
 from .membership import VARIANTS, entropy, membership_attack, membership_features, modified_entropy
+from .relative import relative_membership, rmia
 from .scores import (
     PROTOCOLS,
     Gap,
@@ -32,11 +35,14 @@ from .significance import (
     paired_test,
     significance,
 )
+from .worth import AttackWorth, attack_worth
 
 __all__ = [
     "PROTOCOLS",
     "VARIANTS",
+    "AttackWorth",
     "Audit",
+    "Forgetting",
     "Gap",
     "Interval",
     "PairedTest",
@@ -44,6 +50,7 @@ __all__ = [
     "Scores",
     "Verdict",
     "accuracy",
+    "attack_worth",
     "auc",
     "audit",
     "bootstrap_interval",
@@ -52,10 +59,13 @@ __all__ = [
     "entropy",
     "evaluate",
     "evaluation_mode",
+    "forgetting_by_models",
+    "forgetting_score",
     "frechet_distance",
     "frechet_from_moments",
     "halves_by_class",
     "holm",
+    "jensen_shannon",
     "kernel_distance",
     "klom",
     "likelihood_ratio",
@@ -68,7 +78,11 @@ __all__ = [
     "modified_entropy",
     "paired_test",
     "predict_logits",
+    "relative_membership",
+    "retrain_free_divergence",
+    "rmia",
     "roc",
     "significance",
     "tpr_at_fpr",
+    "zero_retrain_forgetting",
 ]

@@ -16,6 +16,7 @@ from ..training import TrainingDivergedError
 from ..units import numerics
 from .accuracy import accuracy, predict_logits
 from .membership import membership_attack, membership_features
+from .worth import AttackWorth, attack_worth
 
 PROTOCOLS = ("disjoint", "paper")
 
@@ -47,6 +48,11 @@ class Gap(_Frozen):
         """The paper's average gap: the mean of the four absolute differences. 0 is Retrain."""
         return (abs(self.ua) + abs(self.ra) + abs(self.ta) + abs(self.mia)) / 4
 
+    @property
+    def average_without_mia(self) -> float:
+        """The mean of the absolute differences in UA, RA and TA."""
+        return (abs(self.ua) + abs(self.ra) + abs(self.ta)) / 3
+
 
 class Scores(_Frozen):
     """What `evaluate` measured, in percent.
@@ -61,6 +67,8 @@ class Scores(_Frozen):
     test_forgotten : class-wise only, accuracy on the test pictures of the forgotten class.
     protocol : "disjoint" or "paper", see `evaluate`. counts : how many pictures each figure rests
         on.
+    attack : what the confidence attack is worth on members and non-members that it was not fitted
+        on; None in scores from before that was measured, or where there are too few pictures.
     """
 
     ua: float = Field(ge=0, le=100)
@@ -71,6 +79,22 @@ class Scores(_Frozen):
     test_forgotten: float | None = None
     protocol: str
     counts: dict[str, int]
+    attack: AttackWorth | None = None
+
+    @property
+    def can_tell(self) -> bool | None:
+        """Whether the attack behind `mia` tells members from non-members at all; None where that
+        was not measured.
+        """
+        return None if self.attack is None else self.attack.can_tell
+
+    def average_gap(self, reference: Scores) -> float:
+        """The average gap to `reference`, taken without MIA where the attack on either model can't
+        tell, since a coin's answers are then compared.
+        """
+        gap = self.gap(reference)
+        blind = self.can_tell is False or reference.can_tell is False
+        return gap.average_without_mia if blind else gap.average
 
     def gap(self, reference: Scores) -> Gap:
         """Signed differences to `reference`, which is Retrain on the same split, measured by the
@@ -92,7 +116,14 @@ class Scores(_Frozen):
 @numerics(
     1,
     "metric/scores",
-    uses=("metric/accuracy", "metric/answers", "metric/features", "metric/membership", "splits"),
+    uses=(
+        "metric/accuracy",
+        "metric/answers",
+        "metric/features",
+        "metric/membership",
+        "metric/worth",
+        "splits",
+    ),
 )
 def evaluate(
     model: nn.Module,
@@ -136,6 +167,8 @@ def evaluate(
         halves_by_class(test[1]) if protocol == "disjoint" else (torch.arange(len(test[1])),) * 2
     )
     shares, drawn = membership_shares(retain, _rows(test, attack), forget, seed=seed)
+    kept_apart = protocol == "disjoint"
+    worth = _worth(retain, _rows(test, attack), _rows(test, judged) if kept_apart else None, seed)
     counts = {
         "forget": len(forget[1]),
         "retain": len(retain[1]),
@@ -159,7 +192,32 @@ def evaluate(
         else accuracy(*_answers(model, gone, batch_size, len(split.classes))),
         protocol=protocol,
         counts=counts,
+        attack=worth,
     )
+
+
+def _worth(
+    retain: tuple[Tensor, Tensor],
+    nonmember: tuple[Tensor, Tensor],
+    judged: tuple[Tensor, Tensor] | None,
+    seed: int,
+) -> AttackWorth | None:
+    """Worth of the confidence attack that `membership_shares` fits, asked about the retained
+    pictures that it leaves over and the `judged` ones of the test set; where one of them is
+    missing, of the same attack fitted on halves. None for fewer than 2 pictures a side.
+    """
+    count = min(len(retain[1]), len(nonmember[1]))
+    if count < 2:
+        return None
+    order = torch.zeros(len(retain[1]), dtype=torch.bool)
+    order[_choose(len(retain[1]), count, seed, "members")] = True
+    rows = _choose(len(nonmember[1]), count, seed, "nonmembers")
+    parts = [_rows(retain, order), _rows(nonmember, rows)]
+    if judged is not None and not order.all():
+        parts += [_rows(retain, ~order), judged]
+    seen, unseen, *others = (membership_features(*part)["confidence"] for part in parts)
+    asked = dict(zip(("other_members", "other_nonmembers"), others))
+    return attack_worth(seen, unseen, seed=seed, **asked)
 
 
 def membership_shares(

@@ -24,6 +24,9 @@ NAMES = {
     "fisher": "Fisher",
     "neggrad+": "NegGrad+",
     "sfr-on": "SFR-on",
+    "bad-t": "Bad-T",
+    "munba": "MUNBa",
+    "lotus": "LoTUS",
 }
 
 

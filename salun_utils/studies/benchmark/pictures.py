@@ -17,11 +17,11 @@ from ...plots.axes import log_axis
 from ...runs.summary import label
 
 KINDS: dict[str, tuple[str, ...]] = {
-    "fine-tuning": ("ft", "l1-sparse"),
-    "labels": ("rl", "salun", "salun-soft", "salun-annealed", "bs", "be"),
+    "fine-tuning": ("ft", "l1-sparse", "msg", "ct"),
+    "labels": ("rl", "salun", "salun-soft", "salun-annealed", "bs", "be", "munba"),
     "ascent": ("ga", "neggrad+", "sfr-on"),
     "closed form": ("iu", "fisher", "ssd"),
-    "distillation": ("scrub",),
+    "distillation": ("scrub", "bad-t", "delete", "lotus"),
 }
 COLOUR_OF = dict(
     zip(
