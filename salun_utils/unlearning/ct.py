@@ -22,6 +22,7 @@ from .registry import Range, method
         " arXiv 2410.01276"
     ),
     search={"lr": Range(5e-4, 0.5, log=True)},
+    defaults_from="paper",
     stronger={"lr": "raise", "epochs": "raise"},
     common={"batch_size": 64},
 )

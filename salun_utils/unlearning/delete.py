@@ -24,6 +24,7 @@ NEVER = -1e10  # the logit of a class that must not be answered
         " Class-centric Tasks, CVPR 2025"
     ),
     search={"lr": Range(1e-5, 0.03, log=True)},
+    defaults_from="paper",
     stronger={"lr": "raise", "epochs": "raise"},
     common={"batch_size": 128, "weight_decay": 0.0},
 )

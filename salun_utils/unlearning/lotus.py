@@ -27,6 +27,7 @@ from .registry import Range, method
         " 2025"
     ),
     search={"lr": Range(1e-5, 0.01, log=True), "alpha": Range(0.5, 32.0, log=True)},
+    defaults_from="paper",
     stronger={"lr": "raise", "epochs": "raise", "alpha": "raise"},
     common={"batch_size": 128},
 )

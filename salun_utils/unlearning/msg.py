@@ -27,6 +27,7 @@ from .registry import Range, method
         " arXiv 2410.01276"
     ),
     search={"lr": Range(1e-4, 0.3, log=True), "share": Range(0.05, 0.9)},
+    defaults_from="paper",
     stronger={"lr": "raise", "share": "raise", "epochs": "raise"},
     common={"batch_size": 64},
 )
