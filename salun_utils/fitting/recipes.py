@@ -26,7 +26,9 @@ def _sgd(params, lr: float, momentum: float, weight_decay: float, *, nesterov: b
 
 OPTIMIZERS: dict[str, Callable[..., torch.optim.Optimizer]] = {
     "sgd": _sgd,
-    "nesterov": numerics(1)(lambda *settings: _sgd(*settings, nesterov=True)),
+    "nesterov": numerics(1, uses=("optimizer/sgd",))(
+        lambda *settings: _sgd(*settings, nesterov=True)
+    ),
     "adam": numerics(1)(
         lambda params, lr, _, decay: torch.optim.Adam(params, lr, weight_decay=decay)
     ),
@@ -42,7 +44,7 @@ def _cosine(done: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * done))
 
 
-@numerics(1)
+@numerics(1, uses=("schedule/cosine",))
 def _one_cycle(done: float) -> float:
     return 0.04 + 0.96 * done / 0.3 if done < 0.3 else _cosine((done - 0.3) / 0.7)
 

@@ -29,6 +29,7 @@ from ..records.provenance import PACKAGE
 from . import figures
 
 FILE = PACKAGE.parent / "benchmark" / "canaries.json"
+STOPPED = "stopped by"  # in the place of figures: the error in which a canary ended
 # Packages whose modules hold canaries of units that this package doesn't know.
 ELSEWHERE = ("generation.canaries", "studies.canaries")
 
@@ -203,10 +204,13 @@ def _lists_on_one_line(text: str) -> str:
 
 
 def run(name: str) -> dict[str, Any]:
-    """The figures of one canary as they are now, in float32."""
+    """The figures of one canary as they are now, in float32; the error, where it ends in one."""
     with _float32(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        return figures.plain(load()[name].make())
+        try:
+            return figures.plain(load()[name].make())
+        except Exception as error:  # behaviour has changed, whatever it is that stops
+            return {STOPPED: f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"}
 
 
 def check(names: Iterable[str] | None = None, path: Path | None = None) -> Report:

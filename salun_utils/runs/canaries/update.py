@@ -12,7 +12,7 @@ from ... import units
 from ...errors import InputError, unknown
 from ...files import atomic
 from ..provenance import PACKAGE
-from . import check_versions, explanations, figures, load, read, run, write
+from . import STOPPED, check_versions, explanations, figures, load, read, run, write
 
 JOURNAL = PACKAGE.parent / "benchmark" / "NUMERICS.md"
 
@@ -41,11 +41,14 @@ def update(name: str, *, because: str = "") -> list[str]:
     if name not in known:
         raise unknown("unit", name, known)
     check_versions(stored)
+    found = run(name)
+    if STOPPED in found:
+        raise InputError(f"the canary of {name} stops: {found[STOPPED]}")
     if name not in stored:
-        stored[name] = {"version": units.version(name), "figures": run(name)}
+        stored[name] = {"version": units.version(name), "figures": found}
         write(stored)
         return [name]
-    found, was, now = run(name), stored[name]["version"], units.version(name)
+    was, now = stored[name]["version"], units.version(name)
     moved = bool(figures.differing(stored[name]["figures"], found))
     if not moved and now == was:
         raise InputError(f"{name} has not moved: its version stays {was}")

@@ -11,14 +11,14 @@ from typing import Any
 
 from .. import tuning
 from ..cache import Cache
-from ..execute import run
+from ..execute import run, run_with_result
 from ..records.numerics import units_of
 from ..records.record import Record
 from ..spec import RunSpec
 from ..sweeps import expand, run_all
 from ..task import prepare
 from . import canary
-from .figures import near, points, some
+from .figures import digest, near, points, projected, some
 
 SETTINGS: dict[str, Any] = dict(
     dataset="digits",
@@ -64,14 +64,15 @@ def scored(record: Record) -> dict:
 @canary("run", touches=units_of(SPEC.effective))
 @alone
 def one_run(cache: Cache) -> dict:
-    record = run(SPEC, cache=cache)
     task = prepare(SPEC, cache=cache)
+    record, result = run_with_result(SPEC, task=task)
+    models = {"original": task.original, "retrained": task.retrained, "unlearned": result.model}
     return scored(record) | {
         "id": record.id,
         "seeds": record.seeds,
-        "trained on the split's own": len(task.split.train.index)
-        == record.data["forget"] + record.data["retain"],
+        "forget": digest(task.split.forget.index.sort().values),
         "validation": points(list(record.measurements["validation"].values()), 2 * SCORES),
+        **{name: projected(dict(m.named_parameters()), 1e-2) for name, m in models.items()},
     }
 
 
