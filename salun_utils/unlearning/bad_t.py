@@ -26,7 +26,7 @@ from .retrain import fresh
         " Incompetent Teacher, AAAI 2023"
     ),
     search={"lr": Range(1e-5, 0.1, log=True), "retain_share": Range(0.05, 1.0)},
-    defaults_from="paper",
+    defaults_from="ours: retain_share, which is what others take; the rest is the authors' code",
     stronger={"lr": "raise", "epochs": "raise", "retain_share": "lower"},
     common={"weight_decay": 0.0},
 )

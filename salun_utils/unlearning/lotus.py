@@ -28,7 +28,7 @@ from .registry import Range, method
     ),
     search={"lr": Range(1e-5, 0.01, log=True), "alpha": Range(0.5, 32.0, log=True)},
     defaults_from="paper",
-    stronger={"lr": "raise", "epochs": "raise", "alpha": "raise"},
+    stronger={"lr": "raise", "epochs": "raise", "alpha": "raise", "margin": "raise"},
     common={"batch_size": 128},
 )
 @numerics(1, uses=("training", "schedule/constant", "optimizer/adamw"))

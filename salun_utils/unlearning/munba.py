@@ -22,7 +22,7 @@ APART = 1e-6  # 1 + cosine below which the two gradients are taken for opposite
     summary="weigh retained and relabelled forgotten pictures anew in each step by Nash bargaining",
     paper="Wu and Harandi, MUNBa: Machine Unlearning via Nash Bargaining, ICCV 2025",
     search={"lr": Range(1e-3, 0.3, log=True)},
-    defaults_from="ours: epochs and lr; clipping and fallback are its authors'",
+    defaults_from="paper",
     stronger={"lr": "raise", "epochs": "raise"},
 )
 @numerics(1, uses=TRAINED)
