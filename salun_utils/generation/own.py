@@ -165,7 +165,7 @@ def _ready(request: Request) -> tuple[Any, dict[str, Any], str, Witness]:
         raise InputError(f"{request.pipeline} is a {kind_of(pipe)}, not a text-to-image pipeline")
     kind = "mini-sd" if pipelines.is_small(pipe) else "pipeline"
     options = settings(request.method, kind, request.params)
-    check_options(options, device)
+    check_options(options)
     check_pictures(request.method, kind, options)
     if request.data is None:
         _check_company(request, options)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from ....errors import InputError, unknown
+from ....fitting.recipes import PRECISIONS
 from ....masking import hold
 from ....saliency import SaliencyMask, check_keep
 from ....seeds import generator
@@ -52,7 +53,7 @@ class Job:
 
     @classmethod
     def start(cls, pipe, study: Study, *, seed: int, **options) -> Job:
-        check_options(options, pipe.device)
+        check_options(options)
         trainable = sum(
             p.numel()
             for n, p in pipe.unet.named_parameters()
@@ -281,7 +282,7 @@ NUMBERS = (
 )
 
 
-def check_options(options: dict, device: torch.device) -> None:
+def check_options(options: dict) -> None:
     """Raise `InputError` for a setting that no eraser can work with; nothing is computed."""
     for name in WHOLE:
         value = options.get(name)
@@ -306,4 +307,5 @@ def check_options(options: dict, device: torch.device) -> None:
         raise InputError(f"checkpointing must be true or false, not {options['checkpointing']!r}")
     if "keep" in options:
         check_keep(options["keep"])
-    use_bf16(options.get("precision", "auto"), device)
+    if options.get("precision", "auto") not in PRECISIONS:
+        raise unknown("precision", options["precision"], PRECISIONS)
