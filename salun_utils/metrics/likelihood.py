@@ -74,6 +74,9 @@ def likelihood_ratio(
     -------
     float64, of the shape of `observed`. Above 0 speaks for "in".
 
+    The centre is the mean and the variance has n - 1 in its denominator, as in the paper; the
+    authors' code takes the median, and n.
+
     Source: Carlini et al., "Membership Inference Attacks From First Principles", 2022; Hayes et
     al., "Inexact Unlearning Needs More Careful Evaluations to Avoid a False Sense of Privacy",
     arXiv 2403.01218 (U-LiRA).

@@ -25,7 +25,7 @@ from .registry import Range, method
     summary="away from the original's answers on forgotten pictures, towards them on retained ones",
     paper="Kurmanji et al., Towards Unbounded Machine Unlearning, NeurIPS 2023",
     search={
-        "lr": Range(1e-4, 0.1, log=True),
+        "lr": Range(1e-5, 3e-2, log=True),
         "max_epochs": Range(1, 3),
         "alpha": Range(1e-4, 1.0, log=True),
     },

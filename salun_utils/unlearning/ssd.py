@@ -19,7 +19,7 @@ from .registry import Range, method
         "Foster et al., Fast Machine Unlearning Without Retraining Through Selective Synaptic"
         " Dampening, AAAI 2024"
     ),
-    search={"alpha": Range(1.0, 100.0, log=True), "dampening": Range(0.05, 5.0, log=True)},
+    search={"alpha": Range(1.0, 300.0, log=True), "dampening": Range(0.05, 5.0, log=True)},
     defaults_from="paper",
     stronger={"alpha": "lower", "dampening": "lower"},
 )
