@@ -59,7 +59,10 @@ def check_label(label: object, classes: Sequence[str]) -> int:
         )
     if classes and all(number_of(name) is not None for name in classes):
         named = ", ".join(classes[:20]) + (", …" if len(classes) > 20 else "")
-        raise InputError(f"there is no class {label!r}; the classes are named by numbers: {named}")
+        raise InputError(
+            f"there is no class {label!r}; allowed: {classes[0]} to {classes[-1]}, the numbers that"
+            f" name the classes: {named}"
+        )
     raise InputError(
         f"there is no class {label!r}; allowed: 0 to {len(classes) - 1}"
         f" ({_listed(classes, range(min(20, len(classes))))}{', …' if len(classes) > 20 else ''})"

@@ -64,7 +64,7 @@ def test_a_class_is_reached(label, classes, place):
 @pytest.mark.parametrize(
     ("label", "classes", "said"),
     [
-        (0, ["1", "2", "3"], "named by numbers: 1, 2, 3"),
+        (0, ["1", "2", "3"], "allowed: 1 to 3, the numbers that name the classes: 1, 2, 3"),
         (1, ["class_1", "class_2"], "ambiguous: 0 class_1, 1 class_2"),
         (1, ["1", "2", "dog"], "ambiguous"),
         ("cat", ["Cat", "CAT"], "ambiguous"),
