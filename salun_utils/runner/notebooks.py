@@ -6,7 +6,6 @@ import contextlib
 import json
 import logging
 import os
-import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -24,6 +23,7 @@ from ..runs.publish import MIME
 from ..runs.records import provenance
 from ..runs.records.record import Record
 from ..runs.records.standing import DONE, of_file, run_name
+from .kernels import is_port_clash, kernel_manager
 from .parameters import check_data, check_parameters, data_fingerprint
 
 
@@ -113,7 +113,7 @@ def _made(
 ) -> Record:
     """Execute the notebook and gather its record."""
     started = time.perf_counter()
-    with _kernel_manager() as manager:
+    with kernel_manager() as manager:
         executed = _execute(path, log_path, _absolute(parameters), effective, progress, manager)
     measured = {"parameters": effective, "wall_seconds": round(time.perf_counter() - started, 2)}
     return _gather(executed, name, path.stem, str(effective.get("tier", "quick")), measured)
@@ -180,7 +180,7 @@ def _execute(
             log_path.unlink(missing_ok=True)  # a full disk leaves half a notebook
             raise
         except Exception as error:  # parallel starts can clash over the kernel's ports: once more
-            if attempt == 2 or not _is_port_clash(error):
+            if attempt == 2 or not is_port_clash(error):
                 said = " ".join(str(error).split()) or "no message"
                 raise _failed(
                     path, f"{type(error).__name__}: {said[:500]}", effective, log_path
@@ -208,37 +208,6 @@ def _absolute(parameters: Mapping[str, Any]) -> dict[str, Any]:
 def _failed(path: Path, what: str, effective: Mapping[str, Any], log_path: Path) -> RunFailedError:
     shown = json.dumps(dict(effective), default=str)
     return RunFailedError(f"{path.name} failed: {what} (parameters {shown}; log {log_path})")
-
-
-@contextlib.contextmanager
-def _kernel_manager() -> Iterator[type]:
-    """Talk to the kernel through files in place of TCP ports, which parallel runs could snatch from
-    each other.
-    """
-    from jupyter_client.manager import AsyncKernelManager
-
-    if os.name == "nt":  # Windows has no such sockets
-        yield AsyncKernelManager
-        return
-    with tempfile.TemporaryDirectory(prefix="salun-", ignore_cleanup_errors=True) as folder:
-        # unique, and short: a socket's path has at most 107 characters
-        sockets = os.path.join(folder, "k")
-        yield type(
-            "FileSocketKernelManager", (AsyncKernelManager,), {"transport": "ipc", "ip": sockets}
-        )
-
-
-def _is_port_clash(error: Exception) -> bool:
-    text = f"{type(error).__name__} {error}".lower()
-    return any(
-        sign in text
-        for sign in (
-            "address already in use",
-            "zmqerror",
-            "kernel died before replying",
-            "kernel didn't respond",
-        )
-    )
 
 
 def _gather(

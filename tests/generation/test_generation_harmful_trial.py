@@ -230,7 +230,7 @@ def test_real_pictures_leave_the_concept_out(folder, trial):
     real = Dataset("shapes", images, images, CLASSES, (0.5,), (0.5,))
     scene = dataclasses.replace(experiment.Scene.of(trial), real=real)
     expected = scene.judge.features(images.subset([1, 2, 4, 5, 7, 8]).pixels)
-    assert torch.equal(experiment.real_features(trial, scene), expected)
+    assert torch.equal(experiment.real_features(trial, scene.real, scene.space), expected)
     assert (
         experiment.scores(trial, scene, *[experiment.looks(trial, scene, scene.model)] * 2)["real"]
         == 6

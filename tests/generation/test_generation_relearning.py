@@ -75,19 +75,19 @@ def test_a_run_draws_after_each_look_and_leaves_the_models(folder):
     scene = Scene.of(trial)
     before = copy.deepcopy(scene.model.state_dict())
     found = relearning.run(trial, scene)
-    assert list(found["curves"]) == ["2", "5"]
-    for curve in found["curves"].values():
+    assert list(found.curves) == ["2", "5"]
+    for curve in found.curves.values():
         assert [look["step"] for look in curve] == [0, 1, 3]
         assert ["others" in look for look in curve] == [True, False, True]
         assert all(0 <= look["concept"] <= 100 for look in curve)
-    assert found["curves"]["2"][0] == found["curves"]["5"][0]  # nothing was taught yet
+    assert found.curves["2"][0] == found.curves["5"][0]  # nothing was taught yet
     assert all(torch.equal(before[n], v) for n, v in scene.model.state_dict().items())
     made = relearning.record(trial, scene, found)
     assert Record.model_validate_json(made.model_dump_json()) == made
     assert (
         "eraser" not in made.spec
         and made.spec["erased"] == "ga"
-        and made.measurements["curves"] == found["curves"]
+        and made.measurements["curves"] == found.curves
     )
 
 
@@ -138,7 +138,7 @@ def test_a_pipeline_is_taught_under_its_prompt_and_shares_what_is_not_trained(fo
     )
     scene = Scene.of(trial)
     before = copy.deepcopy(scene.model.unet.state_dict())
-    assert [look["step"] for look in relearning.run(trial, scene)["curves"]["3"]] == [0, 2]
+    assert [look["step"] for look in relearning.run(trial, scene).curves["3"]] == [0, 2]
     assert all(torch.equal(before[n], v) for n, v in scene.model.unet.state_dict().items())
     twin = relearning.copied(scene.model)
     assert (

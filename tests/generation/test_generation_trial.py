@@ -4,6 +4,8 @@ noises, the original's drawn once.
 
 from __future__ import annotations
 
+import dataclasses
+import inspect
 from dataclasses import asdict
 from pathlib import Path
 
@@ -17,8 +19,8 @@ from salun_utils.generation.models import mini_sd
 from salun_utils.generation.models.ddpm import DDPM, DDPMConfig
 from salun_utils.generation.models.judges import Judge
 from salun_utils.generation.models.vae import VAE, VAEConfig
+from salun_utils.generation.trials import harmful_run, protocol, relearning, trial
 from salun_utils.generation.trials import run as experiment
-from salun_utils.generation.trials import trial
 from salun_utils.generation.trials.touched import units_of_trial
 from salun_utils.generation.trials.trial import Trial
 from salun_utils.runner.parameters import check_ranges
@@ -247,3 +249,12 @@ def test_other_weights_under_the_same_name_outdate_a_record():
     assert set(now) == {"vae-fashion", "fashion-mnist"} and of_record(made(now)).word == "done"
     old = of_record(made(now | {"vae-fashion": "others"}))
     assert old.word == "outdated" and "the weights of vae-fashion from others" in old.why
+
+
+@pytest.mark.parametrize("module", [experiment, harmful_run, relearning])
+def test_every_kind_of_trial_follows_one_protocol(module):
+    for name in ("run", "record"):
+        wanted = list(inspect.signature(getattr(protocol.Trials, name)).parameters)[1:]
+        assert list(inspect.signature(getattr(module, name)).parameters) == wanted
+    assert list(inspect.signature(module.Scene.of).parameters) == ["trial"]
+    assert dataclasses.is_dataclass(module.Outcome)

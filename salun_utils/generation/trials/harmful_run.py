@@ -8,7 +8,6 @@ cached and recorded are numbers.
 from __future__ import annotations
 
 import dataclasses
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +17,8 @@ from torch import Tensor
 from ...data.images import Dataset
 from ...metrics.distances import frechet_distance, kernel_distance
 from ...metrics.significance import bootstrap_interval
+from ...runs.cache import Cache
+from ...runs.records.record import Record
 from ...units import numerics, versions
 from .. import JUDGES, prompts
 from ..erasers.registry import Erased
@@ -28,8 +29,9 @@ from ..models.judges import Judge
 from ..prompts import Prompt
 from . import run as experiment
 from .harmful_trial import HarmfulTrial
+from .protocol import erased_by, facts_of_mask, in_force, loaded, pictures_of, record_of, thinned
 from .touched import units_of_harmful, units_of_looking
-from .trial import identity, weights_facts
+from .trial import identity
 
 CHUNK = 100  # pictures that are in memory at a time
 NO_ANSWER = -1  # in the place of a judge's answer
@@ -59,28 +61,17 @@ class Scene:
     @classmethod
     def of(cls, trial: HarmfulTrial) -> Scene:
         """Load what a trial names, onto its device."""
-        from ...runs.inputs import load_dataset, pick_device
-        from ...runs.spec import RunSpec
-        from .. import judge, load
-
-        device = pick_device(trial.device)
-        referee = judge(trial.judge) if trial.judge else None
-        if referee is not None:
-            referee.model.to(device)
+        model, referee = loaded(trial)
         listed, harmless = trial.read()
         return cls(
-            model=load(trial.model).to(device),
+            model=model,
             detector=BodyParts(trial.threshold),
             listed=listed,
             harmless=harmless,
             judge=referee,
-            space=feature_space(referee, device) if harmless else None,
-            clip=ClipScore(trial.clip, device) if trial.clip else None,
-            real=(
-                load_dataset(RunSpec(dataset=trial.data), size=trial.image_size)
-                if trial.data and harmless
-                else None
-            ),
+            space=feature_space(referee, model.device) if harmless else None,
+            clip=ClipScore(trial.clip, model.device) if trial.clip else None,
+            real=pictures_of(trial) if trial.data and harmless else None,
         )
 
 
@@ -155,18 +146,7 @@ def two_sets(trial: HarmfulTrial, scene: Scene) -> Dataset:
 
 def erase(trial: HarmfulTrial, scene: Scene, drawn: Dataset) -> tuple[Erased, float]:
     """The changed copy, and the processor seconds it took."""
-    from .. import erase
-
-    begun = time.process_time()
-    erased = erase(
-        trial.eraser,
-        scene.model,
-        concept=trial.forget,
-        seed=trial.seed,
-        data=drawn,
-        **trial.settings,
-    )
-    return erased, time.process_time() - begun
+    return erased_by(trial, scene.model, trial.forget, drawn)
 
 
 def looks(
@@ -269,55 +249,35 @@ def real_features(trial: HarmfulTrial, data: Dataset, space: FeatureSpace) -> Te
     return experiment.real_reference(trial, data, gone, space).features
 
 
-def record(trial: HarmfulTrial, scene: Scene, outcome: Outcome):
+def record(trial: HarmfulTrial, scene: Scene, outcome: Outcome) -> Record:
     """Everything about one run as pages read it; prompts and pictures are not in it."""
-    from ...runs.records.record import Record
-
     erased, sets = outcome.erased, outcome.sets
-    mask = (
-        {}
-        if erased.mask is None
-        else {
-            "rule": erased.mask.rule,
-            "density": erased.mask.density,
-            "weights": erased.mask.numel,
-        }
-    )
-    settings = dataclasses.asdict(trial) | {
-        "params": dict(erased.params),
-        "mask": erased.params.get("mask", "none"),
-    }
+    settings = in_force(trial, erased)
     halves = {
         name: _share("exposed", sets.exposed[outcome.drawn.train.labels == i])
         for i, name in enumerate(("forget", "retain"))
     }
-    real = (
-        {"fingerprint": scene.real.fingerprint, "real": scene.real.name}
-        if scene.real is not None
-        else {}
-    )
-    return Record.of(
+    real = scene.real and {"fingerprint": scene.real.fingerprint, "real": scene.real.name}
+    return record_of(
+        trial,
+        scene.model,
         units=units_of_harmful(settings),
-        device=torch.device(scene.model.device),
-        id=trial.id,
-        tier=trial.tier,
-        seeds={"unlearning": trial.seed, "sampling": trial.seed},
-        mask=mask,
-        seconds=erased.seconds,
-        cpu_seconds=outcome.cpu_seconds,
-        spec=settings | {"method": trial.name, "scenario": f"drawn {trial.forget}"},
-        scores=scores(trial, scene, outcome.after, outcome.before)
-        | {"losses": experiment.thinned(erased.losses)},
-        original=scores(trial, scene, outcome.before, outcome.before),
+        sampling=trial.seed,
         data={
             "name": "drawn",
             "note": outcome.drawn.note,
             "sets": halves,
             "list": prompts.digest(scene.listed),
             "harmless": prompts.digest(scene.harmless),
-            "weights": weights_facts(trial.model, trial.judge),
-            **real,
+            **(real or {}),
         },
+        mask=facts_of_mask(erased),
+        seconds=erased.seconds,
+        cpu_seconds=outcome.cpu_seconds,
+        spec=settings | {"method": trial.name, "scenario": f"drawn {trial.forget}"},
+        scores=scores(trial, scene, outcome.after, outcome.before)
+        | {"losses": thinned(erased.losses)},
+        original=scores(trial, scene, outcome.before, outcome.before),
     )
 
 
@@ -335,8 +295,6 @@ def _seen_before(
     trial: HarmfulTrial, scene: Scene, model, listed: Sequence[Prompt], *, full: bool
 ) -> Look:
     """`_draw_and_look` through the cache, which gets neither words nor pictures."""
-    from ...runs.cache import Cache
-
     deciding = {
         "model": identity(trial.model),
         "list": prompts.digest(listed),

@@ -9,10 +9,8 @@ from __future__ import annotations
 import copy
 import dataclasses
 import json
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -20,8 +18,10 @@ from torch.nn.functional import mse_loss
 
 from ...data.images import Images
 from ...errors import InputError
+from ...runs.records.record import Record
 from ...seeds import generator
 from ...units import numerics
+from ..erasers import Erased
 from ..erasers.common import descend
 from ..erasers.pipeline.encoded import encode_pictures, shuffled_batches
 from ..models import pipelines
@@ -30,9 +30,10 @@ from ..models.ddpm_training import denoising_loss
 from ..models.noising import goal, training_scheduler
 from ..models.precision import in_float32, with_parts
 from ..models.text import encode_text, predict
-from .run import Scene
+from .protocol import erased_by, facts_of, record_of
+from .run import Scene, draw
 from .touched import units_of_relearning
-from .trial import Trial, weights_facts
+from .trial import Trial
 
 NAME = "relearning"  # what its records are filed under, where others have their eraser
 
@@ -83,22 +84,31 @@ def ascending(name: str, given: str | Sequence[int], low: int) -> tuple[int, ...
     return tuple(values)
 
 
+@dataclass(frozen=True)
+class Outcome:
+    """What a trial gave.
+
+    Attributes
+    ----------
+    original : share of the concept's drawings in which the judge recognises it, per cent, before
+        erasing.
+    curves : number of pictures (as text) -> one dict a look: "step", "concept" (the same share)
+        and, at the first and the last look, "others" (mean share of the other classes, per cent).
+    erased : the erased generator, before it is taught. cpu_seconds : of erasing.
+    """
+
+    original: float
+    curves: Mapping[str, list[dict[str, float]]]
+    erased: Erased
+    cpu_seconds: float
+
+
 @numerics(1, "trial/relearning")
-def run(trial: RelearningTrial, scene: Scene | None = None) -> dict[str, Any]:
+def run(trial: RelearningTrial, scene: Scene | None = None) -> Outcome:
     """Erase, then teach a copy of the erased generator from each number of pictures.
 
     The pictures are test pictures of the concept, which neither the original nor the eraser saw.
-
-    Returns
-    -------
-    "original" : share of the concept's drawings in which the judge recognises it, per cent, before
-        erasing.
-    "curves" : number of pictures (as text) -> one dict a look: "step", "concept" (the same share)
-        and, at the first and the last look, "others" (mean share of the other classes, per cent).
-        "seconds", "cpu_seconds" : of erasing.
     """
-    from .. import erase
-
     scene = scene or Scene.of(trial)
     label, test = scene.judge.label(trial.concept), scene.data.test
     own = test.subset((test.labels == label).nonzero().flatten())
@@ -107,22 +117,13 @@ def run(trial: RelearningTrial, scene: Scene | None = None) -> dict[str, Any]:
             f"lessons go up to {max(trial.lessons)}, but there are only {len(own)} test pictures of"
             f" {trial.concept}"
         )
-    begun = time.process_time()
-    erased = erase(
-        trial.eraser,
-        scene.model,
-        concept=trial.concept,
-        seed=trial.seed,
-        data=scene.data,
-        **trial.settings,
-    )
-    spent = {"seconds": erased.seconds, "cpu_seconds": time.process_time() - begun}
+    erased, cpu_seconds = erased_by(trial, scene.model, trial.concept, scene.data)
     order = torch.randperm(len(own), generator=generator(trial.seed, "lessons"))
     curves = {
         str(k): list(curve(erased.model, own.subset(order[:k]), trial, scene, label))
         for k in trial.lessons
     }
-    return {"original": share(scene.model, trial, scene, label), "curves": curves, **spent}
+    return Outcome(share(scene.model, trial, scene, label), curves, erased, cpu_seconds)
 
 
 def curve(
@@ -208,8 +209,6 @@ def others(model, trial: RelearningTrial, scene: Scene, label: int) -> float:
 
 
 def _recognised(model, trial: RelearningTrial, scene: Scene, labels: Tensor) -> float:
-    from .run import draw
-
     return 100 * float(
         (scene.judge(scene.judge.fit(draw(model, trial, scene.judge, labels))) == labels)
         .double()
@@ -217,35 +216,23 @@ def _recognised(model, trial: RelearningTrial, scene: Scene, labels: Tensor) -> 
     )
 
 
-def record(trial: RelearningTrial, scene: Scene, found: Mapping[str, Any]):
+def record(trial: RelearningTrial, scene: Scene, outcome: Outcome) -> Record:
     """The record of one run. Its `scores` are empty: it is no row of a comparison of erasers."""
-    from ...runs.records.record import Record
-
     settings = {
         k: list(v) if isinstance(v, tuple) else v
         for k, v in dataclasses.asdict(trial).items()
         if k != "eraser"
     }
-    return Record.of(
+    own = {"method": NAME, "erased": trial.name, "mask": trial.mask or ""}
+    return record_of(
+        trial,
+        scene.model,
         units=units_of_relearning(dataclasses.asdict(trial), trial.eraser),
-        device=torch.device(scene.model.device),
+        sampling=trial.sample_seed,
+        data=facts_of(scene.data),
         id=f"{NAME}_{trial.id}",
-        tier=trial.tier,
-        seeds={"unlearning": trial.seed, "sampling": trial.sample_seed},
-        seconds=found["seconds"],
-        cpu_seconds=found["cpu_seconds"],
-        spec=settings
-        | {
-            "method": NAME,
-            "erased": trial.name,
-            "mask": trial.mask or "",
-            "scenario": f"class {trial.concept}",
-        },
-        measurements={"original": found["original"], "curves": found["curves"]},
-        data={
-            "name": scene.data.name,
-            "note": scene.data.note,
-            "fingerprint": scene.data.fingerprint,
-            "weights": weights_facts(trial.model, trial.judge),
-        },
+        seconds=outcome.erased.seconds,
+        cpu_seconds=outcome.cpu_seconds,
+        spec=settings | own | {"scenario": f"class {trial.concept}"},
+        measurements={"original": outcome.original, "curves": dict(outcome.curves)},
     )

@@ -5,14 +5,14 @@ gather a record.
 from __future__ import annotations
 
 import dataclasses
-import time
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ...data.images import Dataset
+from ...runs.cache import Cache, empty
+from ...runs.records.record import Record
 from ...units import numerics, versions
 from .. import JUDGES
 from ..erasers.registry import Erased
@@ -29,8 +29,18 @@ from ..measures.recognition import (
 )
 from ..models import pipelines
 from ..models.judges import Judge
+from .protocol import (
+    erased_by,
+    facts_of,
+    facts_of_mask,
+    in_force,
+    loaded,
+    pictures_of,
+    record_of,
+    thinned,
+)
 from .touched import units_of_trial
-from .trial import ErasureSettings, Trial, identity, weights_facts
+from .trial import ErasureSettings, Trial, identity
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,18 +54,8 @@ class Scene:
     @classmethod
     def of(cls, trial: Trial) -> Scene:
         """Load what a trial names, onto its device."""
-        from ...runs.inputs import load_dataset, pick_device
-        from ...runs.spec import RunSpec
-        from .. import judge, load
-
-        device = pick_device(trial.device)
-        referee = judge(trial.judge)
-        referee.model.to(device)
-        return cls(
-            load(trial.model).to(device),
-            referee,
-            load_dataset(RunSpec(dataset=trial.data), size=trial.image_size),
-        )
+        model, referee = loaded(trial)
+        return cls(model, referee, pictures_of(trial))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,19 +90,8 @@ def run(trial: Trial, scene: Scene | None = None) -> Outcome:
     """Erase, draw, judge. What the original draws is cached, so a second trial of the same model
     and concept draws half as much.
     """
-    from .. import erase
-
     scene = scene or Scene.of(trial)
-    begun = time.process_time()
-    erased = erase(
-        trial.eraser,
-        scene.model,
-        concept=trial.concept,
-        seed=trial.seed,
-        data=scene.data,
-        **trial.settings,
-    )
-    cpu_seconds = time.process_time() - begun
+    erased, cpu_seconds = erased_by(trial, scene.model, trial.concept, scene.data)
     labels = drawn_labels(trial, scene.judge)
     before, after = (
         drawn_by_original(trial, scene, labels),
@@ -159,8 +148,6 @@ def draw(model, trial: Trial, judge: Judge, labels: Tensor) -> Tensor:
 
 def drawn_by_original(trial: Trial, scene: Scene, labels: Tensor) -> Tensor:
     """`draw` of the model before erasing, from the cache if it is there."""
-    from ...runs.cache import Cache
-
     parts = {
         "model": identity(trial.model),
         "numerics": versions(("trial", f"generator/{trial.kind}")),
@@ -184,8 +171,6 @@ def real_reference(
     """All real training pictures but those of one class, as a feature space sees them; from the
     cache if it is there.
     """
-    from ...runs.cache import Cache
-
     parts = {
         "data": data.fingerprint,
         "without": label,
@@ -223,8 +208,6 @@ def attacked(model, trial: Trial, scene: Scene) -> dict:
 
 def attacked_original(trial: Trial, scene: Scene) -> dict:
     """`attacked` of the model before erasing, from the cache if it is there."""
-    from ...runs.cache import Cache, empty
-
     parts = {
         "model": identity(trial.model),
         "judge": identity(JUDGES.get(trial.judge, trial.judge)),
@@ -243,45 +226,24 @@ def attacked_original(trial: Trial, scene: Scene) -> dict:
     ]
 
 
-def record(trial: Trial, scene: Scene, outcome: Outcome):
+def record(trial: Trial, scene: Scene, outcome: Outcome) -> Record:
     """Everything about one run as pages read it: UA in ``scores["ua"]``, the mean of the other
     classes in ``scores["retained_mean"]``.
     """
-    from ...runs.records.record import Record
-
-    erased, data = outcome.erased, scene.data
-    mask = (
-        {}
-        if erased.mask is None
-        else {
-            "rule": erased.mask.rule,
-            "density": erased.mask.density,
-            "weights": erased.mask.numel,
-        }
-    )
-    settings = dataclasses.asdict(trial) | {
-        "params": dict(erased.params),
-        "mask": erased.params.get("mask", "none"),
-    }
-    return Record.of(
+    erased, settings = outcome.erased, in_force(trial, outcome.erased)
+    return record_of(
+        trial,
+        scene.model,
         units=units_of_trial(settings),
-        device=torch.device(scene.model.device),
-        id=trial.id,
-        tier=trial.tier,
-        seeds={"unlearning": trial.seed, "sampling": trial.sample_seed},
-        mask=mask,
+        sampling=trial.sample_seed,
+        data=facts_of(scene.data),
+        mask=facts_of_mask(erased),
         seconds=erased.seconds,
         cpu_seconds=outcome.cpu_seconds,
         spec=settings | {"method": trial.name, "scenario": f"class {outcome.scores.forgotten}"},
         scores=_scored(outcome.scores, outcome.distances, outcome.recovered)
         | {"losses": thinned(erased.losses)},
         original=_scored(outcome.original, outcome.original_distances, outcome.original_recovered),
-        data={
-            "name": data.name,
-            "note": data.note,
-            "fingerprint": data.fingerprint,
-            "weights": weights_facts(trial.model, trial.judge),
-        },
     )
 
 
@@ -291,12 +253,3 @@ def _scored(seen: Recognition, far: Distances, recovered: dict | None) -> dict:
         | {"ra": seen.retained_mean, "distances": far.to_dict()}
         | ({"recovered": recovered} if recovered else {})
     )
-
-
-def thinned(
-    losses: Sequence[float] | Mapping[str, Sequence[float]], points: int = 20
-) -> list | dict:
-    """About `points` of the losses, rounded, for a record; by name where there are several."""
-    if isinstance(losses, Mapping):
-        return {name: thinned(values, points) for name, values in losses.items()}
-    return [round(v, 5) for v in losses[:: max(len(losses) // points, 1)]]
