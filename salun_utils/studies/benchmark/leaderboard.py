@@ -295,9 +295,8 @@ def _plain(value: Any) -> str:
 
 def _natural(text: str | None) -> list:
     """A key by which random-5 comes before random-10."""
-    return [
-        (0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", text or "")
-    ]
+    parts = re.split(r"(\d+)", text or "")
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts]
 
 
 def _last(value: float) -> float:
