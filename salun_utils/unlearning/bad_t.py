@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..data.images import Images
 from ..errors import InputError
+from ..models.contract import logits_of
 from ..units import numerics
 from .closed_form import draw
 from .job import Job, check_number
@@ -70,7 +71,8 @@ def bad_t(
         x, _, is_forgotten = batch
         rows = is_forgotten > 0
         with torch.no_grad():
-            answers = torch.where(rows[:, None], incompetent(x).float(), original(x).float())
+            unknowing = logits_of(incompetent(x), job.num_classes).float()
+            answers = torch.where(rows[:, None], unknowing, original(x).float())
         return divergence(model(x), answers, temperature)
 
     job.fit(both, epochs=epochs, lr=lr, loss=loss, optimizer="adam")
@@ -100,8 +102,8 @@ def _incompetent(job: Job, teacher: nn.Module | None) -> nn.Module:
     for network in (teacher, copy.deepcopy(job.model).eval()):
         try:
             with torch.no_grad():
-                shapes.append(tuple(network(x.to(job.device)).shape))
-        except RuntimeError as error:
+                shapes.append(tuple(logits_of(network(x.to(job.device)), job.num_classes).shape))
+        except Exception as error:  # networks of users can refuse in any way
             raise InputError(f"the teacher can't take these pictures: {error}") from error
     if shapes[0] != shapes[1]:
         raise InputError(

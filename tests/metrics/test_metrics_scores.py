@@ -265,3 +265,40 @@ def test_nan_answers_never_become_a_score(data):
         model.scale.fill_(float("nan"))
     with pytest.raises(TrainingDivergedError, match="NaN"):
         metrics.evaluate(model, random_split(data, fraction=0.1, seed=0))
+
+
+@pytest.mark.parametrize("protocol", metrics.PROTOCOLS)
+def test_an_attack_that_sees_no_difference_cannot_tell_and_its_share_stays_out(data, protocol):
+    """On `data` members are plain to see. Where training pictures are answered as test pictures
+    are, nobody could tell, whatever share of the forget set is called non-member.
+    """
+    split = random_split(data, fraction=0.1, seed=0)
+    seen = metrics.evaluate(Reader(), split, protocol=protocol)
+    assert seen.can_tell and seen.attack.low > 80
+    alike = dataclasses.replace(
+        data, train=pictures(torch.arange(800) % CLASSES, wrong=0.3, sure=(5, 40), seed=1)
+    )
+    blind = metrics.evaluate(
+        Reader(), random_split(alike, fraction=0.1, seed=0), protocol=protocol, seed=1
+    )
+    assert blind.can_tell is False and blind.attack.low <= 50
+    left = (
+        len(split.retain) - seen.counts["members"]
+    )  # those it was not fitted on, or all by halves
+    asked = (left, 100) if protocol == "disjoint" else (200, 200)
+    assert (seen.attack.members, seen.attack.nonmembers) == asked
+    gap = blind.gap(seen)
+    assert gap.average_without_mia == (abs(gap.ua) + abs(gap.ra) + abs(gap.ta)) / 3
+    assert blind.average_gap(seen) == seen.average_gap(blind) == gap.average_without_mia
+    assert seen.average_gap(seen) == seen.gap(seen).average == 0
+
+
+def test_scores_from_before_the_attacks_worth_still_read(data):
+    found = metrics.evaluate(Reader(), random_split(data, fraction=0.1, seed=0))
+    old = metrics.Scores.model_validate({k: v for k, v in found.to_dict().items() if k != "attack"})
+    assert old.attack is None and old.can_tell is None
+    assert old.gap(found).to_dict() == dict.fromkeys(("ua", "ra", "ta", "mia"), 0.0)
+    assert old.average_gap(found) == 0.0
+    few = random_split(data, fraction=0.1, seed=0)
+    one = dataclasses.replace(few, retain=few.retain.subset([0]))
+    assert metrics.evaluate(Reader(), one).attack is None

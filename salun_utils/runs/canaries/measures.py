@@ -8,11 +8,14 @@ from torch import Tensor
 
 from ...metrics import (
     accuracy,
+    attack_worth,
     bootstrap_interval,
     compare_with,
     evaluate,
+    forgetting_score,
     frechet_distance,
     holm,
+    jensen_shannon,
     kernel_distance,
     klom,
     likelihood_ratio,
@@ -22,6 +25,9 @@ from ...metrics import (
     membership_features,
     paired_test,
     predict_logits,
+    relative_membership,
+    retrain_free_divergence,
+    zero_retrain_forgetting,
 )
 from ...metrics.likelihood import audit
 from ...metrics.power import power, seeds_needed
@@ -79,6 +85,71 @@ def attack() -> dict:
         for n, s, d in ((60, 5, 1.0), (40, 6, 0.0), (50, 7, 0.5))
     )
     return {"share": points(membership_attack(member, other, target, seed=1), 0.021)}
+
+
+@canary("metric/worth")
+def worth() -> dict:
+    member, other = (
+        membership_features(*rows(n, seed=s, shift=d))["confidence"]
+        for n, s, d in ((60, 5, 2.0), (40, 6, 0.0))
+    )
+    halves = attack_worth(member, other, seed=1)
+    apart = attack_worth(
+        member[:30], other[:20], other_members=member[30:], other_nonmembers=other[20:]
+    )
+    return {
+        name: points([w.balanced_accuracy, w.low, w.high], 2.6)
+        for name, w in {"halves": halves, "apart": apart}.items()
+    }
+
+
+@canary("metric/forgetting", touches=["metric/interval"])
+def forgetting() -> dict:
+    ours, reference = toy.numbers(24, 8, seed=22), toy.numbers(24, 8, seed=23)
+    found = forgetting_score(0.7 + 0.8 * ours, reference, step=0.05)
+    return {
+        # one network to the other side of a threshold moves an epsilon by a tenth at most
+        "epsilon": near(found.epsilon, 0.05),
+        "points": near(found.points, EXACT),
+        "interval": near([found.score, *found.interval], 1e-3),
+    }
+
+
+@canary("metric/relative-membership")
+def relative() -> dict:
+    seen, population = (
+        torch.sigmoid(toy.numbers(n, seed=s)).numpy() for n, s in ((12, 24), (40, 25))
+    )
+    theirs, others = (
+        torch.sigmoid(toy.numbers(3, n, seed=s)).numpy() for n, s in ((12, 26), (40, 27))
+    )
+    had = (np.arange(3)[:, None] + np.arange(12)) % 4 == 0
+    return {
+        "offline": points(relative_membership(seen, theirs, population, others), 0.026),
+        "online": points(relative_membership(seen, theirs, population, others, member=had), 0.026),
+    }
+
+
+def answers(seed: int) -> Tensor:
+    """Probabilities (20, 3)."""
+    return rows(20, seed=seed)[0].double().softmax(1)
+
+
+@canary("metric/jensen-shannon")
+def shannon() -> dict:
+    return {"divergence": near(jensen_shannon(answers(28), answers(29)), EXACT)}
+
+
+@canary("metric/zero-retrain")
+def zero_retrain() -> dict:
+    return {"score": near(zero_retrain_forgetting(answers(28), answers(29)), EXACT)}
+
+
+@canary("metric/retrain-free")
+def retrain_free() -> dict:
+    labels = rows(20, seed=28)[1], rows(20, seed=29)[1]
+    found = retrain_free_divergence(answers(28), labels[0], answers(29), labels[1])
+    return {"divergence": near(found, EXACT)}
 
 
 @canary("metric/scores", touches=["data"])
