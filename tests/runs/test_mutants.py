@@ -4,6 +4,7 @@ blamed: those of the errata chapter, by their number there, and others of the ki
 
 from __future__ import annotations
 
+import importlib
 import inspect
 import textwrap
 from dataclasses import dataclass, field
@@ -18,12 +19,14 @@ from salun_utils.generation.erasers.pipeline import salun as pipeline_salun
 from salun_utils.generation.measures import recognition
 from salun_utils.generation.models import ddpm, pipelines
 from salun_utils.generation.trials import run as trials
-from salun_utils.metrics import accuracy, membership, scores
+from salun_utils.metrics import membership, scores
 from salun_utils.runs import canaries, execute, task
 from salun_utils.saliency import SaliencyMask, saliency_scores
 from salun_utils.unlearning import be, l1_sparse, rl, salun_soft
 from salun_utils.unlearning.masks import gradient
 
+# `metrics.accuracy` is the function of that name as well
+accuracy = importlib.import_module("salun_utils.metrics.accuracy")
 RANDOM_LABELS = ("method/rl", "method/salun", "method/salun-annealed", "method/salun-soft")
 METHODS = tuple(f"method/{name}" for name in ("ft", "ga", "neggrad+", "bs", "ssd"))
 OTHER = "torch.Generator().manual_seed(7)"
