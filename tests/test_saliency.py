@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import json
 import math
 from collections import namedtuple
 
 import numpy as np
 import pytest
 import torch
+from flips import flipped
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save_file
@@ -462,6 +464,60 @@ def test_a_foreign_safetensors_file_is_refused(tmp_path, tensors, facts):
     save_file(tensors, tmp_path / "other.safetensors", facts)
     with pytest.raises(InputError, match="no readable mask file"):
         SaliencyMask.load(tmp_path / "other.safetensors")
+
+
+def test_no_turned_bit_of_a_mask_is_believed(tmp_path):
+    path = tmp_path / "mask.safetensors"
+    scores = {"conv.weight": torch.rand(4, 3, 3, 3), "fc.weight": torch.rand(5, 7)}
+    mask = SaliencyMask.top(scores, 0.5)
+    mask.save(path)
+    for _ in flipped(path, 400):
+        with pytest.raises(InputError, match="no readable mask file"):
+            SaliencyMask.load(path)
+    assert SaliencyMask.load(path) == mask and SaliencyMask.load(path).rule == mask.rule
+
+
+def old_form(mask: SaliencyMask, path, **changes) -> None:
+    """Write a mask as it was written before masks had a checksum."""
+    about = {"shapes": json.dumps(mask.shapes), "rule": mask.rule, **changes}
+    save_file(mask.packed(), path, about)
+
+
+@pytest.mark.parametrize("keep", [0.0, 0.1, 0.123456789, 1 / 3, 0.5, 1.0])
+def test_a_mask_from_before_checksums_is_taken_when_it_keeps_the_share_it_names(tmp_path, keep):
+    scores, path = {"a": torch.rand(41, 13), "b": torch.rand(3)}, tmp_path / "mask.safetensors"
+    masks = [
+        SaliencyMask.top(scores, keep),
+        SaliencyMask.lowest(scores, keep),
+        SaliencyMask.random(scores, keep, 3),
+        SaliencyMask.top(scores, keep).inverted(),
+    ]
+    for mask in masks:
+        old_form(mask, path)
+        assert SaliencyMask.load(path) == mask
+    for _ in flipped(path):
+        try:  # a share of six digits may read otherwise in the last, and mean as many weights
+            found = SaliencyMask.load(path)
+        except InputError:
+            continue
+        assert found == masks[-1] and found.rule != masks[-1].rule
+
+
+@pytest.mark.parametrize("rule", ["", "mine", "top half", "top 0.6", "top -0.5", "top 0.5.5"])
+def test_a_mask_from_before_checksums_that_nothing_verifies_is_refused(tmp_path, rule):
+    mask = SaliencyMask.top({"a": torch.rand(40)}, 0.5)
+    old_form(mask, tmp_path / "mask.safetensors", rule=rule)
+    with pytest.raises(InputError, match="make it again"):
+        SaliencyMask.load(tmp_path / "mask.safetensors")
+
+
+def test_bits_beyond_the_last_weight_are_not_of_a_mask(tmp_path):
+    mask = SaliencyMask.from_packed(
+        {"a": torch.tensor([0b11000001], dtype=torch.uint8)}, {"a": (4,)}, "top 0.5"
+    )
+    old_form(mask, tmp_path / "mask.safetensors")
+    with pytest.raises(InputError, match="make it again"):
+        SaliencyMask.load(tmp_path / "mask.safetensors")
 
 
 def test_other_files_are_refused(tmp_path):

@@ -9,10 +9,13 @@ import math
 
 import pytest
 import torch
+from flips import flipped
 from networks import digit_net
 from torch import nn
 
+from salun_utils.data.images import Images
 from salun_utils.errors import InputError
+from salun_utils.fitting.progress import Progress
 from salun_utils.saliency import SaliencyMask
 from salun_utils.seeds import generator
 from salun_utils.training import SCHEDULES, TrainingDivergedError, cross_entropy, fit
@@ -167,6 +170,26 @@ def test_a_damaged_checkpoint_is_refused(digits, few, tmp_path, content):
         path.write_bytes(content)
     with pytest.raises(InputError, match="delete it to start afresh"):
         trained(digits, few, epochs=1, checkpoint=path)
+
+
+def test_no_turned_bit_of_a_checkpoint_is_believed(digits, few, tmp_path):
+    path = tmp_path / "fit.pt"
+    trained(digits, few, epochs=1, checkpoint=path)
+    for _ in flipped(path):
+        with pytest.raises(InputError, match="delete it to start afresh"):
+            Progress(path, "settings").load(None, None, None)
+
+
+@pytest.mark.parametrize("what", ["pixels", "labels"])
+def test_a_checkpoint_of_other_pictures_is_refused(digits, few, tmp_path, what):
+    trained(digits, few, epochs=1, checkpoint=tmp_path / "fit.pt")
+    pixels, labels = few.pixels.clone(), few.labels.clone()
+    if what == "pixels":
+        pixels[0, 0, 0, 0] ^= 1
+    else:
+        labels[0] = (labels[0] + 1) % 10
+    with pytest.raises(InputError, match="other settings"):
+        trained(digits, Images(pixels, labels), epochs=1, checkpoint=tmp_path / "fit.pt")
 
 
 # -- schedules, loss, hooks into the loop ----------------------------------------------

@@ -4,8 +4,12 @@ them by checksums.
 
 from __future__ import annotations
 
+import json
+import shutil
+
 import pytest
 import torch
+from flips import flipped
 
 import salun_utils as su
 from salun_utils import generation
@@ -51,6 +55,52 @@ def test_card_and_file_are_tied_by_a_checksum(tmp_path, monkeypatch):
     weights_file.unlink()
     with pytest.raises(InputError, match="missing"):
         generation.load("toy")
+
+
+@pytest.mark.parametrize("file", ["card.json", "README.md"])
+def test_no_turned_bit_of_a_shipped_card_is_believed(tmp_path, monkeypatch, file):
+    for name in shipped.names():
+        (tmp_path / name).mkdir()
+        for text in ("card.json", "README.md"):
+            shutil.copy(shipped.ROOT / name / text, tmp_path / name)
+    monkeypatch.setattr(shipped, "ROOT", tmp_path)
+    for name in shipped.names():
+        assert shipped.card(name)["name"] == name
+        for _ in flipped(tmp_path / name / file, 200 // len(shipped.names())):
+            shipped._whole_card.cache_clear()  # a clock may be too coarse for so many changes
+            with pytest.raises(InputError, match="damaged"):
+                shipped.card(name)
+        shipped._whole_card.cache_clear()
+
+
+def test_a_card_from_before_cards_had_a_checksum_counts_if_its_files_fit(tmp_path):
+    folder = tmp_path / "toy"
+    DDPM(TINY, seed=1).save(folder)
+    shipped.write_card(
+        folder,
+        name="toy",
+        kind="ddpm",
+        summary="",
+        data="",
+        command="none",
+        seeds={},
+        seconds=1,
+        scores={},
+    )
+    files = shipped.files_of(folder)
+    assert set(files) == {"config.json", "weights.safetensors"}
+    content = json.loads((folder / "card.json").read_text())
+    del content["checksum"]
+    (folder / "card.json").write_text(json.dumps(content))
+    assert shipped.files_of(folder) == files
+    (folder / "weights.safetensors").write_bytes(b"other")
+    with pytest.raises(InputError, match="differs"):
+        shipped.files_of(folder)
+    (folder / "card.json").write_text("{}")
+    assert shipped.files_of(folder) is None
+    (folder / "card.json").write_text("{")
+    with pytest.raises(InputError, match="damaged"):
+        shipped.files_of(folder)
 
 
 def test_shipped_weights_are_whole_and_small():

@@ -293,10 +293,10 @@ def _plain(value: Any) -> str:
     return "none" if value is None else str(value)
 
 
-def _natural(text: str) -> list:
+def _natural(text: str | None) -> list:
     """A key by which random-5 comes before random-10."""
     return [
-        (0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", text)
+        (0, int(part), "") if part.isdigit() else (1, 0, part) for part in re.split(r"(\d+)", text or "")
     ]
 
 
