@@ -9,13 +9,13 @@ import warnings
 from pathlib import Path
 
 import pytest
-from salun_utils.runs.naming import notebook_run
 
 from salun_utils import cli
 from salun_utils.errors import InputError
 from salun_utils.runner import notebooks
 from salun_utils.runner.repeat import recorded_run
 from salun_utils.runs import Record
+from salun_utils.runs.records.naming import notebook_run
 from salun_utils.units import versions
 
 ROOT = Path(__file__).parents[2]

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 import torch
-from salun_utils.runs.alike import check_alike, check_rows, threads
-from salun_utils.runs.provenance import device_facts
 
 from salun_utils.errors import InputError
 from salun_utils.runs import Record, frame, over_seeds
+from salun_utils.runs.records.alike import check_alike, check_rows, threads
+from salun_utils.runs.records.provenance import device_facts
 from salun_utils.runs.summary import as_text, gap_by_seed, one_a_seed, summarise
 from salun_utils.studies.benchmark.leaderboard import leaderboard
 

@@ -9,8 +9,6 @@ from pathlib import Path
 import pytest
 import torch
 from flips import flipped
-from salun_utils.runs.integrity import SUMS
-from salun_utils.runs.standing import DAMAGED, of_file
 
 from salun_utils.errors import InputError
 from salun_utils.files import sealed
@@ -23,6 +21,8 @@ from salun_utils.runs import (
     naming,
     table,
 )
+from salun_utils.runs.records.integrity import SUMS
+from salun_utils.runs.records.standing import DAMAGED, of_file
 from salun_utils.studies.benchmark.leaderboard import leaderboard
 from salun_utils.units import versions
 
