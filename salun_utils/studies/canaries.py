@@ -83,7 +83,7 @@ def audited(cache: Cache) -> dict:
     }
 
 
-@canary("study/influence", touches=units_of(ONE.effective))
+@canary("study/influence", touches=[*units_of(ONE.effective), "method/rl"])
 @alone
 def influences(cache: Cache) -> dict:
     spec = RunSpec(**SETTINGS, method="rl", params={"epochs": 1, "lr": 0.02})
@@ -115,7 +115,7 @@ def numbers_in(value: object) -> list[float]:
     return [float(value)] if isinstance(value, int | float) else []
 
 
-@canary("study/traces", touches=[*units_of(ONE.effective), "method/rl"])
+@canary("study/traces", touches=[*units_of(ONE.effective), "run/mask", "method/rl"])
 @alone
 def traced(cache: Cache) -> dict:
     spec = RunSpec(**SETTINGS, method="original")

@@ -23,9 +23,18 @@ from ...metrics import (
     paired_test,
     predict_logits,
 )
+from ...metrics.distances import Gaussian
+from ...metrics.divergence import (
+    jensen_shannon,
+    retrain_free_divergence,
+    zero_retrain_forgetting,
+)
+from ...metrics.forgetting import forgetting_score
 from ...metrics.likelihood import audit
 from ...metrics.power import power, seeds_needed
+from ...metrics.relative import relative_membership
 from ...metrics.svm import fit_rbf_svm
+from ...metrics.worth import attack_worth
 from . import canary, toy
 from .figures import near, points, projected
 
@@ -72,7 +81,7 @@ def machine() -> dict:
     return found
 
 
-@canary("metric/membership")
+@canary("metric/membership", touches=["metric/features"])
 def attack() -> dict:
     member, other, target = (
         membership_features(*rows(n, seed=s, shift=d))["confidence"]
@@ -180,4 +189,68 @@ def powers() -> dict:
     return {
         "power": near([power(1.0, 1.5, n) for n in (3, 5, 10)], 1e-3),
         "seeds": seeds_needed(1.0, 1.5),
+    }
+
+
+@canary("metric/gaussian")
+def gaussian() -> dict:
+    a, b = toy.numbers(60, 4, seed=16), 0.5 + 1.5 * toy.numbers(50, 4, seed=17)
+    fitted = Gaussian.fit(a)
+    return {"distances": near([fitted.distance(b), fitted.distance(a[:30])], 1e-4)}
+
+
+def answers(count: int, *, seed: int) -> Tensor:
+    """Probabilities (n, 3)."""
+    return rows(count, seed=seed)[0].double().softmax(1)
+
+
+@canary("metric/jensen-shannon")
+def jensen() -> dict:
+    return {"divergences": near(jensen_shannon(answers(8, seed=22), answers(8, seed=23)), EXACT)}
+
+
+@canary("metric/zero-retrain")
+def zero_retrain() -> dict:
+    found = zero_retrain_forgetting(answers(8, seed=22), answers(8, seed=23))
+    return {"forgetting": near(found, EXACT)}
+
+
+@canary("metric/retrain-free")
+def retrain_free() -> dict:
+    y = torch.arange(30) % 3
+    found = retrain_free_divergence(answers(30, seed=24), y, answers(30, seed=25), y)
+    return {"divergence": near(found, EXACT)}
+
+
+@canary("metric/relative-membership")
+def relative() -> dict:
+    target, shadows = answers(9, seed=26)[:, 0], answers(36, seed=27)[:, 0].reshape(4, 9)
+    others, theirs = answers(12, seed=28)[:, 0], answers(48, seed=29)[:, 0].reshape(4, 12)
+    member = torch.arange(36).reshape(4, 9) % 2 == 0
+    return {
+        "offline": near(relative_membership(target, shadows, others, theirs), EXACT),
+        "online": near(relative_membership(target, shadows, others, theirs, member=member), EXACT),
+    }
+
+
+@canary("metric/forgetting")
+def forgetting() -> dict:
+    ours, theirs = toy.numbers(24, 6, seed=30), 1.2 * toy.numbers(24, 6, seed=31) + 0.8
+    found = forgetting_score(ours.double().numpy(), theirs.double().numpy())
+    return {
+        "score": near([found.score, *found.epsilon], 1e-4),
+        "final": near(found.final(ra=0.9, ta=0.8, retrain_ra=0.95, retrain_ta=0.85), 1e-4),
+    }
+
+
+@canary("metric/worth", touches=["metric/features"])
+def worth() -> dict:
+    member, other = (
+        membership_features(*rows(n, seed=s, shift=d))["confidence"]
+        for n, s, d in ((60, 32, 1.5), (50, 33, 0.0))
+    )
+    found = attack_worth(member, other, seed=1, resamples=200)
+    return {
+        "counts": [found.members, found.nonmembers],
+        "balanced accuracy": points([found.balanced_accuracy, found.low, found.high], 2.1),
     }
