@@ -169,6 +169,7 @@ def frechet_from_moments(
     return float(distance) if distance > 1e-10 * scale else 0.0
 
 
+@numerics(1, "metric/gaussian")
 @dataclass(frozen=True)
 class Gaussian:
     """The normal distribution fitted to a reference set, for many distances to it.

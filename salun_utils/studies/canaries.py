@@ -21,7 +21,7 @@ from ..models import create
 from ..runs import Cache, RunSpec, prepare
 from ..runs.canaries import canary, environment, toy
 from ..runs.canaries.figures import Near, near, points, projected
-from ..runs.numerics import units_of
+from ..runs.records.numerics import units_of
 from .architectures import measure
 from .audit import shadows
 from .audit import study as audit
@@ -83,7 +83,7 @@ def audited(cache: Cache) -> dict:
     }
 
 
-@canary("study/influence", touches=units_of(ONE.effective))
+@canary("study/influence", touches=[*units_of(ONE.effective), "method/rl"])
 @alone
 def influences(cache: Cache) -> dict:
     spec = RunSpec(**SETTINGS, method="rl", params={"epochs": 1, "lr": 0.02})
@@ -115,7 +115,7 @@ def numbers_in(value: object) -> list[float]:
     return [float(value)] if isinstance(value, int | float) else []
 
 
-@canary("study/traces", touches=[*units_of(ONE.effective), "method/rl"])
+@canary("study/traces", touches=[*units_of(ONE.effective), "run/mask", "method/rl"])
 @alone
 def traced(cache: Cache) -> dict:
     spec = RunSpec(**SETTINGS, method="original")

@@ -29,7 +29,7 @@ from .salun_soft import total_steps
     stronger={**STRONGER, "final_keep": "raise"},
     later=("balance",),
 )
-@numerics(1, uses=TRAINED)
+@numerics(1, uses=(*TRAINED, "masks"))
 def salun_annealed(
     job: Job,
     *,

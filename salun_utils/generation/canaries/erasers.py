@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from ...runs.canaries import canary, toy
-from ...runs.canaries.figures import change, near, projected, state
+from ...runs.canaries.figures import change, holds, near, projected, state
 from .. import erase
 from ..erasers import ERASERS
 from ..erasers.common import choose_mask, descend, pictures
@@ -33,7 +33,7 @@ def erased(name: str, kind: str) -> dict:
     losses = result.losses if isinstance(result.losses, dict) else {"loss": result.losses}
     mask = result.mask
     return {
-        f"{kind}, defaults": sorted(f"{k}={v}" for k, v in given.items()),
+        f"{kind}, defaults": holds(given),
         f"{kind}, losses": near([v for part in losses.values() for v in part] or [0.0], 2e-2),
         f"{kind}, mask": "none"
         if mask is None
@@ -46,7 +46,7 @@ def canary_of(name: str, family: str) -> None:
     kinds = [kind for kind in ERASERS[name].kinds if FAMILY[kind] == family]
     touched = [f"generator/{kind}" for kind in kinds] + ["data"]
     touched += ["eraser/pipeline"] if family == "pipeline" else ["eraser/pictures"]
-    if name == "salun" or (name, family) == ("rl", "ddpm"):
+    if name in ("salun", "rl"):
         touched += ["erasing/mask"]
     if name == "salun":
         touched += [f"saliency/{family}", "masking"]
@@ -63,7 +63,7 @@ for _name, _eraser in ERASERS.items():
         canary_of(_name, _family)
 
 
-@canary("erasing", touches=["masks", "masking"])
+@canary("erasing", touches=["erasing/mask", "masking", "data"])
 def descending() -> dict:
     model, held = toy.network(), toy.network()
     before = state(model)
@@ -97,14 +97,14 @@ def rules() -> dict:
     return found | {"none": choose_mask("none", model, lambda: scores, 0.3, 4) is None}
 
 
-@canary("eraser/pictures", touches=["data"])
+@canary("eraser/pictures", touches=["eraser/gan-vae/ga", "generator/vae"])
 def chosen_pictures() -> dict:
     forget, retain = pictures(toys.vae(), 1, toy.dataset())
     result = erase("ga", toys.vae(), concept="Bar 1", seed=2, data=toy.dataset(), steps=1, lr=0.0)
     return {
         "forget": [len(forget), int(forget.labels.unique())],
         "retain": [len(retain), retain.labels.unique().tolist()],
-        "parameters": sorted(f"{k}={v}" for k, v in result.params.items()),
+        "parameters": holds(result.params),
         "still": near(toys.answers(result.model) - toys.answers(toys.vae())),
     }
 
@@ -201,6 +201,6 @@ def on_a_copy() -> dict:
     result = erase("uce", pipe, concept="BAR 1", seed=2, data=toy.dataset(), pictures=3)
     return {
         "one passed in": change(before, pipe.unet),
-        "parameters": sorted(f"{k}={v}" for k, v in result.params.items()),
+        "parameters": holds(result.params),
         "another U-Net": result.model.unet is not pipe.unet and result.model.vae is pipe.vae,
     }

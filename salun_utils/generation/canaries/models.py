@@ -23,7 +23,7 @@ from . import toys
 LABELS = torch.tensor([0, 1, 2, 1])
 
 
-@canary("generator/ddpm")
+@canary("generator/ddpm", touches=["data"])
 def ddpm() -> dict:
     model = toys.ddpm()
     x = toy.pictures(6).pixels.float() / 255
@@ -70,7 +70,7 @@ def ddpm_training() -> dict:
     }
 
 
-@canary("generator/gan")
+@canary("generator/gan", touches=["data"])
 def gan() -> dict:
     model = toys.gan()
     x = toy.pictures(4).pixels.float() / 127.5 - 1
@@ -92,7 +92,7 @@ def gan_training() -> dict:
     return {"losses": near(info["losses"][-1][1:], 1e-2), "moved": toys.moved(before, model)}
 
 
-@canary("generator/vae")
+@canary("generator/vae", touches=["data"])
 def vae() -> dict:
     model, draws = toys.vae(), torch.Generator().manual_seed(3)
     x = toy.pictures(4).pixels.float() / 255

@@ -136,7 +136,7 @@ def listed(count: int) -> list[Prompt]:
     ]
 
 
-@canary("trial/drawn")
+@canary("trial/drawn", touches=["data"])
 def drawn() -> dict:
     made = drawn_by_itself(toys.pipe(), toys.CLASSES[:2], per_class=2, seed=3, steps=2)
     return {"pixels": toys.seen(made.train.pixels), "labels": digest(made.train.labels)}

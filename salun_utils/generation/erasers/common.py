@@ -142,7 +142,7 @@ def draw(images: Images, size: int, rng: torch.Generator) -> Iterator[tuple[Tens
         yield part.pixels.float() / 255, part.labels
 
 
-@numerics(1, "erasing", uses=("masking",))
+@numerics(1, "erasing")
 def descend(
     module: nn.Module,
     losses: Callable[[int], dict[str, tuple[float, Tensor]]],

@@ -61,7 +61,7 @@ class Recognition:
         return asdict(self)
 
 
-@numerics(1, "metric/recognition", uses=("judge",))
+@numerics(1, "metric/recognition", uses=("judge", "metric/interval"))
 def recognition(
     pixels: Tensor,
     labels: Tensor,
@@ -283,7 +283,7 @@ class Distances:
         return asdict(self)
 
 
-@numerics(1, "metric/pictures", uses=("metric/frechet", "metric/kernel"))
+@numerics(1, "metric/pictures", uses=("metric/gaussian", "metric/kernel"))
 def distances(
     generated: Tensor,
     real: Tensor | Reference,

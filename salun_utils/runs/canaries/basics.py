@@ -214,7 +214,7 @@ def training() -> dict:
 # -- saliency and masks
 
 
-@canary("masking", touches=["masks"])
+@canary("masking", touches=["masks", "data"])
 def masking() -> dict:
     model = toy.network()
     made: dict[str, Any] = {}

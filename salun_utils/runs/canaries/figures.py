@@ -43,6 +43,11 @@ class Near:
         return {"values": [float(f"{v:.7g}") for v in self.values], kind: self.within}
 
 
+def holds(settings: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Settings that must be among those found: one more, which changes nothing, is no change."""
+    return {"holds": sorted(f"{name}={value}" for name, value in settings.items())}
+
+
 def near(values: object, within: float = ROUNDING) -> Near:
     """Numbers (a tensor, a list, one) that may differ by the share `within` of the largest."""
     return Near(_numbers(values), within)
@@ -122,6 +127,8 @@ def differing(stored: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
 
 def agrees(stored: Any, found: Any) -> bool:
     """Whether a figure is the stored one, within the tolerance that is stored with it."""
+    if isinstance(stored, Mapping) and "holds" in stored:
+        return isinstance(found, Mapping) and set(stored["holds"]) <= set(found.get("holds", ()))
     if not (isinstance(stored, Mapping) and "values" in stored):
         return bool(stored == found)
     if not (isinstance(found, Mapping) and len(found.get("values", ())) == len(stored["values"])):

@@ -8,14 +8,11 @@ from torch import Tensor
 
 from ...metrics import (
     accuracy,
-    attack_worth,
     bootstrap_interval,
     compare_with,
     evaluate,
-    forgetting_score,
     frechet_distance,
     holm,
-    jensen_shannon,
     kernel_distance,
     klom,
     likelihood_ratio,
@@ -25,13 +22,19 @@ from ...metrics import (
     membership_features,
     paired_test,
     predict_logits,
-    relative_membership,
+)
+from ...metrics.distances import Gaussian
+from ...metrics.divergence import (
+    jensen_shannon,
     retrain_free_divergence,
     zero_retrain_forgetting,
 )
+from ...metrics.forgetting import forgetting_score
 from ...metrics.likelihood import audit
 from ...metrics.power import power, seeds_needed
+from ...metrics.relative import relative_membership
 from ...metrics.svm import fit_rbf_svm
+from ...metrics.worth import attack_worth
 from . import canary, toy
 from .figures import near, points, projected
 
@@ -78,78 +81,13 @@ def machine() -> dict:
     return found
 
 
-@canary("metric/membership")
+@canary("metric/membership", touches=["metric/features"])
 def attack() -> dict:
     member, other, target = (
         membership_features(*rows(n, seed=s, shift=d))["confidence"]
         for n, s, d in ((60, 5, 1.0), (40, 6, 0.0), (50, 7, 0.5))
     )
     return {"share": points(membership_attack(member, other, target, seed=1), 0.021)}
-
-
-@canary("metric/worth")
-def worth() -> dict:
-    member, other = (
-        membership_features(*rows(n, seed=s, shift=d))["confidence"]
-        for n, s, d in ((60, 5, 2.0), (40, 6, 0.0))
-    )
-    halves = attack_worth(member, other, seed=1)
-    apart = attack_worth(
-        member[:30], other[:20], other_members=member[30:], other_nonmembers=other[20:]
-    )
-    return {
-        name: points([w.balanced_accuracy, w.low, w.high], 2.6)
-        for name, w in {"halves": halves, "apart": apart}.items()
-    }
-
-
-@canary("metric/forgetting", touches=["metric/interval"])
-def forgetting() -> dict:
-    ours, reference = toy.numbers(24, 8, seed=22), toy.numbers(24, 8, seed=23)
-    found = forgetting_score(0.7 + 0.8 * ours, reference, step=0.05)
-    return {
-        # one network to the other side of a threshold moves an epsilon by a tenth at most
-        "epsilon": near(found.epsilon, 0.05),
-        "points": near(found.points, EXACT),
-        "interval": near([found.score, *found.interval], 1e-3),
-    }
-
-
-@canary("metric/relative-membership")
-def relative() -> dict:
-    seen, population = (
-        torch.sigmoid(toy.numbers(n, seed=s)).numpy() for n, s in ((12, 24), (40, 25))
-    )
-    theirs, others = (
-        torch.sigmoid(toy.numbers(3, n, seed=s)).numpy() for n, s in ((12, 26), (40, 27))
-    )
-    had = (np.arange(3)[:, None] + np.arange(12)) % 4 == 0
-    return {
-        "offline": points(relative_membership(seen, theirs, population, others), 0.026),
-        "online": points(relative_membership(seen, theirs, population, others, member=had), 0.026),
-    }
-
-
-def answers(seed: int) -> Tensor:
-    """Probabilities (20, 3)."""
-    return rows(20, seed=seed)[0].double().softmax(1)
-
-
-@canary("metric/jensen-shannon")
-def shannon() -> dict:
-    return {"divergence": near(jensen_shannon(answers(28), answers(29)), EXACT)}
-
-
-@canary("metric/zero-retrain")
-def zero_retrain() -> dict:
-    return {"score": near(zero_retrain_forgetting(answers(28), answers(29)), EXACT)}
-
-
-@canary("metric/retrain-free")
-def retrain_free() -> dict:
-    labels = rows(20, seed=28)[1], rows(20, seed=29)[1]
-    found = retrain_free_divergence(answers(28), labels[0], answers(29), labels[1])
-    return {"divergence": near(found, EXACT)}
 
 
 @canary("metric/scores", touches=["data"])
@@ -251,4 +189,68 @@ def powers() -> dict:
     return {
         "power": near([power(1.0, 1.5, n) for n in (3, 5, 10)], 1e-3),
         "seeds": seeds_needed(1.0, 1.5),
+    }
+
+
+@canary("metric/gaussian")
+def gaussian() -> dict:
+    a, b = toy.numbers(60, 4, seed=16), 0.5 + 1.5 * toy.numbers(50, 4, seed=17)
+    fitted = Gaussian.fit(a)
+    return {"distances": near([fitted.distance(b), fitted.distance(a[:30])], 1e-4)}
+
+
+def answers(count: int, *, seed: int) -> Tensor:
+    """Probabilities (n, 3)."""
+    return rows(count, seed=seed)[0].double().softmax(1)
+
+
+@canary("metric/jensen-shannon")
+def jensen() -> dict:
+    return {"divergences": near(jensen_shannon(answers(8, seed=22), answers(8, seed=23)), EXACT)}
+
+
+@canary("metric/zero-retrain")
+def zero_retrain() -> dict:
+    found = zero_retrain_forgetting(answers(8, seed=22), answers(8, seed=23))
+    return {"forgetting": near(found, EXACT)}
+
+
+@canary("metric/retrain-free")
+def retrain_free() -> dict:
+    y = torch.arange(30) % 3
+    found = retrain_free_divergence(answers(30, seed=24), y, answers(30, seed=25), y)
+    return {"divergence": near(found, EXACT)}
+
+
+@canary("metric/relative-membership")
+def relative() -> dict:
+    target, shadows = answers(9, seed=26)[:, 0], answers(36, seed=27)[:, 0].reshape(4, 9)
+    others, theirs = answers(12, seed=28)[:, 0], answers(48, seed=29)[:, 0].reshape(4, 12)
+    member = torch.arange(36).reshape(4, 9) % 2 == 0
+    return {
+        "offline": near(relative_membership(target, shadows, others, theirs), EXACT),
+        "online": near(relative_membership(target, shadows, others, theirs, member=member), EXACT),
+    }
+
+
+@canary("metric/forgetting")
+def forgetting() -> dict:
+    ours, theirs = toy.numbers(24, 6, seed=30), 1.2 * toy.numbers(24, 6, seed=31) + 0.8
+    found = forgetting_score(ours.double().numpy(), theirs.double().numpy())
+    return {
+        "score": near([found.score, *found.epsilon], 1e-4),
+        "final": near(found.final(ra=0.9, ta=0.8, retrain_ra=0.95, retrain_ta=0.85), 1e-4),
+    }
+
+
+@canary("metric/worth", touches=["metric/features"])
+def worth() -> dict:
+    member, other = (
+        membership_features(*rows(n, seed=s, shift=d))["confidence"]
+        for n, s, d in ((60, 32, 1.5), (50, 33, 0.0))
+    )
+    found = attack_worth(member, other, seed=1, resamples=200)
+    return {
+        "counts": [found.members, found.nonmembers],
+        "balanced accuracy": points([found.balanced_accuracy, found.low, found.high], 2.1),
     }

@@ -6,7 +6,7 @@ from typing import Any
 
 from ...unlearning import METHODS, unlearn
 from . import canary, toy
-from .figures import bits, change, some, state
+from .figures import bits, change, holds, some, state
 
 SETTINGS: dict[str, Any] = {"batch_size": 16, "weight_decay": 0.01, "precision": "float32"}
 FEW: dict[str, Any] = {"epochs": 2, "samples": 20, "max_epochs": 1}
@@ -25,7 +25,7 @@ def unlearning() -> dict:
     return {
         "unchanged": change(before, result.model),
         "one passed in": change(before, model),
-        "parameters": sorted(f"{k}={v}" for k, v in drawn.params.items()),
+        "parameters": holds(drawn.params),
         "mask": bits(some(drawn.mask)),
         "fine-tuned": change(before, drawn.model),
     }
@@ -40,7 +40,7 @@ def method(name: str):
         few |= {"lr": RATES.get(name, 0.05)} if "lr" in defaults else {}
         result = unlearn(name, model, toy.split(), seed=3, keep=0.3, **few, **SETTINGS)
         return {
-            "defaults": sorted(f"{k}={v}" for k, v in METHODS[name].defaults.items()),
+            "defaults": holds(METHODS[name].defaults),
             "mask": "none" if result.mask is None else bits(result.mask),
             "moved": change(before, result.model),
         }

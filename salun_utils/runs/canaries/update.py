@@ -11,7 +11,7 @@ from pathlib import Path
 from ... import units
 from ...errors import InputError, unknown
 from ...files import atomic
-from ..provenance import PACKAGE
+from ..records.provenance import PACKAGE
 from . import STOPPED, check_versions, explanations, figures, load, read, run, write
 
 JOURNAL = PACKAGE.parent / "benchmark" / "NUMERICS.md"

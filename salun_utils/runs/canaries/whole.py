@@ -61,7 +61,7 @@ def scored(record: Record) -> dict:
     }
 
 
-@canary("run", touches=units_of(SPEC.effective))
+@canary("run", touches=[*units_of(SPEC.effective), "run/mask"])
 @alone
 def one_run(cache: Cache) -> dict:
     task = prepare(SPEC, cache=cache)
@@ -76,7 +76,7 @@ def one_run(cache: Cache) -> dict:
     }
 
 
-@canary("run/mask", touches=[*units_of(MASKED.effective), "masks"])
+@canary("run/mask", touches=[*units_of(MASKED.effective), "method/rl"])
 @alone
 def a_mask(cache: Cache) -> dict:
     task = prepare(MASKED, cache=cache)
@@ -92,7 +92,7 @@ def a_mask(cache: Cache) -> dict:
     }
 
 
-@canary("sweep", touches=units_of(SPEC.effective))
+@canary("sweep", touches=[*units_of(SPEC.effective), "run/mask"])
 @alone
 def a_sweep(cache: Cache) -> dict:
     base = SETTINGS | {"method": "ft", "params": {"epochs": 1}}

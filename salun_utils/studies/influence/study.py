@@ -101,7 +101,7 @@ class Study:
         )
 
 
-@numerics(1, "study/influence", uses=("saliency", "masks", "masking", "metric/answers"))
+@numerics(1, "study/influence", uses=("method/salun", "mask/saliency", "masking", "metric/answers"))
 def run(study: Study, task: Task | None = None) -> Record:
     """All four measurements, as a record (not yet written)."""
     task = task or prepare(study.spec)

@@ -111,7 +111,11 @@ def _resident(name: str) -> float:
     return int(lines[name].split()[0]) * 1024 / 1e6
 
 
-@numerics(1, "study/costs", uses=("saliency", "masks", "masking", "training", "optimizer/sgd"))
+@numerics(
+    1,
+    "study/costs",
+    uses=("saliency", "masks", "masking", "training", "schedule/constant", "optimizer/sgd"),
+)
 def step_costs(
     model: nn.Module,
     images: Images,

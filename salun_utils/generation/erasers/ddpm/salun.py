@@ -32,7 +32,7 @@ from .settings import STEER
     defaults={"ddpm": STEER},
     search=SPACE,
 )
-@numerics(1, uses=("erasing", "generator/ddpm/loss"))
+@numerics(1, uses=("erasing",))
 def salun(
     job: Job,
     *,

@@ -112,7 +112,7 @@ class Job:
 Loss = Callable[[Job, Tensor, Tensor, torch.Generator], Tensor]
 
 
-@numerics(1, "erasing/pipeline", uses=("masking",))
+@numerics(1, "erasing/pipeline")
 def train(job: Job, loss: Loss, *, mask: SaliencyMask | None = None) -> list[float]:
     """Minimise ``loss(job, forget, retain, draws)`` over the chosen weights of ``job.unet``; the
     loss of each step.
