@@ -12,7 +12,7 @@ import torch
 
 from salun_utils import generation
 from salun_utils.data.images import Images
-from salun_utils.errors import InputError
+from salun_utils.errors import InputError, NothingChangedWarning
 from salun_utils.generation.erasers.common import draw, substitutes
 from salun_utils.generation.erasers.ddpm import selective_amnesia
 from salun_utils.generation.erasers.ddpm.salun import saliency
@@ -460,6 +460,11 @@ def test_the_tie_of_selective_amnesia_holds_the_weights(model, images):
 
     free, some, authors = moved(0.0), moved(0.1), moved(10.0)
     assert free > 1.05 * some > 1.05 * authors and authors < 0.6 * free
+
+
+def test_an_eraser_that_moves_nothing_says_so(model, images):
+    with pytest.warns(NothingChangedWarning, match="no weight has left its value"):
+        generation.erase("ga", model, concept="b", data=images, **(QUICK | {"lr": 0.0}))
 
 
 def test_held_weights_survive_adam_with_decay(model, images):

@@ -13,7 +13,7 @@ pytest.importorskip("diffusers")
 
 import salun_utils.generation as generation
 from salun_utils.data.images import Dataset, Images
-from salun_utils.errors import InputError
+from salun_utils.errors import InputError, NothingChangedWarning
 from salun_utils.generation.erasers.pipeline import encoded as study
 from salun_utils.generation.erasers.pipeline import loop, run, salun, uce
 from salun_utils.generation.erasers.pipeline.forget_me_not import (
@@ -331,6 +331,11 @@ def test_the_mask_of_stable_diffusion_is_guided_by_8_and_a_half(job):
         assert torch.allclose(
             job.predict(job.unet, x, t, text, 8.5), (1 + 7.5) * told - 7.5 * empty, atol=1e-5
         )
+
+
+def test_an_eraser_that_moves_nothing_says_so(pipe, shapes):
+    with pytest.warns(NothingChangedWarning, match="ga: no weight has left its value"):
+        generation.erase("ga", pipe, concept=0, data=shapes, lr=0.0, **FEW)
 
 
 def test_attention_is_recorded_and_the_unet_left_as_found(job):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -13,7 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from ...data.images import Dataset, Images
-from ...errors import InputError, unknown
+from ...errors import InputError, NothingChangedWarning, unknown
 from ...masking import hold
 from ...saliency import SaliencyMask
 from ...seeds import generator
@@ -102,6 +103,18 @@ def substitutes(
 
 
 @numerics(1, "erasing/mask", uses=("masks",))
+def warn_of_nothing(name: str, before: nn.Module, after: nn.Module) -> None:
+    """A warning when an eraser left every weight where it was."""
+    pairs = zip(before.parameters(), after.parameters(), strict=True)
+    if all(torch.equal(a.detach(), b.detach()) for a, b in pairs):
+        warnings.warn(
+            f"{name}: no weight has left its value, so nothing was forgotten; look at lr, steps or"
+            " epochs, keep and weights",
+            NothingChangedWarning,
+            stacklevel=4,
+        )
+
+
 def choose_mask(
     rule: str | SaliencyMask,
     module: nn.Module,

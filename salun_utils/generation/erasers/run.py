@@ -9,7 +9,7 @@ from typing import Any
 
 from ...data.images import Dataset, Images
 from ...units import numerics
-from .common import Stopwatch, pictures, settings, used
+from .common import Stopwatch, pictures, settings, used, warn_of_nothing
 from .registry import ERASERS, Erased, erases
 
 
@@ -68,6 +68,7 @@ def erase(
     original = copy.deepcopy(model).eval().requires_grad_(False)
     job = Job(original, trainable(copy.deepcopy(model)).eval(), label, seed, data)
     mask, losses = ERASERS[name].steps[model.kind](job, **options)
+    warn_of_nothing(name, original, job.model)
     return Erased(
         job.model.eval(),
         watch.seconds,

@@ -108,7 +108,7 @@ def _encode(pipe, encoders: list[Any], prompts: list[str]) -> Text:
         ids = token_ids(tokenizer, prompts)
         out = encoder(ids.to(encoder.device), output_hidden_states=True)
         words.append(out.hidden_states[-2])  # the last but one layer, as SDXL was trained
-        pooled: Tensor = out[0]  # the second model's projection remains
+        pooled = out[0]  # the second model's projection remains
     side = float(picture_size(pipe))
     sizes = torch.tensor([[side, side, 0.0, 0.0, side, side]], device=pooled.device)
     return Text(torch.cat(words, -1), pooled, sizes.expand(len(prompts), -1))

@@ -4,7 +4,8 @@ prompt must act as the anchor's.
     min  E || e_u(x_t | c) - sg[e_u(x_t | c*)] ||^2 + l_MSE(pictures of the anchor),   x from
     pictures of the anchor c*
 
-By default only the keys and values of cross-attention change.
+By default only the keys and values of cross-attention change. Departs from the authors: the
+anchor's pictures are those of the data, where theirs are drawn by the model from many prompts.
 """
 
 from __future__ import annotations

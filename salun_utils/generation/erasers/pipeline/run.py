@@ -17,7 +17,7 @@ from ....files import atomic
 from ....units import numerics
 from ...models import pipelines
 from ...models.precision import give_types_back, types_of, with_parts
-from ..common import settings, used
+from ..common import settings, used, warn_of_nothing
 from ..registry import ERASERS, Erased, erases
 from .encoded import prepare
 from .loop import Job
@@ -63,6 +63,7 @@ def erase(
     mask, losses = ERASERS[name].steps["pipeline"](job, **own)
     seconds = time.perf_counter() - started
     job.unet.requires_grad_(True)
+    warn_of_nothing(name, job.frozen, job.unet)
     undone = give_types_back(job.unet, types_of(pipe.unet), job.frozen)
     if undone > 0.5:
         warnings.warn(

@@ -4,7 +4,8 @@ changing the most salient weights only.
     min  E || e_u(x_t | c) - e_o(x_t | c') ||^2  +  alpha * l_MSE(retained pictures)
 
 x_t comes from pictures of the concept, e_o is the frozen original, so the target is a constant; c'
-is another class.
+is another class. Departs from the published code, each because it was a fault there: every step
+draws new pictures of the whole forget set, each has one latent, and targets come from the original.
 """
 
 from __future__ import annotations
