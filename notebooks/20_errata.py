@@ -603,7 +603,7 @@ def seen(name, model=None):
     """UA, the share of the other classes that is recognised, and distances of those to all real pictures of their classes."""
     pixels, judge = drawings(name, model), scene(name).judge
     judged = picture_scores.recognition(judge.fit(pixels), labels(name), judge, forgotten=concept)
-    real = experiment.real_reference(trial(name), scene(name), forgotten(name), space(name))
+    real = experiment.real_reference(trial(name), scene(name).data, forgotten(name), space(name))
     far = picture_scores.distances(pixels[labels(name) != forgotten(name)], real, space(name), resamples=0)
     return {"ua": judged.ua, "others": judged.retained_mean, "fid": far.fid, "precision": far.precision, "recall": far.recall}
 
