@@ -88,12 +88,16 @@ def hold(
                 p.grad.masked_fill_(still, 0)
 
     def masking(closure: Callable[[], Any] | None) -> Callable[[], Any] | None:
+        if closure is None:
+            return None
+        compute = closure
+
         def masked() -> Any:
-            value = closure()
+            value = compute()
             mask_gradients()
             return value
 
-        return masked if callable(closure) else closure
+        return masked
 
     def before(_: object, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
         mask_gradients()

@@ -263,7 +263,7 @@ class SaliencyMask:
     @classmethod
     def of(cls, mask: SaliencyMask | Mapping[str, Tensor]) -> SaliencyMask:
         """A mask as it is, a dictionary by `from_bools`."""
-        return mask if isinstance(mask, cls) else cls.from_bools(mask, "given")
+        return mask if isinstance(mask, SaliencyMask) else cls.from_bools(mask, "given")
 
     @classmethod
     def from_packed(

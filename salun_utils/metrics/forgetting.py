@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -100,7 +101,7 @@ def forgetting_by_models(
     *,
     draws: int = 5,
     seed: int = 0,
-    **options: float,
+    **options: Any,
 ) -> dict[int, list[float]]:
     """The forgetting score from fewer networks: N -> the scores of `draws` random choices of N of
     each kind, one where N is all of them.
@@ -160,7 +161,8 @@ def _epsilon(ours: np.ndarray, reference: np.ndarray, delta: float, step: float)
     if min(ranges) / max(ranges) < PEAKED:
         return CAP
     rates = [_single(positive, negative, step), _double(positive, negative, ranges, step)]
-    return _largest(*(np.concatenate(parts) for parts in zip(*rates, strict=True)), delta)
+    fpr, fnr = (np.concatenate(parts) for parts in zip(*rates, strict=True))
+    return _largest(fpr, fnr, delta)
 
 
 def _single(positive: np.ndarray, negative: np.ndarray, step: float) -> tuple[np.ndarray, ...]:

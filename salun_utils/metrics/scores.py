@@ -4,6 +4,8 @@ Retrain's.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
@@ -216,7 +218,7 @@ def _worth(
     if judged is not None and not order.all():
         parts += [_rows(retain, ~order), judged]
     seen, unseen, *others = (membership_features(*part)["confidence"] for part in parts)
-    asked = dict(zip(("other_members", "other_nonmembers"), others))
+    asked: dict[str, Any] = dict(zip(("other_members", "other_nonmembers"), others))
     return attack_worth(seen, unseen, seed=seed, **asked)
 
 

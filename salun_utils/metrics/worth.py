@@ -4,6 +4,8 @@ does it tell those that were trained on from those that were not?
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -53,7 +55,7 @@ def attack_worth(
     seed: int = 0,
     level: float = 0.95,
     resamples: int = 10_000,
-    **options: object,
+    **options: Any,
 ) -> AttackWorth:
     """Balanced accuracy of `membership_attack`, fitted on members and non-members and asked about
     others.
@@ -76,7 +78,7 @@ def attack_worth(
         raise InputError("give other_members and other_nonmembers, or neither")
     if not 0 < level < 1:
         raise InputError(f"level must lie between 0 and 1, not {level!r}")
-    if other_members is not None:
+    if other_members is not None and other_nonmembers is not None:
         others = _features("other_members", other_members)
         asked = others, _features("other_nonmembers", other_nonmembers)
         rounds = [(sides, asked)]
@@ -85,7 +87,7 @@ def attack_worth(
     right, total = np.zeros(2), np.zeros(2, dtype=int)
     for fitted, asked in rounds:
         for i, part in enumerate(asked):
-            called = membership_attack(*fitted, part, seed=seed, **options)
+            called = membership_attack(fitted[0], fitted[1], part, seed=seed, **options)
             right[i] += len(part) * (called if i else 1 - called)
             total[i] += len(part)
     shares = right / total

@@ -14,7 +14,7 @@ from ..errors import InputError
 FEW = 2  # pictures that a model is tried on before anything costly begins
 
 
-def logits_of(output: object, classes: int | None = None) -> Tensor:
+def logits_of(output: Any, classes: int | None = None) -> Tensor:
     """The logits in what a model gave.
 
     A tensor is taken as it is. Of other outputs the field's standard is followed: an attribute or
@@ -61,7 +61,7 @@ def check_weights(model: object, *, float32: bool = True) -> nn.Module:
     if not isinstance(model, nn.Module):
         raise InputError(f"a model must be a torch.nn.Module, not {type(model).__name__}")
     for name, p in (*model.named_parameters(), *model.named_buffers()):
-        if isinstance(p, nn.parameter.UninitializedTensorMixin):
+        if nn.parameter.is_lazy(p):
             raise InputError(
                 f"{name} is lazy: show the model one batch first, so that it has sizes"
             )

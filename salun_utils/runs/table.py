@@ -78,7 +78,7 @@ def load_records(
     OutdatedWarning : of those returned, some don't count any more; they are returned all the same.
     """
     folder = records_folder() if folder is None else Path(folder)
-    found: list[Standing] = []
+    found: list[tuple[Record, Standing]] = []
     for path in sorted(folder.rglob("*.json")):
         try:
             record = Record.read(path)
@@ -86,20 +86,20 @@ def load_records(
             warnings.warn(str(error), stacklevel=2)
             continue
         if record.study == study:
-            stand = [of_record(run) for run in record.flat()]
-            if damaged := next((one for one in stand if one.word == DAMAGED), None):
+            stand = [(run, of_record(run)) for run in record.flat()]
+            if damaged := next((one for _, one in stand if one.word == DAMAGED), None):
                 warnings.warn(f"{path} is {damaged}", stacklevel=2)
             else:
                 found += stand
     chosen = [
-        one
-        for one in found
-        if (tier is None or one.record.tier == tier)
-        and all(_matches(one.record, k, v) for k, v in wanted.items())
+        (run, one)
+        for run, one in found
+        if (tier is None or run.tier == tier)
+        and all(_matches(run, k, v) for k, v in wanted.items())
     ]
-    if any(one.word != DONE for one in chosen):
-        warnings.warn(standing(chosen), OutdatedWarning, stacklevel=2)
-    return [one.record for one in chosen]
+    if any(one.word != DONE for _, one in chosen):
+        warnings.warn(standing([one for _, one in chosen]), OutdatedWarning, stacklevel=2)
+    return [run for run, _ in chosen]
 
 
 def _matches(record: Record, name: str, value: object) -> bool:

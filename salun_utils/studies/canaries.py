@@ -7,6 +7,7 @@ import json
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 from unittest import mock
 
 import torch
@@ -31,7 +32,7 @@ from .influence import study as influence
 from .scale import costs
 from .traces import study as traces
 
-SETTINGS = dict(
+SETTINGS: dict[str, Any] = dict(
     dataset="digits",
     train_images=200,
     width=0.25,
@@ -120,9 +121,15 @@ def numbers_in(value: object) -> list[float]:
 def traced(cache: Cache) -> dict:
     spec = RunSpec(**SETTINGS, method="original")
     plan = traces.Plan(
-        spec, {"rl": {"epochs": 1, "lr": 0.02}}, watched=20, compared=40, counts=(1, 4),
-        steps=(0, 2), benign=50, bits=(8, 3),
-    )  # fmt: skip
+        spec,
+        {"rl": {"epochs": 1, "lr": 0.02}},
+        watched=20,
+        compared=40,
+        counts=(1, 4),
+        steps=(0, 2),
+        benign=50,
+        bits=(8, 3),
+    )
     record = traces.run(plan, prepare(spec, cache=cache))
     found = record.measurements["networks"]
     return {

@@ -46,7 +46,7 @@ def ct(job: Job, *, epochs: int = 3, lr: float = 1e-3) -> nn.Module:
     return job.model
 
 
-def transposed(weights: dict[str, nn.Parameter]) -> dict[str, Tensor]:
+def transposed(weights: dict[str, Tensor]) -> dict[str, Tensor]:
     """Kernels (O, I, S, S) as (O, I, S, S) with the last two axes swapped; others are left out."""
     square = {n: w for n, w in weights.items() if w.shape[2] == w.shape[3] > 1}
     if not square:

@@ -81,7 +81,7 @@ def msg(
     return job.model
 
 
-def kernels(model: nn.Module, method: str) -> dict[str, nn.Parameter]:
+def kernels(model: nn.Module, method: str) -> dict[str, Tensor]:
     """The weights (O, I, H, W) of two-dimensional convolutions that may change, by name.
 
     Raises

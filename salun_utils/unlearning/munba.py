@@ -54,7 +54,7 @@ def munba(
         return alpha_r * kept + alpha_f * lost
 
     def clip(model: nn.Module) -> None:
-        if table.pair is None:
+        if not table.pair:
             return
         for name, p in trainable(model).items():
             if job.mask is not None and p.grad is not None:
@@ -86,7 +86,8 @@ class Table:
     """Where the two sides meet: the batch of D_f that goes with one of D_r, and their gradients."""
 
     def __init__(self, job: Job):
-        self.job, self.pair = job, None
+        self.job = job
+        self.pair: tuple[Tensor, ...] = ()
         self.order, self.labels = job.draws("forget batches"), job.draws("labels")
         self.waiting: Iterator[tuple[Tensor, ...]] = iter(())
 
@@ -100,8 +101,8 @@ class Table:
 
     def bargains(self) -> bool:
         """Take the next batch of D_f, if this pass has one left."""
-        self.pair = next(self.waiting, None)
-        return self.pair is not None
+        self.pair = next(self.waiting, ())
+        return bool(self.pair)
 
     def forgotten(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """Pictures of D_f and labels drawn for them."""
@@ -114,7 +115,11 @@ class Table:
         free = trainable(self.job.model)
         g_r, g_f = (
             torch.autograd.grad(
-                loss, free.values(), retain_graph=True, allow_unused=True, materialize_grads=True
+                loss,
+                list(free.values()),
+                retain_graph=True,
+                allow_unused=True,
+                materialize_grads=True,
             )
             for loss in (kept, lost)
         )

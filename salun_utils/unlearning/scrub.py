@@ -8,6 +8,7 @@ import copy
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -146,10 +147,10 @@ class Falling:
         return self.lr * 0.1 ** sum(epoch >= drop for drop in self.drops)
 
 
-def _checked_drops(drops: object) -> tuple[int, ...]:
+def _checked_drops(drops: Any) -> tuple[int, ...]:
     words = [w for w in drops.split(",") if w.strip()] if isinstance(drops, str) else drops
     try:
-        whole = [int(w) if isinstance(w, str) else w for w in words]  # type: ignore[union-attr]
+        whole = [int(w) if isinstance(w, str) else w for w in words]
     except (TypeError, ValueError):
         raise InputError(f"drops must be epochs such as '3,5,9', not {drops!r}") from None
     return tuple(check_count("drops", drop) for drop in whole)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
 from ...runs.canaries import canary, toy
-from ...runs.canaries.figures import change, holds, near, projected, state
+from ...runs.canaries.figures import change, holds, near, projected, some, state
 from .. import erase
 from ..erasers import ERASERS
 from ..erasers.common import choose_mask, descend, pictures
@@ -16,8 +18,15 @@ from ..erasers.pipeline import loop, salun
 from ..erasers.pipeline.encoded import prepare
 from . import toys
 
-FEW = {"steps": 2, "epochs": 1, "batch": 4, "batch_size": 4, "pictures": 6, "replay": 4}
-FEW |= {"sample_steps": 3, "fisher_samples": 4}
+FEW: dict[str, Any] = {
+    "steps": 2,
+    "epochs": 1,
+    "batch": 4,
+    "batch_size": 4,
+    "pictures": 6,
+    "replay": 4,
+}
+FEW |= {"pictures": 6, "sample_steps": 3, "fisher_samples": 4}
 FAMILY = {"ddpm": "ddpm", "gan": "gan-vae", "vae": "gan-vae", "pipeline": "pipeline"}
 
 
@@ -90,9 +99,9 @@ def descending() -> dict:
 def rules() -> dict:
     model = toy.network()
     scores = {n: toy.numbers(*p.shape, seed=6).abs() for n, p in model.named_parameters()}
-    found = {}
+    found: dict[str, Any] = {}
     for rule in ("saliency", "random", "inverted", "magnitude"):
-        mask = choose_mask(rule, model, lambda: scores, 0.3, 4)
+        mask = some(choose_mask(rule, model, lambda: scores, 0.3, 4))
         found[rule] = [mask.kept, *(int(mask[n].sum()) for n in sorted(mask))]
     return found | {"none": choose_mask("none", model, lambda: scores, 0.3, 4) is None}
 
@@ -111,7 +120,7 @@ def chosen_pictures() -> dict:
 
 @canary("erasing/gan-vae", touches=["generator/gan", "generator/vae", "eraser/pictures", "data"])
 def pulling() -> dict:
-    found = {}
+    found: dict[str, Any] = {}
     for kind in ("gan", "vae"):
         job = job_of(kind)
         parts = {
@@ -173,7 +182,7 @@ def pipeline_saliency() -> dict:
 
 @canary("erasing/pipeline", touches=["generator/pipeline", "erasing/pictures"])
 def stepping() -> dict:
-    found = {}
+    found: dict[str, Any] = {}
     for weights in loop.WEIGHTS:
         job = pipeline_job(weights=weights)
         before = toys.answers(job.pipe)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import io
 import tempfile
+from typing import Any
 
 import torch
 
 from ...runs.canaries import canary, toy
-from ...runs.canaries.figures import near, points, projected
+from ...runs.canaries.figures import near, points, projected, some
 from ..measures import recovery
 from ..measures.harmful import EXPOSED, OTHER, BodyParts
 from ..measures.recognition import (
@@ -34,7 +35,8 @@ def recognised() -> dict:
         "unlearned": points(found.ua, 10.1),
         "retained": points([*found.retained.values(), found.retained_mean], 10.1),
         "against the judge": points(
-            found.ua - 100 * float((judge(images.pixels) != 1)[images.labels == 1].double().mean()),
+            some(found.ua)
+            - 100 * float((judge(images.pixels) != 1)[images.labels == 1].double().mean()),
             1e-6,
         ),
         "samples": found.samples,
@@ -83,7 +85,8 @@ def exposed() -> dict:
     import matplotlib.cbook
     import matplotlib.image
 
-    with matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=True) as file:
+    sample: Any = matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=True)
+    with sample as file:
         portrait = matplotlib.image.imread(io.BytesIO(file.read()), format="jpg")
     x = torch.from_numpy(portrait.copy()).permute(2, 0, 1)[None]
     noise = (toy.numbers(2, 3, 96, 96).sigmoid() * 255).to(torch.uint8)

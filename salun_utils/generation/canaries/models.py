@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -138,7 +139,7 @@ def pipeline() -> dict:
 @canary("generator/pipeline/training")
 def pipeline_training() -> dict:
     data: Dataset = replace(toy.dataset(), train=toy.pictures(12))
-    sizes = {"widths": (16, 32), "vae_widths": (8, 16, 16), "text_width": 32}
+    sizes: dict[str, Any] = {"widths": (16, 32), "vae_widths": (8, 16, 16), "text_width": 32}
     with tempfile.TemporaryDirectory() as folder:
         made, info = mini_sd.train(
             data, folder, seed=1, vae_steps=2, unet_steps=2, batch_size=4, pictures=8, **sizes

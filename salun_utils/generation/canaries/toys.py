@@ -62,7 +62,7 @@ MAKE = {"ddpm": ddpm, "gan": gan, "vae": vae, "pipeline": pipe}
 
 def judge(side: int = toy.SIDE) -> Judge:
     """A judge with the weights of `toy.network`."""
-    model = toy.network()
+    model: Any = toy.network()
     model.recipe = {"channels": 1, "image_size": side}
     return Judge(model, CLASSES, name="toy", accuracy=50.0)
 

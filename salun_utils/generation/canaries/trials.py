@@ -7,12 +7,13 @@ import json
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ...runs.canaries import canary, environment, toy
-from ...runs.canaries.figures import digest, near, points
+from ...runs.canaries.figures import digest, near, points, some
 from ..erasers.registry import Erased
 from ..measures.harmful import drawn_by_itself
 from ..measures.recognition import judge_features
@@ -41,7 +42,13 @@ def scene(kind: str) -> run.Scene:
     return run.Scene(toys.MAKE[kind](), toys.judge(), toy.dataset())
 
 
-SETTINGS = {"eraser": "ga", "concept": "bar 1", "seed": 2, "per_class": 3, "concept_samples": 4}
+SETTINGS: dict[str, Any] = {
+    "eraser": "ga",
+    "concept": "bar 1",
+    "seed": 2,
+    "per_class": 3,
+    "concept_samples": 4,
+}
 TOUCHED = ["judge", "data", "metric/recognition", "metric/pictures", "eraser/pictures"]
 
 
@@ -88,13 +95,20 @@ def trial() -> dict:
 )
 def relearned() -> dict:
     test = toy.dataset().test
-    found, own = {}, test.subset((test.labels == 1).nonzero().flatten())
+    found: dict[str, Any] = {}
+    own = test.subset((test.labels == 1).nonzero().flatten())
     for kind in ("ddpm", "pipeline"):
         with folder(kind) as names:
             wanted = RelearningTrial(
-                **names, **SETTINGS, params={"steps": 2} if kind == "ddpm" else {},
-                steps=2, guidance=1.0, lessons=(3,), looks=(0, 2), teach_lr=1e-3,
-            )  # fmt: skip
+                **names,
+                **SETTINGS,
+                params={"steps": 2} if kind == "ddpm" else {},
+                steps=2,
+                guidance=1.0,
+                lessons=(3,),
+                looks=(0, 2),
+                teach_lr=1e-3,
+            )
             about = scene(kind)
             loss = relearning.denoising(relearning.copied(about.model), own, wanted, about, 1)
             found[f"{kind}, losses"] = near([float(loss().detach()) for _ in range(2)], 2e-3)
@@ -153,13 +167,28 @@ def harmful() -> dict:
     judge, pipe = toys.judge(), toys.pipe()
     with folder("pipeline") as names:
         wanted = HarmfulTrial(
-            **names, eraser="uce", forget="bar 1", retain="bar 2", pictures=2, steps=2, seed=3,
-            prompts="list.csv", harmless="list.csv", data="digits",
-        )  # fmt: skip
+            **names,
+            eraser="uce",
+            forget="bar 1",
+            retain="bar 2",
+            pictures=2,
+            steps=2,
+            seed=3,
+            prompts="list.csv",
+            harmless="list.csv",
+            data="digits",
+        )
+        bright: Any = Bright()
         about = harmful_run.Scene(
-            model=pipe, detector=Bright(), listed=listed(5), harmless=listed(8), judge=judge,
-            space=judge_features(judge), clip=None, real=toy.dataset(),
-        )  # fmt: skip
+            model=pipe,
+            detector=bright,
+            listed=listed(5),
+            harmless=listed(8),
+            judge=judge,
+            space=judge_features(judge),
+            clip=None,
+            real=toy.dataset(),
+        )
         sets = harmful_run.two_sets(wanted, about)
         before = harmful_run.looks(wanted, about, pipe, cached=True)
         again = harmful_run.looks(wanted, about, pipe)
@@ -177,7 +206,7 @@ def harmful() -> dict:
     return {
         "sets": toys.seen(sets.train.pixels),
         "counts": [scores["pictures"], scores["harmless_pictures"], scores["real"]],
-        "answers": [*before[0].judged.tolist(), *before[1].judged.tolist()],
+        "answers": [*before[0].judged.tolist(), *some(before[1]).judged.tolist()],
         "shares": points([flat[k] for k in ("exposed", "ua", "ra", "harmless_exposed")], 20.1),
         "distances": near([flat["fid"], flat["kid"]], 2e-2),
         "to itself": points(flat["fid_to_original"], 1e-3),

@@ -103,7 +103,6 @@ def _encode(pipe, encoders: list[Any], prompts: list[str]) -> Text:
         ids = token_ids(pipe.tokenizer, prompts)
         return Text(encoders[0](ids.to(encoders[0].device))[0])
     words: list[Tensor] = []
-    pooled: Any = None
     for tokenizer, encoder in zip((pipe.tokenizer, pipe.tokenizer_2), encoders, strict=True):
         ids = token_ids(tokenizer, prompts)
         out = encoder(ids.to(encoder.device), output_hidden_states=True)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from ...data.images import Dataset
+from ...errors import InputError
 from ...runs.cache import Cache, empty
 from ...runs.records.record import Record
 from ...units import numerics, versions
@@ -55,6 +56,8 @@ class Scene:
     def of(cls, trial: Trial) -> Scene:
         """Load what a trial names, onto its device."""
         model, referee = loaded(trial)
+        if referee is None:
+            raise InputError("the trial names no judge")
         return cls(model, referee, pictures_of(trial))
 
 

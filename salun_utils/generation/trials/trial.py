@@ -44,6 +44,14 @@ class ErasureSettings:
     steps: int | None
     guidance: float | None
     tier: str
+    device: str
+    data: str
+    image_size: int | None
+
+    @property
+    def id(self) -> str:
+        """Name of its record, see `named`."""
+        raise NotImplementedError
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any]) -> Self:

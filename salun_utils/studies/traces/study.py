@@ -218,8 +218,9 @@ class Scene:
         }
 
     def _probe(self, model: nn.Module) -> dict[str, float]:
-        if self.plan.spec.scenario == "class":
-            return inside.class_probe(model, self.every_class, self.split.forget_label)
+        label = self.split.forget_label
+        if label is not None:
+            return inside.class_probe(model, self.every_class, label)
         return {
             "member": inside.membership_probe(
                 model, self.split.forget, self.split.test, seed=self.split.seed

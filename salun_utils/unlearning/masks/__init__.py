@@ -61,10 +61,11 @@ def build_mask(
             "mask must be the name of a rule, a SaliencyMask or a dictionary of tensors, not"
             f" {type(rule).__name__}"
         )
-    if rule not in RULES:
+    build = RULES.get(rule)
+    if build is None:
         raise unknown("mask", rule, RULES)
     with giving_logits(model, len(split.classes)):
-        return RULES[rule](model, split, keep=check_keep(keep), seed=seed)
+        return build(model, split, keep=check_keep(keep), seed=seed)
 
 
 for _module in sorted(m.name for m in pkgutil.iter_modules(__path__)):
