@@ -103,7 +103,7 @@ def relearned() -> dict:
             shares = [value for look in looks for name, value in look.items() if name != "step"]
             found[f"{kind}, shares"] = points(shares, ONE)
             if kind == "ddpm":
-                curves = relearning.run(wanted, about)["curves"]
+                curves = relearning.run(wanted, about).curves
                 found["lessons"] = [[name, len(looks)] for name, looks in curves.items()]
     return found
 
