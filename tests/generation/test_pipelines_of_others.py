@@ -71,14 +71,15 @@ def test_training_noise_is_that_of_the_betas_whatever_the_sampler(sd1, shapes, n
 
 
 def test_a_sampler_never_decides_the_loss_nor_is_it_lost(sd2, shapes):
-    losses = set()
+    losses, drawn = set(), set()
     for name in ("DDIMScheduler", "EulerDiscreteScheduler", "DPMSolverMultistepScheduler"):
         pipe = with_sampler(sd2, name)
         erased = generation.erase("rl", pipe, concept=0, data=shapes, precision="float32", **FEW)
         losses.add(erased.losses)
         assert type(erased.model.scheduler).__name__ == name
         assert erased.model.scheduler is not pipe.scheduler
-    assert len(losses) == 1
+        drawn.add(generation.erase("esd-x", pipe, concept=0, data=shapes, **DRAWN).losses)
+    assert len(losses) == len(drawn) == 1
 
 
 def test_a_schedule_that_only_one_sampler_knows_is_taken_over():

@@ -7,12 +7,24 @@ the betas in their configuration are those of the training all the same.
 
 from __future__ import annotations
 
+import inspect
+
 from torch import Tensor
 
 from ...errors import InputError
 
 # what the network may have been trained to give
 PREDICTIONS = ("epsilon", "v_prediction", "sample")
+# settings of a scheduler that belong to the training
+TRAINING = (
+    "num_train_timesteps",
+    "beta_start",
+    "beta_end",
+    "beta_schedule",
+    "trained_betas",
+    "prediction_type",
+    "rescale_betas_zero_snr",
+)
 # beta schedules that every sampler of diffusers knows
 USUAL = ("linear", "scaled_linear", "squaredcos_cap_v2")
 
@@ -41,8 +53,12 @@ def training_scheduler(scheduler):
     from diffusers import DDIMScheduler
 
     check_scheduler(scheduler)
-    config = dict(scheduler.config) | {"clip_sample": False, "thresholding": False}
-    config.pop("_use_default_values", None)  # from_config would put DDIM's own in their place
+    theirs = dict(scheduler.config)
+    # what was left at a sampler's default is that sampler's own affair, but for the training
+    left = set(theirs.pop("_use_default_values", ())) - set(TRAINING)
+    known = set(inspect.signature(DDIMScheduler).parameters)
+    config = {k: v for k, v in theirs.items() if k in known and k not in left}
+    config |= {"clip_sample": False, "thresholding": False}
     config["prediction_type"] = config.get("prediction_type") or "epsilon"
     if config.get("trained_betas") is None and config["beta_schedule"] not in USUAL:
         config |= {"trained_betas": scheduler.betas.tolist(), "beta_schedule": "linear"}
