@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import warnings
 from collections.abc import Iterable
 from pathlib import Path
@@ -76,6 +77,7 @@ def load_records(
     Warns
     -----
     OutdatedWarning : of those returned, some don't count any more; they are returned all the same.
+        In a notebook the line is printed, so that the page says it.
     """
     folder = records_folder() if folder is None else Path(folder)
     found: list[tuple[Record, Standing]] = []
@@ -98,8 +100,22 @@ def load_records(
         and all(_matches(run, k, v) for k, v in wanted.items())
     ]
     if any(one.word != DONE for _, one in chosen):
-        warnings.warn(standing([one for _, one in chosen]), OutdatedWarning, stacklevel=2)
+        _say(standing([one for _, one in chosen]))
     return [run for run, _ in chosen]
+
+
+def _say(line: str) -> None:
+    """A line on the page that reads records, under the cell that does; elsewhere a warning."""
+    if _on_a_page():
+        print(line)
+    else:
+        warnings.warn(line, OutdatedWarning, stacklevel=3)
+
+
+def _on_a_page() -> bool:
+    """Whether this is the kernel of a notebook."""
+    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return hasattr(shell, "kernel")
 
 
 def _matches(record: Record, name: str, value: object) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -157,6 +159,18 @@ def test_reading_outdated_records_is_said(tmp_path, raised):
     raised("method/ft")
     with pytest.warns(UserWarning, match=r"1 outdated \(method/ft from 1 to 2\)"):
         assert len(su.runs.load_records(tmp_path)) == 2
+
+
+def test_a_page_that_reads_outdated_records_says_so(tmp_path, raised, monkeypatch, capsys):
+    import IPython
+
+    made(method="ft").save(tmp_path)
+    raised("method/ft")
+    monkeypatch.setattr(IPython, "get_ipython", lambda: SimpleNamespace(kernel=None))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        su.runs.load_records(tmp_path)
+    assert "1 outdated (method/ft from 1 to 2)" in capsys.readouterr().out
 
 
 # -- adoption
