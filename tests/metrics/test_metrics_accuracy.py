@@ -52,7 +52,7 @@ def test_model_is_left_as_found_with_every_training_flag(network, pictures):
 
 def test_training_flags_come_back_after_an_error(pictures):
     broken = nn.Sequential(nn.Flatten(), nn.Linear(3, 4)).train()
-    with pytest.raises(RuntimeError):
+    with pytest.raises(InputError, match="can't take pictures"):
         metrics.predict_logits(broken, pictures)
     assert broken.training and broken[1].training
 
