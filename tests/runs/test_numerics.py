@@ -95,14 +95,14 @@ def test_a_penalty_that_falls_is_no_learning_rate():
 
 
 def test_a_record_is_outdated_when_a_unit_that_it_touched_has_a_higher_version(raised):
-    records = [made(method=name) for name in ("rl", "salun", "ssd")]
+    records = [made(method=name) for name in ("rl", "salun", "iu")]
     assert standing(records) == "3 records: 3 done"
-    raised("method/ssd")
+    raised("method/iu")
     assert [of_record(r).word for r in records] == ["done", "done", "outdated"]
-    assert standing(records) == "3 records: 2 done, 1 outdated (method/ssd from 1 to 2)"
+    assert standing(records) == "3 records: 2 done, 1 outdated (method/iu from 1 to 2)"
     raised("training")
     assert {of_record(r).word for r in records} == {"outdated"}
-    assert of_record(records[2]).why == "method/ssd from 1 to 2, training from 1 to 2"
+    assert of_record(records[2]).why == "method/iu from 1 to 2, training from 1 to 2"
 
 
 def test_a_record_with_a_unit_that_is_gone_or_lower_now():
