@@ -152,8 +152,12 @@ def read_tuned(path: str | os.PathLike) -> dict[str, dict]:
         are a mapping from names to finite numbers, words or truth values.
     """
     path = Path(path)
-    if not path.exists():
-        return {}
+    try:
+        if not path.exists():
+            return {}
+    except (OSError, ValueError) as error:  # too long a name, or one with a null byte
+        reason = getattr(error, "strerror", None) or error
+        raise InputError(f"tuned names no file: {str(path)[:100]!r}: {reason}") from error
     entries = read_yaml(path)
     if entries is None:
         return {}

@@ -33,8 +33,11 @@ def schema(path: Path) -> pa.Schema:
     with _naming(path):
         if _is_arrow(path):
             with _reader(path) as reader:
-                return reader.schema
-        return pq.ParquetFile(path).schema_arrow
+                found = reader.schema
+        else:
+            found = pq.ParquetFile(path).schema_arrow
+        str(found)  # names that are no UTF-8 fail here, not at their first use
+        return found
 
 
 def column(path: Path, name: str) -> list:

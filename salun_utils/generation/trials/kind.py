@@ -16,7 +16,7 @@ from .trial import ErasureSettings, Trial
 def tuned_eraser(parameters: Parameters) -> Tuned:
     """The eraser of a trial."""
     stem = Path(str(parameters.get("model", ""))).name
-    return Tuned("eraser", str(parameters["eraser"]), ERASERS, stem, "salun tune -p model …")
+    return Tuned("eraser", str(parameters.get("eraser")), ERASERS, stem, "salun tune -p model …")
 
 
 def _register(name: str, trial: type[ErasureSettings], *telling: str) -> None:

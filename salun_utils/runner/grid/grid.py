@@ -198,10 +198,7 @@ def _with_tuned(parameters: dict[str, Any], tuned: Tuned, place: Path) -> dict[s
             )
         return parameters
     own = parameters.get("params") or {}
-    return {
-        **parameters,
-        "params": {
-            **chosen["params"],
-            **(read_json(own, "params") if isinstance(own, str) else own),
-        },
-    }
+    own = read_json(own, "params") if isinstance(own, str) else own
+    if not isinstance(own, dict):
+        raise InputError(f"params must be a mapping of parameters, not {str(own)[:60]!r}")
+    return {**parameters, "params": {**chosen["params"], **own}}
