@@ -118,7 +118,17 @@ def test_what_a_moved_unit_touches_is_run_as_well(few):
 
 def test_a_canary_that_stops_has_moved(few, monkeypatch):
     monkeypatch.setitem(canaries.CANARIES, "c", Canary("c", lambda: 1 / 0))
-    assert "ZeroDivisionError" in canaries.check().moved["c"][1]
+    assert "ZeroDivisionError" in canaries.check().moved["c"][0]
+    with pytest.raises(InputError, match="the canary of c is stopped by ZeroDivisionError"):
+        update.update("c", because="no")
+
+
+def test_other_figures_of_a_canary_are_written_without_a_new_version(few, monkeypatch):
+    monkeypatch.setitem(canaries.CANARIES, "c", Canary("c", lambda: {"n": 1, "m": 2}))
+    report = canaries.check()
+    assert report.unknown == ("c",) and not report.moved and not report.well
+    assert update.update("c") == ["c"] and canaries.check().well
+    assert canaries.read()["c"] == {"version": 1, "figures": {"n": 1, "m": 2}}
 
 
 def test_a_new_version_waits_for_its_figures(few):

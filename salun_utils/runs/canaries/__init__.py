@@ -29,7 +29,6 @@ from ..records.provenance import PACKAGE
 from . import figures
 
 FILE = PACKAGE.parent / "benchmark" / "canaries.json"
-STOPPED = "stopped by"  # in the place of figures: the error in which a canary ended
 # Packages whose modules hold canaries of units that this package doesn't know.
 ELSEWHERE = ("generation.canaries", "studies.canaries")
 
@@ -58,7 +57,8 @@ class Report:
     ----------
     moved : unit -> figures that moved though its version is as before. blamed : those of them that
         no other moved unit explains; explained : unit -> the moved units that its run touches.
-    raised : units with a higher version than their stored figures. unknown : without stored ones.
+    raised : units with a higher version than their stored figures. unknown : without stored ones,
+        or with a canary that measures other things than are stored.
     """
 
     ran: tuple[str, ...] = ()
@@ -85,7 +85,9 @@ class Report:
             if n in self.moved
         ]
         written = [f"{n} has a new version: salun canaries --update {n}" for n in self.raised]
-        first = [f"{n} has no figures yet: salun canaries --update {n}" for n in self.unknown]
+        first = [
+            f"{n} has figures not yet stored: salun canaries --update {n}" for n in self.unknown
+        ]
         return [*blamed, *explained, *written, *first]
 
     def counts(self) -> str:
@@ -94,7 +96,7 @@ class Report:
             "to blame": len(self.blamed),
             "explained by these": len(self.moved) - len(self.blamed),
             "of a new version": len(self.raised),
-            "without figures": len(self.unknown),
+            "with figures not yet stored": len(self.unknown),
         }
         return ", ".join(f"{count} {what}" for what, count in parts.items() if count)
 
@@ -210,7 +212,9 @@ def run(name: str) -> dict[str, Any]:
         try:
             return figures.plain(load()[name].make())
         except Exception as error:  # behaviour has changed, whatever it is that stops
-            return {STOPPED: f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"}
+            return {
+                figures.STOPPED: f"{type(error).__name__}: {' '.join(str(error).split())[:200]}"
+            }
 
 
 def check(names: Iterable[str] | None = None, path: Path | None = None) -> Report:
@@ -234,7 +238,7 @@ def check(names: Iterable[str] | None = None, path: Path | None = None) -> Repor
     for name in wanted:
         if name not in known:
             raise unknown("unit", name, known)
-    unknown_now = tuple(n for n in wanted if n not in stored)
+    unstored = [n for n in wanted if n not in stored]
     moved, waiting, ran = {}, [n for n in wanted if n in stored], []
     raised = tuple(n for n in waiting if units.version(n) > stored[n]["version"])
     while waiting:
@@ -242,12 +246,15 @@ def check(names: Iterable[str] | None = None, path: Path | None = None) -> Repor
         if name in ran:
             continue
         ran.append(name)
-        if parts := figures.differing(stored[name]["figures"], run(name)):
+        before, found = stored[name]["figures"], run(name)
+        if figures.others(before, found):
+            unstored.append(name)
+        if parts := figures.differing(before, found):
             moved[name] = parts
             waiting += [n for n in sorted(known[name].touched) if n in stored]
     explained = explanations(moved, known)
     quiet = {n: parts for n, parts in moved.items() if n not in raised}
-    return Report(tuple(ran), quiet, explained, raised, unknown_now)
+    return Report(tuple(ran), quiet, explained, raised, tuple(unstored))
 
 
 def check_versions(stored: Mapping[str, Mapping[str, Any]]) -> None:

@@ -20,6 +20,7 @@ T = TypeVar("T")
 # steps of float32 on a tiny network differ by 1e-5 at most, the smallest fault to be seen by 1e-2.
 STEPS = 1e-3
 ROUNDING = 1e-4
+STOPPED = "stopped by"  # in the place of figures: the error in which a canary ended
 
 
 def some(value: T | None) -> T:
@@ -116,13 +117,21 @@ def _exact(value: Any) -> Any:
 
 
 def differing(stored: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    """Which figures moved: the name of each, with both values where they are short."""
-    names = [*stored, *(n for n in found if n not in stored)]
+    """Which figures moved: the name of each, with both values where they are short. Figures that
+    only one side has are `others`.
+    """
+    if STOPPED in found:
+        return [f"it {STOPPED} {found[STOPPED]}"]
     return [
-        f"{name} {_short(stored.get(name))} -> {_short(found.get(name))}"
-        for name in names
-        if not agrees(stored.get(name), found.get(name))
+        f"{name} {_short(stored[name])} -> {_short(found[name])}"
+        for name in stored
+        if name in found and not agrees(stored[name], found[name])
     ]
+
+
+def others(stored: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
+    """Names of figures that only one side has: the canary measures other things by now."""
+    return [] if STOPPED in found else sorted(set(stored) ^ set(found))
 
 
 def agrees(stored: Any, found: Any) -> bool:

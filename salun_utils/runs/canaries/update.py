@@ -12,7 +12,7 @@ from ... import units
 from ...errors import InputError, unknown
 from ...files import atomic
 from ..records.provenance import PACKAGE
-from . import STOPPED, check_versions, explanations, figures, load, read, run, write
+from . import check_versions, explanations, figures, load, read, run, write
 
 JOURNAL = PACKAGE.parent / "benchmark" / "NUMERICS.md"
 
@@ -22,7 +22,7 @@ def update(name: str, *, because: str = "") -> list[str]:
 
     The figures of units whose runs touch it are written anew as well, under the version that they
     have: a record that they touched is outdated by this unit. A unit without stored figures gets
-    its first, and needs no reason.
+    its first, and one whose canary measures other things these; neither needs a reason.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ def update(name: str, *, because: str = "") -> list[str]:
         raise unknown("unit", name, known)
     check_versions(stored)
     found = run(name)
-    if STOPPED in found:
-        raise InputError(f"the canary of {name} stops: {found[STOPPED]}")
+    if figures.STOPPED in found:
+        raise InputError(f"the canary of {name} is {figures.STOPPED} {found[figures.STOPPED]}")
     if name not in stored:
         stored[name] = {"version": units.version(name), "figures": found}
         write(stored)
@@ -51,7 +51,11 @@ def update(name: str, *, because: str = "") -> list[str]:
     was, now = stored[name]["version"], units.version(name)
     moved = bool(figures.differing(stored[name]["figures"], found))
     if not moved and now == was:
-        raise InputError(f"{name} has not moved: its version stays {was}")
+        if not figures.others(stored[name]["figures"], found):
+            raise InputError(f"{name} has not moved: its version stays {was}")
+        stored[name] = {"version": was, "figures": found}
+        write(stored)
+        return [name]
     above = [n for n in sorted(known[name].touched) if n in stored and _moved(n, stored)]
     if causes := explanations([name, *above], known).get(name):
         raise InputError(
