@@ -215,7 +215,7 @@ EDITS = [
         ("generator/ddpm",),
         lambda run: erases(run, "ddpm-fashion"),
     ),
-]  # fmt: skip
+]
 
 
 # -- in a copy

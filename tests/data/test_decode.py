@@ -26,9 +26,16 @@ HALVES[:10, :6] = 255  # white in the upper left quarter of a picture that is up
 
 def stored(orientation: int) -> Image.Image:
     """The picture as a camera stores it that was held so."""
-    back = {1: lambda a: a, 2: np.fliplr, 3: lambda a: a[::-1, ::-1], 4: np.flipud,
-            5: lambda a: np.swapaxes(a, 0, 1), 6: np.rot90,
-            7: lambda a: np.swapaxes(a[::-1, ::-1], 0, 1), 8: lambda a: np.rot90(a, 3)}  # fmt: skip
+    back = {
+        1: lambda a: a,
+        2: np.fliplr,
+        3: lambda a: a[::-1, ::-1],
+        4: np.flipud,
+        5: lambda a: np.swapaxes(a, 0, 1),
+        6: np.rot90,
+        7: lambda a: np.swapaxes(a[::-1, ::-1], 0, 1),
+        8: lambda a: np.rot90(a, 3),
+    }
     return Image.fromarray(np.ascontiguousarray(back[orientation](HALVES)))
 
 
@@ -95,10 +102,22 @@ def test_numbers_without_a_known_white_are_refused(tmp_path, values, said):
 
 @pytest.mark.parametrize(
     ("name", "form"),
-    [("x.gif", "GIF"), ("x.jfif", "JPEG"), ("x.jpe", "JPEG"), ("x.bmp", "BMP"), ("x.webp", "WEBP"),
-     ("x.tiff", "TIFF"), ("x.tga", "TGA"), ("x.ppm", "PPM"), ("x.pcx", "PCX"), ("x.apng", "PNG"),
-     ("x.jp2", "JPEG2000"), ("x.avif", "AVIF"), ("x.qoi", "QOI")],
-)  # fmt: skip
+    [
+        ("x.gif", "GIF"),
+        ("x.jfif", "JPEG"),
+        ("x.jpe", "JPEG"),
+        ("x.bmp", "BMP"),
+        ("x.webp", "WEBP"),
+        ("x.tiff", "TIFF"),
+        ("x.tga", "TGA"),
+        ("x.ppm", "PPM"),
+        ("x.pcx", "PCX"),
+        ("x.apng", "PNG"),
+        ("x.jp2", "JPEG2000"),
+        ("x.avif", "AVIF"),
+        ("x.qoi", "QOI"),
+    ],
+)
 def test_every_format_that_pillow_reads(tmp_path, name, form):
     Image.init()
     if form not in Image.SAVE:

@@ -66,8 +66,10 @@ def _in_time() -> Iterator[None]:
     def late(*_: object) -> None:
         raise TimeoutError(f"took more than {SECONDS} s of the processor, or {MINUTES} minutes")
 
-    timers = ((signal.SIGPROF, signal.ITIMER_PROF, SECONDS),
-              (signal.SIGALRM, signal.ITIMER_REAL, 60 * MINUTES))  # fmt: skip
+    timers = (
+        (signal.SIGPROF, signal.ITIMER_PROF, SECONDS),
+        (signal.SIGALRM, signal.ITIMER_REAL, 60 * MINUTES),
+    )
     before = [signal.signal(sign, late) for sign, *_ in timers]
     try:
         for _, timer, most in timers:

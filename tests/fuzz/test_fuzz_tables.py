@@ -14,9 +14,22 @@ from picture_folders import encoded, table
 from salun_utils import data as sd
 from salun_utils.data.reading import decode
 
-NAMES = ("train", "test", "validation", "train-00000-of-00002", "train-00001-of-00002-ab12cd34ef",
-         "0000", "0002", "small_train", "large_test", "cache-0f", "x", "train_1_of_1", "of-9-of-0",
-         "train-00000-of-99999999999999999999")  # fmt: skip
+NAMES = (
+    "train",
+    "test",
+    "validation",
+    "train-00000-of-00002",
+    "train-00001-of-00002-ab12cd34ef",
+    "0000",
+    "0002",
+    "small_train",
+    "large_test",
+    "cache-0f",
+    "x",
+    "train_1_of_1",
+    "of-9-of-0",
+    "train-00000-of-99999999999999999999",
+)
 FOLDERS = ("", "data", "train", "small", "large", ".hidden", "a/b/c", "test")
 
 
@@ -59,12 +72,26 @@ def pool(draw: random.Random) -> list:
     """What a label column may hold."""
     return draw.choice(
         (
-            [0, 1], [0, 1], [1, 2, 3], ["cat", "dog"], [-1], [-1, 0, 1], [10**18, 5],
-            ["1", "10", "2"], ["", "a"], [0.0, 1.0], [0.5, 1.0], [float("nan"), 1.0, 2.0],
-            [True, False], [b"a", b"\xff"], [[1], [2]], [{"a": 1}], [None],
+            [0, 1],
+            [0, 1],
+            [1, 2, 3],
+            ["cat", "dog"],
+            [-1],
+            [-1, 0, 1],
+            [10**18, 5],
+            ["1", "10", "2"],
+            ["", "a"],
+            [0.0, 1.0],
+            [0.5, 1.0],
+            [float("nan"), 1.0, 2.0],
+            [True, False],
+            [b"a", b"\xff"],
+            [[1], [2]],
+            [{"a": 1}],
+            [None],
             [text(draw), text(draw)],
         )
-    )  # fmt: skip
+    )
 
 
 def column(draw: random.Random, values: list, rows: int) -> pa.Array:
@@ -80,9 +107,16 @@ def column(draw: random.Random, values: list, rows: int) -> pa.Array:
         return pa.array([0] * rows)
 
 
-SETS = (("x",), ("train", "test"), ("train", "validation", "test"), ("0000", "0001"),
-        ("mnist_train", "mnist_test"), ("train-00000-of-00001-0f3ab2c4d5e6f708", "validation"),
-        ("small_train", "large_train", "small_test"), NAMES)  # fmt: skip
+SETS = (
+    ("x",),
+    ("train", "test"),
+    ("train", "validation", "test"),
+    ("0000", "0001"),
+    ("mnist_train", "mnist_test"),
+    ("train-00000-of-00001-0f3ab2c4d5e6f708", "validation"),
+    ("small_train", "large_train", "small_test"),
+    NAMES,
+)
 
 
 def test_tables_of_any_columns_and_names(tmp_path):

@@ -430,9 +430,17 @@ def test_the_whole_loss_of_selective_amnesia_is_that_of_its_authors(model, image
         selective_amnesia, "descend", lambda model, losses, **_: seen.update(losses=losses) or {}
     )
     erased = generation.erase(
-        "selective-amnesia", model, concept=1, data=images, fisher_weight=10.0, steps=1, batch=4,
-        fisher_samples=2, fisher_steps=2, replay=4,
-    )  # fmt: skip
+        "selective-amnesia",
+        model,
+        concept=1,
+        data=images,
+        fisher_weight=10.0,
+        steps=1,
+        batch=4,
+        fisher_samples=2,
+        fisher_steps=2,
+        replay=4,
+    )
     job_model = erased.model
     replayed = selective_amnesia.replay_of(model, 1, 4, 0)
     fisher = fisher_information(model, replayed, samples=2, steps=2, seed=0)

@@ -301,9 +301,13 @@ def test_esd_u_can_leave_the_norms_as_the_authors_code_does(pipe, shapes):
     assert wanted == {n for n in names if chosen(n)} and len(wanted) < len(names)
     before = weights(pipe)
     erased = generation.erase(
-        "esd-u", pipe, concept=0, data=shapes, weights="all-but-cross-attention-and-norms",
+        "esd-u",
+        pipe,
+        concept=0,
+        data=shapes,
+        weights="all-but-cross-attention-and-norms",
         **SETTINGS["esd-u"],
-    )  # fmt: skip
+    )
     after = dict(erased.model.unet.named_parameters())
     assert all(torch.equal(before[n], after[n]) for n in names if n not in wanted)
     assert any(not torch.equal(before[n], after[n]) for n in wanted)
