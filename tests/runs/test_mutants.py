@@ -170,8 +170,8 @@ FAULTS = [
     Fault(
         "12b another class is left out",
         trials.real_reference,
-        "reference(scene.data.train, label)",
-        "reference(scene.data.train, 0)",
+        "reference(data.train, label)",
+        "reference(data.train, 0)",
         ("trial",),
     ),
     Fault(

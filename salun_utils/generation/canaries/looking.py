@@ -55,7 +55,7 @@ def distant() -> dict:
         "distance": near([found.fid, *found.fid_interval], 5e-3),
         "kernel": near([found.kid, found.kid_deviation], 5e-3),
         "inception": near(found.inception_score, 1e-3),
-        "precision and recall": points([found.precision, found.recall], 0.05),
+        "precision and recall": points([found.precision, found.recall], 0.02),
         # drawings in the middle of real ones are precise, and leave most of them out
         "inside": points(precision_recall(inner, outer), 0.05),
         "features": found.features,

@@ -18,7 +18,7 @@ from ..spec import RunSpec
 from ..sweeps import expand, run_all
 from ..task import prepare
 from . import canary
-from .figures import digest, near, points, projected, some
+from .figures import change, digest, near, points, projected, some
 
 SETTINGS: dict[str, Any] = dict(
     dataset="digits",
@@ -73,6 +73,7 @@ def one_run(cache: Cache) -> dict:
         "forget": digest(task.split.forget.index.sort().values),
         "validation": points(list(record.measurements["validation"].values()), 2 * SCORES),
         **{name: projected(dict(m.named_parameters()), 1e-2) for name, m in models.items()},
+        "moved": change(dict(task.original.named_parameters()), result.model, 1e-2),
     }
 
 

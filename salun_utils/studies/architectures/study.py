@@ -33,6 +33,7 @@ LABELS = {
     "convnext_atto": "ConvNeXt-Atto",
     "mixer_s": "MLP-Mixer-S",
     "mobilenetv3_small": "MobileNetV3-Small",
+    "speednet": "SpeedNet",
 }
 VARIANTS = {
     ("original", "none"): "original",
