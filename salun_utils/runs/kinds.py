@@ -53,8 +53,8 @@ class Kind:
     recognises : whether parameters describe such a run, by the names that have a value.
     of : what parameters describe, everything checked that needs no data; raises `InputError`.
     data : the parameter that names the data set. check_present : raises `InputError` where
-        something that the described run needs is not on this machine.
-    tuned : what of it is tuned.
+        something that the described run needs is not on this machine. `tuned` says what of a run
+        is tuned.
     """
 
     name: str

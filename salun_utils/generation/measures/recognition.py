@@ -260,11 +260,10 @@ class Reference:
 class Distances:
     """Generated against real pictures, on the features called `features`.
 
-    fid, kid (mean over subsets) : 0 is best. inception_score : higher is better. precision : share
-        of generated pictures that lie
-    among the real ones; recall : share of real ones that lie among the generated. Counts of both
-        sides are given, since all of
-    these depend on them.
+    fid and kid (a mean over subsets) are best at 0, inception_score is better the higher it is.
+    precision is the share of generated pictures that lie among the real ones, recall the share of
+    real ones that lie among the generated. Counts of both sides are given, since all of these
+    depend on them.
     """
 
     features: str

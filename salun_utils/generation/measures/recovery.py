@@ -64,9 +64,8 @@ def attack(
     Parameters
     ----------
     images : pictures of the concept, best ones that nobody trained on; the word is learned from all
-        of them, the first `count` are
-        inverted. sampling_steps, guidance : as in `pipelines.sample`; what is drawn without text
-            has no guidance.
+        of them, the first `count` are inverted.
+    sampling_steps, guidance : as in `pipelines.sample`; what is drawn without text has no guidance.
     """
     label, some = judge.label(concept), images.subset(range(min(count, len(images))))
 

@@ -39,9 +39,8 @@ def measured(made: Shadows, answers: list[Answers]) -> dict[str, Any]:
     Returns
     -------
     "attacks" : list of dicts with "pictures" ("targets" or "watched"), "when" ("before" or
-        "after"), "attack" and what
-        `attack.over_models` returns. "paper" : for "before" and "after" what `attack.paper_attack`
-            returns.
+        "after"), "attack" and what `attack.over_models` returns.
+    "paper" : for "before" and "after" what `attack.paper_attack` returns.
     "models" : the facts of every model, see `Answers`, as lists.
     """
     member, targets, seed = made.member.numpy(), made.plan.targets, made.plan.spec.seed

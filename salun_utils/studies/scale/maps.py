@@ -24,9 +24,9 @@ class Border:
     Attributes
     ----------
     at : learning rate by epochs, from the mean over seeds: 0 where the gap is above zero already at
-        the lowest rate of the map, infinite
-        where it never is. intervals : bootstrap 95 % intervals of it over seeds. draws : DataFrame,
-            one row a resample.
+        the lowest rate of the map, infinite where it never is.
+    intervals : bootstrap 95 % intervals of it over seeds.
+    draws : DataFrame, one row a resample.
     """
 
     at: pd.Series

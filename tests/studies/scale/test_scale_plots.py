@@ -155,7 +155,7 @@ def test_the_command_writes_such_a_record():
     record = command.as_record([row], "cpu", 3)
     assert (
         record.study == "costs"
-        and record.code["fingerprint"]
+        and record.numerics["study/costs"] == 1
         and json.loads(record.measurements["parameters"]["sweep"]) == ["flat"]
     )
     steps = [(what, held) for what, held, _ in command.plan(1, True)]
