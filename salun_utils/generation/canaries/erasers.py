@@ -41,7 +41,8 @@ def erased(name: str, kind: str) -> dict:
     result = erase(name, model, concept=1, seed=2, data=toy.dataset(), **few)
     losses = result.losses if isinstance(result.losses, dict) else {"loss": result.losses}
     mask = result.mask
-    return {
+    paper = {"defaults of Stable Diffusion": holds(defaults[kind])} if kind == "pipeline" else {}
+    return paper | {
         f"{kind}, defaults": holds(given),
         f"{kind}, losses": near([v for part in losses.values() for v in part] or [0.0], 2e-2),
         f"{kind}, mask": "none"
