@@ -14,6 +14,12 @@ from ..errors import InputError
 FEW = 2  # pictures that a model is tried on before anything costly begins
 
 
+class ModelFailedError(InputError, RuntimeError):
+    """A model raised an error on pictures that it should take: input of ours, and an error of its
+    own for those who look for one.
+    """
+
+
 def logits_of(output: Any, classes: int | None = None) -> Tensor:
     """The logits in what a model gave.
 
@@ -122,7 +128,7 @@ def checked_logits(model: nn.Module, x: Tensor, classes: int | None = None) -> T
         raise
     except Exception as error:
         said = " ".join(f"{type(error).__name__}: {error}".split())[:300]
-        raise InputError(
+        raise ModelFailedError(
             f"the model can't take pictures {tuple(x.shape)} of {x.dtype}: {said}"
         ) from error
     logits = logits_of(output, classes)

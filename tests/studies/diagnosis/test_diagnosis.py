@@ -347,7 +347,7 @@ def test_a_model_of_an_unknown_method_is_advised_in_terms_that_hold_for_all(task
 def test_a_result_and_a_record_are_advised_in_the_settings_of_their_method(tasks):
     task = tasks["class"][0]
     with pytest.warns(su.unlearning.NothingChangedWarning):
-        still = unlearn("ssd", task.original, task.split, alpha=1e6, samples=256)
+        still = unlearn("ssd", task.original, task.split, alpha=1e6)
     found = su.diagnose(still, task.split, original=task.original)
     assert still.method == "ssd" and found.causes == ("step too small",)
     assert "Lower alpha (1e+06) or dampening (1)." in str(found)
