@@ -36,7 +36,7 @@ def schema(path: Path) -> pa.Schema:
                 found = reader.schema
         else:
             found = pq.ParquetFile(path).schema_arrow
-        str(found)  # names that are no UTF-8 fail here, not at their first use
+        _ = found.names, str(found)  # a name that is no UTF-8 fails here, not at its first use
         return found
 
 
