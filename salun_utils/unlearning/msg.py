@@ -31,7 +31,7 @@ from .registry import Range, method
     stronger={"lr": "raise", "share": "raise", "epochs": "raise"},
     common={"batch_size": 64},
 )
-@numerics(1, uses=("training", "optimizer/sgd"))
+@numerics(1, uses=("training", "schedule/constant", "optimizer/sgd"))
 def msg(
     job: Job, *, epochs: int = 5, lr: float = 1e-3, share: float = 0.3, damping: float = 0.1
 ) -> nn.Module:

@@ -102,7 +102,6 @@ def substitutes(
     return torch.tensor(labels)
 
 
-@numerics(1, "erasing/mask", uses=("masks",))
 def warn_of_nothing(name: str, before: nn.Module, after: nn.Module) -> None:
     """A warning when an eraser left every weight where it was."""
     pairs = zip(before.parameters(), after.parameters(), strict=True)
@@ -115,6 +114,7 @@ def warn_of_nothing(name: str, before: nn.Module, after: nn.Module) -> None:
         )
 
 
+@numerics(1, "erasing/mask", uses=("masks",))
 def choose_mask(
     rule: str | SaliencyMask,
     module: nn.Module,
