@@ -21,6 +21,7 @@ from salun_utils.runs.canaries import Canary, figures, update
 ROOT = Path(__file__).resolve().parents[2]
 # They are built by one function, or run each other's code under a name of their own.
 SHARED = {"network/resnet18", "network/resnet20", "network/resnet50", "method/rl"}
+SHARED |= {"eraser/pipeline/esd-u", "eraser/pipeline/esd-x"}  # one function
 
 
 @pytest.fixture
