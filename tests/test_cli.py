@@ -128,7 +128,7 @@ def test_a_run_is_done_once_and_forced_again(capsys, tmp_path):
     assert json.loads(record.read_text())["scores"] == content["scores"]
     status, out, _ = call(capsys, "table", "--records", str(tmp_path))
     assert (
-        status == 0 and "digits" in out and "class-3" in out and len(out.strip().splitlines()) == 2
+        status == 0 and "digits" in out and "class-3" in out and len(out.strip().splitlines()) == 3
     )
 
 
