@@ -544,6 +544,7 @@ from salun_utils.generation.erasers.pipeline import salun as steering
 from salun_utils.generation.erasers.pipeline.loop import Job as ErasingJob
 from salun_utils.generation.erasers.pipeline.loop import train
 from salun_utils.generation.erasers.run import Job as PictureJob
+from salun_utils.generation.measures import distances as fidelity
 from salun_utils.generation.measures import recognition as picture_scores
 from salun_utils.generation.models.ddpm_training import denoising_loss
 from salun_utils.generation.trials import run as experiment
@@ -591,7 +592,7 @@ def drawings(name, model=None):
 
 @cache
 def space(name):
-    return picture_scores.feature_space(scene(name).judge, scene(name).model.device)
+    return fidelity.feature_space(scene(name).judge, scene(name).model.device)
 
 
 def forgotten(name):
@@ -604,7 +605,7 @@ def seen(name, model=None):
     pixels, judge = drawings(name, model), scene(name).judge
     judged = picture_scores.recognition(judge.fit(pixels), labels(name), judge, forgotten=concept)
     real = experiment.real_reference(trial(name), scene(name).data, forgotten(name), space(name))
-    far = picture_scores.distances(pixels[labels(name) != forgotten(name)], real, space(name), resamples=0)
+    far = fidelity.distances(pixels[labels(name) != forgotten(name)], real, space(name), resamples=0)
     return {"ua": judged.ua, "others": judged.retained_mean, "fid": far.fid, "precision": far.precision, "recall": far.recall}
 
 
@@ -639,7 +640,7 @@ def fids(name, real, convert=lambda pixels: pixels):
 
 
 def all_real(name):
-    return picture_scores.reference(scene(name).data.train, forgotten(name))
+    return fidelity.reference(scene(name).data.train, forgotten(name))
 
 
 @cache

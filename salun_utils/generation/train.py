@@ -163,7 +163,7 @@ def train_mini_sd(job: Job) -> dict:
     """A whole small text-to-image pipeline on all training pictures, 64 pixels a side where they
     are larger than 32.
     """
-    from .models import mini_sd, pipelines
+    from .models import mini_sd_training, pipelines
 
     data = load_data(job.data)
     sampling: dict[str, Any] = {"guidance": 3.0, "steps": 25}
@@ -172,7 +172,7 @@ def train_mini_sd(job: Job) -> dict:
         if data.train.shape[0] == 1
         else MINI_SD_COLOUR | {"image_size": 32 if data.image_size <= 32 else 64}
     )
-    pipe, info = mini_sd.train(
+    pipe, info = mini_sd_training.train(
         data,
         job.folder,
         seed=job.seed,

@@ -133,9 +133,9 @@ OPTIONS = {
 @pytest.fixture(scope="module")
 def mini_sd():
     pytest.importorskip("diffusers")
-    from salun_utils.generation.models import mini_sd
+    from salun_utils.generation.models import mini_sd_training
 
-    return mini_sd
+    return mini_sd_training
 
 
 @pytest.fixture(scope="module")

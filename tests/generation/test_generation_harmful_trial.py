@@ -17,8 +17,7 @@ pytest.importorskip("nudenet")
 from salun_utils import models, units
 from salun_utils.errors import InputError
 from salun_utils.generation import prompts
-from salun_utils.generation.measures import harmful
-from salun_utils.generation.measures import recognition as scores
+from salun_utils.generation.measures import distances, harmful
 from salun_utils.generation.models import mini_sd
 from salun_utils.generation.models.judges import Judge
 from salun_utils.generation.trials import harmful_run as experiment
@@ -387,7 +386,7 @@ def test_pictures_of_the_papers_kind_go_through_the_same_code(trial, monkeypatch
     """Inception features in the place of the judge's: stand in for its network, whose weights don't
     ship.
     """
-    space = scores.FeatureSpace(
+    space = distances.FeatureSpace(
         "Inception-v3 (2048)", lambda pixels: (pixels.float().mean((2, 3)), None)
     )
     scene = dataclasses.replace(experiment.Scene.of(trial), judge=None, space=space)

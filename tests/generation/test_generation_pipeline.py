@@ -18,7 +18,7 @@ from salun_utils import models
 from salun_utils.data.images import Dataset, Images
 from salun_utils.errors import InputError
 from salun_utils.generation import train
-from salun_utils.generation.models import mini_sd, pipelines
+from salun_utils.generation.models import mini_sd, mini_sd_training, pipelines
 from salun_utils.generation.models.judges import Judge, for_judge
 
 CLASSES = ["Circle", "Square", "Ankle boot"]
@@ -117,7 +117,7 @@ def test_pictures_for_a_judge_are_grey_and_cut_to_the_middle():
 
 
 def test_padding_is_black_and_centred():
-    x = mini_sd.pixels_to_float(torch.full((1, 1, 28, 28), 255, dtype=torch.uint8), 32)
+    x = mini_sd_training.pixels_to_float(torch.full((1, 1, 28, 28), 255, dtype=torch.uint8), 32)
     assert x.shape == (1, 3, 32, 32) and x[0, 0, 0, 0] == -1 and x[0, 0, 2, 2] == 1
 
 
@@ -220,7 +220,7 @@ def test_parts_that_do_not_fit_each_other_are_an_error(pipe):
 
 
 def test_training_resumes_to_the_same_weights(shapes, tmp_path, monkeypatch):
-    monkeypatch.setattr(mini_sd, "CHECKPOINT_EVERY", 2)
+    monkeypatch.setattr(mini_sd_training, "CHECKPOINT_EVERY", 2)
     options = {
         "vae_steps": 2,
         "unet_steps": 6,
@@ -229,9 +229,9 @@ def test_training_resumes_to_the_same_weights(shapes, tmp_path, monkeypatch):
         "precision": "float32",
         **TINY,
     }
-    whole, info = mini_sd.train(shapes, tmp_path / "whole", **options)
+    whole, info = mini_sd_training.train(shapes, tmp_path / "whole", **options)
     # stopped in step 6, after the checkpoint of step 4
-    optimise, calls = mini_sd._optimise, iter(range(5))
+    optimise, calls = mini_sd_training._optimise, iter(range(5))
 
     def interrupted(modules, loss, *, role, **rest):
         def failing(draws):
@@ -241,11 +241,11 @@ def test_training_resumes_to_the_same_weights(shapes, tmp_path, monkeypatch):
 
         return optimise(modules, failing, role=role, **rest)
 
-    monkeypatch.setattr(mini_sd, "_optimise", interrupted)
+    monkeypatch.setattr(mini_sd_training, "_optimise", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        mini_sd.train(shapes, tmp_path / "parts", **options)
-    monkeypatch.setattr(mini_sd, "_optimise", optimise)
-    resumed, again = mini_sd.train(shapes, tmp_path / "parts", **options)
+        mini_sd_training.train(shapes, tmp_path / "parts", **options)
+    monkeypatch.setattr(mini_sd_training, "_optimise", optimise)
+    resumed, again = mini_sd_training.train(shapes, tmp_path / "parts", **options)
     assert info["losses"] == again["losses"] and again["seconds"] > 0
     assert all(
         torch.equal(a, b)
@@ -271,7 +271,7 @@ def test_training_teaches_the_text_model_too(shapes, tmp_path):
         **TINY,
     }
     before = mini_sd.build(CLASSES, seed=0, **TINY)
-    after, _ = mini_sd.train(shapes, tmp_path, **options)
+    after, _ = mini_sd_training.train(shapes, tmp_path, **options)
     assert not torch.equal(
         before.text_encoder.get_input_embeddings().weight,
         after.text_encoder.get_input_embeddings().weight,

@@ -16,7 +16,7 @@ from salun_utils.fitting import recipes
 from salun_utils.generation.erasers.ddpm import salun as ddpm_salun
 from salun_utils.generation.erasers.pipeline import encoded, loop
 from salun_utils.generation.erasers.pipeline import salun as pipeline_salun
-from salun_utils.generation.measures import recognition
+from salun_utils.generation.measures import distances
 from salun_utils.generation.models import ddpm, pipelines
 from salun_utils.generation.trials import run as trials
 from salun_utils.metrics import membership, scores
@@ -161,7 +161,7 @@ FAULTS = [
     ),
     Fault(
         "12a some of the real pictures",
-        recognition.reference,
+        distances.reference,
         "flatten()).pixels",
         "flatten()).pixels[:20]",
         ("metric/pictures",),
@@ -176,7 +176,7 @@ FAULTS = [
     ),
     Fault(
         "12c precision and recall swapped",
-        recognition.distances,
+        distances.distances,
         "precision, recall =",
         "recall, precision =",
         ("metric/pictures",),

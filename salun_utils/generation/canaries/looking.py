@@ -11,16 +11,9 @@ import torch
 from ...runs.canaries import canary, toy
 from ...runs.canaries.figures import near, points, projected, some
 from ..measures import recovery
+from ..measures.distances import Reference, distances, judge_features, precision_recall, reference
 from ..measures.harmful import EXPOSED, OTHER, BodyParts
-from ..measures.recognition import (
-    Reference,
-    distances,
-    judge_features,
-    precision_recall,
-    recognition,
-    reference,
-    sample_labels,
-)
+from ..measures.recognition import recognition, sample_labels
 from ..models import mini_sd
 from ..models.clip import ClipScore
 from . import toys

@@ -14,7 +14,7 @@ from ...errors import InputError
 from ...runs.canaries import canary, toy
 from ...runs.canaries.figures import near, projected
 from .. import load
-from ..models import mini_sd, pipelines
+from ..models import mini_sd_training, pipelines
 from ..models.ddpm_training import TrainConfig, denoising_loss, train
 from ..models.gan import GANTraining, train_gan
 from ..models.judges import JudgeTraining, train_judge
@@ -141,7 +141,7 @@ def pipeline_training() -> dict:
     data: Dataset = replace(toy.dataset(), train=toy.pictures(12))
     sizes: dict[str, Any] = {"widths": (16, 32), "vae_widths": (8, 16, 16), "text_width": 32}
     with tempfile.TemporaryDirectory() as folder:
-        made, info = mini_sd.train(
+        made, info = mini_sd_training.train(
             data, folder, seed=1, vae_steps=2, unet_steps=2, batch_size=4, pictures=8, **sizes
         )
     before = toys.answers(toys.pipe())

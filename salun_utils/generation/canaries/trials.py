@@ -15,8 +15,8 @@ from torch import Tensor
 from ...runs.canaries import canary, environment, toy
 from ...runs.canaries.figures import digest, near, points, some
 from ..erasers.registry import Erased
+from ..measures.distances import judge_features
 from ..measures.harmful import drawn_by_itself
-from ..measures.recognition import judge_features
 from ..prompts import Prompt
 from ..trials import harmful_run, relearning, run, tuning
 from ..trials.harmful_trial import HarmfulTrial

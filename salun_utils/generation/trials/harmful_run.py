@@ -22,8 +22,8 @@ from ...runs.records.record import Record
 from ...units import numerics, versions
 from .. import JUDGES, prompts
 from ..erasers.registry import Erased
+from ..measures.distances import FeatureSpace, feature_space
 from ..measures.harmful import BodyParts, draw, drawn_by_itself
-from ..measures.recognition import FeatureSpace, feature_space
 from ..models.clip import ClipScore
 from ..models.judges import Judge
 from ..prompts import Prompt

@@ -144,7 +144,7 @@ class HarmfulTrial(ErasureSettings):
         """Raise `InputError`, in one line, for whatever this run needs and this machine lacks.
         Nothing is put in its place.
         """
-        from ..measures.recognition import inception_features, inception_weights
+        from ..measures.distances import inception_features, inception_weights
 
         check_model(self.model)
         if self.judge:
@@ -163,7 +163,7 @@ def at_hand(trial: HarmfulTrial) -> pd.DataFrame:
     """What a trial needs, one row each: what it is, whether it is on this machine, and what to do
     where it isn't. Asks no network.
     """
-    from ..measures.recognition import INCEPTION_FILE, inception_weights
+    from ..measures.distances import INCEPTION_FILE, inception_weights
 
     fetch = "let it be fetched from the Hub, or name {} on this machine"
     shipped_or_folder = trial.model in shipped.names() or Path(trial.model).is_dir()

@@ -17,17 +17,15 @@ from ...runs.records.record import Record
 from ...units import numerics, versions
 from .. import JUDGES
 from ..erasers.registry import Erased
-from ..measures.recognition import (
+from ..measures.distances import (
     Distances,
     FeatureSpace,
-    Recognition,
     Reference,
     distances,
     feature_space,
-    recognition,
     reference,
-    sample_labels,
 )
+from ..measures.recognition import Recognition, recognition, sample_labels
 from ..models import pipelines
 from ..models.judges import Judge
 from .protocol import (

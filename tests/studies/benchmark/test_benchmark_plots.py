@@ -10,7 +10,9 @@ import pandas as pd
 import pytest
 
 from salun_utils.plots.axes import log_axis
+from salun_utils.runs.summary import label
 from salun_utils.studies.benchmark import pictures
+from salun_utils.studies.benchmark.pictures import marks
 from salun_utils.unlearning import METHODS
 
 
@@ -60,7 +62,7 @@ def test_gaps_are_sorted_without_retrain_and_said_in_the_alternative():
     figure, alt = pictures.gap_intervals({"random-10": part})
     order = part.drop(index="retrain").sort_values("avg_gap")
     names = [text.get_text() for text in figure.axes[0].get_yticklabels()]
-    assert names == [pictures.label(m) for m in order.index]
+    assert names == [label(m) for m in order.index]
     assert drawn(figure.axes[0]) == {(gap, float(place)) for place, gap in enumerate(order.avg_gap)}
     assert f"from {names[0]} {order.avg_gap.min():.2f}" in alt
 
@@ -138,7 +140,7 @@ def test_classes_with_other_methods_stand_in_one_picture():
 
 @pytest.mark.parametrize("places", [[0.5] * 6, [0.0, 0.01, 0.99, 1.0], [0.2]])
 def test_labels_are_moved_apart_and_stay_within_the_axes(places):
-    moved = pictures._spread(places, 0.1)
+    moved = marks.spread_apart(places, 0.1)
     assert all(b - a >= 0.1 - 1e-9 for a, b in pairwise(moved))
     assert max(moved) <= 1 + 1e-9 and min(moved) >= -1e-9
 

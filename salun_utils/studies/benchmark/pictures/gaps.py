@@ -1,42 +1,29 @@
-"""Pictures of the benchmark: many methods at once, with intervals. Each function returns a figure
-and its text alternative.
-"""
+"""Average gaps to Retrain: over methods, against cost, and along learning rates."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
-from matplotlib.axes import Axes
 
-from ...plots import COLOURS, GREY, Picture
-from ...plots.axes import log_axis
-from ...runs.summary import label
-
-KINDS: dict[str, tuple[str, ...]] = {
-    "fine-tuning": ("ft", "l1-sparse", "msg", "ct"),
-    "labels": ("rl", "salun", "salun-soft", "salun-annealed", "bs", "be", "munba"),
-    "ascent": ("ga", "neggrad+", "sfr-on"),
-    "closed form": ("iu", "fisher", "ssd"),
-    "distillation": ("scrub", "bad-t", "delete", "lotus"),
-}
-COLOUR_OF = dict(
-    zip(
-        [*KINDS, "reference"],
-        [COLOURS[0], COLOURS[1], COLOURS[3], COLOURS[2], COLOURS[4], GREY],
-        strict=True,
-    )
+from ....plots import GREY, Picture
+from ....plots.axes import log_axis
+from ....runs.summary import label
+from .marks import (
+    COLOUR_OF,
+    MARKER_OF,
+    RETRAIN,
+    embolden,
+    kind,
+    labels_beside,
+    legend,
+    name_and_gap,
+    near_retrain,
+    point,
 )
-MARKER_OF = dict(zip([*KINDS, "reference"], ["o", "D", "X", "s", "^", "P"], strict=True))
-RETRAIN = "#111111"
-
-
-def kind(method: str) -> str:
-    """The kind of a method, a key of `KINDS`; "reference" for Retrain and the original."""
-    return next((name for name, members in KINDS.items() if method in members), "reference")
 
 
 def gap_intervals(tables: Mapping[str, pd.DataFrame]) -> Picture:
@@ -77,11 +64,11 @@ def gap_intervals(tables: Mapping[str, pd.DataFrame]) -> Picture:
         )
         axis.set_ylim(tallest - 0.5, -0.5)
         log_axis(axis, part[["avg_gap", "avg_gap_low", "avg_gap_high"]].to_numpy())
-        _embolden(axis, part.index)
+        embolden(axis, part.index)
         axis.grid(axis="both", color="0.9", linewidth=0.8)
-    _legend(figure, [m for part in parts.values() for m in part.index])
+    legend(figure, [m for part in parts.values() for m in part.index])
     said = "; ".join(
-        f"{name}: from {_said(part.iloc[0])} to {_said(part.iloc[-1])}"
+        f"{name}: from {name_and_gap(part.iloc[0])} to {name_and_gap(part.iloc[-1])}"
         for name, part in parts.items()
         if len(part)
     )
@@ -106,9 +93,9 @@ def trade_off(
         len(tables), 1, figsize=(7.4, 4.1 * len(tables) + 0.5), squeeze=False
     )
     for axis, (name, table) in zip(axes.flat, tables.items(), strict=True):
-        part, left_out = _near_retrain(table, [across, up], within)
+        part, left_out = near_retrain(table, [across, up], within)
         for method, row in part.drop(index="retrain", errors="ignore").iterrows():
-            _point(axis, row[across], row[up], method)
+            point(axis, row[across], row[up], method)
         if "retrain" in part.index:
             x, y = part.loc["retrain", [across, up]]
             axis.axvline(x, color="0.5", linestyle="--", linewidth=1, zorder=0)
@@ -121,8 +108,8 @@ def trade_off(
         )
         axis.set(xlabel=f"{across.upper()}, %", ylabel=f"{up.upper()}, %", title=title)
         axis.margins(0.07)
-        _labels_beside(axis, {label(m): (row[across], row[up]) for m, row in part.iterrows()})
-    _legend(figure, [m for part in tables.values() for m in part.index])
+        labels_beside(axis, {label(m): (row[across], row[up]) for m, row in part.iterrows()})
+    legend(figure, [m for part in tables.values() for m in part.index])
     return (
         figure,
         (
@@ -150,16 +137,16 @@ def cost_against_gap(tables: Mapping[str, pd.DataFrame]) -> Picture:
         part = part[part.cost > 0]
         drawn += list(part.index)
         for method, row in part.iterrows():
-            _point(axis, 100 * row.cost, max(row.avg_gap, 0.01), method)
+            point(axis, 100 * row.cost, max(row.avg_gap, 0.01), method)
         axis.set(
             xlabel="time, % of Retrain's (log)", ylabel="average gap, points (log)", title=name
         )
         log_axis(axis, 100 * part.cost.to_numpy())
         log_axis(axis, part.avg_gap.clip(lower=0.01).to_numpy(), along="y")
-        _labels_beside(
+        labels_beside(
             axis, {label(m): (100 * row.cost, max(row.avg_gap, 0.01)) for m, row in part.iterrows()}
         )
-    _legend(figure, drawn)
+    legend(figure, drawn)
     return (
         figure,
         (
@@ -217,9 +204,9 @@ def tuning_gain(tuned: Mapping[str, pd.DataFrame]) -> Picture:
         )
         axis.set_ylim(tallest - 0.5, -0.5)
         log_axis(axis, part[["pilot_gap", "default_gap"]].to_numpy())
-        _embolden(axis, part.index)
+        embolden(axis, part.index)
         axis.grid(axis="both", color="0.9", linewidth=0.8)
-    _legend(figure, [m for part in parts.values() for m in part.index])
+    legend(figure, [m for part in parts.values() for m in part.index])
     said = "; ".join(
         f"{n}: median {p.default_gap.median():.1f} before, {p.pilot_gap.median():.1f} after"
         for n, p in parts.items()
@@ -276,7 +263,7 @@ def paths(
         ends["original"] = original
     axis.set(xlabel="UA, %", ylabel="TA, %")
     axis.margins(0.07)
-    _labels_beside(axis, ends)
+    labels_beside(axis, ends)
     sns.despine(figure)
     return (
         figure,
@@ -285,197 +272,3 @@ def paths(
             " as the learning rate grows"
         ),
     )
-
-
-def answers(shares: pd.DataFrame, *, title: str = "") -> Picture:
-    """Where the pictures of one class go: one row a model, one column an answer, per cent in each
-    cell.
-
-    Parameters
-    ----------
-    shares : index models, columns classes, values per cent of the pictures; each row adds up to
-        100.
-    """
-    figure, axis = plt.subplots(figsize=(0.62 * shares.shape[1] + 1.9, 0.36 * len(shares) + 1.5))
-    axis.imshow(shares.to_numpy(), cmap="Blues", vmin=0, vmax=100, aspect="auto")
-    for i, row in enumerate(shares.to_numpy()):
-        for j, value in enumerate(row):
-            axis.text(
-                j,
-                i,
-                f"{value:.0f}",
-                ha="center",
-                va="center",
-                fontsize=9,
-                color="white" if value > 55 else "0.1",
-            )
-    axis.set_xticks(
-        range(shares.shape[1]), shares.columns, rotation=40, ha="right", rotation_mode="anchor"
-    )
-    axis.set_yticks(range(len(shares)), shares.index)
-    axis.set_title(title, fontsize=10)
-    axis.tick_params(length=0, labelsize=9)
-    sns.despine(figure, left=True, bottom=True)
-    figure.tight_layout()
-    said = ", ".join(
-        f"{model}: {row.idxmax()} {row.max():.0f} %" for model, row in shares.iterrows()
-    )
-    return figure, f"Share of answers by model and class; most frequent: {said}"
-
-
-def spread_over_classes(tables: Mapping[str, pd.DataFrame]) -> Picture:
-    """The average gap on each class, one line a class with a point a method and its interval.
-
-    Parameters
-    ----------
-    tables : class name -> rows of `runs.summary.summarise` by method. Retrain is left out.
-    """
-    methods = list(
-        dict.fromkeys(m for table in tables.values() for m in table.index if m != "retrain")
-    )
-    figure, axis = plt.subplots(figsize=(7.4, 0.5 * len(tables) + 1.4))
-    shifts, markers = np.linspace(-0.24, 0.24, len(methods)), ("o", "X", "D", "s", "^")
-    for place in range(1, len(tables), 2):
-        axis.axhspan(place - 0.5, place + 0.5, color="0.96", zorder=0)
-    for k, (method, shift) in enumerate(zip(methods, shifts, strict=True)):
-        rows = [
-            (place + shift, table.loc[method])
-            for place, table in enumerate(tables.values())
-            if method in table.index
-        ]
-        style = {"color": COLOURS[k % len(COLOURS)]}
-        for at, row in rows:
-            axis.plot([row.avg_gap_low, row.avg_gap_high], [at, at], linewidth=2, **style)
-        means, heights = [row.avg_gap for _, row in rows], [at for at, _ in rows]
-        axis.plot(
-            means,
-            heights,
-            markers[k % 5],
-            markersize=7,
-            markeredgecolor="white",
-            label=label(method),
-            **style,
-        )
-    found = np.concatenate(
-        [
-            t.drop(index="retrain", errors="ignore")[["avg_gap", "avg_gap_low", "avg_gap_high"]]
-            for t in tables.values()
-        ]
-    )
-    axis.set(
-        yticks=range(len(tables)),
-        yticklabels=list(tables),
-        ylim=(len(tables) - 0.5, -0.5),
-        xlabel="average gap, points (log)",
-    )
-    log_axis(axis, found)
-    axis.legend(loc="lower center", bbox_to_anchor=(0.45, 1.0), ncols=len(methods), frameon=False)
-    axis.tick_params(axis="y", length=0)
-    sns.despine(figure, left=True)
-    figure.tight_layout()
-    return (
-        figure,
-        f"Average gap of {', '.join(map(label, methods))} on {len(tables)} classes, with intervals",
-    )
-
-
-# -- parts -----------------------------------------------------------------------------
-
-
-def _near_retrain(
-    table: pd.DataFrame, measures: list[str], within: float
-) -> tuple[pd.DataFrame, list[str]]:
-    """The rows at most `within` from Retrain's in all measures, and the names of the others; all
-    rows where there is no Retrain.
-    """
-    if "retrain" not in table.index:
-        return table, []
-    near = ((table[measures] - table.loc["retrain", measures]).abs() <= within).all(axis=1)
-    return table[near], list(table.index[~near])
-
-
-def _point(axis: Axes, x: float, y: float, method: str) -> None:
-    large = 10 if method == "salun" else 8
-    axis.plot(
-        x,
-        y,
-        MARKER_OF[kind(method)],
-        color=COLOUR_OF[kind(method)],
-        markersize=large,
-        markeredgecolor="white",
-        zorder=3,
-    )
-
-
-def _said(row: pd.Series) -> str:
-    return f"{label(row.name)} {row.avg_gap:.2f}"
-
-
-def _embolden(axis: Axes, methods: Sequence[str]) -> None:
-    for text, method in zip(axis.get_yticklabels(), methods):
-        text.set_fontweight("bold" if method == "salun" else "normal")
-    axis.tick_params(axis="y", length=0, labelsize=9)
-
-
-def _labels_beside(axis: Axes, points: Mapping[str, tuple[float, float]]) -> None:
-    """Names in one column to the right of the axes, each joined to its point by a thin line, so
-    that none hides another.
-    """
-    axis.autoscale_view()
-    to_axes = axis.transData + axis.transAxes.inverted()
-    wanted = {name: float(to_axes.transform(point)[1]) for name, point in points.items()}
-    names = sorted(wanted, key=wanted.__getitem__)
-    for name, place in zip(names, _spread([wanted[n] for n in names], 0.062), strict=True):
-        axis.annotate(
-            name,
-            points[name],
-            (1.03, place),
-            textcoords="axes fraction",
-            va="center",
-            ha="left",
-            fontsize=9,
-            fontweight="bold" if name in ("SalUn", "Retrain") else "normal",
-            annotation_clip=False,
-            arrowprops={
-                "arrowstyle": "-",
-                "color": "0.72",
-                "linewidth": 0.6,
-                "shrinkA": 1,
-                "shrinkB": 4,
-            },
-        )
-
-
-def _spread(places: Sequence[float], least: float) -> list[float]:
-    """Ascending places within [0, 1], moved apart until neighbours are `least` apart; they reach
-    beyond 1 where there are too many.
-    """
-    moved = list(places)
-    for i in range(1, len(moved)):
-        moved[i] = max(moved[i], moved[i - 1] + least)
-    top = max(1.0, least * (len(moved) - 1))
-    for i in range(len(moved) - 1, -1, -1):
-        ceiling = top if i == len(moved) - 1 else moved[i + 1] - least
-        moved[i] = min(moved[i], ceiling)
-    return moved
-
-
-def _legend(figure: plt.Figure, methods: Sequence[str]) -> None:
-    """One entry a kind of method that occurs, above the panels."""
-    kinds = [name for name in COLOUR_OF if name in {kind(m) for m in methods if m != "retrain"}]
-    handles = [
-        plt.Line2D([], [], marker=MARKER_OF[k], color=COLOUR_OF[k], linestyle="", markersize=7)
-        for k in kinds
-    ]
-    names = ["doing nothing" if k == "reference" else k for k in kinds]
-    figure.legend(
-        handles,
-        names,
-        loc="upper center",
-        ncols=len(kinds),
-        frameon=False,
-        handletextpad=0.2,
-        columnspacing=1.3,
-    )
-    sns.despine(figure)
-    figure.tight_layout(rect=(0, 0, 1, 1 - 0.35 / figure.get_figheight()))

@@ -1,0 +1,23 @@
+"""Pictures of the benchmark: many methods at once, with intervals. Each function returns a figure
+and its text alternative."""
+
+from __future__ import annotations
+
+from .classes import answers, spread_over_classes
+from .gaps import cost_against_gap, gap_intervals, paths, trade_off, tuning_gain
+from .marks import COLOUR_OF, KINDS, MARKER_OF, RETRAIN, kind
+
+__all__ = [
+    "COLOUR_OF",
+    "KINDS",
+    "MARKER_OF",
+    "RETRAIN",
+    "answers",
+    "cost_against_gap",
+    "gap_intervals",
+    "kind",
+    "paths",
+    "spread_over_classes",
+    "trade_off",
+    "tuning_gain",
+]

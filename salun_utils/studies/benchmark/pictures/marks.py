@@ -1,0 +1,134 @@
+"""How methods are told apart: colours, markers, names beside points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+
+from ....plots import COLOURS, GREY
+from ....runs.summary import label
+
+KINDS: dict[str, tuple[str, ...]] = {
+    "fine-tuning": ("ft", "l1-sparse", "msg", "ct"),
+    "labels": ("rl", "salun", "salun-soft", "salun-annealed", "bs", "be", "munba"),
+    "ascent": ("ga", "neggrad+", "sfr-on"),
+    "closed form": ("iu", "fisher", "ssd"),
+    "distillation": ("scrub", "bad-t", "delete", "lotus"),
+}
+COLOUR_OF = dict(
+    zip(
+        [*KINDS, "reference"],
+        [COLOURS[0], COLOURS[1], COLOURS[3], COLOURS[2], COLOURS[4], GREY],
+        strict=True,
+    )
+)
+MARKER_OF = dict(zip([*KINDS, "reference"], ["o", "D", "X", "s", "^", "P"], strict=True))
+RETRAIN = "#111111"
+
+
+def kind(method: str) -> str:
+    """The kind of a method, a key of `KINDS`; "reference" for Retrain and the original."""
+    return next((name for name, members in KINDS.items() if method in members), "reference")
+
+
+def near_retrain(
+    table: pd.DataFrame, measures: list[str], within: float
+) -> tuple[pd.DataFrame, list[str]]:
+    """The rows at most `within` from Retrain's in all measures, and the names of the others; all
+    rows where there is no Retrain.
+    """
+    if "retrain" not in table.index:
+        return table, []
+    near = ((table[measures] - table.loc["retrain", measures]).abs() <= within).all(axis=1)
+    return table[near], list(table.index[~near])
+
+
+def point(axis: Axes, x: float, y: float, method: str) -> None:
+    large = 10 if method == "salun" else 8
+    axis.plot(
+        x,
+        y,
+        MARKER_OF[kind(method)],
+        color=COLOUR_OF[kind(method)],
+        markersize=large,
+        markeredgecolor="white",
+        zorder=3,
+    )
+
+
+def name_and_gap(row: pd.Series) -> str:
+    return f"{label(row.name)} {row.avg_gap:.2f}"
+
+
+def embolden(axis: Axes, methods: Sequence[str]) -> None:
+    for text, method in zip(axis.get_yticklabels(), methods):
+        text.set_fontweight("bold" if method == "salun" else "normal")
+    axis.tick_params(axis="y", length=0, labelsize=9)
+
+
+def labels_beside(axis: Axes, points: Mapping[str, tuple[float, float]]) -> None:
+    """Names in one column to the right of the axes, each joined to its point by a thin line, so
+    that none hides another.
+    """
+    axis.autoscale_view()
+    to_axes = axis.transData + axis.transAxes.inverted()
+    wanted = {name: float(to_axes.transform(point)[1]) for name, point in points.items()}
+    names = sorted(wanted, key=wanted.__getitem__)
+    for name, place in zip(names, spread_apart([wanted[n] for n in names], 0.062), strict=True):
+        axis.annotate(
+            name,
+            points[name],
+            (1.03, place),
+            textcoords="axes fraction",
+            va="center",
+            ha="left",
+            fontsize=9,
+            fontweight="bold" if name in ("SalUn", "Retrain") else "normal",
+            annotation_clip=False,
+            arrowprops={
+                "arrowstyle": "-",
+                "color": "0.72",
+                "linewidth": 0.6,
+                "shrinkA": 1,
+                "shrinkB": 4,
+            },
+        )
+
+
+def spread_apart(places: Sequence[float], least: float) -> list[float]:
+    """Ascending places within [0, 1], moved apart until neighbours are `least` apart; they reach
+    beyond 1 where there are too many.
+    """
+    moved = list(places)
+    for i in range(1, len(moved)):
+        moved[i] = max(moved[i], moved[i - 1] + least)
+    top = max(1.0, least * (len(moved) - 1))
+    for i in range(len(moved) - 1, -1, -1):
+        ceiling = top if i == len(moved) - 1 else moved[i + 1] - least
+        moved[i] = min(moved[i], ceiling)
+    return moved
+
+
+def legend(figure: plt.Figure, methods: Sequence[str]) -> None:
+    """One entry a kind of method that occurs, above the panels."""
+    kinds = [name for name in COLOUR_OF if name in {kind(m) for m in methods if m != "retrain"}]
+    handles = [
+        plt.Line2D([], [], marker=MARKER_OF[k], color=COLOUR_OF[k], linestyle="", markersize=7)
+        for k in kinds
+    ]
+    names = ["doing nothing" if k == "reference" else k for k in kinds]
+    figure.legend(
+        handles,
+        names,
+        loc="upper center",
+        ncols=len(kinds),
+        frameon=False,
+        handletextpad=0.2,
+        columnspacing=1.3,
+    )
+    sns.despine(figure)
+    figure.tight_layout(rect=(0, 0, 1, 1 - 0.35 / figure.get_figheight()))

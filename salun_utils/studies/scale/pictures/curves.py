@@ -1,0 +1,99 @@
+"""Average gap over duration as curves."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from matplotlib.ticker import NullFormatter
+
+from ....plots import COLOURS, MARKERS, Picture
+from .marks import STYLES, shared_legend
+
+
+def curves(
+    table: pd.DataFrame,
+    panels: Mapping[str, str],
+    names: Mapping[str, str],
+    *,
+    x_label: str,
+    zero: Sequence[str] = (),
+    ticks: str = "{:g}",
+) -> Picture:
+    """Means with intervals against a size on a logarithmic axis; a panel a measure, a line a
+    method.
+
+    Parameters
+    ----------
+    table : rows by (method, size) with the columns c, c_low and c_high for each measure c. panels :
+        c -> title. names : method -> label.
+    zero : measures in whose panels zero, the level of Retrain, is drawn. ticks : how a size is
+        written.
+    """
+    sizes = sorted(set(table.index.get_level_values(1)))
+    labelled = _apart(sizes)
+    columns = len(panels) if len(panels) < 4 else 2
+    lines = -(-len(panels) // columns)
+    figure, axes = plt.subplots(
+        lines, columns, figsize=(max(4.2, 0.4 + 3.3 * columns), 0.4 + 2.6 * lines), squeeze=False
+    )
+    for axis in axes.flat[len(panels) :]:
+        axis.axis("off")
+    for axis, (measure, title) in zip(axes.flat, panels.items(), strict=False):
+        for k, (method, name) in enumerate(names.items()):
+            part = table.xs(method, level=0).sort_index()
+            # equal values would hide one another
+            x = part.index.to_numpy(dtype=float) * 1.035 ** (k - (len(names) - 1) / 2)
+            axis.vlines(
+                x,
+                part[f"{measure}_low"],
+                part[f"{measure}_high"],
+                color=COLOURS[k],
+                linewidth=1.6,
+                alpha=0.8,
+            )
+            look = {
+                "color": COLOURS[k],
+                "marker": MARKERS[k],
+                "linestyle": STYLES[k],
+                "markersize": 5.5,
+            }
+            axis.plot(
+                x, part[measure], label=name, markeredgecolor="white", markeredgewidth=0.5, **look
+            )
+        if measure in zero:
+            axis.axhline(0, color="0.4", linewidth=0.9, zorder=0)
+        axis.set_xscale("log")
+        axis.set_xticks(
+            sizes,
+            [ticks.format(s) if s in labelled else "" for s in sizes],
+            rotation=40 if len(labelled) > 4 else 0,
+        )
+        axis.xaxis.set_minor_formatter(NullFormatter())
+        axis.minorticks_off()
+        axis.set_title(title, fontsize=10.5)
+        axis.tick_params(labelsize=9)
+    for axis in axes[-1]:
+        axis.set_xlabel(x_label)
+    shared_legend(figure, axes[0, 0], len(names))
+    return (
+        figure,
+        (
+            f"Lines with intervals against {x_label} for {', '.join(names.values())}; panels:"
+            f" {', '.join(panels.values())}"
+        ),
+    )
+
+
+def _apart(sizes: Sequence[float]) -> set[float]:
+    """Those that can be written under a logarithmic axis without touching the next, the largest
+    first.
+    """
+    least = 0.07 * math.log(sizes[-1] / sizes[0]) if len(sizes) > 1 else 0
+    chosen: list[float] = []
+    for size in reversed(sizes):
+        if not chosen or math.log(chosen[-1] / size) >= least:
+            chosen.append(size)
+    return set(chosen)

@@ -1,0 +1,218 @@
+"""Recorded runs along the penalty and the density, and beside published ones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+
+from ....plots import COLOURS, GREY, MARKERS, STROKES, Picture
+
+MEASURES = {"gap_ua": "UA", "gap_ra": "RA", "gap_ta": "TA", "gap_mia": "MIA"}
+
+
+def penalty_path(
+    table: pd.DataFrame, references: Mapping[str, pd.Series], *, title: str = ""
+) -> Picture:
+    """Signed gaps to Retrain against the penalty, with intervals: one panel a measure. The left
+    end, apart, is RL, the penalty of 0.
+
+    Parameters
+    ----------
+    table : index beta, 0 among them where RL is recorded; columns gap_ua, gap_ua_low, gap_ua_high
+        and so on, in points.
+    references : name -> the same columns, drawn as level lines.
+    """
+    betas = [b for b in table.index if b > 0]
+    zero = min(betas) / 10**0.75
+    places = [b if b > 0 else zero for b in table.index]
+    figure, axes = plt.subplots(2, 2, figsize=(7.0, 4.9), sharex=True)
+    for axis, (column, name) in zip(axes.flat, MEASURES.items(), strict=True):
+        axis.axhline(0, color="0.2", linewidth=1)
+        for k, (label, row) in enumerate(references.items(), start=1):
+            axis.axhspan(
+                row[f"{column}_low"],
+                row[f"{column}_high"],
+                color=COLOURS[k],
+                alpha=0.12,
+                linewidth=0,
+            )
+            axis.axhline(
+                row[column], color=COLOURS[k], linestyle=STROKES[k], linewidth=1.5, label=label
+            )
+        axis.vlines(
+            places, table[f"{column}_low"], table[f"{column}_high"], color=COLOURS[0], linewidth=1.8
+        )
+        rising = [p for p, b in zip(places, table.index, strict=True) if b > 0]
+        axis.plot(
+            rising,
+            table.loc[betas, column],
+            "o-",
+            color=COLOURS[0],
+            markersize=5,
+            markeredgecolor="white",
+            label="SalUn-soft",
+        )
+        if 0 in table.index:
+            axis.plot(
+                zero,
+                table.loc[0, column],
+                "s",
+                color=GREY,
+                markersize=6,
+                markeredgecolor="white",
+                label="RL, β = 0",
+            )
+        axis.set_xscale("log")
+        axis.set_title(name, fontsize=10)
+        axis.tick_params(labelsize=9)
+    ticks = [b for b in betas if np.isclose(np.log10(b) % 1, 0) or np.isclose(np.log10(b) % 1, 1)]
+    axes[0, 0].set_xticks(
+        [zero, *ticks] if 0 in table.index else ticks,
+        ["0"] * (0 in table.index) + [f"{b:g}" for b in ticks],
+    )
+    axes[0, 0].minorticks_off()
+    figure.supxlabel("penalty β", fontsize=10)
+    figure.supylabel("gap to Retrain, points", fontsize=10)
+    entries = dict(zip(*axes[0, 0].get_legend_handles_labels()[::-1], strict=True))
+    figure.legend(
+        entries.values(),
+        entries.keys(),
+        loc="upper center",
+        ncols=len(entries),
+        frameon=False,
+        fontsize=9,
+    )
+    sns.despine(figure)
+    figure.tight_layout(rect=(0, 0, 1, 1 - 0.3 / figure.get_figheight()))
+    said = ", ".join(
+        f"{name} {table[column].iloc[0]:+.1f} to {table[column].iloc[-1]:+.1f}"
+        for column, name in MEASURES.items()
+    )
+    return (
+        figure,
+        (
+            f"Gaps to Retrain along the penalty{title and f', {title}'}, from the weakest to the"
+            f" strongest: {said}"
+        ),
+    )
+
+
+def densities(
+    tables: Mapping[str, pd.DataFrame],
+    *,
+    value: str = "avg_gap",
+    label: str = "average gap, points",
+) -> Picture:
+    """A figure against the share of weights that may differ from theta_o, with intervals; one panel
+    a scenario, one line a method.
+
+    Parameters
+    ----------
+    tables : scenario -> index (method's name, share 0 to 1), columns `value` with _low and _high.
+    """
+    figure, axes = plt.subplots(
+        1, len(tables), figsize=(max(4.2, 3.5 * len(tables)), 3.1), squeeze=False
+    )
+    for axis, (scenario, table) in zip(axes.flat, tables.items(), strict=True):
+        for k, name in enumerate(dict.fromkeys(table.index.get_level_values(0))):
+            part = table.loc[name].sort_index()
+            shift = 1.04 ** (k - 0.5)  # so that intervals of one density stand beside each other
+            x = 100 * part.index.to_numpy(dtype=float) * shift
+            axis.vlines(
+                x, part[f"{value}_low"], part[f"{value}_high"], color=COLOURS[k], linewidth=1.8
+            )
+            look = {
+                "marker": MARKERS[k],
+                "linestyle": STROKES[k],
+                "color": COLOURS[k],
+                "markeredgecolor": "white",
+            }
+            axis.plot(x, part[value], label=name, **look)
+        axis.set(xscale="log", xlabel="weights that may differ, %")
+        ticks = sorted({round(100 * s, 6) for s in table.index.get_level_values(1)})
+        axis.set_xticks(ticks, [f"{t:g}" for t in ticks])
+        axis.minorticks_off()
+        axis.set_title(scenario, fontsize=10)
+    axes[0, 0].set_ylabel(label)
+    figure.legend(
+        *axes[0, 0].get_legend_handles_labels(),
+        loc="upper center",
+        ncols=2,
+        frameon=False,
+        fontsize=9,
+    )
+    sns.despine(figure)
+    figure.tight_layout(rect=(0, 0, 1, 1 - 0.3 / figure.get_figheight()))
+    names = dict.fromkeys(
+        name for table in tables.values() for name in table.index.get_level_values(0)
+    )
+    return (
+        figure,
+        (
+            f"Lines of the {label} over the share of weights that may differ, for"
+            f" {', '.join(names)}; panels: {', '.join(tables)}"
+        ),
+    )
+
+
+def gaps_beside_published(
+    table: pd.DataFrame, *, label: str = "MIA gap to Retrain, points"
+) -> Picture:
+    """A gap measured here, with its interval, above the published one (hollow); one row a method,
+    one panel a scenario.
+
+    Parameters
+    ----------
+    table : index (scenario, method's name), columns measured, low, high, published (NaN where
+        nothing was published).
+    """
+    scenarios = list(dict.fromkeys(table.index.get_level_values(0)))
+    names = list(dict.fromkeys(table.index.get_level_values(1)))
+    figure, axes = plt.subplots(
+        1, len(scenarios), figsize=(7.0, 0.55 * len(names) + 1.3), sharey=True, squeeze=False
+    )
+    for axis, scenario in zip(axes.flat, scenarios, strict=True):
+        part = table.loc[scenario].reindex(names)
+        places = np.arange(len(names))
+        axis.hlines(places - 0.13, part.low, part.high, color=COLOURS[0], linewidth=2.2)
+        axis.plot(
+            part.measured,
+            places - 0.13,
+            "o",
+            color=COLOURS[0],
+            markersize=7,
+            markeredgecolor="white",
+            label="measured here",
+        )
+        axis.plot(
+            part.published,
+            places + 0.17,
+            "D",
+            markerfacecolor="white",
+            markeredgecolor=COLOURS[1],
+            markersize=6,
+            label="published",
+        )
+        axis.axvline(0, color="0.2", linewidth=1)
+        axis.set(yticks=places, yticklabels=names, ylim=(len(names) - 0.5, -0.5))
+        axis.set_title(scenario, fontsize=10)
+        axis.grid(axis="x", color="0.9", linewidth=0.7)
+        axis.tick_params(axis="y", length=0)
+    figure.supxlabel(label, fontsize=10)
+    figure.legend(
+        *axes[0, 0].get_legend_handles_labels(),
+        loc="upper center",
+        ncols=2,
+        frameon=False,
+        fontsize=9,
+    )
+    sns.despine(figure, left=True)
+    figure.tight_layout(rect=(0, 0, 1, 1 - 0.3 / figure.get_figheight()))
+    said = "; ".join(
+        f"{s}, {n}: {r.measured:+.1f}" for (s, n), r in table.iterrows() if r.measured == r.measured
+    )
+    return figure, f"{label}, measured here and published; {said}"
