@@ -13,7 +13,7 @@ import torch
 from salun_utils import models
 from salun_utils.data.images import Images
 from salun_utils.errors import InputError
-from salun_utils.generation.measures import distances as fidelity
+from salun_utils.generation.measures import distances as apart
 from salun_utils.generation.measures import recognition as scores
 from salun_utils.generation.measures.distances import FeatureSpace
 from salun_utils.generation.models.judges import Judge
@@ -97,7 +97,7 @@ def test_sample_labels_count_every_class():
 
 def test_identical_sets_are_at_distance_zero():
     x = normal_pictures(200, 120, 20, seed=0)
-    found = fidelity.distances(x, x.clone(), pixels_as_features(), resamples=0)
+    found = apart.distances(x, x.clone(), pixels_as_features(), resamples=0)
     assert found.fid == 0 and found.precision == 1 and found.recall == 1
     assert found.generated == found.real == 200 and found.features == "pixels"
 
@@ -105,7 +105,7 @@ def test_identical_sets_are_at_distance_zero():
 def test_two_known_gaussians_give_the_analytic_distance():
     """Four independent pixels N(100, 10²) against N(130, 20²): 4 (30² + (20 - 10)²)."""
     a, b = normal_pictures(4000, 100, 10, seed=1), normal_pictures(4000, 130, 20, seed=2)
-    found = fidelity.distances(a, b, pixels_as_features(), resamples=3)
+    found = apart.distances(a, b, pixels_as_features(), resamples=3)
     assert found.fid == pytest.approx(4 * (30**2 + 10**2), rel=0.05)
     assert found.fid_interval.low <= found.fid_interval.high
 
@@ -113,7 +113,7 @@ def test_two_known_gaussians_give_the_analytic_distance():
 def test_distance_is_symmetric_and_counts_both_sides():
     a, b = normal_pictures(300, 100, 10, seed=1), normal_pictures(200, 130, 20, seed=2)
     there, back = (
-        fidelity.distances(*pair, pixels_as_features(), resamples=0) for pair in ((a, b), (b, a))
+        apart.distances(*pair, pixels_as_features(), resamples=0) for pair in ((a, b), (b, a))
     )
     assert there.fid == pytest.approx(back.fid)
     assert (there.generated, there.real) == (300, 200) and (back.generated, back.real) == (200, 300)
@@ -129,8 +129,8 @@ def test_shuffled_pixels_are_further_than_noise():
     )
     far = x.flatten(2).flip(2).view_as(x)
     assert (
-        fidelity.distances(far, x, pixels_as_features()).fid
-        > 100 * fidelity.distances(near, x, pixels_as_features()).fid
+        apart.distances(far, x, pixels_as_features()).fid
+        > 100 * apart.distances(near, x, pixels_as_features()).fid
     )
 
 
@@ -145,8 +145,8 @@ def test_a_set_with_other_class_shares_is_further():
         x[::2] += step
     bright += 50
     assert (
-        fidelity.distances(bright, mix, pixels_as_features()).fid
-        > 50 * fidelity.distances(other, mix, pixels_as_features()).fid
+        apart.distances(bright, mix, pixels_as_features()).fid
+        > 50 * apart.distances(other, mix, pixels_as_features()).fid
     )
 
 
@@ -156,9 +156,9 @@ def test_item_12_precision_and_recall_are_not_swapped():
     """
     draws = torch.Generator().manual_seed(0)
     near, far = torch.randn(200, 2, generator=draws), torch.randn(200, 2, generator=draws) + 100
-    precision, recall = fidelity.precision_recall(near[:100], torch.cat([near[100:], far]))
+    precision, recall = apart.precision_recall(near[:100], torch.cat([near[100:], far]))
     assert precision > 0.9 and 0.2 < recall < 0.5
-    precision, recall = fidelity.precision_recall(torch.cat([near[:100], far]), near[100:])
+    precision, recall = apart.precision_recall(torch.cat([near[:100], far]), near[100:])
     assert precision < 0.5 and recall > 0.9
 
 
@@ -172,7 +172,7 @@ def test_precision_and_recall_agree_with_torch_fidelity():
     theirs = prc.prc_features_to_metric(
         fake, real, prc_neighborhood=3, prc_batch_size=50, save_cpu_ram=False, verbose=False
     )
-    assert fidelity.precision_recall(fake, real) == pytest.approx(
+    assert apart.precision_recall(fake, real) == pytest.approx(
         (theirs["precision"], theirs["recall"]), abs=0.01
     )
 
@@ -191,17 +191,17 @@ def test_frechet_distance_agrees_with_torchmetrics():
     theirs.set_dtype(torch.float64)
     theirs.update(b, real=True)
     theirs.update(a, real=False)
-    assert fidelity.distances(a, b, pixels_as_features(), resamples=0).fid == pytest.approx(
+    assert apart.distances(a, b, pixels_as_features(), resamples=0).fid == pytest.approx(
         float(theirs.compute()), rel=1e-6
     )
 
 
 def test_inception_score_has_its_known_ends():
-    assert fidelity.inception_score(torch.full((50, 10), 0.1)) == pytest.approx(1)
-    assert fidelity.inception_score(torch.eye(10).repeat(5, 1)) == pytest.approx(10)
+    assert apart.inception_score(torch.full((50, 10), 0.1)) == pytest.approx(1)
+    assert apart.inception_score(torch.eye(10).repeat(5, 1)) == pytest.approx(10)
     one_class = torch.zeros(20, 10)
     one_class[:, 3] = 1
-    assert fidelity.inception_score(one_class) == pytest.approx(1)
+    assert apart.inception_score(one_class) == pytest.approx(1)
 
 
 def test_item_12_reference_is_every_real_picture_of_every_other_class():
@@ -209,10 +209,10 @@ def test_item_12_reference_is_every_real_picture_of_every_other_class():
     labels = torch.tensor([0, 1, 2] * 7 + [2, 2])
     images = Images(grey(*(labels * 100).tolist()), labels)
     for gone in range(3):
-        kept = fidelity.reference(images, gone)
+        kept = apart.reference(images, gone)
         assert len(kept) == int((labels != gone).sum())
         assert not (kept == gone * 100).all(dim=(1, 2, 3)).any()
-    assert len(fidelity.reference(images)) == len(images)
+    assert len(apart.reference(images)) == len(images)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +221,7 @@ def test_item_12_reference_is_every_real_picture_of_every_other_class():
 def test_item_13_floats_are_refused_never_cast(wrong):
     """Published code cast floats in [-1, 1] to uint8, which makes every picture black."""
     with pytest.raises(InputError, match="uint8"):
-        fidelity.distances(wrong, grey(0, 1, 2, 3), pixels_as_features())
+        apart.distances(wrong, grey(0, 1, 2, 3), pixels_as_features())
 
 
 def test_inception_is_never_downloaded(monkeypatch, tmp_path):
@@ -231,14 +231,14 @@ def test_inception_is_never_downloaded(monkeypatch, tmp_path):
         torch.hub, "load_state_dict_from_url", lambda *a, **k: pytest.fail("tried to download")
     )
     with pytest.raises(InputError, match="Inception weights are not here"):
-        fidelity.inception_features()
+        apart.inception_features()
     with pytest.raises(InputError, match="Inception weights are not here"):
-        fidelity.feature_space(None)
+        apart.feature_space(None)
     # the fallback says what it is
-    assert fidelity.feature_space(Brightness()).name == "judge (brightness)"
+    assert apart.feature_space(Brightness()).name == "judge (brightness)"
     monkeypatch.setenv("SALUN_INCEPTION", str(tmp_path / "absent.pth"))
     with pytest.raises(InputError, match="not there"):
-        fidelity.inception_weights()
+        apart.inception_weights()
 
 
 def test_item_13_inception_features_are_2048_wide_on_uint8(monkeypatch, tmp_path):
@@ -254,7 +254,7 @@ def test_item_13_inception_features_are_2048_wide_on_uint8(monkeypatch, tmp_path
     )
     torch.save({}, tmp_path / "weights.pth")
     monkeypatch.setenv("SALUN_INCEPTION", str(tmp_path / "weights.pth"))
-    space = fidelity.inception_features()
+    space = apart.inception_features()
     features, probabilities = space.extract(grey(0, 200))
     assert features.shape == (2, 2048) and probabilities.shape == (2, 1008) and "2048" in space.name
     assert torch.allclose(probabilities.sum(1), torch.ones(2), atol=1e-4)
@@ -264,9 +264,9 @@ def test_item_13_inception_features_are_2048_wide_on_uint8(monkeypatch, tmp_path
 
 def test_too_few_pictures_are_refused():
     with pytest.raises(InputError, match="more than 3 pictures"):
-        fidelity.distances(grey(1), grey(1, 2, 3, 4, 5), pixels_as_features())
+        apart.distances(grey(1), grey(1, 2, 3, 4, 5), pixels_as_features())
     with pytest.raises(InputError, match="more than 3"):
-        fidelity.precision_recall(torch.randn(3, 2), torch.randn(9, 2))
+        apart.precision_recall(torch.randn(3, 2), torch.randn(9, 2))
     with pytest.raises(InputError, match="as many labels"):
         scores.recognition(grey(0, 1), torch.tensor([0]), Brightness())
     with pytest.raises(InputError, match="none of the pictures"):
@@ -317,7 +317,7 @@ def test_judge_refuses_what_it_was_not_made_for(judge):
 
 def test_results_are_plain_values_for_a_record():
     found = scores.recognition(grey(0, 250), torch.tensor([0, 2]), Brightness()).to_dict()
-    near = fidelity.distances(
+    near = apart.distances(
         normal_pictures(20, 9, 2, 0),
         normal_pictures(20, 9, 2, 1),
         pixels_as_features(),
