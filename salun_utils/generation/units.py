@@ -15,7 +15,7 @@ from ..units import family
 # Modules that declare units; imported so that these are known.
 from .erasers import ERASERS
 from .measures import harmful, recognition, recovery  # noqa: F401
-from .models import clip, judges, mini_sd  # noqa: F401
+from .models import clip, judges, mini_sd_training  # noqa: F401
 from .prompts import digest, locate, read_prompts
 from .trials import harmful_run, relearning, tuning  # noqa: F401
 from .trials import run as _trial  # noqa: F401
