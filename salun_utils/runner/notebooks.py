@@ -6,6 +6,7 @@ import contextlib
 import json
 import logging
 import os
+import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -17,7 +18,6 @@ from filelock import FileLock, Timeout
 from ..data import NAMES
 from ..data.places import cache_folder
 from ..errors import InputError
-from ..files import atomic
 from ..runs.inputs import pick_device
 from ..runs.publish import MIME
 from ..runs.records import provenance
@@ -137,9 +137,9 @@ def _check_writable(*paths: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         if not os.access(path.parent, os.W_OK):
             raise InputError(f"can't write to {path.parent}: permission denied")
-        with atomic(path.with_name(f".{path.name}.probe")) as probe:
-            probe.write_bytes(b"")
-        path.with_name(f".{path.name}.probe").unlink()
+        # a name of its own: two equal runs may look at once
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", suffix=".part"):
+            pass
 
 
 def _execute(

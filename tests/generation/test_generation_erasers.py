@@ -74,6 +74,13 @@ def weights(pipe):
     return {n: p.detach().clone() for n, p in pipe.unet.named_parameters()}
 
 
+def test_classes_that_differ_in_a_digit_or_an_accent_do_not_read_the_same():
+    names = ["digit 1", "digit 2", "café", "cafè"]
+    tokenizer = mini_sd.build_tokenizer(names)
+    ids = [tuple(tokenizer(mini_sd.prompt(name)).input_ids) for name in names]
+    assert len(set(ids)) == len(names)
+
+
 def test_every_method_has_its_settings():
     of_pipelines = {n: e for n, e in generation.ERASERS.items() if "pipeline" in e.kinds}
     assert of_pipelines.keys() == SETTINGS.keys()

@@ -54,6 +54,18 @@ def test_every_unit_has_a_canary_with_figures_of_its_version():
     assert {n: units.version(n) for n in known} == {n: one["version"] for n, one in stored.items()}
 
 
+def test_the_canary_of_every_eraser_moves_its_generator():
+    stored = canaries.read()
+    still = [
+        (unit, name)
+        for unit, one in stored.items()
+        if unit.startswith("eraser/") and unit.count("/") == 2
+        for name, figure in one["figures"].items()
+        if name.endswith(", moved") and not figure["values"][0] > 1e-3
+    ]
+    assert not still
+
+
 def test_every_raised_version_has_its_line_in_the_journal():
     raised = [(n, units.version(n)) for n in units.names() if units.version(n) > 1]
     assert not [unit for unit in raised if not update.journal_has(*unit)]

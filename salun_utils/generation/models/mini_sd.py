@@ -14,6 +14,7 @@ import copy
 import json
 import math
 import os
+import string
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -44,6 +45,8 @@ def build_tokenizer(classes: Sequence[str], *, size: int = VOCABULARY):
 
     corpus = [t.format(c) for c in classes for t in TEMPLATES]
     letters = [chr(c) for c in range(ord("a"), ord("z") + 1)] + ["-", "/"]
+    # a digit, an accent: classes that differ in nothing else shall not read the same
+    letters += sorted(set("".join(classes).lower()) - {*letters, *string.whitespace})
     start, end = "<|startoftext|>", "<|endoftext|>"
     blank = CLIPTokenizer()
     trainer = BpeTrainer(
