@@ -14,7 +14,6 @@ import copy
 import json
 import math
 import os
-import string
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -45,10 +44,13 @@ def build_tokenizer(classes: Sequence[str], *, size: int = VOCABULARY):
 
     corpus = [t.format(c) for c in classes for t in TEMPLATES]
     letters = [chr(c) for c in range(ord("a"), ord("z") + 1)] + ["-", "/"]
-    # a digit, an accent: classes that differ in nothing else shall not read the same
-    letters += sorted(set("".join(classes).lower()) - {*letters, *string.whitespace})
     start, end = "<|startoftext|>", "<|endoftext|>"
     blank = CLIPTokenizer()
+    # a digit, an accent: classes that differ in nothing else shall not read the same
+    backend = blank.backend_tokenizer
+    plain = (backend.normalizer.normalize_str(name) for name in classes)
+    words = (word for name in plain for word, _ in backend.pre_tokenizer.pre_tokenize_str(name))
+    letters += sorted(set("".join(words)) - set(letters))
     trainer = BpeTrainer(
         vocab_size=size,
         special_tokens=[start, end],
