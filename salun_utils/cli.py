@@ -117,7 +117,8 @@ def build_parser() -> argparse.ArgumentParser:
         default=[],
         metavar=("NAME", "VALUE"),
         help=(
-            "set one field of RunSpec, or hold one parameter of the methods still; with -p model"
+            "set one field of RunSpec, or hold one parameter of the methods still (1,2,5: choose"
+            " among these); with -p model"
             " NAME, a generator: fields of Trial"
         ),
     )
@@ -377,7 +378,7 @@ def _grid(args: argparse.Namespace) -> int:
 
 def _tune(args: argparse.Namespace) -> int:
     from .runs import RunSpec
-    from .runs.tuning import read_tuned, tune
+    from .runs.tuning import entry_name, read_tuned, tune
     from .training import TrainingDivergedError
     from .unlearning import METHODS
 
@@ -385,8 +386,15 @@ def _tune(args: argparse.Namespace) -> int:
     if "model" in given:
         return _tune_erasers(args, given)
     spec = RunSpec(**{name: value for name, value in given.items() if name in RunSpec.model_fields})
-    fixed = {name: value for name, value in given.items() if name not in RunSpec.model_fields}
-    known = [*RunSpec.model_fields, *dict.fromkeys(k for m in METHODS.values() for k in m.defaults)]
+    fixed = {
+        name: _choices(name, value)
+        for name, value in given.items()
+        if name not in RunSpec.model_fields
+    }
+    known = [
+        *RunSpec.model_fields,
+        *dict.fromkeys(k for m in METHODS.values() for k in (*m.defaults, *m.search_space)),
+    ]
     if wrong := next((name for name in fixed if name not in known), None):
         raise unknown("parameter", wrong, known)
     methods = _names(args.methods, [n for n, m in METHODS.items() if m.search])
@@ -407,12 +415,22 @@ def _tune(args: argparse.Namespace) -> int:
             f"salun: {error} ({spec.dataset}, {spec.arch}, {spec.scenario_name})", file=sys.stderr
         )
         return 1
-    missing = [name for name in methods if METHODS[name].search and name not in read_tuned(path)]
+    there = read_tuned(path)
+    missing = [n for n in methods if METHODS[n].search and entry_name(n, spec.mask) not in there]
     print(
         f"chosen values in {path}"
         + (f"; not yet those of {', '.join(missing)}: call again to go on" if missing else "")
     )
     return 0
+
+
+def _choices(name: str, value: Any) -> Any:
+    """A value held still, or the list of those to choose from: ``1,2,5``."""
+    from .runner.parameters import parse_value
+
+    if not isinstance(value, str) or "," not in value or name == "drops":
+        return value
+    return [parse_value(word.strip()) for word in value.split(",")]
 
 
 def _tune_erasers(args: argparse.Namespace, given: dict[str, Any]) -> int:

@@ -13,7 +13,7 @@ from typing import Any
 from ..unlearning import METHODS
 from .spec import RunSpec
 from .sweeps import expand
-from .tuning import tuned_name
+from .tuning import entry_name, tuned_name
 
 Parameters = Mapping[str, Any]
 
@@ -25,7 +25,8 @@ class Tuned:
     Attributes
     ----------
     what, name : "method" or "eraser", and which. known : the registry it is in.
-    stem : of the file of chosen values. command : writes that file.
+    stem : of the file of chosen values. command : writes that file. entry : the one in it that is
+        for this run alone, such as for one mask; where there is none, that of `name` is taken.
     """
 
     what: str
@@ -33,6 +34,7 @@ class Tuned:
     known: Mapping[str, Any]
     stem: str
     command: str
+    entry: str = ""
 
 
 def tuned_method(parameters: Parameters) -> Tuned:
@@ -40,7 +42,9 @@ def tuned_method(parameters: Parameters) -> Tuned:
     task = ("dataset", "arch", "scenario", "forget_fraction", "forget_class")
     spec = RunSpec(**{k: v for k, v in parameters.items() if k in task})
     method = str(parameters.get("method", "salun"))
-    return Tuned("method", method, METHODS, tuned_name(spec), "salun tune")
+    mask = parameters.get("mask")
+    entry = entry_name(method, str(mask)) if mask and method in METHODS else ""
+    return Tuned("method", method, METHODS, tuned_name(spec), "salun tune", entry)
 
 
 @dataclass(frozen=True)

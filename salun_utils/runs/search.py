@@ -5,6 +5,7 @@ stopped, its first trial the default.
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from ..seeds import derive
 from ..unlearning import Range
 
 Space = Mapping[str, Range | Sequence[Any]]
+ENDED = ("COMPLETE", "PRUNED")
+EDGE = 0.05  # of a range: a value chosen there asks for a wider one
 
 
 @contextlib.contextmanager
@@ -60,6 +63,8 @@ def open_study(
         study.sampler = optuna.samplers.TPESampler(
             seed=derive(0, f"{name} {len(study.trials)}") % 2**32, n_startup_trials=4
         )
+        # a trial that is worse than half of those before it on the first pilot seed ends there
+        study.pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=0)
         _enqueue(study, space, default)
         yield study
 
@@ -78,8 +83,49 @@ def suggest(trial: Any, space: Space) -> dict[str, Any]:
 
 
 def finished(study: Any) -> int:
-    """How many of its trials have ended."""
-    return sum(t.state.name == "COMPLETE" for t in study.trials)
+    """How many of its trials have ended, those cut short because they were poor among them."""
+    return sum(t.state.name in ENDED for t in study.trials)
+
+
+def position(value: float, allowed: Range) -> float:
+    """Where in its range a value lies, 0 to 1, on a log scale where the range has one."""
+    low, high = float(allowed.low), float(allowed.high)
+    if allowed.log:
+        value, low, high = math.log(value), math.log(low), math.log(high)
+    return (value - low) / (high - low) if high > low else 0.5
+
+
+def edges(params: Mapping[str, Any], space: Space) -> dict[str, str]:
+    """Parameters chosen in the outer 5 % of a range: "low" or "high", whichever end it is."""
+    places = {
+        name: position(params[name], allowed)
+        for name, allowed in space.items()
+        if isinstance(allowed, Range) and name in params
+    }
+    outer = {name: "low" if place < 0.5 else "high" for name, place in places.items()}
+    return {n: outer[n] for n, place in places.items() if not EDGE < place < 1 - EDGE}
+
+
+def widened(space: Space, at: Mapping[str, str]) -> dict[str, Range | Sequence[Any]]:
+    """The space with each range in `at` longer by half at that end. Whole numbers stay above 0, and
+    a linear range within 0 and 1, which is that of a share, stays there.
+    """
+    return {n: _longer(r, at[n]) if n in at else r for n, r in space.items()}  # type: ignore[arg-type]
+
+
+def _longer(allowed: Range, end: str) -> Range:
+    low, high = allowed.low, allowed.high
+    if allowed.log:
+        more = (high / low) ** 0.5
+        low, high = (low / more, high) if end == "low" else (low, high * more)
+    else:
+        more = (high - low) / 2
+        wide = (low - more, high) if end == "low" else (low, high + more)
+        share = low >= 0 and high <= 1
+        low, high = max(wide[0], 0), min(wide[1], 1) if share else wide[1]
+    if isinstance(allowed.low, int) and isinstance(allowed.high, int):
+        low, high = max(1, round(low)), round(high)
+    return Range(low, high, allowed.log)
 
 
 def chosen(study: Any, held: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,12 +133,13 @@ def chosen(study: Any, held: Mapping[str, Any]) -> dict[str, Any]:
     first finished trial.
     """
     best, default = study.best_trial, next(t for t in study.trials if t.state.name == "COMPLETE")
+    pruned = sum(t.state.name == "PRUNED" for t in study.trials)
     return {
         "params": {**best.params, **held},
         "pilot_gap": round(best.value, 4),
         "trials": finished(study),
         "default_gap": round(default.value, 4),
-    }
+    } | ({"pruned": pruned} if pruned else {})
 
 
 def _enqueue(study: Any, space: Space, default: Mapping[str, Any]) -> None:

@@ -270,6 +270,8 @@ def _check_param(name: str, value: Any, default: Any) -> None:
         raise InputError(f"{name} must be a single value, not {str(value)[:60]}")
     words: dict[str, Collection[str]] = {"precision": PRECISIONS}
     # the schedule of a penalty has words of its own
+    if name == "lr_schedule":
+        words[name] = SCHEDULES
     if name == "schedule" and (default is None or default in SCHEDULES):
         words["schedule"] = SCHEDULES
     if name == "augment":

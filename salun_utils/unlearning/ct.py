@@ -24,7 +24,7 @@ from .registry import Range, method
     search={"lr": Range(5e-4, 0.5, log=True)},
     defaults_from="paper",
     stronger={"lr": "raise", "epochs": "raise"},
-    common={"batch_size": 64},
+    common={"batch_size": 64, "lr_schedule": "cosine"},
 )
 @numerics(1, uses=("training", "schedule/cosine", "optimizer/sgd"))
 def ct(job: Job, *, epochs: int = 3, lr: float = 1e-3) -> nn.Module:
@@ -42,7 +42,7 @@ def ct(job: Job, *, epochs: int = 3, lr: float = 1e-3) -> nn.Module:
     """
     values = {n: p.detach() for n, p in trainable(job.model).items()}
     change(job, values | transposed(kernels(job.model, "ct")))
-    job.fit(job.split.retain, epochs=epochs, lr=lr, schedule="cosine")
+    job.fit(job.split.retain, epochs=epochs, lr=lr)
     return job.model
 
 

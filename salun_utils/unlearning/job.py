@@ -26,8 +26,12 @@ COMMON: dict[str, Any] = {
     "weight_decay": 5e-4,
     "augment": None,
     "precision": "auto",
+    "lr_schedule": "constant",
     "progress": False,
 }
+# Those that came after runs had been recorded: at its own value for one a method's run is not named
+# after it.
+LATER = ("lr_schedule",)
 
 # Units that every method touches which goes through `Job.fit` as it is.
 TRAINED = ("training", "schedule/constant", "optimizer/sgd")
@@ -78,7 +82,8 @@ class Job:
         """`training.fit` on this job's model and mask. `stage` keeps the draws of several calls
         within one job apart.
         """
-        options = {**self.settings, "schedule": "constant", **options}
+        settings = {k: v for k, v in self.settings.items() if k != "lr_schedule"}
+        options = {**settings, "schedule": self.settings["lr_schedule"], **options}
         target = self.model if model is None else model
         mask = self.mask if model is None else None
         return fit(

@@ -11,9 +11,10 @@ from torch import nn
 
 from ..errors import unknown
 from ..units import family
-from .job import COMMON, Job
+from .job import COMMON, LATER, Job
 
 PAPER, OURS = "paper", "ours: "
+EPOCHS = (1, 2, 5, 10)
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Method:
     run : takes a `Job` and the method's own parameters, returns the unlearned model.
     defaults : its own parameters with their values; every method also takes those of `COMMON`,
         `mask` and `keep`.
-    search : parameter -> `Range` or tuple of choices, for tuning.
+    search : parameter -> `Range` or tuple of choices, for tuning; see `search_space`.
+    own_schedule : its learning rate falls by a rule of its own, which `lr_schedule` doesn't change.
     defaults_from : "paper" where `defaults` are those of `paper` or its authors' code, else
         "ours: " and which are not, or why.
     stronger : parameter -> "raise" or "lower", whichever makes it forget more.
@@ -59,10 +61,19 @@ class Method:
     stronger: Mapping[str, str] = field(default_factory=dict)
     common: Mapping[str, Any] = field(default_factory=dict)
     later: frozenset[str] = frozenset()
+    own_schedule: bool = False
 
     @property
-    def search_space(self) -> Mapping[str, Range | tuple]:
-        return self.search
+    def search_space(self) -> dict[str, Range | tuple]:
+        """What tuning may choose: `search`, and for every method that trains how many epochs, and
+        whether its rate stays or falls along a cosine. All have the same kinds of freedom.
+        """
+        space = dict(self.search)
+        if "lr" in space and "epochs" in self.defaults:
+            space.setdefault("epochs", EPOCHS)
+            if not self.own_schedule:
+                space["lr_schedule"] = ("constant", "cosine")
+        return space
 
     def parameters(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """The method's own parameters with `given` ones put in. Unknown names raise `InputError`
@@ -80,7 +91,8 @@ class Method:
 
     def naming(self, params: Mapping[str, Any]) -> dict[str, Any]:
         """Those of `params` that a run is named after."""
-        silent = {k for k in self.later if k in params and params[k] == self.defaults[k]}
+        usual = {**COMMON, **self.common, **self.defaults}
+        silent = {k for k in (*self.later, *LATER) if k in params and params[k] == usual[k]}
         return {k: v for k, v in params.items() if k not in silent}
 
     def way(self, *, more: bool, params: Mapping[str, Any] | None = None) -> str:
@@ -117,6 +129,7 @@ def method(
     later: tuple[str, ...] = (),
     mask: str | None = None,
     takes_mask: bool = True,
+    own_schedule: bool = False,
 ):
     """Register the decorated function ``f(job, *, parameter=default, …) -> model`` under `name`."""
 
@@ -141,6 +154,7 @@ def method(
             dict(stronger or {}),
             dict(common or {}),
             frozenset(later),
+            own_schedule,
         )
         return run
 

@@ -45,7 +45,7 @@ def retrain(
         **{k: v for k, v in given.items() if v is not None},
     }
     model: Any = fresh(job.model, job.seed).to(job.device)
-    job.fit(job.split.retain, model=model, **{**job.settings, **recipe})
+    job.fit(job.split.retain, model=model, **recipe)
     model.fitted_with = recipe
     return model
 

@@ -19,6 +19,7 @@ PAPER = (
     "Fan et al., ICLR 2024, section 4: E_{D_f, y' != y} CE(theta_u; x, y') + alpha E_{D_r}"
     " CE(theta_u; x, y)"
 )
+SEARCH = {"lr": Range(1e-3, 0.3, log=True), "alpha": Range(0.1, 10.0, log=True)}
 STRONGER = {"lr": "raise", "epochs": "raise", "alpha": "lower"}
 
 
@@ -94,7 +95,7 @@ def weighed(images: Images, weight: float) -> Images:
     "rl",
     summary="random labels on the forget set, true labels on the retain set",
     paper="Golatkar et al., CVPR 2020; " + PAPER,
-    search={"lr": Range(1e-3, 0.3, log=True)},
+    search=SEARCH,
     defaults_from="ours: those of SalUn, of which it is the case without a mask",
     stronger=STRONGER,
     later=("balance",),
@@ -134,7 +135,7 @@ def rl(
     "salun",
     summary="RL that changes the most salient weights only",
     paper=PAPER,
-    search={"lr": Range(1e-3, 0.3, log=True)},
+    search=SEARCH,
     defaults_from="paper",
     stronger=STRONGER,
     later=("balance",),

@@ -12,8 +12,8 @@ from ..training import TrainingDivergedError
 from ..units import numerics
 from .closed_form import trainable
 from .job import TRAINED, Job, check_count, check_number
-from .registry import Range, method
-from .rl import PAPER, STRONGER, fit_random_labels
+from .registry import method
+from .rl import PAPER, SEARCH, STRONGER, fit_random_labels
 from .salun_soft import total_steps
 
 
@@ -24,7 +24,7 @@ from .salun_soft import total_steps
     + PAPER
     + "; hard thresholding of Blumensath and Davies, 2009, applied to theta - theta_o; "
     "schedule of Zhu and Gupta, To Prune, or Not to Prune, 2017",
-    search={"lr": Range(1e-3, 0.3, log=True)},
+    search=SEARCH,
     defaults_from="ours: the method is; epochs, lr and alpha are those of SalUn",
     stronger={**STRONGER, "final_keep": "raise"},
     later=("balance",),

@@ -30,6 +30,7 @@ from .registry import Range, method
         "max_epochs": Range(1, 3),
         "alpha": Range(1e-4, 1.0, log=True),
     },
+    own_schedule=True,
     defaults_from="paper",
     stronger={"lr": "raise", "max_epochs": "raise", "alpha": "lower"},
     common={"batch_size": 128},

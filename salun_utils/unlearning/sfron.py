@@ -30,6 +30,7 @@ from .registry import Range, method
     defaults_from="ours: epochs (the authors take 1,500 retained steps of 128 pictures); the others"
     " are theirs for a tenth of CIFAR-10",
     stronger={"lr": "raise", "epochs": "raise", "alpha": "raise", "every": "lower"},
+    common={"lr_schedule": "cosine"},
 )
 @numerics(2, uses=("training", "schedule/cosine", "optimizer/sgd"))
 def sfr_on(
@@ -94,7 +95,7 @@ def sfr_on(
                 p.grad.mul_(salient[name])
         nn.utils.clip_grad_norm_(model.parameters(), max_norm)
 
-    job.fit(stream, epochs=epochs, lr=lr, loss=loss, before_step=restrict, schedule="cosine")
+    job.fit(stream, epochs=epochs, lr=lr, loss=loss, before_step=restrict)
     return job.model
 
 

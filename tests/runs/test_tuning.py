@@ -5,6 +5,7 @@ the test set.
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 
 import pytest
@@ -12,10 +13,16 @@ import yaml
 
 import salun_utils as su
 from salun_utils.errors import InputError
+from salun_utils.runner.grid.grid import _with_tuned
 from salun_utils.runs import tuning
+from salun_utils.runs.kinds import tuned_method
+from salun_utils.runs.records.numerics import units_of
+from salun_utils.runs.search import widened
 from salun_utils.runs.tuning import tune
 from salun_utils.training import TrainingDivergedError
-from salun_utils.unlearning import METHODS
+from salun_utils.unlearning import METHODS, Range
+
+STILL = {"epochs": 1, "lr_schedule": "constant"}  # so that the rate alone is searched
 
 
 @pytest.fixture
@@ -47,20 +54,17 @@ def drawn(folder: Path) -> list[float]:
     return [line["param_value_internal"] for line in lines if "param_value_internal" in line]
 
 
-def test_a_study_that_goes_on_draws_new_points_and_keeps_the_best(call, tmp_path):
-    first = call(["ga"], 3, fixed={"epochs": 1})["ga"]
-    again = call(["ga"], 3, fixed={"epochs": 1})["ga"]
-    assert again == first and len(drawn(tmp_path / "state")) == 3
-    later = call(["ga"], 6, fixed={"epochs": 1})["ga"]
+def test_a_study_that_goes_on_draws_new_points_and_keeps_the_best(call, tmp_path, monkeypatch):
+    play(monkeypatch, lambda seed, params: abs(math.log(params["lr"] / 5e-4)))
+    first = call(["ga"], 3, fixed=STILL)["ga"]
+    before = drawn(tmp_path / "state")
+    again = call(["ga"], 3, fixed=STILL)["ga"]
+    assert again == first and drawn(tmp_path / "state") == before
+    later = call(["ga"], 6, fixed=STILL)["ga"]
     tried = drawn(tmp_path / "state")
-    assert len(tried) == len(set(tried)) == 6
-    assert later["trials"] == 6 and later["pilot_gap"] <= first["pilot_gap"] <= first["default_gap"]
-    assert (
-        later["params"]["epochs"] == 1
-        and METHODS["ga"].search["lr"].low
-        <= later["params"]["lr"]
-        <= METHODS["ga"].search["lr"].high
-    )
+    assert tried[:3] == before[:3] and len(tried) == len(set(tried)) == later["trials"] >= 6
+    assert later["pilot_gap"] <= first["pilot_gap"] <= first["default_gap"]
+    assert later["params"]["epochs"] == 1 and later["params"]["lr"] in tried
 
 
 @pytest.mark.parametrize("at", [0, 1])
@@ -78,13 +82,13 @@ def test_a_trial_cut_short_is_run_again(call, tmp_path, monkeypatch, at):
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(tuning, "_gap", dying)
-        call(["ga"], 3)
+        call(["ga"], 3, fixed=STILL)
     cut = drawn(tmp_path / "state")[at]
     tried = []
     monkeypatch.setattr(
         tuning, "_gap", lambda task, method, params: tried.append(params["lr"]) or 7.0
     )
-    chosen = call(["ga"], 3)["ga"]
+    chosen = call(["ga"], 3, fixed=STILL)["ga"]
     assert chosen["trials"] == 3 and len(tried) == 3 - at
     assert tried[0] == pytest.approx(METHODS["ga"].defaults["lr"] if at == 0 else cut)
     assert chosen["default_gap"] == (7.0 if at == 0 else 5.0)
@@ -114,9 +118,8 @@ def test_values_held_still_go_to_the_methods_that_take_them_and_make_a_study_of_
     call, tmp_path
 ):
     chosen = call(["ga", "fisher"], 1, fixed={"epochs": 1, "samples": 20})
-    assert chosen["ga"]["params"].keys() == {"lr", "epochs"} and chosen["fisher"][
-        "params"
-    ].keys() == {"alpha", "samples"}
+    assert chosen["ga"]["params"].keys() == {"lr", "epochs", "lr_schedule"}
+    assert chosen["fisher"]["params"].keys() == {"alpha", "samples"}
     call(["ga"], 1, fixed={"epochs": 2})
     assert len(list((tmp_path / "state").glob("*_ga_*.log"))) == 2
 
@@ -128,8 +131,107 @@ def test_wrong_calls_are_refused(call):
         InputError, match="unknown parameter of these methods 'epoch'; did you mean 'epochs'"
     ):
         call(["ga"], 1, fixed={"epoch": 1})
-    # it is searched, so it can't be held still
-    with pytest.raises(InputError, match="unknown parameter of these methods 'lr'"):
-        call(["ga"], 1, fixed={"lr": 0.1})
     with pytest.raises(InputError, match="at least 1 trial"):
         call(["ga"], 0)
+
+
+def play(monkeypatch, gap) -> list[tuple[int, dict]]:
+    """Put a function of the pilot seed and the parameters in the place of unlearning."""
+    seen: list[tuple[int, dict]] = []
+
+    def played(task, method, params):
+        seen.append((task.spec.seed, params))
+        return gap(task.spec.seed, params)
+
+    monkeypatch.setattr(tuning, "_gap", played)
+    return seen
+
+
+def test_methods_have_the_same_kinds_of_freedom():
+    for name, method in METHODS.items():
+        if "lr" in method.search:
+            assert "epochs" in method.search_space, name
+            assert ("lr_schedule" in method.search_space) != method.own_schedule, name
+    weighed = ("rl", "salun", "salun-annealed", "salun-soft", "neggrad+", "scrub", "sfr-on")
+    assert all({"alpha", "beta"} & set(METHODS[name].search_space) for name in weighed)
+
+
+def test_a_list_narrows_what_is_chosen_from(call, monkeypatch):
+    seen = play(monkeypatch, lambda seed, params: 1.0)
+    call(["rl"], 6, fixed={"epochs": [1, 2], "alpha": 2.0})
+    assert {params["epochs"] for _, params in seen} <= {1, 2}
+    assert {params["alpha"] for _, params in seen} == {2.0}
+
+
+def test_a_choice_at_an_edge_makes_the_range_longer_and_the_search_go_on(call, monkeypatch):
+    """The gap falls with the rate for ever: three times the range gets longer, then the entry says
+    where the choice lies.
+    """
+    seen = play(monkeypatch, lambda seed, params: 1e3 - 1e5 * params["lr"])
+    chosen = call(["ga"], 9, fixed=STILL)["ga"]
+    own = METHODS["ga"].search["lr"]
+    assert chosen["ranges"]["lr"][0] == own.low and chosen["ranges"]["lr"][1] > 2 * own.high
+    assert max(params["lr"] for _, params in seen) > own.high
+    assert chosen["trials"] == len(seen) > 9
+    assert call(["ga"], 9, fixed=STILL)["ga"] == chosen  # all of it was stored
+
+
+def test_a_choice_well_inside_leaves_the_range(call, monkeypatch):
+    play(monkeypatch, lambda seed, params: abs(math.log(params["lr"] / 1e-4)))
+    chosen = call(["ga"], 12, fixed=STILL)["ga"]
+    own = METHODS["ga"].search["lr"]
+    assert chosen["edges"] == {} and chosen["ranges"]["lr"] == [own.low, own.high]
+    assert chosen["trials"] == 12 and chosen["pilot_gap"] == 0.0
+
+
+def test_a_share_is_never_searched_outside_0_and_1():
+    shares = {"beta": Range(0.8, 0.9999), "share": Range(0.05, 0.9), "epochs": Range(1, 3)}
+    wide = widened(shares, {"beta": "high", "share": "low", "epochs": "low"})
+    assert wide["beta"] == Range(0.8, 1) and wide["share"] == Range(0, 0.9)
+    assert wide["epochs"] == shares["epochs"]
+    grown = widened({"lr": Range(1e-3, 1e-1, log=True)}, {"lr": "low"})["lr"]
+    assert grown.low == pytest.approx(1e-4) and grown.high == 1e-1
+
+
+def test_a_poor_trial_is_not_taken_to_the_other_pilot_seeds(call, monkeypatch, tmp_path):
+    seen = play(monkeypatch, lambda seed, params: abs(math.log(params["lr"] / 1e-4)))
+    chosen = call(["ga"], 12, fixed=STILL, pilot_seeds=(98, 99))["ga"]
+    first, second = ([p for s, p in seen if s == seed] for seed in (98, 99))
+    assert len(first) == 12 and chosen["pruned"] == 12 - len(second) > 0
+    assert [params for params in first if params in second] == second
+    stored = json.loads((tmp_path / "tuned/trials/digits_small-cnn_random-10.json").read_text())
+    assert [len(trial["gaps"]) for trial in stored["ga"]].count(1) == chosen["pruned"]
+    assert len(chosen["pilot_gaps"]) == 2
+
+
+def test_what_choosing_on_one_seed_costs():
+    # by the first seed the first is best, which has 5 on the other, where the third has 1;
+    # by the second seed the third, which has 4 on the first, where the first has 0
+    assert tuning.one_seed_costs([[0, 5], [1, 2], [4, 1]]) == 4.0
+    assert tuning.one_seed_costs([[0, 0], [1, 1]]) == 0.0 and tuning.one_seed_costs([[3]]) is None
+
+
+def test_a_mask_is_tuned_on_its_own_and_a_grid_takes_its_values(tmp_path, monkeypatch):
+    spec = su.runs.RunSpec(dataset="digits", scenario="random", train_epochs=1, mask="random")
+    monkeypatch.setattr(tuning, "_gap", lambda task, method, params: 2.0)
+    monkeypatch.setenv("SALUN_CACHE", str(tmp_path / "cache"))
+    path = tune(spec, ["salun"], trials=1, out=tmp_path / "tuned", state=tmp_path / "state")
+    entries = yaml.safe_load(path.read_text())
+    assert list(entries) == ["salun/random"]
+    entries["salun/random"]["params"]["lr"] = 0.007
+    entries["salun"] = entries["salun/random"] | {"params": {"lr": 0.009}}
+    path.write_text(yaml.safe_dump(entries))
+    own = {"dataset": "digits", "arch": "small-cnn", "scenario": "random", "method": "salun"}
+    tuned = {mask: tuned_method({**own, "mask": mask}) for mask in (None, "random", "magnitude")}
+    rates = {m: _with_tuned(own, t, tmp_path / "tuned")["params"]["lr"] for m, t in tuned.items()}
+    assert rates == {None: 0.009, "random": 0.007, "magnitude": 0.009}
+
+
+def test_a_falling_rate_is_part_of_the_run_and_of_its_units():
+    spec = su.runs.RunSpec(dataset="digits", method="ft")
+    falling = su.runs.RunSpec(dataset="digits", method="ft", lr_schedule="cosine")
+    assert spec.id == su.runs.RunSpec(dataset="digits", method="ft", lr_schedule="constant").id
+    assert "lr_schedule" not in spec.effective["params"] and falling.id != spec.id
+    assert "schedule/cosine" in units_of(falling.effective)
+    with pytest.raises(InputError, match="unknown lr_schedule 'cosin'; did you mean 'cosine'"):
+        su.runs.RunSpec(dataset="digits", method="ft", lr_schedule="cosin")

@@ -255,6 +255,7 @@ def test_the_result_knows_every_parameter_in_force(tiny_model, digits_split):
         "weight_decay": 5e-4,
         "augment": None,
         "precision": "float32",
+        "lr_schedule": "constant",
         "progress": False,
         "mask": "saliency",
         "keep": 0.3,

@@ -189,7 +189,8 @@ def _with_tuned(parameters: dict[str, Any], tuned: Tuned, place: Path) -> dict[s
     if tuned.name not in tuned.known:
         raise unknown(tuned.what, tuned.name, tuned.known)
     path = place if place.suffix == ".yaml" else place / f"{tuned.stem}.yaml"
-    chosen = read_tuned(path).get(tuned.name)
+    entries = read_tuned(path)
+    chosen = entries.get(tuned.entry) or entries.get(tuned.name)
     if chosen is None:
         if tuned.known[tuned.name].search:
             raise InputError(

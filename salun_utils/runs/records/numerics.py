@@ -46,6 +46,8 @@ def units_of(settings: Mapping[str, Any]) -> list[str]:
     touched = ["run", "unlearning", method, *units_of_start(settings)]
     if params.get("schedule") in SCHEDULES:  # of the learning rate: other things have one as well
         touched.append(f"schedule/{params['schedule']}")
+    if "lr_schedule" in params:  # another than its own
+        touched.append(f"schedule/{params['lr_schedule']}")
     rule = settings.get("mask")
     if rule not in (None, "none"):
         touched += ["run/mask", f"mask/{rule}"]
