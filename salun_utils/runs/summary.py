@@ -10,13 +10,14 @@ from ..errors import InputError
 from ..metrics import bootstrap_interval
 from ..unlearning import METHODS
 from .records.alike import check_alike, facts, settings
-from .records.record import Record
+from .records.record import AGAIN, Record
 
 MEASURES = ("ua", "ra", "ta", "mia")
 APART = ("tier", "dataset", "arch", "mask")  # records that differ in these are never averaged
 NAMES = {
     "original": "original",
     "retrain": "Retrain",
+    AGAIN: "another Retrain",
     "l1-sparse": "ℓ1-sparse",
     "salun": "SalUn",
     "salun-soft": "SalUn-soft",

@@ -36,6 +36,9 @@ INHERITED = (
 INHERITED_VALUES = ("reference_seconds", "reference_cpu_seconds", "original_seconds")
 
 
+AGAIN = "retrain-again"  # the method column of a second Retrain, the yardstick of gaps
+
+
 class Record(BaseModel):
     """One finished run, or a notebook's several runs in `runs`.
 
@@ -111,6 +114,15 @@ class Record(BaseModel):
         parameters = self.measurements.get("parameters", {})
         return str(parameters.get("study", "")) if parameters.get("sweep") else None
 
+    @property
+    def is_another_retrain(self) -> bool:
+        """Whether this is a second Retrain on the same split, from another seed: one with settings
+        of its own, where Retrain without any is the reference itself.
+        """
+        own = self.spec.get("params") or {}
+        given = (own.get(name) for name in ("epochs", "lr", "schedule"))
+        return self.spec.get("method") == "retrain" and any(v is not None for v in given)
+
     def row(self) -> dict[str, Any]:
         """The record as one row of the table; NaN where it has no such figure."""
         get = self.spec.get
@@ -120,7 +132,7 @@ class Record(BaseModel):
             "dataset": self.data.get("name", get("dataset")),
             "arch": get("arch", get("model", "")),
             "scenario": self.data.get("scenario", get("scenario", "")),
-            "method": get("method", ""),
+            "method": AGAIN if self.is_another_retrain else get("method", ""),
             "mask": get("mask") or "none",
             "seed": self.seeds.get("unlearning", get("seed")),
             **{k: self.scores.get(k, missing) for k in ("ua", "ra", "ta", "mia")},

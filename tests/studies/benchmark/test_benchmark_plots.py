@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from salun_utils.plots import methods as marks
 from salun_utils.plots.axes import log_axis
 from salun_utils.runs.summary import label
 from salun_utils.studies.benchmark import pictures
-from salun_utils.studies.benchmark.pictures import marks
 from salun_utils.unlearning import METHODS
 
 

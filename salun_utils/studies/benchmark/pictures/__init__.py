@@ -3,9 +3,9 @@ and its text alternative."""
 
 from __future__ import annotations
 
+from ....plots.methods import COLOUR_OF, KINDS, MARKER_OF, RETRAIN, kind
 from .classes import answers, spread_over_classes
 from .gaps import cost_against_gap, gap_intervals, paths, trade_off, tuning_gain
-from .marks import COLOUR_OF, KINDS, MARKER_OF, RETRAIN, kind
 
 __all__ = [
     "COLOUR_OF",

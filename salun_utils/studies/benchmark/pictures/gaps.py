@@ -11,8 +11,7 @@ import seaborn as sns
 
 from ....plots import GREY, Picture
 from ....plots.axes import log_axis
-from ....runs.summary import label
-from .marks import (
+from ....plots.methods import (
     COLOUR_OF,
     MARKER_OF,
     RETRAIN,
@@ -24,6 +23,7 @@ from .marks import (
     near_retrain,
     point,
 )
+from ....runs.summary import label
 
 
 def gap_intervals(tables: Mapping[str, pd.DataFrame]) -> Picture:

@@ -9,8 +9,8 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
-from ....plots import COLOURS, GREY
-from ....runs.summary import label
+from ..runs.summary import label
+from . import COLOURS, GREY
 
 KINDS: dict[str, tuple[str, ...]] = {
     "fine-tuning": ("ft", "l1-sparse", "msg", "ct"),
