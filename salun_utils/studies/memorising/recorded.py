@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 import pandas as pd
 
 from ...metrics import Verdict, bootstrap_interval, compare_with
 from ...runs import Record
 from ...runs.summary import AGAIN, cost, label, one_a_seed
+from ...runs.tuning import read_tuned
 from ...unlearning import METHODS
+from ..common import none_recorded
 
 ATTACKS = {
     "confidence": "confidence",
@@ -21,6 +25,7 @@ ATTACKS = {
 WITHOUT = "without MIA"
 READINGS = (*ATTACKS, WITHOUT)
 REFERENCE = "Retrain"
+TUNED = "cifar10_jpeg_speednet_random-10.yaml"
 LEAST = 3  # seeds that two sides must have in common
 
 
@@ -175,3 +180,48 @@ def attack_worth(records: Iterable[Record]) -> pd.DataFrame:
                 "can tell": sum(a["low"] > 50 for a in found) / len(found),
             }
     return pd.DataFrame(rows).T
+
+
+def answer(rows: pd.DataFrame) -> None:
+    """Print what the page finds, in one sentence with its figures."""
+    if "SalUn" not in rows.index:
+        none_recorded()
+        return
+    methods = places(rows)
+    best, salun = methods.confidence.idxmin(), rows.loc["SalUn"]
+    floor = yardstick(rows)
+    said = (
+        f"On a network that remembers its training pictures, SalUn ends {salun.confidence:.2f}"
+        f" points from Retrain, place {methods.confidence['SalUn']} of {len(methods)}"
+        f" ({methods[WITHOUT]['SalUn']} without the attack)"
+    )
+    said += "" if best == "SalUn" else f"; nearest is {best} with {rows.confidence[best]:.2f}"
+    said += "" if floor is None else f"; another Retrain has {floor:.2f}"
+    print(textwrap.fill(said + f". Means of {salun.seeds:.0f} seeds.", width=88))
+
+
+def tuning(folder: Path) -> pd.DataFrame:
+    """What tuning chose, one row an entry of the file: the values, the mean gap on the pilot seeds
+    by default and as tuned, the gap on each, trials, edges, and what choosing on one seed costs.
+
+    Parameters
+    ----------
+    folder : of the files of chosen values.
+    """
+    rows = {}
+    for name, entry in read_tuned(folder / TUNED).items():
+        method, _, mask = name.partition("/")
+        rows[label(method) + (f", {mask} mask" if mask else "")] = {
+            "default": f"{entry['default_gap']:.2f}",
+            "tuned": f"{entry['pilot_gap']:.2f}",
+            "seeds": " ".join(f"{gap:.1f}" for gap in entry.get("pilot_gaps", [])),
+            "trials": f"{entry['trials']} ({entry.get('pruned', 0)} cut)",
+            "edges": ", ".join(f"{n} {end}" for n, end in entry.get("edges", {}).items()) or "none",
+            "one seed costs": f"{entry['one_seed_costs']:.2f}" if "one_seed_costs" in entry else "",
+            "chosen": ", ".join(f"{k} {_short(v)}" for k, v in sorted(entry["params"].items())),
+        }
+    return pd.DataFrame(rows).T
+
+
+def _short(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
