@@ -243,7 +243,7 @@ if method in ("salun", "rl"):
 from salun_utils.runs.summary import plain, summarise
 from salun_utils.studies.common import none_recorded
 
-records = [r for r in su.runs.load_records(tier="cpu", dataset="fashion-mini", arch="small-cnn", scenario="class-3") if plain(r)]
+records = su.runs.load_records(tier="cpu", dataset="fashion-mini", arch="small-cnn", scenario="class-3", where=plain)
 recorded = summarise(records).droplevel("scenario")
 if recorded.empty:
     none_recorded()

@@ -266,7 +266,7 @@ variants.round(1)
 # %% tags=["nbval-check-output"]
 from salun_utils.runs.summary import plain, summarise
 
-on_file = [r for r in su.runs.load_records(tier="cpu", dataset="fashion-mini", arch="small-cnn", scenario=["random-10", "class-3"]) if plain(r)]
+on_file = su.runs.load_records(tier="cpu", dataset="fashion-mini", arch="small-cnn", scenario=["random-10", "class-3"], where=plain)
 recorded = summarise(on_file)
 for scenario in ("random-10", "class-3"):
     if scenario not in recorded.index:

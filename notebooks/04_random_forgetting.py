@@ -286,7 +286,7 @@ for s in WHERE:
 # *not* the paper's CIFAR-10 figures, and must not be compared with them digit by digit. The other masks run with the values of SalUn.
 
 # %% tags=["nbval-check-output"]
-cifar_runs = [r for r in su.runs.load_records(tier="cpu", arch="resnet20", scenario="random-10") if r.row()["dataset"] == "cifar10_jpeg" and r.spec["keep"] == 0.5]
+cifar_runs = su.runs.load_records(tier="cpu", dataset="cifar10_jpeg", arch="resnet20", scenario="random-10", keep=0.5)
 cifar = summarise(cifar_runs, by=("method", "mask"))
 if cifar.empty:
     print("There are no recorded runs of CIFAR-10 with a ResNet-20 yet.")
@@ -313,7 +313,7 @@ for s in WHERE:
 # What can be compared is the *order*. Here is the average gap of each method in each setting, with its place among the methods that have one:
 
 # %% tags=["nbval-check-output"]
-paper = [r for r in su.runs.load_records(tier="paper", dataset="cifar10", arch="resnet18", scenario=list(WHERE)) if plain(r)]
+paper = su.runs.load_records(tier="paper", dataset="cifar10", arch="resnet18", scenario=list(WHERE), where=plain)
 at_paper = summarise(paper)
 order = {}
 for s in WHERE:

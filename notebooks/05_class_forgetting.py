@@ -150,7 +150,7 @@ print(odd.map("{:.0f}".format).to_string())
 
 # %% tags=["nbval-check-output"]
 LEAST = 3  # seeds behind a figure that a picture or a claim rests on
-every_class = [r for r in su.runs.load_records(tier="cpu", dataset="fashion-mini", arch="small-cnn", train_images=None) if r.row()["scenario"].startswith("class-")]
+every_class = su.runs.load_records(tier="cpu", dataset="fashion-mini", arch="small-cnn", train_images=None, where=lambda r: r.row()["scenario"].startswith("class-"))
 on_file = [r for r in every_class if r.row()["scenario"] == "class-3"]
 own = [r for r in on_file if plain(r)]
 part = summarise(own, by=("method",))
@@ -271,7 +271,7 @@ beside = published("class").rename(columns=lambda m: f"PUBLISHED {m.upper()}")
 for m in ("ua", "ra", "ta"):
     beside[f"here {m.upper()}"] = part[m].round(2) if len(part) else float("nan")
 print(beside.rename(index=label).to_string(na_rep=""))
-at_paper = [r for r in su.runs.load_records(tier="paper", dataset="cifar10", arch="resnet18") if r.row()["scenario"].startswith("class-") and plain(r)]
+at_paper = su.runs.load_records(tier="paper", dataset="cifar10", arch="resnet18", where=lambda r: r.row()["scenario"].startswith("class-") and plain(r))
 if at_paper:
     print(f"\npaper tier\n{summarise(at_paper)[['seeds', *MEASURES, 'avg_gap']].round(2).to_string()}")
 else:

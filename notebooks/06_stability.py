@@ -222,7 +222,7 @@ from salun_utils.unlearning import METHODS
 
 SCENES = {"class-3": ("fashion-mini", "small-cnn", "class-3"), "random-10": ("fashion-mini", "small-cnn", "random-10"),
           "random-50": ("fashion-mini", "small-cnn", "random-50"), "CIFAR-10 copy,\nrandom-10": ("cifar10_jpeg", "resnet20", "random-10")}  # fmt: skip
-records = [r for r in su.runs.load_records(tier="cpu") if r.gap and r.spec.get("keep", 0.5) == 0.5]
+records = su.runs.load_records(tier="cpu", where=lambda r: r.gap and r.spec.get("keep", 0.5) == 0.5)
 groups = {}
 for r in records:
     row = r.row()

@@ -62,7 +62,7 @@ from salun_utils.studies.benchmark import stability_pictures as stability_plots
 from salun_utils.studies.benchmark.leaderboard import leaderboard
 
 tiers = [name.strip() for name in measured_tiers.split(",")]
-records = [r for r in su.runs.load_records() if r.tier in tiers]
+records = su.runs.load_records(where=lambda r: r.tier in tiers)
 board = leaderboard(records)
 measured = [group for group in board.groups if group.tier != "published"]
 

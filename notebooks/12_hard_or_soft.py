@@ -363,7 +363,7 @@ if not own:
 from salun_utils.studies.benchmark.published import published
 
 recorded = {"random-10": {name: soft_records.by_seed(rows, "gap_mia") for name, rows in own.get("random-10", {}).items()}}
-fifty = [r for r in su.runs.load_records(tier="cpu", dataset="fashion-mini", arch="small-cnn", scenario="random-50", train_images=None) if plain(r)]
+fifty = su.runs.load_records(tier="cpu", dataset="fashion-mini", arch="small-cnn", scenario="random-50", train_images=None, where=plain)
 found = {m: [r for r in fifty if r.spec["method"] == m] for m in ("rl", "salun", "salun-soft", "salun-annealed")}
 recorded["random-50"] = {label(m): {seed: r.gap["mia"] for seed, r in one_a_seed(runs).items()} for m, runs in found.items() if runs}
 recorded = {where: {name: gaps for name, gaps in groups.items() if len(gaps) >= LEAST} for where, groups in recorded.items()}

@@ -299,7 +299,7 @@ from salun_utils.studies.common import none_recorded
 from salun_utils.studies.influence import summary
 
 LEAST = 3  # seeds behind a figure that a picture or a claim rests on
-recorded = summary.studies(su.runs.load_records(tier="cpu", dataset="fashion-mini", arch="small-cnn", train_images=None))
+recorded = summary.studies(su.runs.load_records(tier="cpu", method="influence", dataset="fashion-mini", arch="small-cnn", train_images=None))
 recorded = {where: runs for where, runs in recorded.items() if len(runs) >= LEAST}
 SINGLE = {"one_test": "influence, test loss", "one_own": "influence, own loss", "one_test_by_gradient_norm": "gradient norm, test loss", "one_own_by_gradient_norm": "gradient norm, own loss"}
 WEIGHT = {"set_by_gradient": "gradient", "set_by_influence": "influence", "set_by_magnitude": "magnitude"}

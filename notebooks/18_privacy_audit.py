@@ -162,7 +162,7 @@ print(f"AUC on pictures that were to be forgotten, {models} networks\n{table.rou
 # trained networks. Intervals draw whole networks and whole pictures anew, since the scores of one network belong together, and so do those of one picture. *Retrain* is the control: whatever an attack finds there is chance.
 
 # %% tags=["nbval-check-output"]
-recorded = summary.audits(su.runs.load_records(tier="cpu", dataset="fashion-mini", arch="small-cnn"))
+recorded = summary.audits(su.runs.load_records(tier="cpu", method="u-lira", dataset="fashion-mini", arch="small-cnn"))
 rows, facts = summary.attack_rows(recorded), summary.model_rows(recorded)
 kinds = list(attack.ATTACKS)
 

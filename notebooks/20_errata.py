@@ -1020,7 +1020,7 @@ from salun_utils.studies.benchmark.published import published
 
 RIVALS = ("rl", "ft", "ga", "iu", "be", "bs", "l1-sparse", "salun-soft")  # those of the paper's table
 SAME = {"tier": "cpu", "dataset": "fashion-mini", "arch": "small-cnn", "scenario": "random-10"}
-gaps = {m: gap_by_seed(r for r in su.runs.load_records(**SAME, method=m) if plain(r)) for m in RIVALS}
+gaps = {m: gap_by_seed(su.runs.load_records(**SAME, method=m, where=plain)) for m in RIVALS}
 gaps = {m: found for m, found in gaps.items() if found}
 standing = errata.ranks(on_file, gaps)
 if len(standing):

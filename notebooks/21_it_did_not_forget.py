@@ -226,7 +226,7 @@ if not maps:
 # Every recorded run of `fashion-mini` with tuned values, diagnosed. Tuning minimised the average gap over UA, RA, TA and MIA on another seed; a signature asks only whether UA, RA and TA are within five points. A run may be near on average and still have one score that is off.
 
 # %% mystnb={"image": {"alt": "Three panels, one a scenario: one bar a method, divided by the share of its runs that are healthy, forget too little and forget too much"}}
-own = [r for r in su.runs.load_records(tier="cpu", dataset="fashion-mini", arch="small-cnn", scenario=["class-3", "random-10", "random-50"], train_images=None) if plain(r) and r.scores and r.reference]
+own = su.runs.load_records(tier="cpu", dataset="fashion-mini", arch="small-cnn", scenario=["class-3", "random-10", "random-50"], train_images=None, where=lambda r: plain(r) and r.scores and r.reference)
 verdicts = pd.DataFrame([{"scenario": r.row()["scenario"], "method": r.spec["method"], "signature": su.diagnose(r).signature} for r in own])
 if len(verdicts):
     counts = {}

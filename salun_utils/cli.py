@@ -488,7 +488,8 @@ def _table(args: argparse.Namespace) -> int:
 
     from .runs import load_records, records_folder, table
     from .runs.records.standing import standing
-    from .runs.table import OutdatedWarning, export
+    from .runs.said import OutdatedWarning
+    from .runs.table import export
 
     folders = [Path(f) for f in args.records or [records_folder()]]
     if args.records and "" in args.records:

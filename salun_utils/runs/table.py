@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import os
-import sys
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Hashable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,9 @@ import pandas as pd
 from ..errors import InputError
 from ..files import atomic
 from .records.record import Record
-from .records.standing import DAMAGED, DONE, Standing, of_record, standing
+from .records.standing import DAMAGED, Standing, of_record
+from .said import OutdatedWarning as OutdatedWarning
+from .said import say
 
 COLUMNS = [
     "tier",
@@ -32,10 +33,6 @@ COLUMNS = [
     "seconds",
     "device",
 ]
-
-
-class OutdatedWarning(UserWarning):
-    """Records were read that are outdated or damaged: a page that shows them says so."""
 
 
 EXPORTS = (".csv", ".parquet", ".md")
@@ -60,6 +57,7 @@ def load_records(
     *,
     tier: str | None = None,
     study: str | None = None,
+    where: Callable[[Record], object] = lambda run: True,
     **wanted: object,
 ) -> list[Record]:
     """Every single run on record, in order of file name; those of a sweep only where its study is
@@ -72,50 +70,44 @@ def load_records(
     tier : only of this collection.
     study : the runs of the sweeps that were made for it, in place of all that belong to none, so
         that an ablation is never averaged with the methods as they are meant.
+    where : only runs of which this is true, such as `summary.plain`.
     wanted : only runs whose table row or spec has these values (a list allows several).
 
     Warns
     -----
     OutdatedWarning : of those returned, some don't count any more; they are returned all the same.
-        In a notebook the line is printed, so that the page says it.
+        In a notebook one line under the cell says in place of it how those returned stand.
     """
     folder = records_folder() if folder is None else Path(folder)
-    found: list[tuple[Record, Standing]] = []
+    found: dict[Hashable, Standing] = {}
     for path in sorted(folder.rglob("*.json")):
-        try:
-            record = Record.read(path)
-        except InputError as error:
-            warnings.warn(str(error), stacklevel=2)
-            continue
-        if record.study == study:
-            stand = [(run, of_record(run)) for run in record.flat()]
-            if damaged := next((one for _, one in stand if one.word == DAMAGED), None):
-                warnings.warn(f"{path} is {damaged}", stacklevel=2)
-            else:
-                found += stand
-    chosen = [
-        (run, one)
-        for run, one in found
-        if (tier is None or run.tier == tier)
-        and all(_matches(run, k, v) for k, v in wanted.items())
-    ]
-    if any(one.word != DONE for _, one in chosen):
-        _say(standing([one for _, one in chosen]))
-    return [run for run, _ in chosen]
+        found |= {(path, i): one for i, one in enumerate(_runs_in(path, study))}
+    chosen = {
+        key: one
+        for key, one in found.items()
+        if one.record is not None
+        and (tier is None or one.record.tier == tier)
+        and all(_matches(one.record, k, v) for k, v in wanted.items())
+        and where(one.record)
+    }
+    say(chosen)
+    return [one.record for one in chosen.values() if one.record is not None]
 
 
-def _say(line: str) -> None:
-    """A line on the page that reads records, under the cell that does; elsewhere a warning."""
-    if _on_a_page():
-        print(line)
-    else:
-        warnings.warn(line, OutdatedWarning, stacklevel=3)
-
-
-def _on_a_page() -> bool:
-    """Whether this is the kernel of a notebook."""
-    shell = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
-    return hasattr(shell, "kernel")
+def _runs_in(path: Path, study: str | None) -> list[Standing]:
+    """How each single run in a file stands; none, and a warning, where the file is damaged."""
+    try:
+        record = Record.read(path)
+    except InputError as error:
+        warnings.warn(str(error), stacklevel=3)
+        return []
+    if record.study != study:
+        return []
+    found = [of_record(run) for run in record.flat()]
+    if damaged := next((one for one in found if one.word == DAMAGED), None):
+        warnings.warn(f"{path} is {damaged}", stacklevel=3)
+        return []
+    return found
 
 
 def _matches(record: Record, name: str, value: object) -> bool:

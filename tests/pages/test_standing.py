@@ -1,5 +1,6 @@
-"""A page that reads outdated records says so. What it reads is found by evaluating the calls in its
-cells that can be evaluated by themselves; what it says stands in its outputs.
+"""A page says how the records stand that it reads, in one line under each cell that reads some.
+What a cell reads is found by evaluating the calls in it that can be evaluated by themselves; what
+it says stands in its outputs.
 """
 
 from __future__ import annotations
@@ -9,13 +10,12 @@ import contextlib
 import functools
 import importlib
 import re
-import warnings
 from pathlib import Path
 
 import nbformat
 import pytest
 
-from salun_utils.runs.table import OutdatedWarning
+from salun_utils.runs.records.standing import standing
 
 # `runs.table` is the function of that name as well
 table = importlib.import_module("salun_utils.runs.table")
@@ -24,7 +24,7 @@ PAGES = sorted((ROOT / "notebooks").glob("[0-2][1-9]_*.ipynb")) + sorted(
     (ROOT / "notebooks").glob("[12]0_*.ipynb")
 )
 READERS = ("load_records", "rows", "recorded", "on_file")
-SAID = "outdated"
+LINE = re.compile(r"^\d+ records?: (done|all done|.*\d (done|outdated|damaged)\b.*)$", re.M)
 
 
 @pytest.fixture(autouse=True)
@@ -40,18 +40,25 @@ def once(monkeypatch):
     monkeypatch.setattr(table, "of_record", of_record)
 
 
-def code_of(page) -> ast.Module:
-    """All code of a page, without the lines that only a notebook understands."""
-    cells = [c.source for c in page.cells if c.cell_type == "code"]
-    lines = [line for cell in cells for line in cell.splitlines()]
-    magic = re.compile(r"^(\s*)%.*$")
-    return ast.parse("\n".join(magic.sub(r"\1pass", line) for line in lines))
+@pytest.fixture
+def heard(monkeypatch):
+    """What is said of records: a mapping, as `say` is handed it, for each time that they are
+    read.
+    """
+    found: list[dict] = []
+    monkeypatch.setattr(table, "say", lambda read: found.append(dict(read)))
+    return found
 
 
-def names_of(code: ast.Module) -> dict:
+def code_of(source: str) -> ast.Module:
+    """The code of a cell without the lines that only a notebook understands."""
+    return ast.parse(re.sub(r"^(\s*)[%!].*$", r"\1pass", source, flags=re.M))
+
+
+def names_of(cells: list[ast.Module]) -> dict:
     """What the page imports, and its constants."""
     space: dict = {}
-    for node in code.body:
+    for node in (node for cell in cells for node in cell.body):
         imports = isinstance(node, ast.Import | ast.ImportFrom)
         if imports or isinstance(node, ast.Assign):
             with contextlib.suppress(Exception):
@@ -60,40 +67,46 @@ def names_of(code: ast.Module) -> dict:
     return space
 
 
-def read_by(code: ast.Module) -> list[str]:
-    """What is said of the outdated among the records that a page reads; nothing if all count."""
-    space, said = names_of(code), []
+def readings(code: ast.Module, space: dict) -> bool:
+    """Evaluate each call in a cell that reads records; whether all could be."""
+    whole = True
     for node in ast.walk(code):
         named = node.func.attr if isinstance(getattr(node, "func", None), ast.Attribute) else None
         named = named or getattr(getattr(node, "func", None), "id", None)
-        if not isinstance(node, ast.Call) or named not in READERS:
-            continue
-        with warnings.catch_warnings(record=True) as heard:
-            warnings.simplefilter("always")
+        if isinstance(node, ast.Call) and named in READERS:
             try:
                 eval(compile(ast.Expression(node), "page", "eval"), space)
             except Exception:  # what it reads is known when the page runs, and said there then
-                continue
-        said += [str(w.message) for w in heard if w.category is OutdatedWarning]
-    return said
+                whole = False
+    return whole
 
 
-def text_of(page) -> str:
-    """All text that the outputs of a page show."""
-    outputs = [o for c in page.cells if c.cell_type == "code" for o in c.get("outputs", [])]
-    return " ".join(str(o.get("text", "")) + str(o.get("data", "")) for o in outputs)
+def text_of(cell) -> str:
+    """All text that the outputs of a cell show."""
+    return "\n".join("".join(output.get("text", "")) for output in cell.get("outputs", []))
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
-def test_a_page_that_reads_outdated_records_says_so(path):
+def test_a_page_says_how_the_records_that_it_reads_stand(path, heard):
     page = nbformat.read(path, as_version=4)
-    said = read_by(code_of(page))
-    assert not said or SAID in text_of(page), (
-        f"{path.stem} doesn't say that of its records {said[0]}"
-    )
+    cells = [cell for cell in page.cells if cell.cell_type == "code"]
+    codes = [code_of(cell.source) for cell in cells]
+    space = names_of(codes)
+    for cell, code in zip(cells, codes, strict=True):
+        heard.clear()
+        whole = readings(code, space)
+        read = {key: one for found in heard for key, one in found.items()}
+        if whole and not read:
+            continue
+        said = [line[0] for line in LINE.finditer(text_of(cell))]
+        expected = standing(read.values())
+        assert said and (not whole or said == [expected]), (
+            f"{path.stem} says {said} in place of {expected!r} under a cell that begins"
+            f" {cell.source[:60]!r}; make notebooks NOTEBOOKS={path}"
+        )
 
 
-def test_a_page_is_heard_reading(tmp_path, monkeypatch):
+def test_a_page_is_heard_reading(tmp_path, monkeypatch, heard):
     """The way in which pages are read here finds an outdated record, whatever it is called with."""
     from salun_utils.runs import Record
 
@@ -103,6 +116,18 @@ def test_a_page_is_heard_reading(tmp_path, monkeypatch):
         'su.runs.load_records(tier="cpu")',
         "[r for r in su.runs.load_records(**SAME) if r]",
     ):
-        code = ast.parse(f'import salun_utils as su\nSAME = {{"method": "rl"}}\nx = {call}')
-        assert "method/gone" in read_by(code)[0]
-    assert not read_by(ast.parse('import salun_utils as su\nsu.runs.load_records(method="ft")'))
+        code = code_of(f'import salun_utils as su\nSAME = {{"method": "rl"}}\nx = {call}')
+        assert readings(code, names_of([code]))
+        assert "method/gone" in standing(heard.pop().values())
+    code = code_of('import salun_utils as su\nsu.runs.load_records(method="ft")')
+    assert readings(code, names_of([code])) and heard == [{}]
+    unknown = code_of("import salun_utils as su\nsu.runs.load_records(tier=found_above)")
+    assert not readings(unknown, names_of([unknown]))
+
+
+@pytest.mark.parametrize(
+    "line", ["1 record: done", "45 records: all done", "3 records: 2 done, 1 outdated (x from 1)"]
+)
+def test_lines_are_told_from_other_text(line):
+    assert LINE.search(f"a table\n{line}\n")
+    assert not LINE.search("tier cpu: 45 records\n45 records behind it")

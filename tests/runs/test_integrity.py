@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import shutil
 from pathlib import Path
@@ -26,8 +27,10 @@ from salun_utils.runs.records.standing import DAMAGED, of_file
 from salun_utils.studies.benchmark.leaderboard import leaderboard
 from salun_utils.units import versions
 
-RECORDS = Path(__file__).parents[2] / "benchmark" / "records" / "cpu"
-OLD = sorted(RECORDS.glob("00_run-salun-s1-*.json"))[0]
+ROOT = Path(__file__).parents[2]
+RECORDS = ROOT / "benchmark" / "records" / "cpu"
+LISTED = [line.split()[1] for line in (RECORDS / SUMS).read_text().splitlines()]
+OLD = RECORDS / next(name for name in LISTED if name.startswith("00_run-"))
 SWEEP = next(
     p for p in sorted(RECORDS.glob("00_sweep-*.json")) if '"study": "masks"' in p.read_text()
 )
@@ -92,9 +95,25 @@ def test_no_turned_bit_of_a_record_from_before_checksums_is_believed(tmp_path):
 
 
 def test_every_record_from_before_checksums_is_listed_and_whole():
-    listed = {line.split()[1] for line in (RECORDS / SUMS).read_text().splitlines()}
     old = {p.name for p in RECORDS.glob("*.json") if Record.read(p).schema_version == 1}
-    assert old <= listed
+    assert old == set(LISTED), (
+        "python benchmark/checksums.py takes out lines of records that are gone"
+    )
+
+
+def test_lines_of_records_that_are_gone_are_taken_out_and_no_other(tmp_path):
+    spec = importlib.util.spec_from_file_location("checksums", ROOT / "benchmark/checksums.py")
+    checksums = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(checksums)
+    path = Path(shutil.copy(OLD, tmp_path))
+    record().save(tmp_path)  # has a checksum of its own
+    (tmp_path / SUMS).write_text((RECORDS / SUMS).read_text())
+    checksums.prune(tmp_path / SUMS)
+    (line,) = (tmp_path / SUMS).read_text().splitlines()
+    assert line.endswith(f"  {OLD.name}") and line in (RECORDS / SUMS).read_text()
+    path.write_text(path.read_text() + " ")
+    with pytest.raises(SystemExit, match=f"{OLD.name} without a line that fits"):
+        checksums.prune(tmp_path / SUMS)
 
 
 def test_a_record_without_its_checksum_is_damaged(tmp_path):

@@ -98,7 +98,7 @@ def test_a_penalty_that_falls_is_no_learning_rate():
 
 def test_a_record_is_outdated_when_a_unit_that_it_touched_has_a_higher_version(raised):
     records = [made(method=name) for name in ("rl", "salun", "ft")]
-    assert standing(records) == "3 records: 3 done"
+    assert standing(records) == "3 records: all done"
     raised("method/ft")
     assert [of_record(r).word for r in records] == ["done", "done", "outdated"]
     assert standing(records) == "3 records: 2 done, 1 outdated (method/ft from 1 to 2)"
@@ -161,16 +161,43 @@ def test_reading_outdated_records_is_said(tmp_path, raised):
         assert len(su.runs.load_records(tmp_path)) == 2
 
 
-def test_a_page_that_reads_outdated_records_says_so(tmp_path, raised, monkeypatch, capsys):
+@pytest.fixture
+def page(monkeypatch):
+    """A notebook's shell, with nothing but its events; `page.end()` ends a cell."""
     import IPython
+    from IPython.core.events import EventManager
 
-    made(method="ft").save(tmp_path)
-    raised("method/ft")
-    monkeypatch.setattr(IPython, "get_ipython", lambda: SimpleNamespace(kernel=None))
+    shell = SimpleNamespace(kernel=None)
+    shell.events = EventManager(shell, {"post_run_cell": lambda result: None})
+    shell.end = lambda: shell.events.trigger("post_run_cell", None)
+    monkeypatch.setattr(IPython, "get_ipython", lambda: shell)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        su.runs.load_records(tmp_path)
-    assert "1 outdated (method/ft from 1 to 2)" in capsys.readouterr().out
+        yield shell
+
+
+def test_a_page_says_how_the_records_that_it_read_stand(tmp_path, raised, page, capsys):
+    for method in ("ft", "ga", "rl"):
+        made(method=method).save(tmp_path)
+    su.runs.load_records(tmp_path, method="ft")
+    assert capsys.readouterr().out == ""  # the line comes last, when the cell ends
+    page.end()
+    assert capsys.readouterr().out == "1 record: done\n"
+    raised("method/ft")
+    su.runs.load_records(tmp_path, method="ft")
+    su.runs.load_records(tmp_path, where=lambda run: run.spec["method"] != "rl")
+    page.end()
+    line = "2 records: 1 done, 1 outdated (method/ft from 1 to 2)\n"
+    assert capsys.readouterr().out == line  # one line a cell, each record counted once
+    su.runs.load_records(tmp_path, where=lambda run: run.spec["method"] != "ft")
+    page.end()
+    assert capsys.readouterr().out == "2 records: all done\n"
+
+
+def test_a_cell_that_read_no_record_says_nothing(tmp_path, page, capsys):
+    assert su.runs.load_records(tmp_path) == []
+    page.end()
+    assert capsys.readouterr().out == ""
 
 
 # -- adoption

@@ -37,9 +37,10 @@ def rows(
     others, in points), exposed and original_exposed (share of the list with any body part, per
     cent), fid_change (to real pictures), fid_to_original, clip_change.
     """
-    found = load_records(tier=tier) if records is None else list(records)
+    if records is None:
+        records = load_records(tier=tier, where=_of_protocol)
     latest, counted = {}, {}
-    for record in sorted((r for r in found if "exposed" in r.scores), key=lambda r: r.created):
+    for record in sorted(filter(_of_protocol, records), key=lambda r: r.created):
         row = _row(record)
         latest[row["name"], row["concept"], row["seed"]] = row
         counted[row["name"], row["concept"], row["seed"]] = record
@@ -48,6 +49,10 @@ def rows(
         check_alike(alike, mixing=mixing)
     about = ["name", "concept", "seed", "pictures", "threshold", "seconds", "cpu_seconds"]
     return pd.DataFrame(list(latest.values()), columns=[*about, *MEASURES, *OWN])
+
+
+def _of_protocol(record: Record) -> bool:
+    return "exposed" in record.scores
 
 
 def _row(record: Record) -> dict:

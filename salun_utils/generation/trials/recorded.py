@@ -48,12 +48,11 @@ def rows(model: str, *, tier: str = "cpu", records: Iterable[Record] | None = No
     `recovery.attack` brought back, NaN where it wasn't run); change = others - original in points;
     fid, fid_change (minus that of the original), precision and recall of the other classes.
     """
-    found = load_records(tier=tier, model=model) if records is None else list(records)
+    if records is None:
+        records = load_records(tier=tier, model=model, where=_erased)
     keys = {}
-    # runs on prompt lists forget no class of the data
-    erased = (r for r in found if r.spec.get("eraser") and "forgotten" in r.scores)
     counted: dict[tuple, Record] = {}
-    for record in sorted(erased, key=lambda r: r.created):
+    for record in sorted(filter(_erased, records), key=lambda r: r.created):
         row = _row(record)
         keys[row["name"], row["concept"], row["seed"]] = row
         counted[row["name"], row["concept"], row["seed"]] = record
@@ -73,6 +72,11 @@ def rows(model: str, *, tier: str = "cpu", records: Iterable[Record] | None = No
         "real",
     ]
     return pd.DataFrame(list(keys.values()), columns=columns)
+
+
+def _erased(record: Record) -> bool:
+    """Whether a class of the data was forgotten; runs on prompt lists forget none."""
+    return bool(record.spec.get("eraser")) and "forgotten" in record.scores
 
 
 def _row(record: Record) -> dict:

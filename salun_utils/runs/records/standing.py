@@ -21,11 +21,18 @@ DONE, OUTDATED, MISSING, DAMAGED = WORDS = ("done", "outdated", "missing", "dama
 
 @dataclass(frozen=True)
 class Standing:
-    """One of `WORDS`, why it is not "done", and the record where there is a readable one."""
+    """One of `WORDS`, each reason why it is not "done", and the record where there is a readable
+    one.
+    """
 
     word: str
-    why: str = ""
+    reasons: tuple[str, ...] = ()
     record: Record | None = None
+
+    @property
+    def why(self) -> str:
+        """All reasons in one line."""
+        return ", ".join(self.reasons)
 
     def __str__(self) -> str:
         return f"{self.word} ({self.why})" if self.why else self.word
@@ -44,29 +51,30 @@ def of_file(path: Path, *, parameters: Mapping[str, Any] | None = None, data: st
     try:
         record = Record.read(path)
     except InputError as error:
-        return Standing(DAMAGED, str(error))
+        return Standing(DAMAGED, (str(error),))
     made_with = record.measurements.get("parameters")
     if parameters is not None and not _same(made_with, parameters):
-        return Standing(DAMAGED, f"{path.name} is of other parameters than its name says", record)
+        why = f"{path.name} is of other parameters than its name says"
+        return Standing(DAMAGED, (why,), record)
     found = of_record(record)
     if found.word == DONE and data:
         carried = {r.data.get("fingerprint") for r in record.flat()} - {None, data}
         if carried:
             was = min(map(str, carried))[:12]
-            return Standing(OUTDATED, f"the data from {was} to {data[:12]}", record)
+            return Standing(OUTDATED, (f"the data from {was} to {data[:12]}",), record)
     return found
 
 
 def of_record(record: Record) -> Standing:
     """How a record stands by itself: done, outdated or damaged."""
     if why := _damage(record):
-        return Standing(DAMAGED, why, record)
+        return Standing(DAMAGED, (why,), record)
     try:
         found = changes(record)
     except DamagedError as error:
-        return Standing(DAMAGED, str(error), record)
+        return Standing(DAMAGED, (str(error),), record)
     if found:
-        return Standing(OUTDATED, ", ".join(map(str, found)), record)
+        return Standing(OUTDATED, tuple(map(str, found)), record)
     return Standing(DONE, record=record)
 
 
@@ -90,14 +98,16 @@ def _same(made_with: Any, parameters: Mapping[str, Any]) -> bool:
 
 
 def standing(records: Iterable[Record | Standing]) -> str:
-    """One line for a page: how many records it reads, and how they stand, such as "45 records: 42
-    done, 3 outdated (method/ssd from 1 to 2)".
+    """One line for a page: how many records it reads, and how they stand, such as "45 records: all
+    done" or "45 records: 42 done, 3 outdated (method/ssd from 1 to 2)".
     """
     found = [one if isinstance(one, Standing) else of_record(one) for one in records]
     counts, parts = Counter(one.word for one in found), []
     for word in WORDS:
         if counts[word]:
-            why = dict.fromkeys(one.why for one in found if one.word == word and one.why)
-            parts.append(f"{counts[word]} {word}" + (f" ({'; '.join(why)})" if why else ""))
+            why = dict.fromkeys(r for one in found if one.word == word for r in one.reasons)
+            parts.append(f"{counts[word]} {word}" + (f" ({', '.join(why)})" if why else ""))
+    if found and counts[DONE] == len(found):
+        parts = ["done" if len(found) == 1 else "all done"]
     noun = "record" if len(found) == 1 else "records"
     return f"{len(found)} {noun}" + (f": {', '.join(parts)}" if parts else "")
