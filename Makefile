@@ -39,7 +39,7 @@ test: $(STAMP) ## run every test: units, pages, notebooks
 	SALUN_CACHE=$(CURDIR)/build/test-cache $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
 
 test-fuzz: $(STAMP) ## feed the readers of files 27,500 damaged or odd inputs, about 10 minutes
-	SALUN_FUZZ=1 $(BIN)/python -m pytest -n $(JOBS) tests/fuzz
+	SALUN_FUZZ=1 $(BIN)/python -m pytest -n $(JOBS) -rP tests/fuzz
 
 lint: $(STAMP) ## check format, style, direction of imports and types
 	$(BIN)/ruff format --check .

@@ -134,9 +134,10 @@ def fit(
     loss = _with_smoothing(loss, how)
     if isinstance(data, Images) and not len(data):
         raise InputError("there is nothing to train on: the data hold no picture")
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    bf16 = use_bf16(how.precision, device)
     if plain and isinstance(data, Images):
-        check_model(model, data, int(data.labels.max()) + 1, gradients=True)
-    device = next(model.parameters()).device
+        check_model(model, data, int(data.labels.max()) + 1, gradients=True, bf16=bf16)
     model.to(memory_format=torch.channels_last)
     optimizer = how.make_optimizer(model)
     decides = digest_of(model, data, how, seed, mask, pixels=checkpoint is not None)
@@ -146,9 +147,7 @@ def fit(
     with _own_randomness(device, seed), _held(model, optimizer, mask):
         state.load(model, optimizer, draws)
         forward: Any = torch.compile(model) if compile else model
-        autocast = torch.autocast(
-            device.type, torch.bfloat16, enabled=use_bf16(how.precision, device)
-        )
+        autocast = torch.autocast(device.type, torch.bfloat16, enabled=bf16)
         loop = _Loop(model, forward, how, loss, optimizer, autocast, draws, before_step, after_step)
         with tqdm(
             total=epochs,

@@ -9,8 +9,9 @@ from numbers import Integral
 
 from ..errors import InputError
 
-_NUMBER = re.compile(r"[+-]?[0-9]{1,40}(\.[0-9]{1,40})?")
-_ENDS_IN_NUMBER = re.compile(r"(.*?)([0-9]{1,40})([^0-9]*)", re.DOTALL)
+_NUMBER = re.compile(r"[+-]?\d{1,40}(\.\d{1,40})?")
+_ENDS_IN_NUMBER = re.compile(r"(.*?)(\d{1,40})(\D*)", re.DOTALL)
+_BEGINS_WITH_NUMBER = re.compile(r"(\d{1,40})[\s._)\-]+[^\s\d._)\-].*", re.DOTALL)
 
 
 def number_of(name: str) -> Fraction | None:
@@ -22,14 +23,15 @@ def ordered(names: Iterable[str]) -> list[str]:
     """Distinct names in the order in which they are numbered.
 
     Numbers come in their own order and before words ("2" before "10"). So do names that are alike
-    but for one number, such as "class_2" and "class_10". Everything else is sorted by its letters.
+    but for one number, such as "class_2" and "class_10", and names that all begin with a number of
+    their own, such as "2_dog" and "10_cat". Everything else is sorted by its letters.
     """
     found = sorted(set(names))
     numbers = [name for name in found if number_of(name) is not None]
     words = [name for name in found if number_of(name) is None]
-    alike = None if numbers else _numbers_of_alike(words)
-    if alike is not None:
-        words = [name for _, name in sorted(zip(alike, words))]
+    counted = None if numbers else _numbers_in(words)
+    if counted is not None:
+        words = [name for _, name in sorted(zip(counted, words))]
     return [*sorted(numbers, key=lambda name: (number_of(name), name)), *words]
 
 
@@ -42,7 +44,8 @@ def check_label(label: object, classes: Sequence[str]) -> int:
     Raises
     ------
     InputError : there is no such class, or more than one: two of one name, or a number that is one
-        class's place and is in the name of another, such as 2 for "class_2" in the place 1.
+        class's place and is in the name of another, such as 2 for "class_2" or "2_dog" in the place
+        1.
     """
     if isinstance(label, str):
         found = _named(label, classes)
@@ -89,9 +92,23 @@ def _numbered(label: int, classes: Sequence[str]) -> list[int]:
         return named
     if not 0 <= label < len(classes):
         return []
-    alike = _numbers_of_alike(list(classes)) or []
-    named += [i for i, number in enumerate(alike) if number == label]
+    counted = _numbers_in(list(classes)) or []
+    named += [i for i, number in enumerate(counted) if number == label]
     return sorted({label, *named}) if named and label not in named else [label]
+
+
+def _numbers_in(names: list[str]) -> list[int] | None:
+    """The number that each name carries, where the names are counted by it, else None."""
+    return _numbers_of_alike(names) or _numbers_at_the_start(names)
+
+
+def _numbers_at_the_start(names: list[str]) -> list[int] | None:
+    """The number that each name begins with, as "12" of "12_cat", where all have one of their
+    own.
+    """
+    found = [_BEGINS_WITH_NUMBER.fullmatch(name) for name in names]
+    numbers = [int(match[1]) for match in found if match is not None]
+    return numbers if len(set(numbers)) == len(names) else None
 
 
 def _numbers_of_alike(names: list[str]) -> list[int] | None:

@@ -47,6 +47,7 @@ class Preview:
         rows += [("test", _counts(found.test, found.classes, found.note))]
         rows += [("pictures", _pictures(heads))]
         rows += [("loaded as", "×".join(map(str, self.form)) + " (channels, height, width)")]
+        rows += [("doubtful", one) for one in found.doubts]
         rows += [("left out", str(one)) for one in found.left_out]
         rows += [("damaged", line) for line in heads.damaged[:SHOWN]]
         if len(heads.damaged) > SHOWN:

@@ -66,6 +66,12 @@ def check_weights(model: object, *, float32: bool = True) -> nn.Module:
     """
     if not isinstance(model, nn.Module):
         raise InputError(f"a model must be a torch.nn.Module, not {type(model).__name__}")
+    for name, module in model.named_modules() if float32 else ():
+        if "quantized" in type(module).__module__.split("."):
+            raise InputError(
+                f"{name or 'the model'} is quantized ({type(module).__name__}), which can't be"
+                " trained: take the model as it was before"
+            )
     for name, p in (*model.named_parameters(), *model.named_buffers()):
         if nn.parameter.is_lazy(p):
             raise InputError(
@@ -90,7 +96,9 @@ def _check_trainable(name: str, p: nn.Parameter) -> None:
         raise InputError(f"{name} was made in inference mode and can't be trained: load it outside")
 
 
-def check_model(model: nn.Module, images: Any, classes: int, *, gradients: bool = False) -> None:
+def check_model(
+    model: nn.Module, images: Any, classes: int, *, gradients: bool = False, bf16: bool = False
+) -> None:
     """Raise `InputError`, in one line, unless `model` takes these pictures and gives logits for
     `classes` classes.
 
@@ -100,6 +108,7 @@ def check_model(model: nn.Module, images: Any, classes: int, *, gradients: bool 
     Parameters
     ----------
     gradients : whether the logits must follow from weights that may change.
+    bf16 : whether the model will be computed with under bfloat16 autocast as well.
     """
     check_weights(model)
     if next(model.parameters(), None) is None:
@@ -113,9 +122,23 @@ def check_model(model: nn.Module, images: Any, classes: int, *, gradients: bool 
                 logits = checked_logits(model, x.to(next(model.parameters()).device), classes)
                 if gradients:
                     check_gradients(model, logits)
+                if bf16:
+                    _check_autocast(model, x.to(logits.device))
     finally:
         for module, training in modes.items():
             module.training = training
+
+
+def _check_autocast(model: nn.Module, x: Tensor) -> None:
+    try:
+        with torch.autocast(x.device.type, torch.bfloat16):
+            model(x)
+    except Exception as error:
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise ModelFailedError(
+            f"the model computes in float32, but not in bfloat16 autocast ({said}): give"
+            " precision='float32'"
+        ) from error
 
 
 def checked_logits(model: nn.Module, x: Tensor, classes: int | None = None) -> Tensor:

@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from ..data.splits import ForgetSplit
 from ..errors import InputError, NothingChangedWarning
-from ..models.contract import as_before, check_model, only_logits
+from ..fitting.recipes import use_bf16
+from ..models.contract import as_before, check_model, check_weights, only_logits
 from ..saliency import SaliencyMask, check_keep
 from ..seeds import check_seed, derive
 from ..units import numerics
@@ -107,12 +108,15 @@ def unlearn(
     rule = method.mask if mask is None else mask
     if not method.takes_mask and not (rule is None or rule == "none"):
         raise InputError(f"{name} starts from fresh weights and takes no mask")
-    check_model(model, split.forget, len(split.classes), gradients=method.takes_mask)
-    split = split.to(next(model.parameters()).device)
+    device = next((p.device for p in check_weights(model).parameters()), torch.device("cpu"))
+    bf16 = use_bf16(settings["precision"], device)
+    classes = len(split.classes)
+    check_model(model, split.forget, classes, gradients=method.takes_mask, bf16=bf16)
+    split = split.to(device)
     started, cpu_started = time.perf_counter(), time.process_time()
     built = build_mask(rule, model, split, keep=keep, seed=derive(seed, "mask"))
     job = Job(_copied(model), split, built, seed, settings)
-    only_logits(job.model, len(split.classes))
+    only_logits(job.model, classes)
     unlearned = as_before(method.run(job, **own)).eval()
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
     shown = {

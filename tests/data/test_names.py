@@ -25,6 +25,10 @@ from salun_utils.errors import InputError
         (["class_10", "class_2"], ["class_2", "class_10"]),
         (["v2_10.x", "v2_9.x"], ["v2_9.x", "v2_10.x"]),
         (["other", "10", "2"], ["2", "10", "other"]),
+        (["10_cat", "2_dog", "1 eel"], ["1 eel", "2_dog", "10_cat"]),
+        (["3d_10", "3d_9"], ["3d_9", "3d_10"]),
+        (["2_dog", "2_cat", "10_eel"], ["10_eel", "2_cat", "2_dog"]),  # 2 tells none apart
+        (["١٠", "٢"], ["٢", "١٠"]),
         (["n02", "n01", "dog"], ["dog", "n01", "n02"]),
         (["B", "a", "C"], ["B", "C", "a"]),  # as torchvision sorts
     ],
@@ -55,6 +59,8 @@ def test_numbers_are_in_order_and_each_means_its_own_class(numbers):
         (np.int64(1), ["cat", "dog"], 1),
         (1, ["n01440764", "n02102040"], 1),
         (0, ["class_1", "class_2"], 0),
+        (2, ["0-cat", "1-dog", "2-eel", "10-fox"], 2),
+        (2, ["١", "٢", "٣"], 1),
     ],
 )
 def test_a_class_is_reached(label, classes, place):
@@ -67,6 +73,7 @@ def test_a_class_is_reached(label, classes, place):
         (0, ["1", "2", "3"], "allowed: 1 to 3, the numbers that name the classes: 1, 2, 3"),
         (1, ["class_1", "class_2"], "ambiguous: 0 class_1, 1 class_2"),
         (1, ["1", "2", "dog"], "ambiguous"),
+        (1, ["001.Black", "002.Laysan"], "ambiguous: 0 001.Black, 1 002.Laysan"),
         ("cat", ["Cat", "CAT"], "ambiguous"),
         ("crane", ["crane", "dog", "crane"], "ambiguous: 0 crane, 2 crane"),
         (2, ["cat", "dog"], "no class 2; allowed: 0 to 1 (0 cat, 1 dog)"),

@@ -14,6 +14,7 @@ import pytest
 from picture_folders import encoded, make_classes, picture, save_to_disk, table, write_table
 
 from salun_utils import data as sd
+from salun_utils.data.preview import preview
 from salun_utils.errors import InputError
 
 
@@ -264,6 +265,24 @@ CONFIGURATIONS = (
     ("train-{}.parquet", "test-{}.parquet"),
     ("{}/0000.parquet", "{}/0001.parquet"),
 )
+DOUBTS = (
+    (["cats.parquet", "dogs.parquet"], "one set: cats, dogs"),
+    (["train_small.parquet", "train_large.parquet", "test.parquet"], "train part: large, small"),
+    (["train/a1/0.parquet", "train/b1/0.parquet", "test/0.parquet"], "one train part: a1, b1"),
+    ([f"{part}_{edge}.parquet" for part in ("train", "test") for edge in (32, 64)], "32, 64"),
+)
+README = """---
+license: mit
+configs:
+- config_name: small
+  data_files: [{split: train, path: "*-a.parquet"}, {split: test, path: data/b.parquet}]
+- config_name: large
+  data_files: data/*-c.parquet
+- config_name: gone
+  data_files: gone/*.parquet
+---
+# A data set
+"""
 
 
 @pytest.mark.parametrize("files", CONFIGURATIONS)
@@ -275,6 +294,46 @@ def test_configurations_are_not_poured_together(root, files):
     assert "small" in said and "large" in said
     if files[0].startswith("{}/"):
         assert sd.load(root / "small").num_classes == 2
+
+
+def test_versions_are_no_shards(root):
+    for name in ("train-v1", "train-v2", "test-v1", "test-v2"):
+        write_table(root / f"{name}.parquet", [0, 1] * 3)
+    assert "several sets: v1, v2" in message(root)
+
+
+def test_a_file_of_more_beside_one_without_a_name(root):
+    for name in ("train", "train_more", "test"):
+        write_table(root / f"{name}.parquet", [0, 1] * 3)
+    assert "several sets: more, one without a name" in message(root)
+
+
+@pytest.mark.parametrize(("files", "said"), DOUBTS)
+def test_files_of_several_names_are_a_doubt(root, files, said):
+    for file in files:
+        write_table(root / file, [0, 1] * 3)
+    with pytest.warns(UserWarning, match="tables of several names") as seen:
+        sd.load(root)
+    assert any(said in str(warning.message) for warning in seen)
+    assert any(said in line for line in preview(root).lines() if line.startswith("doubtful"))
+
+
+def test_configurations_that_the_readme_declares(root):
+    for name in ("train-a", "train-c", "test"):
+        write_table(root / "data" / f"{name}.parquet", [0, 1] * 3)
+    (root / "README.md").write_text(README)
+    assert "README.md names several configurations: large, small" in message(root)
+    (root / "data" / "train-c.parquet").unlink()
+    assert len(sd.load(root).train) == 6
+
+
+@pytest.mark.parametrize(
+    "head", ["configs: 3", "configs: [[1]]", "configs: [{data_files: [[]]}]", "["]
+)
+def test_a_readme_that_says_nothing_of_configurations(root, head):
+    write_table(root / "a.parquet", [0, 1] * 3)
+    (root / "README.md").write_text(f"---\n{head}\n---\n")
+    assert sd.load(root).num_classes == 2
 
 
 def test_a_default_configuration_beside_another(root):

@@ -10,6 +10,7 @@ import pytest
 from picture_folders import make_classes, picture
 
 from salun_utils import data as sd
+from salun_utils.data.preview import preview
 from salun_utils.data.reading.listing import part_of
 from salun_utils.errors import InputError
 
@@ -115,6 +116,31 @@ def test_data_sets_within_a_folder_are_not_poured_together(tmp_path, layout):
     said = message(tmp_path / "x")
     assert all(name in said for name in names) and "load one" in said
     assert len(sd.load(tmp_path / "x" / names[0]).train) == 4
+
+
+def test_parts_of_no_known_name_are_a_doubt(tmp_path):
+    for part in ("trn", "tst"):
+        make_classes(tmp_path / "x" / part, {"cat": 3, "dog": 3})
+    data, said = loaded(tmp_path / "x")
+    assert data.classes == ["trn", "tst"] and "each holds the folders cat, dog" in said
+    assert any(line.startswith("doubtful") for line in preview(tmp_path / "x").lines())
+    make_classes(tmp_path / "y" / "cat", {"day": 3, "night": 3})
+    make_classes(tmp_path / "y" / "dog", {"front": 3})
+    assert loaded(tmp_path / "y")[1] == ""
+
+
+def test_a_folder_between_the_part_and_its_classes(tmp_path):
+    make_classes(tmp_path / "x" / "train" / "images", {"cat": 3, "dog": 3})
+    make_classes(tmp_path / "x" / "test", {"cat": 2, "dog": 2}, start=100)
+    data, _ = loaded(tmp_path / "x")
+    assert data.classes == ["cat", "dog"] and len(data.train) == 6 and len(data.test) == 4
+
+
+def test_a_test_folder_of_loose_pictures_is_named(tmp_path):
+    make_classes(tmp_path / "x" / "train", {"cat": 3, "dog": 3})
+    (tmp_path / "x" / "test").mkdir()
+    picture(1).save(tmp_path / "x" / "test" / "0.png")
+    assert "test has no class folders" in message(tmp_path / "x")
 
 
 HIDDEN = (".ipynb_checkpoints", "__MACOSX", "@eaDir", "$RECYCLE.BIN", "lost+found", ".git/objects",

@@ -33,7 +33,7 @@ def numbers(total: int) -> range:
 
 
 def hold(reader: str, total: int, one: Callable[[random.Random], Any]) -> dict[str, int]:
-    """Try the inputs; returns how many were read and how many refused.
+    """Try the inputs; prints and returns how many were read and how many refused.
 
     Parameters
     ----------
@@ -58,6 +58,7 @@ def hold(reader: str, total: int, one: Callable[[random.Random], Any]) -> dict[s
             raise AssertionError(
                 f"{reader} {number}: {type(error).__name__}: {str(error)[:300]}"
             ) from error
+    print(f"{reader}: {outcomes['read']:,} read, {outcomes['refused']:,} refused in a line")
     return outcomes
 
 

@@ -177,3 +177,35 @@ def test_a_tensor_is_taken_as_it_is_and_unclear_tuples_are_not():
         logits_of((torch.rand(4, 7), x))
     with pytest.raises(InputError, match="at least 5"):
         logits_of((torch.rand(4, 7), x), 5)
+
+
+class Picky(torch.autograd.Function):
+    """An operation that has no half precision, as those of many extensions."""
+
+    @staticmethod
+    def forward(ctx, x):
+        if x.dtype != torch.float32:
+            raise RuntimeError("expected Float but found BFloat16")
+        return x * 1
+
+    @staticmethod
+    def backward(ctx, gradient):
+        return gradient
+
+
+def test_a_model_without_half_precision_is_told_the_way_out(split):
+    model = net(lambda o, x: Picky.apply(o))
+    for call in (
+        lambda how: su.unlearning.unlearn("ft", model, split, seed=0, **(OWN | how)),
+        lambda how: su.training.fit(model, split.retain, lr=0.01, **(OWN | how)),
+    ):
+        with pytest.raises(InputError, match=r"not in bfloat16 autocast.*'float32'"):
+            call({"precision": "bf16"})
+        call({"precision": "float32"})
+
+
+def test_quantized_weights_are_named(split):
+    model = net()
+    model.fc = type("Linear", (nn.Identity,), {"__module__": "torch.ao.nn.quantized.dynamic"})()
+    with pytest.raises(InputError, match="fc is quantized"):
+        su.unlearning.unlearn("ft", model, split, seed=0, **OWN)

@@ -60,6 +60,9 @@ def load(
         more = f"; and {len(loud) - 5} more kinds" if len(loud) > 5 else ""
         warnings.warn(f"left out of {root}: {'; '.join(loud[:5])}{more}", stacklevel=3)
 
+    for doubt in found.doubts:
+        warnings.warn(f"{root}: {doubt}", stacklevel=3)
+
     def build() -> tuple[tuple[int, ...], Iterator[np.ndarray]]:
         form = decode.survey(found.chunks(), len(found), size=size, channels=channels)
         return (len(found), *form), decode.decode(found.chunks(), len(found), form)

@@ -50,7 +50,8 @@ class Listing:
     chunks : gives the pictures, at most `CHUNK` at a time, without mixing the two parts up.
     note : what a reader should know about the parts, such as "validation part as test set".
     layout : what was found, in words. columns : of tables, the picture's and the label's.
-    left_out : what lies in the folder and is not loaded.
+    left_out : what lies in the folder and is not loaded. doubts : what was taken in one way and may
+    be meant in another.
     """
 
     classes: list[str]
@@ -62,6 +63,7 @@ class Listing:
     layout: str = ""
     columns: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    doubts: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.train) + len(self.test)

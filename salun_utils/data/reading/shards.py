@@ -12,20 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
+from . import configurations
 from .listing import FIXED_SPLIT, part_of
+from .shard_names import OF, without_hash
 from .table_files import SUFFIXES
 from .walk import Walk, entries, is_hidden
 
 DEPTH = 4  # folders below the one that was named; Hugging Face's own layouts need two
-_HEX = re.compile(
-    r"(?<![0-9a-zA-Z])(?:[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
-    r"|(?=[0-9]*[a-fA-F])[0-9a-fA-F]{8,})(?![0-9a-zA-Z])"
-)
-_MIXED = re.compile(
-    r"(?<![0-9a-zA-Z])(?=[0-9a-zA-Z]{6})(?:[a-zA-Z]*[0-9]+[a-zA-Z]+[0-9]+[0-9a-zA-Z]*"
-    r"|[0-9]+[a-zA-Z]+[0-9]+[0-9a-zA-Z]*)(?![0-9a-zA-Z])"
-)
-_OF = re.compile(r"(?<![0-9])([0-9]{1,9})[-_. ]*of[-_. ]*([0-9]{1,9})(?![0-9])", re.IGNORECASE)
 
 
 def files(root: Path, walk: Walk | None = None) -> list[Path]:
@@ -59,8 +52,9 @@ def _is_table(path: Path) -> bool:
     return path.name.lower().endswith(SUFFIXES)
 
 
-def parts(root: Path, walk: Walk) -> dict[str, list[Path]]:
-    """The files of "train", "test" and "val"; a flat set has "train" alone.
+def parts(root: Path, walk: Walk) -> tuple[dict[str, list[Path]], list[str]]:
+    """The files of "train", "test" and "val" (a flat set has "train" alone), and in a line each
+    what of them may be meant otherwise.
 
     Raises
     ------
@@ -76,11 +70,11 @@ def parts(root: Path, walk: Walk) -> dict[str, list[Path]]:
         _check_totals(group)
         _check_gaps(group)
     if set(found) == {None}:
-        _check_one_set(root, {"": every})
-        return {"train": every}
+        doubts = configurations.check(root, {"train": every})
+        return {"train": every}, doubts
     for path in found.pop(None, []):
         walk.pass_over(path, "file", "its name has no train, test or validation in it")
-    _check_one_set(root, found)
+    doubts = configurations.check(root, found)
     if "train" not in found:
         raise InputError(
             f"{root} has no training files; name them train.parquet or train-00000-of-00002.parquet"
@@ -90,7 +84,7 @@ def parts(root: Path, walk: Walk) -> dict[str, list[Path]]:
             f"{root} has training files, none for test; add test.parquet, or name them without"
             f" 'train' for a {FIXED_SPLIT}"
         )
-    return {part: files for part, files in found.items() if part is not None}
+    return {part: files for part, files in found.items() if part is not None}, doubts
 
 
 def _part(path: Path, root: Path) -> str | None:
@@ -142,11 +136,11 @@ def _check_totals(paths: list[Path]) -> None:
     """
     series: dict[tuple[str, str], dict[int, dict[int, Path]]] = {}
     for path in paths:
-        found = _OF.search(path.name)
+        found = OF.search(path.name)
         if not found:
             continue
         number, total = int(found[1]), int(found[2])
-        series_of = path.name[: found.start()], _without_hash(path.name[found.end() :])
+        series_of = path.name[: found.start()], without_hash(path.name[found.end() :])
         totals = series.setdefault(series_of, {})
         earlier = totals.setdefault(total, {}).setdefault(number, path)
         if earlier != path:
@@ -171,20 +165,15 @@ def _check_totals(paths: list[Path]) -> None:
 
 
 def _renumbered(path: Path, number: int) -> Path:
-    found: Any = _OF.search(path.name)  # a name that was found by it before
+    found: Any = OF.search(path.name)  # a name that was found by it before
     digits = f"{number:0{len(found[1])}d}"
-    after = path.name[found.end(1) : found.end()] + _without_hash(path.name[found.end() :], "*")
+    after = path.name[found.end(1) : found.end()] + without_hash(path.name[found.end() :], "*")
     return path.with_name(path.name[: found.start(1)] + digits + after)
-
-
-def _without_hash(name: str, instead: str = "") -> str:
-    """A file's name without what writers add to make it unique, in hexadecimal or other digits."""
-    return _MIXED.sub(instead, _HEX.sub(instead, name))
 
 
 def _check_gaps(paths: list[Path]) -> None:
     """Of files numbered from 0 or 1 without a total none may be missing between two others."""
-    bare = {path: _without_hash(path.name) for path in paths if not _OF.search(path.name)}
+    bare = {path: without_hash(path.name) for path in paths if not OF.search(path.name)}
     alike = _grouped(bare, lambda path: re.sub(r"[0-9]+", "#", bare[path]))
     for group in alike.values():
         numbers = [tuple(map(int, re.findall(r"[0-9]{1,18}", bare[path]))) for path in group]
@@ -199,53 +188,6 @@ def _check_gaps(paths: list[Path]) -> None:
                 f" {there[min(there)].name} and {there[max(there)].name}; files numbered from 0 or"
                 " 1 must be all there"
             )
-
-
-def _check_one_set(root: Path, found: dict[str | None, list[Path]]) -> None:
-    """Files of several configurations, in folders or by their names, must not become one set."""
-    above = sorted({_above(path, root) for group in found.values() for path in group})
-    if len(above) > 1:
-        raise InputError(
-            f"{root} holds tables in several folders, which may be several configurations:"
-            f" {', '.join(above[:10])}{', …' if len(above) > 10 else ''}; load one of them, such as"
-            f" {root / above[-1]}"
-        )
-    for kind in (_below, _prefix):
-        of = {part: {kind(path, root) for path in group} for part, group in found.items()}
-        every = {name for names in of.values() for name in names}
-        shared = {name for name in every if sum(name in names for names in of.values()) > 1}
-        if len(every) > 1 and shared:
-            named = ", ".join(sorted(name or "one without a name" for name in every)[:10])
-            raise InputError(
-                f"{root} holds several sets: {named}; put one of them into a folder of its own and"
-                " load that"
-            )
-
-
-def _above(path: Path, root: Path) -> str:
-    """The folders above the part's folder, or all where the file is named by its part."""
-    names = path.relative_to(root).parts[:-1]
-    for place, name in enumerate(names):
-        if part_of(name):
-            return "/".join(names[:place]) or "."
-    return "/".join(names) or "."
-
-
-def _below(path: Path, root: Path) -> str:
-    names = path.relative_to(root).parts[:-1]
-    for place, name in enumerate(names):
-        if part_of(name):
-            return "/".join(names[place + 1 :])
-    return ""
-
-
-def _prefix(path: Path, _: Path) -> str:
-    """What a file's name says beside its part, its number and a hash: "mnist" of
-    ``mnist_train-00000-of-00002``.
-    """
-    name = _OF.sub("", _without_hash(path.name.split(".")[0]))
-    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+", name)
-    return "-".join(w.lower() for w in words if not part_of(w) and not w.isdigit())
 
 
 def _grouped(paths: Iterable[Path], key: Callable[[Path], Hashable]) -> dict[Hashable, list[Path]]:

@@ -63,7 +63,7 @@ def listing(
         test part with labels.
     """
     walk = Walk(root)
-    parts = shards.parts(root, walk)
+    parts, doubts = shards.parts(root, walk)
     first = parts["train"][0]
     chosen = columns.choose(first, image=image_column, label=label_column)
     train = _read(parts["train"], chosen, first)
@@ -74,6 +74,7 @@ def listing(
     check_classes(root, classes, labels[:count])
     known = [facts(path, root) for path in train.paths + test.paths]
     own: dict[str, Any] = {"columns": (chosen.image, chosen.label), "left_out": walk.left_out}
+    own["doubts"] = tuple(doubts)
     own["layout"] = f"{counted(len(known), 'table')}, columns {chosen.image} and {chosen.label}"
     rows = partial(_chunks, train.paths + test.paths, chosen.image)
     if flat:

@@ -49,6 +49,7 @@ def listing(root: Path) -> Listing:
         )
     classes = _classes(root, walk)
     _check_no_parts_below(root, classes, walk)
+    doubts = _doubts(root, classes, walk)
     samples = _samples(root, classes, walk)
     labels = torch.tensor([label for _, label in samples])
     check_classes(root, classes, labels)
@@ -57,7 +58,7 @@ def listing(root: Path) -> Listing:
     train, test = (
         [s for s, held in zip(samples, in_test) if held is wanted] for wanted in (False, True)
     )
-    return _listing(walk, classes, train, test, FIXED_SPLIT, "class folders")
+    return _listing(walk, classes, train, test, FIXED_SPLIT, "class folders", doubts=doubts)
 
 
 def _parts(root: Path, walk: Walk) -> dict[str, Path]:
@@ -100,12 +101,15 @@ def _is_part(folder: Path, walk: Walk) -> bool:
 
 
 def _unwrapped(folder: Path, walk: Walk) -> Path:
-    """``training_set/training_set`` for ``training_set``: what some archives unpack to."""
+    """``training_set/training_set`` for ``training_set``: what some archives unpack to. So is one
+    folder of any name, such as ``train/images``, that holds several.
+    """
     for _ in range(3):  # a link could lead back for ever
         below = walk.folders(folder)
-        if len(below) != 1 or part_of(below[0].name) != part_of(folder.name):
+        if len(below) != 1 or walk.loose_pictures(below[0]) or walk.loose_pictures(folder):
             return folder
-        if walk.loose_pictures(below[0]):
+        same = part_of(below[0].name) == part_of(folder.name)
+        if not same and len(walk.folders(below[0])) < 2:
             return folder
         folder = below[0]
     return folder
@@ -122,7 +126,7 @@ def _two_parts(root: Path, parts: dict[str, Path], walk: Walk) -> Listing:
     train = _samples(parts["train"], classes, walk)
     check_classes(parts["train"], classes, torch.tensor([label for _, label in train]))
     if test_folder is None:
-        raise _no_test(root, parts["train"], candidates)
+        raise _no_test(root, parts["train"], candidates, walk)
     if (test_folder / ANNOTATIONS).is_file():
         test = _annotated(test_folder, classes, walk)
     else:
@@ -153,7 +157,8 @@ def _has_labels(folder: Path, classes: list[str], walk: Walk) -> bool:
     return True
 
 
-def _no_test(root: Path, train: Path, candidates: list[Path]) -> InputError:
+def _no_test(root: Path, train: Path, candidates: list[Path], walk: Walk) -> InputError:
+    candidates = candidates or [f for f in walk.folders(root) if part_of(f.name) in ("test", "val")]
     have = (
         f"{candidates[0]} has no class folders"
         if candidates
@@ -165,7 +170,14 @@ def _no_test(root: Path, train: Path, candidates: list[Path]) -> InputError:
 
 
 def _listing(
-    walk: Walk, classes: list[str], train: Samples, test: Samples, note: str, layout: str
+    walk: Walk,
+    classes: list[str],
+    train: Samples,
+    test: Samples,
+    note: str,
+    layout: str,
+    *,
+    doubts: tuple[str, ...] = (),
 ) -> Listing:
     files = [path for path, _ in train + test]
 
@@ -177,7 +189,7 @@ def _listing(
         torch.tensor([label for _, label in part], dtype=torch.int64) for part in (train, test)
     )
     known = [facts(path, walk.root) for path in files]
-    own: dict[str, Any] = {"layout": layout, "left_out": walk.left_out}
+    own: dict[str, Any] = {"layout": layout, "left_out": walk.left_out, "doubts": doubts}
     return Listing(classes, of_train, of_test, known, chunks, note, **own)
 
 
@@ -210,6 +222,20 @@ def _check_no_parts_below(root: Path, classes: list[str], walk: Walk) -> None:
         f"the class folders of {root} hold {', '.join(f.name for f in below[parted[0]])} each; make"
         " these the outer folders, with the class folders inside"
     )
+
+
+def _doubts(root: Path, classes: list[str], walk: Walk) -> tuple[str, ...]:
+    """Class folders that hold nothing but the same folders each may be parts by other names."""
+    below = {name: [f.name for f in walk.folders(root / name)] for name in classes}
+    alike = [n for n in classes if len(below[n]) > 1 and not walk.loose_pictures(root / n)]
+    for name in alike:
+        if len(same := [n for n in alike if below[n] == below[name]]) > 1:
+            return (
+                f"{', '.join(same[:10])} are taken for classes, and each holds the folders"
+                f" {', '.join(below[name][:10])}; where those are the classes, call the outer ones"
+                " train and test, or load one of them",
+            )
+    return ()
 
 
 def _samples(folder: Path, classes: list[str], walk: Walk) -> Samples:
