@@ -14,7 +14,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-PROGRAMS = ("slurmctld", "slurmd", "sbatch", "srun", "squeue", "munged")
+DAEMONS = ("munged", "slurmctld", "slurmd")
+COMMANDS = ("sbatch", "scancel", "scontrol", "sinfo", "squeue", "srun")
 CONF = """\
 ClusterName=loopback
 SlurmctldHost={host}(127.0.0.1)
@@ -54,7 +55,7 @@ def missing() -> str:
     """Why there can be no such cluster here; "" when there can. Installs it where that's allowed."""
     if os.geteuid() != 0:
         return "only root may start a Slurm cluster"
-    if not all(map(_where, PROGRAMS)) and shutil.which("apt-get"):
+    if not all(map(_where, DAEMONS + COMMANDS)) and shutil.which("apt-get"):
         for words in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends"]):
             packages = ["slurm-wlm", "munge"] if words[0] == "install" else []
             subprocess.run(
@@ -63,7 +64,7 @@ def missing() -> str:
                 capture_output=True,
                 timeout=900,
             )
-    absent = [name for name in PROGRAMS if not _where(name)]
+    absent = [name for name in DAEMONS + COMMANDS if not _where(name)]
     return f"slurm-wlm and munge can't be installed ({', '.join(absent)})" if absent else ""
 
 
@@ -90,8 +91,20 @@ class Slurm:
                 memory=memory,
             )
         )
-        self.environment = {**os.environ, "SLURM_CONF": str(self.conf)}
+        self.environment = self._environment()
         self.processes: dict[str, subprocess.Popen] = {}
+
+    def _environment(self) -> dict[str, str]:
+        """Commands of this Slurm come first. Naming the configuration in the environment isn't
+        enough: Snakemake's plugin takes it away inside a job.
+        """
+        programs = self.folder / "bin"
+        programs.mkdir()
+        for name in COMMANDS:
+            command = programs / name
+            command.write_text(f'#!/bin/sh\nSLURM_CONF={self.conf} exec {_where(name)} "$@"\n')
+            command.chmod(0o755)
+        return {**os.environ, "PATH": f"{programs}:{os.environ.get('PATH', '')}"}
 
     def start(self) -> None:
         """Start all daemons; returns once the node is idle."""

@@ -10,6 +10,7 @@ from pathlib import Path
 import nbformat
 
 PARAMETERS = 'tier = "quick"\nseed = 0\nwait = 0.0  # seconds\nmegabytes = 0\nnotes = ""\n'
+LANGUAGE = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 WORK = """\
 import os, time
 def note(what):
@@ -29,7 +30,7 @@ def notebook(folder: Path) -> Path:
         nbformat.v4.new_code_cell(WORK),
     ]
     path = folder / "tiny.ipynb"
-    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=LANGUAGE), path)
     return path
 
 

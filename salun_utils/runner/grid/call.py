@@ -47,8 +47,8 @@ def call_snakemake(
     if profile is None:
         where = ["--cores", str(cores)]
     else:
-        where = _cluster_words(listed["lanes"], profile)
-    command = [*_command(snakefile, state), *where, *(words or [])]
+        where = cluster_words(listed["lanes"], profile)
+    command = [*snakemake_words(snakefile, state), *where, *(words or [])]
     env = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", _share(cores))}
     with open(state / LOG, "a+") as log:
         start = log.seek(0, os.SEEK_END)
@@ -68,7 +68,8 @@ def call_snakemake(
     return Said(process.returncode, said)
 
 
-def _command(snakefile: Path, state: Path) -> list[str]:
+def snakemake_words(snakefile: Path, state: Path) -> list[str]:
+    """What every call of Snakemake begins with."""
     return [
         *(sys.executable, "-m", "snakemake"),
         *("--snakefile", str(snakefile)),
@@ -79,7 +80,7 @@ def _command(snakefile: Path, state: Path) -> list[str]:
     ]
 
 
-def _cluster_words(lanes: dict[str, Any], profile: Profile) -> list[str]:
+def cluster_words(lanes: dict[str, Any], profile: Profile) -> list[str]:
     """The profile, and groups for lanes of short runs: one after the other in a job, on as many
     cores as one run asks for.
     """
