@@ -6,6 +6,7 @@ import argparse
 import dataclasses
 import difflib
 import errno
+import math
 import os
 import sys
 import warnings
@@ -98,6 +99,16 @@ def build_parser() -> argparse.ArgumentParser:
         "--list", action="store_true", help="only say which runs there are and how they stand"
     )
     grid.add_argument("--outdated", action="store_true", help="run outdated runs again as well")
+    grid.add_argument("--executor", help="where: local, slurm or kubernetes (default: local)")
+    grid.add_argument(
+        "--profile", help="one of benchmark/profiles, or a folder like those (default: by executor)"
+    )
+    grid.add_argument(
+        "--job-minutes",
+        type=float,
+        default=45,
+        help="on a cluster, put short runs together in jobs of that many minutes (default: 45)",
+    )
     grid.add_argument(
         "--snakemake",
         nargs=argparse.REMAINDER,
@@ -339,6 +350,8 @@ def _grid(args: argparse.Namespace) -> int:
         raise InputError(f"--cores must be at least 1, not {args.cores}")
     if args.minutes is not None and not args.minutes > 0:
         raise InputError(f"--minutes must be above 0, not {args.minutes}")
+    if not 0 <= args.job_minutes < math.inf:
+        raise InputError(f"--job-minutes must be at least 0, not {args.job_minutes}")
     grid = grids.read(args.grid).only(args.tier)
     home = Path(args.out) if args.out else Path("out") / "grids" / grid.name
     records = home / "records" if args.out else records_folder()
@@ -357,6 +370,9 @@ def _grid(args: argparse.Namespace) -> int:
         minutes=args.minutes,
         snakemake=args.snakemake,
         outdated=args.outdated,
+        executor=args.executor,
+        profile=args.profile,
+        job_minutes=args.job_minutes,
     )
     for line in outcome.failed.values():
         print(f"failed: {line}", file=sys.stderr)
@@ -368,10 +384,9 @@ def _grid(args: argparse.Namespace) -> int:
         counts += f", {len(outcome.outdated)} outdated (--outdated runs them again)"
     print(f"{counts}; records in {records}")
     if outcome.left and args.minutes is None and not outcome.failed:
-        print(
-            f"salun: Snakemake stopped early; see {home / 'state' / 'snakemake.log'}",
-            file=sys.stderr,
-        )
+        why = f" ({outcome.why})" if outcome.why else ""
+        log = home / "state" / "snakemake.log"
+        print(f"salun: Snakemake stopped early{why}; see {log}", file=sys.stderr)
         return 1
     return 1 if outcome.failed else 0
 

@@ -18,7 +18,7 @@ from filelock import FileLock
 from salun_utils import cli
 from salun_utils.errors import InputError
 from salun_utils.runner import grid
-from salun_utils.runner.grid import driver, job
+from salun_utils.runner.grid import call, driver, job
 from salun_utils.runner.grid.durations import expected_minutes, note_duration, too_late
 from salun_utils.runner.grid.job import gpu_lease
 
@@ -131,7 +131,7 @@ def test_minutes_are_expected_from_what_runs_of_a_kind_took(tmp_path):
 
 
 def test_once_no_run_can_end_in_time_snakemake_is_told_to_stop(tmp_path, monkeypatch):
-    monkeypatch.setattr(driver, "PATIENCE", 0.05)
+    monkeypatch.setattr(call, "PATIENCE", 0.05)
     runs = {
         "a": {"parameters": {"method": "ga"}, "minutes": 5},
         "b": {"parameters": {"method": "ft"}, "minutes": 1},
@@ -139,10 +139,10 @@ def test_once_no_run_can_end_in_time_snakemake_is_told_to_stop(tmp_path, monkeyp
     listed = {"state": str(tmp_path), "deadline": time.time() + 90, "runs": runs}
     assert too_late(listed, runs["a"]) and not too_late(listed, runs["b"])
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1)"]) as process:
-        driver._wait(process, listed)  # one run can still end in time: nothing is stopped
+        call.wait(process, listed)  # one run can still end in time: nothing is stopped
         assert process.returncode == 0
     with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]) as process:
-        driver._wait(process, listed | {"deadline": time.time() + 30})
+        call.wait(process, listed | {"deadline": time.time() + 30})
         assert process.returncode == -signal.SIGTERM
     assert not too_late(listed | {"deadline": None}, runs["a"])
 

@@ -2,33 +2,31 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
-import subprocess
-import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
 from ...errors import InputError
-from ...files import atomic
 from ...runs.records.standing import DONE, OUTDATED, Standing, of_file
 from ..parameters import check_data, check_parameters, data_fingerprint
-from .durations import too_late
+from . import pending as lists
+from .call import Said, call_snakemake
+from .ends import ended_from_outside, failure, why_none_started, write_failure
+from .executors import check_nodes, choose
 from .grid import Grid, GridRun
-from .orphans import die_with_parent
+from .resources import JOB_MINUTES, lanes
 
 SNAKEFILE = Path("benchmark") / "Snakefile"
-PATIENCE = 2.0  # seconds between two looks at Snakemake and at the clock
 
 
 @dataclass(frozen=True)
 class Outcome:
     """How a grid stands after a call: names of runs done before, done now, failed (with the
-    reason), left for another call, and outdated ones that were left as they are.
+    reason), left for another call, and outdated ones that were left as they are; and what was said
+    where Snakemake could start none.
     """
 
     before: list[str]
@@ -36,6 +34,7 @@ class Outcome:
     failed: dict[str, str]
     left: list[str]
     outdated: list[str]
+    why: str = ""
 
 
 def run(
@@ -48,6 +47,9 @@ def run(
     minutes: float | None = None,
     snakemake: list[str] | None = None,
     outdated: bool = False,
+    executor: str | None = None,
+    profile: str | None = None,
+    job_minutes: float = JOB_MINUTES,
 ) -> Outcome:
     """Run what is missing, damaged or failed before; what is outdated where that is asked for.
 
@@ -58,13 +60,18 @@ def run(
     state : folder of lock, list and log.
     cores : runs at a time. minutes : start no run that can't be expected to end in that time from
         now.
-    snakemake : further words for Snakemake, such as ``["--executor", "slurm"]``.
+    snakemake : further words for Snakemake, such as ``["--jobs", "50"]``.
     outdated : run those again that are outdated.
+    executor, profile : of a cluster; see `executors.choose`. job_minutes : about how long a job
+        there shall last; 0 makes each run a job of its own.
 
     Raises
     ------
-    InputError : another grid runs on the same folder, or Snakemake isn't there.
+    InputError : another grid runs on the same folder, Snakemake isn't there, or the cluster can't
+        run it.
     """
+    snakefile = _snakefile(grid)
+    chosen = choose(snakefile.parent / "profiles", executor, profile)
     state.mkdir(parents=True, exist_ok=True)
     try:
         alone = FileLock(state / "grid.lock").acquire(timeout=0)
@@ -78,19 +85,31 @@ def run(
         pending = [r for r in grid.runs if stood[r.name] not in left_alone]
         before = [name for name, word in stood.items() if word == DONE]
         old = [name for name, word in stood.items() if word == OUTDATED and not outdated]
+        why = ""
         if pending:
-            _check_data_of(grid, pending)
+            _check_data_of(grid, pending, here=chosen is None)
+            together = lanes(pending)
+            if chosen is not None:
+                check_nodes(together, chosen)
+            places = lists.Places(records, state, notebooks)
+            length = None if chosen is None else job_minutes
             deadline = None if minutes is None else time.time() + 60 * minutes
-            listed = _write_list(grid, pending, records, state, notebooks, deadline)
-            _call_snakemake(_snakefile(grid), listed, state, cores, snakemake or [])
+            listed = lists.write(
+                grid.notebook, together, places, deadline=deadline, job_minutes=length
+            )
+            said = call_snakemake(
+                snakefile, listed, state, cores=cores, profile=chosen, words=snakemake
+            )
+            _note_killed(listed, said, places)
+            why = why_none_started(said.log, remote=chosen is not None)
         done = [r.name for r in pending if is_done(grid, r, records)]
         failed = {
             r.name: text
             for r in pending
-            if r.name not in done and (text := _failure(records, r.name))
+            if r.name not in done and (text := failure(records, r.name))
         }
         left = [r.name for r in pending if r.name not in done and r.name not in failed]
-        return Outcome(before, done, failed, left, old)
+        return Outcome(before, done, failed, left, old, why if left else "")
 
 
 def stands(grid: Grid, run: GridRun, records: Path) -> Standing:
@@ -111,9 +130,20 @@ def is_done(grid: Grid, run: GridRun, records: Path) -> bool:
     return stands(grid, run, records).word == DONE
 
 
-def _check_data_of(grid: Grid, pending: list[GridRun]) -> None:
-    """Refuse before anything starts when a data set, a class or a device that the runs name isn't
-    there.
+def _note_killed(listed: dict[str, Any], said: Said, places: lists.Places) -> None:
+    """Name the runs that were killed for good: after all attempts, and not with Snakemake."""
+    if said.status < 0:
+        return
+    for name, row in listed["runs"].items():
+        if Path(row["record"]).is_file() or failure(places.records, name):
+            continue
+        if text := ended_from_outside(places.state, name, row, listed["lanes"][row["lane"]]):
+            write_failure(places.records, name, text)
+
+
+def _check_data_of(grid: Grid, pending: list[GridRun], *, here: bool) -> None:
+    """Refuse before anything starts when a data set, a class or, where it is to run here, a device
+    that the runs name isn't there.
     """
     seen = set()
     for run in pending:
@@ -134,53 +164,7 @@ def _check_data_of(grid: Grid, pending: list[GridRun]) -> None:
         kind = tuple(str(effective.get(k)) for k in names)
         if kind not in seen:
             seen.add(kind)
-            check_data(effective)
-
-
-def failure_file(records: Path, name: str) -> Path:
-    """Where a failed run leaves its one line."""
-    return records / "failed" / f"{name}.txt"
-
-
-def _failure(records: Path, name: str) -> str:
-    path = failure_file(records, name)
-    return path.read_text().strip() if path.is_file() else ""
-
-
-def _write_list(
-    grid: Grid,
-    pending: list[GridRun],
-    records: Path,
-    state: Path,
-    notebooks: Path,
-    deadline: float | None,
-) -> dict:
-    rows = {
-        r.name: {
-            "parameters": r.parameters,
-            "priority": r.priority,
-            "minutes": r.minutes,
-            "tier": r.tier,
-            "record": str((records / r.tier / f"{r.name}.json").resolve()),
-            "log": str((notebooks / f"{r.name}.ipynb").resolve()),
-        }
-        for r in pending
-    }
-    for name in rows:
-        failure_file(records, name).unlink(missing_ok=True)
-    content = {
-        "deadline": deadline,
-        "python": sys.executable,
-        "folder": str(Path.cwd()),
-        "runs": rows,
-    }
-    content |= {
-        name: str(path.resolve())
-        for name, path in (("notebook", grid.notebook), ("records", records), ("state", state))
-    }
-    with atomic(state / "pending.json") as partial:
-        partial.write_text(json.dumps(content, indent=1))
-    return content
+            check_data(effective if here else {**effective, "device": "cpu"})
 
 
 def _snakefile(grid: Grid) -> Path:
@@ -193,68 +177,3 @@ def _snakefile(grid: Grid) -> Path:
             " repository"
         )
     return found
-
-
-def _call_snakemake(
-    snakefile: Path, listed: dict, state: Path, cores: int, extra: list[str]
-) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "snakemake",
-        "--snakefile",
-        str(snakefile),
-        "--directory",
-        str(state),
-        "--cores",
-        str(cores),
-        "--keep-going",
-        "--forceall",
-        "--rerun-incomplete",
-        "--nolock",
-        "--quiet",
-        "all",
-        "--config",
-        f"pending={state.resolve() / 'pending.json'}",
-        *extra,
-    ]
-    threads = {
-        "OMP_NUM_THREADS": os.environ.get(
-            "OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // cores))
-        )
-    }
-    with open(state / "snakemake.log", "a") as log:
-        try:
-            process = subprocess.Popen(
-                command,
-                stdout=log,
-                stderr=log,
-                env={**os.environ, **threads},
-                preexec_fn=die_with_parent(),
-            )
-        except FileNotFoundError:
-            raise InputError("grids need Snakemake: pip install 'salun-utils[grid]'") from None
-        try:
-            _wait(process, listed)
-        except KeyboardInterrupt:
-            process.terminate()
-            process.wait()
-            raise
-    if (
-        process.returncode
-        and "No module named snakemake" in (state / "snakemake.log").read_text()[-2000:]
-    ):
-        raise InputError("grids need Snakemake: pip install 'salun-utils[grid]'")
-
-
-def _wait(process: subprocess.Popen, listed: dict) -> None:
-    """Wait for Snakemake; once no run can end in time any more, tell it to start none and to finish
-    those that are going.
-    """
-    asked = False
-    while process.poll() is None:
-        if not asked and all(too_late(listed, row) for row in listed["runs"].values()):
-            process.terminate()
-            asked = True
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            process.wait(PATIENCE)

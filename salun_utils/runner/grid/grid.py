@@ -17,6 +17,7 @@ from ...runs.tuning import read_tuned
 from ..kinds import kind_of
 from ..notebooks import notebook_path
 from ..parameters import check_parameters, notebook_parameters
+from .resources import Resources, asked
 
 GRID_KEYS = (
     "notebook",
@@ -26,16 +27,17 @@ GRID_KEYS = (
     "priority",
     "minutes_per_run",
     "tuned",
+    "resources",
     "description",
 )
 MOST = 100_000  # runs of one grid
-BLOCK_KEYS = ("fixed", "product", "priority", "minutes_per_run", "tuned")
+BLOCK_KEYS = ("fixed", "product", "priority", "minutes_per_run", "tuned", "resources")
 
 
 @dataclass(frozen=True)
 class GridRun:
     """One run of a grid: its parameters (those that differ from the notebook's), its name, tier,
-    priority and expected minutes.
+    priority, expected minutes, and what it asks a cluster for.
     """
 
     name: str
@@ -43,6 +45,7 @@ class GridRun:
     parameters: dict[str, Any]
     priority: int
     minutes: float
+    resources: Resources
 
 
 @dataclass(frozen=True)
@@ -72,9 +75,10 @@ def read(path: str | Path) -> Grid:
     The file is YAML. ``notebook`` is a path beside the project's root; ``fixed`` holds parameters
     for all runs, ``product`` lists to be multiplied out. ``blocks``, a list of further
     ``fixed``/``product`` pairs laid over those, makes a union of several products, each with its
-    own ``priority`` (higher runs first) and ``minutes_per_run``. ``tuned`` names a folder of chosen
-    values (see `runs.tuning`), of which the file for the run's data, network and scenario is taken,
-    or one such file for all runs: those of a method are filled in where the grid sets none.
+    own ``priority`` (higher runs first), ``minutes_per_run`` and ``resources`` (entries of
+    `Resources`, laid over those of the grid; they count on a cluster). ``tuned`` names a folder of
+    chosen values (see `runs.tuning`), of which the file for the run's data, network and scenario is
+    taken, or one such file for all runs: those of a method are filled in where the grid sets none.
 
     Raises
     ------
@@ -97,6 +101,7 @@ def read(path: str | Path) -> Grid:
             raise InputError(f"{path.name}: each block must be a mapping, not {block!r}")
         _check_keys(path, block, BLOCK_KEYS)
         setting = {k: block.get(k, top.get(k)) for k in ("priority", "minutes_per_run", "tuned")}
+        setting["where"], setting["resources"] = path.name, _both(top, block, "resources")
         for parameters in _multiply(path, top, block):
             run = _grid_run(notebook, parameters, setting, root)
             runs.setdefault(run.name, run)
@@ -119,11 +124,11 @@ def _check_keys(path: Path, mapping: dict, allowed: tuple[str, ...]) -> None:
     for key in mapping:
         if key not in allowed:
             raise unknown(f"key of {path.name}", key, allowed)
-    for key in ("fixed", "product"):
+    for key, what in (("fixed", "parameter"), ("product", "parameter"), ("resources", "number")):
         if not isinstance(parameters := mapping.get(key) or {}, dict):
-            raise InputError(f"{path.name}: {key} must be a mapping of parameters")
+            raise InputError(f"{path.name}: {key} must be a mapping of {what}s")
         if wrong := next((n for n in parameters if not isinstance(n, str)), None):
-            raise InputError(f"{path.name}: {key} has a parameter called {wrong!r}, not a name")
+            raise InputError(f"{path.name}: {key} has a {what} called {wrong!r}, not a name")
 
 
 def _root(path: Path) -> Path:
@@ -134,9 +139,13 @@ def _root(path: Path) -> Path:
     return Path.cwd()
 
 
+def _both(top: dict, block: dict, key: str) -> dict[str, Any]:
+    """The block's mapping over that of the whole grid."""
+    return {**(top.get(key) or {}), **(block.get(key) or {})}
+
+
 def _multiply(path: Path, top: dict, block: dict) -> list[dict[str, Any]]:
-    fixed = {**(top.get("fixed") or {}), **(block.get("fixed") or {})}
-    product = {**(top.get("product") or {}), **(block.get("product") or {})}
+    fixed, product = _both(top, block, "fixed"), _both(top, block, "product")
     for name, values in product.items():
         if not isinstance(values, list) or not values:
             raise InputError(
@@ -175,12 +184,14 @@ def _grid_run(
             raise InputError(f"{name} must be a number, not {value!r}")
     if minutes is not None and minutes <= 0:
         raise InputError(f"minutes_per_run must be above 0, not {minutes!r}")
+    minutes = float(minutes or 2)
     return GridRun(
         run_name(notebook.stem, effective),
         str(effective.get("tier", "quick")),
         parameters,
         int(priority or 0),
-        float(minutes or 2),
+        minutes,
+        asked(setting["where"], setting["resources"], effective, minutes),
     )
 
 

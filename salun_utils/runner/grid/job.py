@@ -1,6 +1,9 @@
 """What Snakemake starts for each run.
 
-``python -m salun_utils.runner.grid.job PENDING.json NAME PARENT``
+``python -m salun_utils.runner.grid.job PENDING.json NAME PARENT ENDED``
+
+A run that ends, in whatever way, leaves the file ENDED, so that Snakemake goes on to the next one;
+a run that is killed doesn't, so that a cluster starts it again, with more of everything.
 """
 
 from __future__ import annotations
@@ -14,26 +17,39 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ...files import atomic
 from .durations import note_duration, too_late
+from .ends import note_end, note_start, write_failure
 from .orphans import die_with_parent
+
+DONE, FAILED, ORPHANED, LEFT = 0, 1, 3, 4
 
 
 def main(argv: list[str]) -> int:
-    """Wait for a GPU, stop if time is short, else run the notebook. Returns the exit status."""
+    """Wait for a GPU, stop if time is short, else run the notebook. Returns how it ended."""
     if tie := die_with_parent():
         tie()
         if os.getppid() != int(argv[2]):  # it died before this process could be tied to it
-            return 3
+            return ORPHANED
     pending = json.loads(Path(argv[0]).read_text())
+    if argv[1] not in pending["runs"]:  # done since: a later call of the grid wrote the list anew
+        return LEFT
     name, row = argv[1], pending["runs"][argv[1]]
     os.chdir(pending["folder"])  # where relative paths count from
+    note_start(Path(pending["state"]), name)
+    try:
+        return _run(pending, name, row)
+    finally:
+        note_end(Path(pending["state"]), name)
+
+
+def _run(pending: dict[str, Any], name: str, row: dict[str, Any]) -> int:
     with gpu_lease(str(row["parameters"].get("device") or "auto")):
         if too_late(pending, row):
-            return 3  # no record and no failure: left for the next call
+            return LEFT  # no record and no failure: for the next call
         from ..notebooks import run_notebook
 
         try:
@@ -46,12 +62,11 @@ def main(argv: list[str]) -> int:
                 notebook_out=row["log"],
             )
         except Exception as error:  # whatever it was, the others go on and the table names it
-            said = " ".join(str(error).split()) or type(error).__name__
-            with atomic(Path(pending["records"]) / "failed" / f"{name}.txt") as partial:
-                partial.write_text(f"{name}: {said}\n")
-            return 1
+            said = str(error).strip() or type(error).__name__
+            write_failure(Path(pending["records"]), name, said)
+            return FAILED
         note_duration(pending, row, time.time() - started)
-        return 0
+        return DONE
 
 
 @contextlib.contextmanager
@@ -106,5 +121,16 @@ def _environment(name: str, value: str) -> Iterator[None]:
         os.environ.pop(name, None) if before is None else os.environ.update({name: before})
 
 
+def ended(argv: list[str]) -> int:
+    """Run, and say to Snakemake that it has ended."""
+    place = Path(argv[3]).resolve()  # in Snakemake's folder, which is left
+    status = main(argv)
+    if status == ORPHANED:
+        return status
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.touch()
+    return 0
+
+
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    raise SystemExit(ended(sys.argv[1:]))

@@ -1,0 +1,220 @@
+"""Run grids through a real Slurm on this machine's loopback, as job arrays and as groups; kill a
+run, the controller and the grid itself on the way; count the records. Prints its figures last.
+
+``make test-slurm``; SALUN_SLURM_RUNS sets the runs of each grid (default: 24).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+import loopback
+import tiny
+
+ROOT = Path(__file__).resolve().parents[2]
+PATIENCE = float(os.environ.get("SALUN_SLURM_PATIENCE", 3600))  # seconds for one grid
+CPUS, NODE_MB, RUN_MB = 2, 16_000, 2_500
+QUICK = "--slurm-init-seconds-before-status-checks 3 --latency-wait 20".split()
+
+
+def call(slurm: loopback.Slurm, path: Path, *words: str) -> subprocess.Popen[str]:
+    """Start ``salun grid`` on the cluster."""
+    out = path.parent / "out"
+    command = [
+        *(sys.executable, "-m", "salun_utils.cli", "grid", str(path), "--out", str(out)),
+        *("--executor", "slurm", *words),
+    ]
+    if "--snakemake" not in words:
+        command += ["--snakemake", *QUICK]
+    return subprocess.Popen(
+        command,
+        cwd=ROOT,
+        env={**slurm.environment, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def wait_until(well: Callable[[], bool], what: str) -> None:
+    """Look twice a second; an error that says `what` didn't happen."""
+    deadline = time.monotonic() + PATIENCE
+    while not well():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not within {PATIENCE:.0f} s: {what}")
+        time.sleep(0.5)
+
+
+def ended(path: Path) -> int:
+    """How many runs of a grid have ended."""
+    return sum(tiny.counted(path.parent, "ended").values())
+
+
+def kill_a_run(path: Path) -> str:
+    """End one run that is going, without a warning; its name."""
+    running = path.parent / "out" / "state" / "running"
+    names: list[str] = []
+
+    def killed() -> bool:
+        for note in sorted(running.glob("*")):
+            with contextlib.suppress(OSError, IndexError, ValueError):
+                os.kill(int(note.read_text().split()[-1]), signal.SIGKILL)
+                names.append(note.name)
+                return True
+        return False
+
+    wait_until(killed, "a run to be killed")
+    return names[0]
+
+
+def disturbed(slurm: loopback.Slurm, path: Path, runs: int, *words: str) -> dict[str, Any]:
+    """Run a grid while a run, the controller of Slurm and the grid's own process are killed."""
+    started = time.monotonic()
+    grid = call(slurm, path, *words)
+    wait_until(lambda: ended(path) >= 1 or grid.poll() is not None, "a first run to end")
+    killed = kill_a_run(path)
+    wait_until(lambda: ended(path) >= runs // 3, "a third of the runs to end")
+    slurm.kill_controller()
+    time.sleep(5)
+    slurm.start_controller()
+    wait_until(lambda: ended(path) >= runs // 2, "half of the runs to end")
+    grid.send_signal(signal.SIGKILL)
+    grid.wait()
+    again = call(slurm, path, *words)
+    out, err = again.communicate(timeout=PATIENCE)
+    return {
+        "status": again.returncode,
+        "said": (out + err).strip().splitlines()[-1:],
+        "seconds": round(time.monotonic() - started, 1),
+        "run killed": killed,
+        **count(path, runs),
+    }
+
+
+def count(path: Path, runs: int) -> dict[str, Any]:
+    """What there is at the end: records, and how often runs were begun and ended."""
+    files = [p.stem for p in (path.parent / "out" / "records").rglob("*.json")]
+    begun, done = (tiny.counted(path.parent, what) for what in ("begun", "ended"))
+    return {
+        "records": len(files),
+        "names twice": len(files) - len(set(files)),
+        "runs begun": sum(begun.values()),
+        "runs ended more than once": sum(n > 1 for n in done.values()),
+        "runs missing": runs - len(done),
+        "half-written": len(list((path.parent / "out").rglob("*.part"))),
+    }
+
+
+def jobs_of(path: Path) -> dict[str, int]:
+    """Arrays and jobs that were handed to Slurm, by the logs of Snakemake."""
+    logs = path.parent / "out" / "state" / ".snakemake" / "log"
+    text = "".join(p.read_text() for p in logs.glob("*.log"))
+    return {"arrays": text.count("Submitted array job"), "jobs": text.count("has been submitted")}
+
+
+def refused(slurm: loopback.Slurm, folder: Path) -> dict[str, Any]:
+    """What no node can run, and partitions that aren't there, are refused before anything starts."""
+    said = {}
+    for what, more in (("memory", "{mem_mb: 999999}"), ("GPUs", "{gpu: 1}")):
+        path = tiny.grid(folder / what, [0], more=f"resources: {more}\n")
+        _, err = (grid := call(slurm, path)).communicate(timeout=PATIENCE)
+        said[what] = [grid.returncode, err.strip().splitlines()[-1]]
+    profile = folder / "profile"
+    profile.mkdir()
+    (profile / "config.yaml").write_text(
+        "executor: slurm\ndefault-resources: {slurm_partition: nowhere}\n"
+    )
+    path = tiny.grid(folder / "partition", [0])
+    _, err = (grid := call(slurm, path, "--profile", str(profile))).communicate(timeout=PATIENCE)
+    said["partition"] = [grid.returncode, err.strip().splitlines()[-1]]
+    return said
+
+
+def starved(slurm: loopback.Slurm, folder: Path) -> dict[str, Any]:
+    """A run that needs more memory than it asked for is killed, and started again with twice that;
+    one that needs ever more is named at last.
+    """
+    found = {}
+    for what, megabytes in (("once", 2 * RUN_MB - 1500), ("always", 12 * RUN_MB)):
+        path = tiny.grid(
+            folder / what,
+            [0],
+            more=f"resources: {{mem_mb: {RUN_MB}}}\n",
+            megabytes=megabytes,
+            wait=8,
+        )
+        words = ("--snakemake", "--retries", "1", *QUICK)
+        out, err = (grid := call(slurm, path, *words)).communicate(timeout=PATIENCE)
+        found[what] = {
+            "status": grid.returncode,
+            "said": (err if what == "always" else out).strip().splitlines()[-1:],
+            **count(path, 1),
+        }
+    return found
+
+
+def main() -> int:
+    """Print the figures; 0 when they are as they should be, or where there can be no Slurm."""
+    if why := loopback.missing():
+        print(f"skipped: {why}")
+        return 0
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that no daemon outlives this
+    runs = int(os.environ.get("SALUN_SLURM_RUNS", 24))
+    folder = Path(tempfile.mkdtemp(prefix="salun-slurm-"))
+    figures: dict[str, Any] = {"runs": runs}
+    well = False
+    try:
+        with loopback.cluster(folder / "slurm", cpus=CPUS, memory=NODE_MB) as slurm:
+            figures["version"] = slurm.ask("sinfo", "--version").strip()
+            more = f"resources: {{mem_mb: {RUN_MB}}}\n"
+            for way, minutes in (("array", "0"), ("groups", "3")):
+                path = tiny.grid(folder / way, list(range(runs)), more=more, wait=2.0)
+                figures[way] = disturbed(slurm, path, runs, "--job-minutes", minutes)
+                figures[way] |= jobs_of(path)
+                print(way, json.dumps(figures[way]), flush=True)
+            figures["refused"] = refused(slurm, folder / "refused")
+            print("refused", json.dumps(figures["refused"]), flush=True)
+            figures["starved"] = starved(slurm, folder / "starved")
+        well = as_they_should_be(figures, runs)
+    finally:
+        if well:
+            shutil.rmtree(folder, ignore_errors=True)
+        else:
+            print(f"what was left is in {folder}")
+    print(json.dumps({**figures, "well": well}, indent=1))
+    return 0 if well else 1
+
+
+def as_they_should_be(figures: dict[str, Any], runs: int) -> bool:
+    """Whether nothing was lost, nothing done twice, and everything bad named."""
+    whole = all(
+        figures[way]["status"] == 0
+        and figures[way]["records"] == runs
+        and not figures[way]["names twice"]
+        and not figures[way]["runs ended more than once"]
+        and not figures[way]["runs missing"]
+        and not figures[way]["half-written"]
+        for way in ("array", "groups")
+    )
+    split = figures["array"]["arrays"] >= 1 and 1 <= figures["groups"]["jobs"] < runs
+    named = all(status == 2 for status, _ in figures["refused"].values())
+    starved = figures["starved"]
+    grown = starved["once"]["status"] == 0 and starved["once"]["runs begun"] == 2
+    given_up = starved["always"]["status"] == 1 and "out of memory" in str(starved["always"])
+    return whole and split and named and grown and given_up
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
