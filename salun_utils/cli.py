@@ -1,4 +1,4 @@
-"""The command line: `salun new | run | grid | tune | erase | table | doctor`."""
+"""The command line: `salun` alone lists its commands."""
 
 from __future__ import annotations
 
@@ -43,7 +43,8 @@ def build_parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="salun", description="Run and tabulate machine-unlearning notebooks.", epilog=EPILOG
     )
-    commands = parser.add_subparsers(dest="command", required=True, parser_class=_Parser)
+    parser.set_defaults(act=_overview)
+    commands = parser.add_subparsers(dest="command", parser_class=_Parser)
 
     new = commands.add_parser(
         "new", help="write the files of a new method, study or chapter", epilog=EPILOG
@@ -225,6 +226,12 @@ def build_parser() -> argparse.ArgumentParser:
     for name in ("image", "label"):
         doctor.add_argument(f"--{name}-column", metavar="NAME", help=f"the {name}s' in tables")
     doctor.set_defaults(act=_doctor)
+
+    completion = commands.add_parser(
+        "completion", help="print a script that completes commands in a shell", epilog=EPILOG
+    )
+    completion.add_argument("shell", help="bash or zsh")
+    completion.set_defaults(act=_completion)
     return parser
 
 
@@ -247,6 +254,20 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("salun: interrupted", file=sys.stderr)
         return 130
+
+
+def _overview(args: argparse.Namespace) -> int:
+    from .runner.commands import overview
+
+    print(overview(build_parser()))
+    return 0
+
+
+def _completion(args: argparse.Namespace) -> int:
+    from .runner.commands import completion
+
+    print(completion(build_parser(), args.shell), end="")
+    return 0
 
 
 def _new(args: argparse.Namespace) -> int:

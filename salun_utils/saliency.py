@@ -27,12 +27,14 @@ from .errors import InputError
 from .files import atomic
 from .models.contract import check_gradients, check_weights, checked_logits, logits_of
 from .seeds import generator
+from .shown import bars, block, inline
 from .threshold import score_bits, size, threshold
 from .units import numerics
 
 if TYPE_CHECKING:
     import pandas as pd
 
+LAYERS_SHOWN = 40  # bars in a notebook
 ABOUT = {"shapes", "rule", "checksum"}  # what a mask file says besides its bits
 
 
@@ -312,7 +314,22 @@ class SaliencyMask:
     __hash__ = None  # type: ignore[assignment]  # as Python has it for what only has __eq__
 
     def __repr__(self) -> str:
-        return f"SaliencyMask({self.kept:,} of {self.numel:,} weights, {self.rule or 'unnamed'})"
+        share = f"{100 * self.density:.1f} %"
+        count = f"{self.kept:,} of {self.numel:,} weights may change ({share})"
+        return inline("SaliencyMask", self.rule or "unnamed", count)
+
+    def _repr_html_(self) -> str:
+        sizes = {n: math.prod(s) for n, s in self._shapes.items()}
+        shares = {
+            n: int(np.unpackbits(p).sum()) / max(1, sizes[n]) for n, p in self._packed.items()
+        }
+        shown = dict(list(shares.items())[:LAYERS_SHOWN])
+        more = len(shares) - len(shown)
+        return block(
+            repr(self),
+            bars(shown, {n: f"{sizes[n]:,} weights" for n in shown}),
+            f"<p>and {more} parameters more: see per_layer()</p>" if more else "",
+        )
 
     def packed(self) -> dict[str, Tensor]:
         """uint8 tensors, eight weights a byte, the first in the highest bit."""

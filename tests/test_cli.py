@@ -88,7 +88,7 @@ def test_bad_parameters_end_with_status_2_and_one_line(capsys, tmp_path, words, 
         (["table", "--tier", "cpu", "--export", "x.xlsx"], "allowed endings"),
         (["grid", "nowhere.yaml"], "can't read the grid"),
         (["tune", "-p", "methd", "x"], "did you mean 'method'"),
-        ([], "required"),
+        (["completion", "tcsh"], "allowed: bash, zsh"),
     ],
 )
 def test_bad_usage_ends_with_status_2(capsys, words, said):

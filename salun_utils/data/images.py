@@ -11,9 +11,11 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError
+from ..shown import block, inline, strip
 from ..units import numerics
 
 AUGMENTATIONS = (None, "crop-flip", "crop", "shift-flip")
+SHOWN = 12  # classes in a notebook, with a picture each
 SHIFT = 2  # pixels by which "shift-flip" moves a picture at most
 
 
@@ -286,6 +288,24 @@ class Dataset:
     std: tuple[float, ...]
     note: str = ""
     _extra: dict = field(default_factory=dict, repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        size = "×".join(map(str, self.train.shape))
+        return inline(
+            "Dataset",
+            self.name,
+            f"{len(self.train):,} train and {len(self.test):,} test pictures of {size}",
+            f"{self.num_classes} classes",
+        )
+
+    def _repr_html_(self) -> str:
+        firsts = [
+            (int(found[0]), name)
+            for label, name in enumerate(self.classes[:SHOWN])
+            if len(found := (self.train.labels == label).nonzero().flatten())
+        ]
+        pixels = self.train.subset([place for place, _ in firsts]).pixels.cpu().numpy()
+        return block(f"{self!r}. {self.note}", strip(pixels, [name for _, name in firsts]))
 
     @property
     def num_classes(self) -> int:

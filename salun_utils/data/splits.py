@@ -13,11 +13,20 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..seeds import check_seed, generator
+from ..shown import block, inline, strip, table
 from ..units import numerics
 from .images import Dataset, Images
 from .names import check_label
 
 VALIDATION_SHARE = 0.1
+SHOWN = 10  # pictures in a notebook
+PARTS = {
+    "forget": "to be forgotten; the original was trained on them",
+    "retain": "to be kept; the original was trained on them",
+    "validation": "never trained on; tuning looks at them",
+    "test": "judge the result",
+    "test_forgotten": "test pictures of the forgotten class",
+}
 
 
 @numerics(1, "splits", uses=("data",))
@@ -45,6 +54,26 @@ class ForgetSplit:
     seed: int
     test_forgotten: Images | None = None
     forget_label: int | None = None
+
+    def __repr__(self) -> str:
+        counts = [f"{part} {len(getattr(self, part)):,}" for part in list(PARTS)[:4]]
+        return inline(
+            "ForgetSplit", f"{self.name} of {self.data.name}", f"seed {self.seed}", *counts
+        )
+
+    def _repr_html_(self) -> str:
+        present = {p: getattr(self, p) for p in PARTS if getattr(self, p) is not None}
+        rows = [
+            (part.replace("_", " "), f"{len(images):,}", PARTS[part])
+            for part, images in present.items()
+        ]
+        some = self.forget.subset(range(min(SHOWN, len(self.forget))))
+        titles = [self.classes[label] for label in some.labels.tolist()]
+        return block(
+            repr(self),
+            table(["part", "pictures", "what for"], rows),
+            "<p>Of those to be forgotten:</p>" + strip(some.pixels.cpu().numpy(), titles),
+        )
 
     @property
     def classes(self) -> list[str]:

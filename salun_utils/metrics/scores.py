@@ -14,6 +14,7 @@ from ..data.images import Images
 from ..data.splits import ForgetSplit
 from ..errors import InputError, unknown
 from ..seeds import generator
+from ..shown import amount, block, inline, table
 from ..training import TrainingDivergedError
 from ..units import numerics
 from .accuracy import accuracy, predict_logits
@@ -21,6 +22,12 @@ from .membership import membership_attack, membership_features
 from .worth import AttackWorth, attack_worth
 
 PROTOCOLS = ("disjoint", "paper")
+MEASURES = {
+    "ua": "unlearning accuracy UA: errors on what was forgotten",
+    "ra": "retained accuracy RA",
+    "ta": "test accuracy TA",
+    "mia": "MIA: forgotten pictures called non-members",
+}
 
 
 class _Frozen(BaseModel):
@@ -55,6 +62,17 @@ class Gap(_Frozen):
         """The mean of the absolute differences in UA, RA and TA."""
         return (abs(self.ua) + abs(self.ra) + abs(self.ta)) / 3
 
+    def __repr__(self) -> str:
+        parts = [f"{m.upper()} {amount(getattr(self, m), signed=True)}" for m in MEASURES]
+        return inline("Gap", f"average {self.average:.2f} points", *parts)
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        rows = [(text, amount(getattr(self, m), signed=True)) for m, text in MEASURES.items()]
+        rows.append(("average gap: mean of the absolute values", amount(self.average, 2)))
+        return table(["measure", "points beside Retrain"], rows)
+
 
 class Scores(_Frozen):
     """What `evaluate` measured, in percent.
@@ -82,6 +100,27 @@ class Scores(_Frozen):
     protocol: str
     counts: dict[str, int]
     attack: AttackWorth | None = None
+
+    def __repr__(self) -> str:
+        parts = [f"{m.upper()} {amount(getattr(self, m))}" for m in MEASURES]
+        return inline("Scores", "", ", ".join(parts) + " %", f"protocol {self.protocol}")
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        sets = dict(zip(MEASURES, ("forget", "retain", "test", "forget"), strict=True))
+        rows = [
+            (text, amount(getattr(self, m)), amount(self.counts.get(sets[m])))
+            for m, text in MEASURES.items()
+        ]
+        if self.test_forgotten is not None:
+            rows.append(("accuracy on test pictures of the class", amount(self.test_forgotten), ""))
+        note = "" if self.can_tell is not False else " The attack behind MIA can't tell here."
+        return block(
+            f"Protocol {self.protocol}. No score is good by being high: compare with Retrain."
+            f"{note}",
+            table(["measure", "%", "pictures"], rows),
+        )
 
     @property
     def can_tell(self) -> bool | None:

@@ -20,6 +20,7 @@ from ..fitting.recipes import use_bf16
 from ..models.contract import as_before, check_model, check_weights, only_logits
 from ..saliency import SaliencyMask, check_keep
 from ..seeds import check_seed, derive
+from ..shown import block, inline, table
 from ..units import numerics
 from .job import Job
 from .masks import RULES, build_mask
@@ -63,6 +64,17 @@ class UnlearnResult:
     params: dict[str, Any] = field(default_factory=dict)
     cpu_seconds: float = 0.0
     method: str = ""
+
+    def __repr__(self) -> str:
+        held = "no mask" if self.mask is None else f"mask of {100 * self.mask.density:.1f} %"
+        own = [f"{k} {self.params[k]:g}" for k in ("lr", "epochs") if k in self.params]
+        network = type(self.model).__name__
+        return inline("UnlearnResult", self.method, network, f"{self.seconds:.1f} s", held, *own)
+
+    def _repr_html_(self) -> str:
+        rows = [(name, str(value)) for name, value in self.params.items()]
+        mask = "" if self.mask is None else self.mask._repr_html_()
+        return block(repr(self), table(["parameter", "value"], rows), mask)
 
 
 @numerics(1, "unlearning", uses=("splits",))

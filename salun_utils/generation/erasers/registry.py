@@ -10,6 +10,7 @@ from torch import nn
 
 from ...errors import InputError
 from ...saliency import SaliencyMask
+from ...shown import block, inline, table
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,23 @@ class Erased:
     mask: SaliencyMask | None
     params: Mapping[str, Any]
     losses: tuple[float, ...] | Mapping[str, tuple[float, ...]] = ()
+
+    def __repr__(self) -> str:
+        held = "no mask" if self.mask is None else f"mask of {100 * self.mask.density:.1f} %"
+        steps = len(next(iter(self._parts().values()), ()))
+        losses = f"{steps} losses" if steps else ""
+        return inline("Erased", type(self.model).__name__, f"{self.seconds:.1f} s", held, losses)
+
+    def _parts(self) -> dict[str, tuple[float, ...]]:
+        losses = self.losses
+        return dict(losses) if isinstance(losses, Mapping) else {"loss": losses} if losses else {}
+
+    def _repr_html_(self) -> str:
+        rows = [(name, str(value)) for name, value in self.params.items()]
+        ends = [(n, f"{v[0]:.4g} → {v[-1]:.4g}") for n, v in self._parts().items() if len(v)]
+        rows += [(f"{name}, first → last step", text) for name, text in ends]
+        mask = "" if self.mask is None else self.mask._repr_html_()
+        return block(repr(self), table(["parameter", "value"], rows), mask)
 
 
 ERASERS: dict[str, Eraser] = {}

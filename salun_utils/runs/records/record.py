@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...errors import InputError
 from ...files import DamagedError, atomic, sealed
+from ...shown import amount, block, inline, table
 from ...units import versions
 from . import integrity, provenance
 
@@ -33,6 +34,7 @@ INHERITED = (
     "code",
     "numerics",
 )
+SCORES = ("ua", "ra", "ta", "mia")
 INHERITED_VALUES = ("reference_seconds", "reference_cpu_seconds", "original_seconds")
 
 
@@ -107,6 +109,31 @@ class Record(BaseModel):
             numerics=versions(units),
             **own,
         )
+
+    def __repr__(self) -> str:
+        if self.runs:
+            return inline("Record", self.id, f"{len(self.runs)} runs", f"tier {self.tier}")
+        row = self.row()
+        what = " on ".join(str(row[k]) for k in ("method", "scenario", "dataset") if row[k])
+        figures = [f"{m.upper()} {amount(row[m])}" for m in SCORES if row[m] == row[m]]
+        if (average := self.gap.get("average")) is not None:
+            figures.append(f"average gap {average:.2f}")
+        return inline("Record", self.id, what, *figures)
+
+    __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        if self.runs:
+            head = ["run", *(m.upper() for m in SCORES), "average gap"]
+            rows = [(r.id, *_figures(r.scores), amount(r.gap.get("average"), 2)) for r in self.runs]
+            return block(repr(self), table(head, rows))
+        models = {"unlearned": self.scores, "Retrain": self.reference, "original": self.original}
+        rows = [(name, *_figures(figures)) for name, figures in models.items() if figures]
+        if self.gap:
+            gap = (amount(self.gap.get(m), signed=True) for m in SCORES)
+            rows.append(("gap to Retrain, points", *gap))
+        head = ["%", *(m.upper() for m in SCORES)]
+        return block(repr(self), table(head, rows, marked="Retrain") if rows else "")
 
     @property
     def study(self) -> str | None:
@@ -232,6 +259,10 @@ class Record(BaseModel):
         except (DamagedError, OverflowError) as error:
             raise InputError(f"{path} is no readable record, it is damaged: {error}") from error
         return record
+
+
+def _figures(scores: dict[str, Any]) -> list[str]:
+    return [amount(scores.get(m)) for m in SCORES]
 
 
 def _beyond(run: Record, parent: dict[str, Any]) -> dict[str, Any]:

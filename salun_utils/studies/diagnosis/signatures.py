@@ -18,6 +18,7 @@ from ...metrics import accuracy, predict_logits
 from ...runs import Record
 from ...runs.records.alike import PROVENANCE, check_alike
 from ...saliency import SaliencyMask
+from ...shown import amount, block, inline, table
 from ...unlearning import METHODS, UnlearnResult
 from .findings import (
     SIGNATURES,
@@ -54,6 +55,23 @@ class Diagnosis:
     def causes(self) -> tuple[str, ...]:
         """Names of the causes."""
         return tuple(f.cause for f in self.findings)
+
+    def __repr__(self) -> str:
+        return inline("Diagnosis", self.signature, *(self.causes or ("no fault found",)))
+
+    def _repr_html_(self) -> str:
+        models = {"this model": "", "Retrain": "Retrain ", "original": "original "}
+        rows = [
+            (name, *(amount(self.figures.get(f"{prefix}{m}")) for m in ("ua", "ra", "ta")))
+            for name, prefix in models.items()
+            if any(f"{prefix}{m}" in self.figures for m in ("ua", "ra", "ta"))
+        ]
+        found = [(f.cause, f.evidence, f.advice) for f in self.findings]
+        return block(
+            repr(self),
+            table(["", "UA, %", "RA, %", "TA, %"], rows, marked="Retrain") if rows else "",
+            table(["likely cause", "evidence", "what to do"], found) if found else "",
+        )
 
     def __str__(self) -> str:
         figures = ", ".join(f"{name} {value:.1f}" for name, value in self.figures.items())
