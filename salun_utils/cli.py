@@ -111,6 +111,11 @@ def build_parser() -> argparse.ArgumentParser:
         help="on a cluster, put short runs together in jobs of that many minutes (default: 45)",
     )
     grid.add_argument(
+        "--here",
+        action="store_true",
+        help="single runs one after another in this process, without a kernel and a notebook each",
+    )
+    grid.add_argument(
         "--snakemake",
         nargs=argparse.REMAINDER,
         default=[],
@@ -394,6 +399,7 @@ def _grid(args: argparse.Namespace) -> int:
         executor=args.executor,
         profile=args.profile,
         job_minutes=args.job_minutes,
+        here=args.here,
     )
     for line in outcome.failed.values():
         print(f"failed: {line}", file=sys.stderr)

@@ -78,7 +78,7 @@ def run_notebook(
     if (record := done()) is not None:
         return record, record_path, True
     _check_writable(record_path, log_path)
-    with _alone(record_path):
+    with alone(record_path):
         if (record := done()) is not None:  # by now
             return record, record_path, True
         record = _made(path, log_path, name, parameters or {}, effective, progress)
@@ -87,7 +87,7 @@ def run_notebook(
 
 
 @contextlib.contextmanager
-def _alone(record_path: Path) -> Iterator[None]:
+def alone(record_path: Path) -> Iterator[None]:
     """Hold the lock beside a record that is being made; wait for whoever holds it."""
     lock = FileLock(record_path.with_name(f".{record_path.name}.lock"))
     try:
@@ -210,6 +210,20 @@ def _failed(path: Path, what: str, effective: Mapping[str, Any], log_path: Path)
     return RunFailedError(f"{path.name} failed: {what} (parameters {shown}; log {log_path})")
 
 
+def stamped(
+    record: Record, name: str, notebook: str, tier: str, measured: Mapping[str, Any]
+) -> Record:
+    """The record of one run, named after its notebook and with what was measured from outside."""
+    about = {
+        "id": name,
+        "tier": tier,
+        "notebook": notebook,
+        "packages": provenance.package_versions(),
+        "code": provenance.code_facts(),
+    }
+    return record.model_copy(update={**about, "measurements": {**record.measurements, **measured}})
+
+
 def _gather(
     executed: Any,
     name: str,
@@ -232,8 +246,7 @@ def _gather(
         "code": provenance.code_facts(),
     }
     if len(found) == 1:
-        only = found[0]
-        return only.model_copy(update={**shared, "measurements": {**only.measurements, **measured}})
+        return stamped(found[0], name, notebook, tier, measured)
     children = [r.model_copy(update={"tier": tier, "notebook": notebook}) for r in found]
     return Record.together(
         children,

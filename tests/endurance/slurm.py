@@ -26,7 +26,7 @@ import tiny
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = float(os.environ.get("SALUN_SLURM_PATIENCE", 3600))  # seconds for one grid
 CPUS, NODE_MB, RUN_MB = 2, 16_000, 2_500
-QUICK = "--slurm-init-seconds-before-status-checks 3 --latency-wait 20".split()
+QUICK = ["--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "20"]
 
 
 def call(slurm: loopback.Slurm, path: Path, *words: str) -> subprocess.Popen[str]:

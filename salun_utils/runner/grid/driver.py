@@ -15,8 +15,9 @@ from ..parameters import check_data, check_parameters, data_fingerprint
 from . import pending as lists
 from .call import Said, call_snakemake
 from .ends import ended_from_outside, failure, why_none_started, write_failure
-from .executors import check_nodes, choose
+from .executors import Profile, check_nodes, choose
 from .grid import Grid, GridRun
+from .here import run_all
 from .resources import JOB_MINUTES, lanes
 
 SNAKEFILE = Path("benchmark") / "Snakefile"
@@ -50,6 +51,7 @@ def run(
     executor: str | None = None,
     profile: str | None = None,
     job_minutes: float = JOB_MINUTES,
+    here: bool = False,
 ) -> Outcome:
     """Run what is missing, damaged or failed before; what is outdated where that is asked for.
 
@@ -64,12 +66,15 @@ def run(
     outdated : run those again that are outdated.
     executor, profile : of a cluster; see `executors.choose`. job_minutes : about how long a job
         there shall last; 0 makes each run a job of its own.
+    here : all in this process, one after another and without a kernel each; single runs only.
 
     Raises
     ------
     InputError : another grid runs on the same folder, Snakemake isn't there, or the cluster can't
         run it.
     """
+    if here and (cores > 1 or executor or profile or snakemake):
+        raise InputError("runs in one process take no cores, executor, profile or Snakemake words")
     snakefile = _snakefile(grid)
     chosen = choose(snakefile.parent / "profiles", executor, profile)
     state.mkdir(parents=True, exist_ok=True)
@@ -88,20 +93,21 @@ def run(
         why = ""
         if pending:
             _check_data_of(grid, pending, here=chosen is None)
-            together = lanes(pending)
-            if chosen is not None:
-                check_nodes(together, chosen)
-            places = lists.Places(records, state, notebooks)
-            length = None if chosen is None else job_minutes
             deadline = None if minutes is None else time.time() + 60 * minutes
-            listed = lists.write(
-                grid.notebook, together, places, deadline=deadline, job_minutes=length
-            )
-            said = call_snakemake(
-                snakefile, listed, state, cores=cores, profile=chosen, words=snakemake
-            )
-            _note_killed(listed, said, places)
-            why = why_none_started(said.log, remote=chosen is not None)
+            if here:
+                run_all(grid, pending, records, deadline=deadline)
+            else:
+                why = _by_snakemake(
+                    grid,
+                    pending,
+                    lists.Places(records, state, notebooks),
+                    snakefile,
+                    chosen,
+                    deadline,
+                    cores,
+                    snakemake,
+                    job_minutes,
+                )
         done = [r.name for r in pending if is_done(grid, r, records)]
         failed = {
             r.name: text
@@ -110,6 +116,28 @@ def run(
         }
         left = [r.name for r in pending if r.name not in done and r.name not in failed]
         return Outcome(before, done, failed, left, old, why if left else "")
+
+
+def _by_snakemake(
+    grid: Grid,
+    pending: list[GridRun],
+    places: lists.Places,
+    snakefile: Path,
+    chosen: Profile | None,
+    deadline: float | None,
+    cores: int,
+    words: list[str] | None,
+    job_minutes: float,
+) -> str:
+    """Hand the runs to Snakemake; why it started none, where it didn't."""
+    together = lanes(pending)
+    if chosen is not None:
+        check_nodes(together, chosen)
+    length = None if chosen is None else job_minutes
+    listed = lists.write(grid.notebook, together, places, deadline=deadline, job_minutes=length)
+    said = call_snakemake(snakefile, listed, places.state, cores=cores, profile=chosen, words=words)
+    _note_killed(listed, said, places)
+    return why_none_started(said.log, remote=chosen is not None)
 
 
 def stands(grid: Grid, run: GridRun, records: Path) -> Standing:
