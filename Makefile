@@ -14,7 +14,7 @@ export OMP_NUM_THREADS
 CHAPTERS := $(basename $(notdir $(sort $(wildcard notebooks/[0-9]*.py))))
 EXECUTED := build/book/notebooks
 
-.PHONY: help install book html notebooks test test-fuzz lint clean executed $(CHAPTERS:%=execute-%)
+.PHONY: help install book html notebooks gpu test test-fuzz lint clean executed $(CHAPTERS:%=execute-%)
 
 help: ## list the targets
 	@echo "targets:"
@@ -40,6 +40,10 @@ test: $(STAMP) ## run every test: units, pages, notebooks
 
 test-fuzz: $(STAMP) ## feed the readers of files 27,500 damaged or odd inputs, about 10 minutes
 	SALUN_FUZZ=1 $(BIN)/python -m pytest -n $(JOBS) -rP tests/fuzz
+
+MINUTES ?= 12
+gpu: $(STAMP) ## on a machine with a GPU: a speed line and as many recorded runs as fit into MINUTES=12
+	$(BIN)/python benchmark/gpu.py --minutes $(MINUTES) --out out/gpu
 
 lint: $(STAMP) ## check format, style, direction of imports and types
 	$(BIN)/ruff format --check .
