@@ -48,6 +48,25 @@ def call(slurm: loopback.Slurm, path: Path, *words: str) -> subprocess.Popen[str
     )
 
 
+class Watch:
+    """Looks at the records of a grid while it runs: a finished one must stay as it is."""
+
+    def __init__(self, path: Path):
+        self.folder = path.parent / "out" / "records"
+        self.first: dict[str, tuple[int, int]] = {}
+        self.changed: set[str] = set()
+
+    def look(self) -> int:
+        """Note what is new and what has changed; how many records there are."""
+        for record in self.folder.rglob("*.json"):
+            with contextlib.suppress(OSError):
+                facts = record.stat()
+                seen = (facts.st_ino, facts.st_mtime_ns)
+                if self.first.setdefault(record.name, seen) != seen:
+                    self.changed.add(record.name)
+        return len(self.first)
+
+
 def wait_until(well: Callable[[], bool], what: str) -> None:
     """Look twice a second; an error that says `what` didn't happen."""
     deadline = time.monotonic() + PATIENCE
@@ -55,11 +74,6 @@ def wait_until(well: Callable[[], bool], what: str) -> None:
         if time.monotonic() > deadline:
             raise TimeoutError(f"not within {PATIENCE:.0f} s: {what}")
         time.sleep(0.5)
-
-
-def ended(path: Path) -> int:
-    """How many runs of a grid have ended."""
-    return sum(tiny.counted(path.parent, "ended").values())
 
 
 def kill_a_run(path: Path) -> str:
@@ -81,24 +95,27 @@ def kill_a_run(path: Path) -> str:
 
 def disturbed(slurm: loopback.Slurm, path: Path, runs: int, *words: str) -> dict[str, Any]:
     """Run a grid while a run, the controller of Slurm and the grid's own process are killed."""
-    started = time.monotonic()
+    started, watch = time.monotonic(), Watch(path)
     grid = call(slurm, path, *words)
-    wait_until(lambda: ended(path) >= 1 or grid.poll() is not None, "a first run to end")
+    wait_until(lambda: watch.look() >= 1 or grid.poll() is not None, "a first run to end")
     killed = kill_a_run(path)
-    wait_until(lambda: ended(path) >= runs // 3, "a third of the runs to end")
+    wait_until(lambda: watch.look() >= runs // 3, "a third of the runs to end")
     slurm.kill_controller()
     time.sleep(5)
     slurm.start_controller()
-    wait_until(lambda: ended(path) >= runs // 2, "half of the runs to end")
+    wait_until(lambda: watch.look() >= runs // 2, "half of the runs to end")
     grid.send_signal(signal.SIGKILL)
     grid.wait()
     again = call(slurm, path, *words)
-    out, err = again.communicate(timeout=PATIENCE)
+    wait_until(lambda: watch.look() >= 0 and again.poll() is not None, "the grid to end")
+    out, err = again.communicate()
+    watch.look()
     return {
         "status": again.returncode,
         "said": (out + err).strip().splitlines()[-1:],
         "seconds": round(time.monotonic() - started, 1),
         "run killed": killed,
+        "records written twice": len(watch.changed),
         **count(path, runs),
     }
 
@@ -110,9 +127,9 @@ def count(path: Path, runs: int) -> dict[str, Any]:
     return {
         "records": len(files),
         "names twice": len(files) - len(set(files)),
-        "runs begun": sum(begun.values()),
-        "runs ended more than once": sum(n > 1 for n in done.values()),
-        "runs missing": runs - len(done),
+        "begun": sum(begun.values()),  # one that was killed is begun again
+        "ended": sum(done.values()),
+        "missing": runs - len(files),
         "half-written": len(list((path.parent / "out").rglob("*.part"))),
     }
 
@@ -125,7 +142,7 @@ def jobs_of(path: Path) -> dict[str, int]:
 
 
 def refused(slurm: loopback.Slurm, folder: Path) -> dict[str, Any]:
-    """What no node can run, and partitions that aren't there, are refused before anything starts."""
+    """What no node can run, and partitions that don't exist, are refused before all else."""
     said = {}
     for what, more in (("memory", "{mem_mb: 999999}"), ("GPUs", "{gpu: 1}")):
         path = tiny.grid(folder / what, [0], more=f"resources: {more}\n")
@@ -203,15 +220,15 @@ def as_they_should_be(figures: dict[str, Any], runs: int) -> bool:
         figures[way]["status"] == 0
         and figures[way]["records"] == runs
         and not figures[way]["names twice"]
-        and not figures[way]["runs ended more than once"]
-        and not figures[way]["runs missing"]
+        and not figures[way]["records written twice"]
+        and not figures[way]["missing"]
         and not figures[way]["half-written"]
         for way in ("array", "groups")
     )
     split = figures["array"]["arrays"] >= 1 and 1 <= figures["groups"]["jobs"] < runs
     named = all(status == 2 for status, _ in figures["refused"].values())
     starved = figures["starved"]
-    grown = starved["once"]["status"] == 0 and starved["once"]["runs begun"] == 2
+    grown = starved["once"]["status"] == 0 and starved["once"]["begun"] == 2
     given_up = starved["always"]["status"] == 1 and "out of memory" in str(starved["always"])
     return whole and split and named and grown and given_up
 

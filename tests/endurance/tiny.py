@@ -9,7 +9,11 @@ from pathlib import Path
 
 import nbformat
 
+from salun_utils import units
+from salun_utils.runs.publish import MIME
+
 PARAMETERS = 'tier = "quick"\nseed = 0\nwait = 0.0  # seconds\nmegabytes = 0\nnotes = ""\n'
+UNIT = "data"
 LANGUAGE = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 WORK = """\
 import os, time
@@ -21,13 +25,20 @@ filled = bytearray(b"x") * (megabytes * 2**20)
 time.sleep(wait)
 note("ended")
 """
+PUBLISH = """\
+from IPython.display import display
+record = {{"id": "tiny", "measurements": {{"seed": seed}}, "numerics": {numerics}}}
+display({{"{mime}": {{"records": [record]}}, "text/plain": "tiny"}}, raw=True)
+"""
 
 
 def notebook(folder: Path) -> Path:
-    """Write the notebook into a folder."""
+    """Write the notebook into a folder; its records are of one unit, as it is now."""
+    numerics = {UNIT: units.version(UNIT)}
     cells = [
         nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
         nbformat.v4.new_code_cell(WORK),
+        nbformat.v4.new_code_cell(PUBLISH.format(mime=MIME, numerics=numerics)),
     ]
     path = folder / "tiny.ipynb"
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=LANGUAGE), path)

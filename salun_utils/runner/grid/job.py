@@ -1,9 +1,9 @@
 """What Snakemake starts for each run.
 
-``python -m salun_utils.runner.grid.job PENDING.json NAME PARENT ENDED``
+``python -m salun_utils.runner.grid.job PENDING.json NAME PARENT``
 
-A run that ends, in whatever way, leaves the file ENDED, so that Snakemake goes on to the next one;
-a run that is killed doesn't, so that a cluster starts it again, with more of everything.
+A run that ends, in whatever way, has the exit status 0, so that Snakemake goes on to the next one;
+a run that is killed hasn't, so that a cluster starts it again, with more of everything.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from .durations import note_duration, too_late
-from .ends import note_end, note_start, write_failure
+from .ends import failure_file, note_end, note_start, write_failure
 from .orphans import die_with_parent
 
 DONE, FAILED, ORPHANED, LEFT = 0, 1, 3, 4
@@ -65,6 +65,7 @@ def _run(pending: dict[str, Any], name: str, row: dict[str, Any]) -> int:
             said = str(error).strip() or type(error).__name__
             write_failure(Path(pending["records"]), name, said)
             return FAILED
+        failure_file(Path(pending["records"]), name).unlink(missing_ok=True)  # of an earlier try
         note_duration(pending, row, time.time() - started)
         return DONE
 
@@ -121,16 +122,6 @@ def _environment(name: str, value: str) -> Iterator[None]:
         os.environ.pop(name, None) if before is None else os.environ.update({name: before})
 
 
-def ended(argv: list[str]) -> int:
-    """Run, and say to Snakemake that it has ended."""
-    place = Path(argv[3]).resolve()  # in Snakemake's folder, which is left
-    status = main(argv)
-    if status == ORPHANED:
-        return status
-    place.parent.mkdir(parents=True, exist_ok=True)
-    place.touch()
-    return 0
-
-
 if __name__ == "__main__":
-    raise SystemExit(ended(sys.argv[1:]))
+    ended = main(sys.argv[1:])
+    raise SystemExit(ended if ended == ORPHANED else 0)

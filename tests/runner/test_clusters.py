@@ -1,0 +1,236 @@
+"""Lanes of runs that ask for the same, profiles of executors, and what no cluster can run."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+from salun_utils import cli
+from salun_utils.errors import InputError
+from salun_utils.runner import grid
+from salun_utils.runner.grid import ends, executors, pending
+from salun_utils.runner.grid.call import cluster_words, snakemake_words
+from salun_utils.runner.grid.executors import Profile, check_nodes, choose
+from salun_utils.runner.grid.resources import Resources, lanes
+
+ROOT = Path(__file__).parents[2]
+PROFILES = ROOT / "benchmark" / "profiles"
+HEAD = "fixed: {dataset: digits, train_epochs: 2}\n"
+
+
+def read(folder: Path, text: str) -> grid.Grid:
+    path = folder / "g.yaml"
+    path.write_text(f"notebook: {ROOT / 'notebooks' / '00_run.ipynb'}\n{text}")
+    return grid.read(path)
+
+
+def test_a_run_asks_for_what_the_grid_says_and_the_rest_as_its_parameters_suggest(tmp_path):
+    text = HEAD + (
+        "minutes_per_run: 10\nresources: {mem_mb: 3000}\nblocks:\n"
+        "  - {product: {seed: [0]}}\n"
+        "  - {product: {seed: [1]}, resources: {threads: 4, mem_mb: 9000, runtime: 50}}\n"
+        "  - {product: {seed: [2]}, fixed: {tier: paper}, resources: {mem_mb: 20000}}\n"
+        "  - {product: {seed: [3]}, fixed: {tier: paper, device: cpu}}\n"
+    )
+    asks = {run.parameters["seed"]: run.resources for run in read(tmp_path, text).runs}
+    assert asks == {
+        0: Resources(runtime=32, mem_mb=3000),
+        1: Resources(runtime=50, mem_mb=9000, threads=4),
+        2: Resources(runtime=32, mem_mb=20000, gpu=1),
+        3: Resources(runtime=32, mem_mb=3000),
+    }
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("{memory: 3}", "unknown resource of g.yaml 'memory'"),
+        ("{mem_mb: 0}", "mem_mb must be a whole number from 1"),
+        ("{mem_mb: many}", "mem_mb must be a whole number"),
+        ("{gpu: -1}", "gpu must be a whole number from 0"),
+        ("{threads: true}", "threads must be a whole number"),
+        ("[1]", "resources must be a mapping of numbers"),
+    ],
+)
+def test_resources_that_make_no_sense_are_refused_in_one_line(tmp_path, given, said):
+    with pytest.raises(InputError) as caught:
+        read(tmp_path, f"{HEAD}product: {{seed: [0]}}\nresources: {given}\n")
+    assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_lane_holds_runs_of_one_priority_that_ask_for_the_same(tmp_path):
+    text = HEAD + (
+        "minutes_per_run: 1\nblocks:\n"
+        "  - {product: {seed: [0, 1, 2]}, priority: 5}\n"
+        "  - {product: {seed: [3]}, priority: 5, resources: {gpu: 1}}\n"
+        "  - {product: {seed: [4, 5]}, priority: -1, minutes_per_run: 100}\n"
+    )
+    found = lanes(read(tmp_path, text).runs)
+    assert {one.name: [r.parameters["seed"] for r in one.runs] for one in found} == {
+        "priority_5_1": [0, 1, 2],
+        "priority_5_2": [3],
+        "priority_minus1_1": [4, 5],
+    }
+    assert [one.group(45) for one in found] == [3, 1, 1]
+    assert [one.group(2) for one in found] == [2, 1, 1] and found[0].group(0) == 1
+
+
+def test_a_profile_is_found_by_its_executor_or_by_its_name(tmp_path):
+    assert choose(PROFILES, None, None) is choose(PROFILES, "local", None) is None
+    for name in ("slurm", "kubernetes"):
+        by_executor, by_name = choose(PROFILES, name, None), choose(PROFILES, None, name)
+        assert by_executor == by_name and by_executor.executor == name
+    own = tmp_path / "ours"
+    own.mkdir()
+    (own / "config.yaml").write_text("executor: slurm\ndefault-resources: [slurm_partition=a]\n")
+    assert choose(PROFILES, "slurm", str(own)).partition == "a"
+
+
+@pytest.mark.parametrize(
+    ("executor", "profile", "said"),
+    [
+        ("slrum", None, "did you mean 'slurm'? allowed: local, kubernetes, slurm"),
+        (None, "oursite", "unknown profile 'oursite'; allowed: kubernetes, slurm"),
+        ("kubernetes", "slurm", "is for the executor slurm, not for kubernetes"),
+        ("../slurm", None, "unknown executor"),
+    ],
+)
+def test_an_executor_or_profile_that_is_not_there_names_those_that_are(executor, profile, said):
+    with pytest.raises(InputError) as caught:
+        choose(PROFILES, executor, profile)
+    assert said in str(caught.value)
+
+
+def test_an_executor_whose_plugin_is_not_installed_says_what_to_install(tmp_path):
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far" / "config.yaml").write_text("executor: faraway\n")
+    with pytest.raises(InputError, match=r"snakemake-executor-plugin-faraway: pip install"):
+        choose(tmp_path, "faraway", None)
+    (tmp_path / "far" / "config.yaml").write_text("executor: a b; rm\n")
+    with pytest.raises(InputError, match="must be a mapping that names its executor"):
+        choose(tmp_path, None, "far")
+
+
+def test_the_command_line_refuses_an_unknown_executor_and_writes_nothing(tmp_path, capsys):
+    words = ["grid", str(ROOT / "benchmark" / "grids" / "demo.yaml"), "--out", str(tmp_path / "o")]
+    assert cli.main([*words, "--executor", "pbs"]) == 2
+    assert "unknown executor 'pbs'" in capsys.readouterr().err
+    assert cli.main([*words, "--job-minutes", "-1"]) == 2
+    assert not (tmp_path / "o").exists()
+
+
+@pytest.fixture
+def sinfo(tmp_path, monkeypatch):
+    """A `sinfo` that says what it is told to."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    monkeypatch.setenv("PATH", f"{folder}:{os.environ['PATH']}")
+
+    def says(text: str, status: int = 0) -> None:
+        (folder / "sinfo").write_text(f"#!/bin/sh\ncat <<'END'\n{text}\nEND\nexit {status}\n")
+        (folder / "sinfo").chmod(0o755)
+
+    return says
+
+
+def profile_of(folder: Path, **settings: object) -> Profile:
+    return Profile(folder, "slurm", settings)
+
+
+def test_what_no_node_has_is_refused(tmp_path, sinfo):
+    sinfo("short|8|16000|(null)\nlong|64+|256000|gpu:a100:2(S:0-1),gpu:v100:1,nic:3")
+    asks = "product: {{seed: [0]}}\nresources: {{mem_mb: {}, gpu: {}}}\n"
+    fits, large, many = (
+        lanes(read(tmp_path, HEAD + asks.format(mem_mb, gpu)).runs)
+        for mem_mb, gpu in ((200_000, 3), (300_000, 0), (1000, 4))
+    )
+    check_nodes(fits, profile_of(tmp_path))
+    for one in (large, many):
+        with pytest.raises(InputError, match=r"more than any node has: .*64 threads, 256,000 MB"):
+            check_nodes(one, profile_of(tmp_path))
+    short = profile_of(tmp_path, **{"default-resources": {"slurm_partition": "short"}})
+    with pytest.raises(InputError, match="more than any node has: 8 threads"):
+        check_nodes(fits, short)
+    with pytest.raises(InputError, match="unknown partition 'shrot'; did you mean 'short'"):
+        check_nodes(fits, profile_of(tmp_path, **{"default-resources": ["slurm_partition=shrot"]}))
+
+
+def test_a_slurm_that_does_not_answer_is_named(tmp_path, sinfo, monkeypatch):
+    (some,) = [lanes(read(tmp_path, HEAD + "product: {seed: [0]}\n").runs)]
+    sinfo("", 1)
+    with pytest.raises(InputError, match="Slurm doesn't answer"):
+        check_nodes(some, profile_of(tmp_path))
+    monkeypatch.setattr(executors.shutil, "which", lambda name: None)
+    with pytest.raises(InputError, match="there is no sinfo here"):
+        check_nodes(some, profile_of(tmp_path))
+    check_nodes(some, Profile(tmp_path, "kubernetes", {}))
+
+
+def test_the_words_for_a_cluster_group_short_runs_on_the_cores_of_one(tmp_path):
+    rows = {"a": {"group": 9, "threads": 1}, "b": {"group": 1, "threads": 4}}
+    words = cluster_words(rows, Profile(tmp_path, "slurm", {}))
+    assert words[words.index("--cores") + 1] == "4"
+    assert words[words.index("--groups") + 1 :] == ["a=a", "--group-components", "a=9"]
+    assert "--groups" not in cluster_words({"b": rows["b"]}, Profile(tmp_path, "slurm", {}))
+
+
+def test_the_snakefile_has_one_rule_a_lane_and_asks_for_more_at_each_attempt(tmp_path):
+    """The real Snakefile, dry-run by the real Snakemake: no rule for each run."""
+    text = HEAD + (
+        "blocks:\n  - {product: {seed: [0, 1, 2]}, priority: 5}\n"
+        "  - {product: {seed: [3]}, resources: {mem_mb: 7000, runtime: 9}}\n"
+    )
+    runs = read(tmp_path, text)
+    state = tmp_path / "state {a}"  # what Snakemake reads as a wildcard elsewhere
+    state.mkdir()
+    places = pending.Places(tmp_path / "records", state, tmp_path / "notebooks")
+    pending.write(runs.notebook, lanes(runs.runs), places, deadline=None, job_minutes=45)
+    command = snakemake_words(ROOT / "benchmark" / "Snakefile", state)
+    quiet = command.index("--quiet")
+    del command[quiet : quiet + 2]
+    done = subprocess.run(
+        [*command, "--cores", "2", "--dry-run", "--attempt", "2"],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said[-2000:]
+    assert said.count("rule priority_5_1:") == 3 and said.count("rule priority_0_1:") == 1
+    assert "mem_mb=14000" in said and "runtime=18" in said
+
+
+def test_a_run_killed_for_good_is_named_with_what_it_asked_for(tmp_path):
+    row, lane = {"parameters": {"seed": 3}}, {"mem_mb": 4000, "runtime": 8}
+    assert ends.ended_from_outside(tmp_path, "r", row, lane) == ""
+    ends.note_start(tmp_path, "r")
+    ends.note_start(tmp_path, "r")
+    said = ends.ended_from_outside(tmp_path, "r", row, lane)
+    assert "2 times" in said and "4,000 MB" in said and json.dumps({"seed": 3}) in said
+    ends.note_end(tmp_path, "r")
+    assert ends.ended_from_outside(tmp_path, "r", row, lane) == ""
+
+
+def test_why_nothing_started_is_read_from_the_log():
+    log = "x\nSLURM sbatch failed. The error message was 'sbatch: error: invalid account'\nfoo\n"
+    assert ends.why_none_started(log, True) == "sbatch: error: invalid account"
+    assert ends.why_none_started("WorkflowError:\nno such thing\n", False) == "no such thing"
+    assert "same path on the nodes" in ends.why_none_started("", True)
+    assert ends.why_none_started("", False) == ""
+
+
+@pytest.mark.parametrize("name", ["slurm", "kubernetes"])
+def test_each_profile_holds_options_that_snakemake_knows(name):
+    """A misspelt option of a profile ends Snakemake with its usage; `--help` comes after that."""
+    settings = yaml.safe_load((PROFILES / name / "config.yaml").read_text())
+    done = subprocess.run(
+        [sys.executable, "-m", "snakemake", "--help"], capture_output=True, text=True, timeout=300
+    )
+    for option in settings:
+        assert f"--{option} " in done.stdout or f"--{option}\n" in done.stdout, option
