@@ -85,7 +85,7 @@ def bilevel(
 def _alone(
     optimizer: torch.optim.Optimizer, chosen: dict[str, nn.Parameter], loss: Loss, steps: int
 ) -> float:
-    """The mean loss of `steps` on forgetting alone; the weights are put back, Adam's averages not."""
+    """The mean loss of `steps` on forgetting alone; the weights are put back, the averages not."""
     before, total = {n: p.detach().clone() for n, p in chosen.items()}, 0.0
     for _ in range(steps):
         value = loss()

@@ -1,7 +1,8 @@
 """AdvUnlearn (Zhang et al., NeurIPS 2024): ESD against words made up to get round it, in the text
 model; the U-Net stays as it is.
 
-    min  || e(x_t | p c) - [ e(x_t) - w (e(x_t | c) - e(x_t)) ] ||^2  +  r || e(x_t | k) - e_o(x_t | k) ||^2
+    min  || e(x_t | p c) - [ e(x_t) - w (e(x_t | c) - e(x_t)) ] ||^2
+         + r || e(x_t | k) - e_o(x_t | k) ||^2
 
 p are the words that, before the prompt c, bring the prediction nearest to the original's own
 e(x_t | c): vectors at the entrance of the text model, found anew in each step after the warm-up. k
