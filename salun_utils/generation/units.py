@@ -15,6 +15,7 @@ from ..units import family
 # Modules that declare units; imported so that these are known.
 from .erasers import ERASERS
 from .measures import harmful, recognition, recovery  # noqa: F401
+from .measures.probes import PROBES
 from .models import clip, judges, mini_sd_training  # noqa: F401
 from .prompts import digest, locate, read_prompts
 from .trials import harmful_run, relearning, tuning  # noqa: F401
@@ -33,6 +34,7 @@ def _erasers(kind: str) -> Callable[[], dict[str, Any]]:
 family("eraser/ddpm", _erasers("ddpm"))
 family("eraser/gan-vae", _erasers("gan"))
 family("eraser/pipeline", _erasers("pipeline"))
+family("probe", lambda: {name: probe.run for name, probe in PROBES.items()})
 
 
 # -- records from before there were versions

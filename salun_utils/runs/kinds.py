@@ -78,14 +78,31 @@ def register(kind: Kind) -> Kind:
     return kind
 
 
-def has(*names: str) -> Callable[[Parameters], bool]:
+@dataclass(frozen=True)
+class Has:
     """Whether parameters give a value to every one of these names."""
-    return lambda parameters: all(parameters.get(name) is not None for name in names)
+
+    names: tuple[str, ...]
+
+    def __call__(self, parameters: Parameters) -> bool:
+        return all(parameters.get(name) is not None for name in self.names)
+
+
+def has(*names: str) -> Has:
+    """What recognises a kind of run by names that have a value."""
+    return Has(names)
 
 
 def kind_of(parameters: Parameters) -> Kind:
-    """The kind that recognises the parameters; a run of unlearning where none does."""
-    return next((k for k in KINDS.values() if k.recognises(parameters)), UNLEARNING)
+    """The kind that recognises the parameters, of several the one that asks for most names; a run
+    of unlearning where none does.
+    """
+    fitting = [kind for kind in KINDS.values() if kind.recognises(parameters)]
+    return max(fitting, key=_asked, default=UNLEARNING)
+
+
+def _asked(kind: Kind) -> int:
+    return len(kind.recognises.names) if isinstance(kind.recognises, Has) else 0
 
 
 def sweep_of(parameters: Parameters) -> list[RunSpec]:

@@ -14,6 +14,7 @@ import torch
 
 from ..data import load
 from ..data.images import Dataset
+from ..generation.canaries import trials as toy_trials
 from ..generation.models import mini_sd
 from ..generation.models.ddpm import DDPM, DDPMConfig
 from ..generation.models.judges import Judge
@@ -29,6 +30,7 @@ from .audit import study as audit
 from .errata.page import rows_of
 from .errata.recorded import units_of_errata
 from .influence import study as influence
+from .probes import study as probes
 from .scale import costs
 from .traces import study as traces
 
@@ -41,6 +43,18 @@ SETTINGS: dict[str, Any] = dict(
     train_epochs=1,
     train_batch_size=64,
     train_lr=0.1,
+)
+PROBED: dict[str, Any] = dict(
+    eraser="uce",
+    concept="bar 1",
+    seed=2,
+    per_class=2,
+    concept_samples=3,
+    steps=2,
+    guidance=1.5,
+    probes=["prompt", "completion"],
+    probe_pictures=3,
+    learned_from=4,
 )
 
 
@@ -230,4 +244,23 @@ def planted(_: Cache) -> dict:
         "drawn items": [f"{row['item']} {row['variant']} {row['model']}" for row in drawn],
         "drawn": summed([row["fid"] for row in drawn], 5e-2),
         "drawn, ua": points([row["ua"] for row in drawn if "ua" in row], 25.1),
+    }
+
+
+@canary("study/probes", touches=probes.units_of_plan({**PROBED, "model": "mini-sd"}, "uce"))
+def probed() -> dict:
+    with toy_trials.folder("pipeline") as names:
+        plan = probes.Plan(**names, **PROBED)
+        about = toy_trials.scene("pipeline")
+        answers = probes.run(plan, about)
+        again = probes.asked_of_original(plan, about)
+        record = probes.record(plan, about, answers)
+    found = record.measurements
+    return {
+        "asked": [list(found["erased"]), list(found["original"])],
+        "shares": points(numbers_in([found["erased"], found["original"]]), 34.0),
+        "the same from the cache": dict(again) == dict(answers.original),
+        "kept": sorted(found["interference"]),
+        "spec": [record.spec[k] for k in ("method", "erased", "scenario", "probe_pictures")],
+        "lessons": len(probes.lessons(plan, about)),
     }

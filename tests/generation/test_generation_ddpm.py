@@ -261,6 +261,7 @@ METHODS = {
     "rl": QUICK,
     "ga": QUICK,
     "selective-amnesia": QUICK | {"fisher_samples": 2, "fisher_steps": 2, "replay": 4},
+    "erasediff": QUICK,
 }
 
 
@@ -278,11 +279,10 @@ def test_the_model_passed_in_is_unchanged_and_the_seed_decides(model, images, na
     assert first.seconds > 0 and len(first.losses["forget"]) == 3
 
 
+@pytest.mark.parametrize("name", ["salun", "erasediff"])
 @pytest.mark.parametrize("rule", ["saliency", "random", "inverted", "magnitude"])
-def test_weights_outside_the_mask_are_bit_identical(model, images, rule):
-    erased = generation.erase(
-        "salun", model, concept="a", data=images, mask=rule, keep=0.3, **QUICK
-    )
+def test_weights_outside_the_mask_are_bit_identical(model, images, rule, name):
+    erased = generation.erase(name, model, concept="a", data=images, mask=rule, keep=0.3, **QUICK)
     assert erased.mask.kept == int(0.3 * erased.mask.numel) or rule == "inverted"
     assert abs(erased.mask.density - 0.3) < 1e-3
     changed = 0

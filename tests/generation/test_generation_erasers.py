@@ -37,6 +37,10 @@ SETTINGS = {
     "uce": {},
     "esd-x": {"steps": 2, "batch_size": 2, "sample_steps": 3},
     "esd-u": {"steps": 2, "batch_size": 2, "sample_steps": 3},
+    "rece": {},
+    "erasediff": {"steps": 2, "batch_size": 4, "pictures": 6},
+    "advunlearn": {"steps": 2, "warmup": 1, "batch_size": 1, "retain_batch": 2, "sample_steps": 2}
+    | {"attack_steps": 1},
 }
 
 
@@ -91,19 +95,21 @@ def test_every_method_has_its_settings():
 
 @pytest.mark.parametrize("name", SETTINGS)
 def test_each_method_changes_a_copy_and_draws(name, pipe, shapes, tmp_path):
-    before = weights(pipe)
+    part = "text_encoder" if name == "advunlearn" else "unet"
+    before = {n: p.detach().clone() for n, p in getattr(pipe, part).named_parameters()}
     erased = generation.erase(
         name, pipe, concept="ANKLE boot", seed=0, data=shapes, **SETTINGS[name]
     )
-    assert all(torch.equal(before[n], p) for n, p in pipe.unet.named_parameters())
-    changed = [n for n, p in erased.model.unet.named_parameters() if not torch.equal(before[n], p)]
+    assert all(torch.equal(before[n], p) for n, p in getattr(pipe, part).named_parameters())
+    after = getattr(erased.model, part)
+    changed = [n for n, p in after.named_parameters() if not torch.equal(before[n], p)]
     assert (
         changed
         and erased.seconds > 0
         and len(erased.losses)
         and torch.tensor(erased.losses).isfinite().all()
     )
-    if name in ("esd-x", "uce", "concept-ablation"):
+    if name in ("esd-x", "uce", "rece", "concept-ablation"):
         assert all(".attn2." in n for n in changed)
     if name == "esd-u":
         assert not any(".attn2." in n for n in changed)
@@ -113,7 +119,7 @@ def test_each_method_changes_a_copy_and_draws(name, pipe, shapes, tmp_path):
     again = pipelines.load(tmp_path)
     assert all(
         torch.equal(p, q)
-        for p, q in zip(again.unet.parameters(), erased.model.unet.parameters(), strict=True)
+        for p, q in zip(getattr(again, part).parameters(), after.parameters(), strict=True)
     )
     assert (tmp_path / "mask.safetensors").is_file() == (name == "salun")
     saved = json.loads((tmp_path / "erasing.json").read_text())

@@ -181,22 +181,37 @@ def test_attacks_take_half_pipelines_with_eulers_sampler(sd1, shapes):
     assert recovery.invert_noise(pipe, image, steps=2).isfinite().all()
 
 
+OWN = {
+    "esd-x": DRAWN,
+    "esd-u": DRAWN,
+    "uce": {},
+    "rece": {},
+    "erasediff": {"steps": 1, "batch_size": 4, "pictures": 2},
+    "advunlearn": DRAWN | {"warmup": 0, "attack_steps": 1, "retain_batch": 1, "lr": 1e-3},
+}
 METHODS = {
-    name: DRAWN if name.startswith("esd") else {} if name == "uce" else FEW
+    name: OWN.get(name, FEW)
     for name, eraser in generation.ERASERS.items()
     if "pipeline" in eraser.kinds
 }
+ONE_TEXT_MODEL = ("advunlearn",)
 
 
 @pytest.mark.parametrize("name", METHODS)
 @pytest.mark.parametrize("family", ["sd1", "sd2", "sdxl"])
 def test_every_stable_diffusion_erases_draws_and_is_saved(family, name, request, shapes, tmp_path):
     pipe = request.getfixturevalue(family)
-    before = {n: p.detach().clone() for n, p in pipe.unet.named_parameters()}
+    if family == "sdxl" and name in ONE_TEXT_MODEL:
+        with pytest.raises(InputError, match="has two"):
+            generation.erase(name, pipe, concept="Ankle boot", data=shapes, **METHODS[name])
+        return
+    part = "text_encoder" if name == "advunlearn" else "unet"
+    before = {n: p.detach().clone() for n, p in getattr(pipe, part).named_parameters()}
     erased = generation.erase(name, pipe, concept="Ankle boot", data=shapes, **METHODS[name])
     assert type(erased.model) is type(pipe) and torch.tensor(erased.losses).isfinite().all()
-    changed = [n for n, p in erased.model.unet.named_parameters() if not torch.equal(before[n], p)]
-    assert changed and all(torch.equal(before[n], p) for n, p in pipe.unet.named_parameters())
+    after, kept = (dict(getattr(p, part).named_parameters()) for p in (erased.model, pipe))
+    assert any(not torch.equal(before[n], p) for n, p in after.items())
+    assert all(torch.equal(before[n], p) for n, p in kept.items())
     pixels = pipelines.sample(erased.model, ["a circle"], steps=2)
     assert pixels.shape == (1, 3, 16, 16) and pixels.dtype == torch.uint8
     if name == "uce":

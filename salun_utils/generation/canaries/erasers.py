@@ -27,6 +27,7 @@ FEW: dict[str, Any] = {
     "replay": 4,
 }
 FEW |= {"pictures": 6, "sample_steps": 3, "fisher_samples": 4}
+FEW |= {"warmup": 1, "attack_steps": 1, "retain_batch": 2}
 FAMILY = {"ddpm": "ddpm", "gan": "gan-vae", "vae": "gan-vae", "pipeline": "pipeline"}
 
 
@@ -56,7 +57,7 @@ def canary_of(name: str, family: str) -> None:
     kinds = [kind for kind in ERASERS[name].kinds if FAMILY[kind] == family]
     touched = [f"generator/{kind}" for kind in kinds] + ["data"]
     touched += ["eraser/pipeline"] if family == "pipeline" else ["eraser/pictures"]
-    if name in ("salun", "rl"):
+    if name in ("salun", "rl", "erasediff"):
         touched += ["erasing/mask"]
     if name == "salun":
         touched += [f"saliency/{family}", "masking"]

@@ -26,6 +26,9 @@ _ORDER = (
     "forget-me-not",
     "uce",
     "concept-ablation",
+    "rece",
+    "erasediff",
+    "advunlearn",
 )
 
 for _module in sorted(m.name for m in pkgutil.walk_packages(__path__, f"{__name__}.")):

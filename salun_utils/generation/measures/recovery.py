@@ -23,7 +23,7 @@ from ...units import numerics
 from ..erasers.pipeline.encoded import encode_pictures, shuffled_batches
 from ..models import pipelines
 from ..models.families import text_encoders
-from ..models.noising import goal, training_scheduler
+from ..models.noising import goal, split, training_scheduler
 from ..models.precision import in_float32
 from ..models.text import encode_text, predict
 
@@ -186,20 +186,10 @@ def invert_noise(pipe, images: Images, *, steps: int = 50) -> Tensor:
     text = encode_text(pipe, [""]).expand(len(x))
     now = bars.new_tensor(1.0) if scheduler.config.set_alpha_to_one else bars[0]
     for t in times:
-        clean, noise = _split(scheduler, predict(pipe.unet, x, t, text), x, now)
+        clean, noise = split(scheduler, predict(pipe.unet, x, t, text), x, now)
         now = bars[t]
         x = now.sqrt() * clean + (1 - now).sqrt() * noise
     return x.cpu()
-
-
-def _split(scheduler, out: Tensor, x: Tensor, bar: Tensor) -> tuple[Tensor, Tensor]:
-    """(picture, noise) that the network's output means at signal share `bar`."""
-    a, s = bar.sqrt(), (1 - bar).sqrt()
-    if scheduler.config.prediction_type == "v_prediction":
-        return a * x - s * out, a * out + s * x
-    if scheduler.config.prediction_type == "sample":
-        return out, (x - a * out) / s
-    return (x - s * out) / a, out
 
 
 def _ids_with_new_word(tokenizer, template: str, *, new: int) -> Tensor:

@@ -74,3 +74,15 @@ def goal(scheduler, x: Tensor, noise: Tensor, t: Tensor) -> Tensor:
     if kind == "v_prediction":
         return scheduler.get_velocity(x, noise, t)
     return x if kind == "sample" else noise
+
+
+def split(scheduler, out: Tensor, x: Tensor, bar: Tensor) -> tuple[Tensor, Tensor]:
+    """(picture, noise), each (B, C, h, w), that the network's output means for the latents `x` at
+    signal share `bar`.
+    """
+    a, s = bar.sqrt(), (1 - bar).sqrt()
+    if scheduler.config.prediction_type == "v_prediction":
+        return a * x - s * out, a * out + s * x
+    if scheduler.config.prediction_type == "sample":
+        return out, (x - a * out) / s
+    return (x - s * out) / a, out

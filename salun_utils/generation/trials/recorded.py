@@ -26,6 +26,9 @@ NAMES = {
     "uce": "UCE",
     "forget-me-not": "Forget-Me-Not",
     "concept-ablation": "concept ablation",
+    "rece": "RECE",
+    "erasediff": "EraseDiff",
+    "advunlearn": "AdvUnlearn",
     "salun-cross-attention": "SalUn, cross-attention",
 }
 HEADINGS = {"ua": "UA, %", "change": "others, change", "fid_change": "distance, change"}

@@ -42,7 +42,8 @@ class Job:
     """A copy of the U-Net that is being changed, beside the original that gives targets.
 
     `unet` changes; `frozen`, the U-Net of the pipeline passed in, never does. Both are float32, and
-    the scheduler of `pipe` has the noise of the training, whatever the pipeline passed in held.
+    the scheduler of `pipe` has the noise of the training, whatever the pipeline passed in held. An
+    eraser of the text model leaves `unet` as it is and puts its changed copy in `text_encoder`.
     """
 
     pipe: Any  # a diffusers pipeline
@@ -50,6 +51,7 @@ class Job:
     study: Study
     seed: int
     options: dict
+    text_encoder: Any = None
 
     @classmethod
     def start(cls, pipe, study: Study, *, seed: int, **options) -> Job:
@@ -269,7 +271,17 @@ def _checkpointing(unet: Any, on: bool) -> Iterator[None]:
 
 
 PLACES = ("all", "last-word")  # of a prompt, at which UCE reads its vectors
-WHOLE = ("batch_size", "epochs", "steps", "sample_steps")
+WHOLE = (
+    "batch_size",
+    "epochs",
+    "steps",
+    "sample_steps",
+    "inner_steps",
+    "rounds",
+    "prefix",
+    "retain_batch",
+)
+COUNTS = ("warmup", "attack_steps")  # that may be 0
 NUMBERS = (
     "lr",
     "alpha",
@@ -279,6 +291,11 @@ NUMBERS = (
     "erase_scale",
     "keep_scale",
     "ridge",
+    "derive_ridge",
+    "attack_lr",
+    "retain_weight",
+    "eta",
+    "clip",
 )
 
 
@@ -290,6 +307,10 @@ def check_options(options: dict) -> None:
             isinstance(value, bool) or not isinstance(value, int) or value < 1
         ):
             raise InputError(f"{name} must be a whole number, at least 1, not {value!r}")
+    for name in COUNTS:
+        value = options.get(name, 0)
+        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+            raise InputError(f"{name} must be a whole number, at least 0, not {value!r}")
     for name in NUMBERS:
         value = options.get(name)
         if value is not None and (

@@ -16,7 +16,7 @@ from ....errors import InputError
 from ....files import atomic
 from ....units import numerics
 from ...models import pipelines
-from ...models.precision import give_types_back, types_of, with_parts
+from ...models.precision import give_types_back, in_float32, types_of, with_parts
 from ..common import settings, used, warn_of_nothing
 from ..registry import ERASERS, Erased, erases
 from .encoded import prepare
@@ -36,8 +36,9 @@ def erase(
 ) -> Erased:
     """Erase a concept from a copy of the pipeline; see `salun_utils.generation.erase`.
 
-    The copy shares autoencoder, text models and tokenizers, which no eraser changes; its U-Net is
-    new. It is trained in float32 (or bf16 autocast) and comes back in the type it had.
+    The copy shares autoencoder and tokenizers, which no eraser changes, and all but one of U-Net
+    and text model: the one that was changed is new. It is trained in float32 (or bf16 autocast) and
+    comes back in the type it had.
 
     Parameters
     ----------
@@ -62,19 +63,28 @@ def erase(
     own = {k: v for k, v in options.items() if k not in about_data}
     mask, losses = ERASERS[name].steps["pipeline"](job, **own)
     seconds = time.perf_counter() - started
-    job.unet.requires_grad_(True)
-    warn_of_nothing(name, job.frozen, job.unet)
-    undone = give_types_back(job.unet, types_of(pipe.unet), job.frozen)
+    part, changed, frozen = changed_part(job)
+    changed.requires_grad_(True)
+    warn_of_nothing(name, frozen, changed)
+    undone = give_types_back(changed, types_of(getattr(pipe, part)), frozen)
     if undone > 0.5:
         warnings.warn(
             f"{name}: {100 * undone:.0f} % of the changed weights fell back to their old value when"
             " they were rounded to the pipeline's own type; load it in float32 to keep the changes",
             stacklevel=3,
         )
-    model = with_parts(pipe, unet=job.unet, scheduler=copy.deepcopy(pipe.scheduler))
+    parts = {"scheduler": copy.deepcopy(pipe.scheduler), part: changed}
+    model = with_parts(pipe, **parts)
     model.set_progress_bar_config(**getattr(pipe, "_progress_bar_config", {"disable": True}))
     described = used(name, study.classes[study.concept], seed, options)
     return Erased(model, seconds, mask, described, tuple(losses))
+
+
+def changed_part(job: Job) -> tuple[str, Any, Any]:
+    """(name, module, the original's) of the part of the pipeline that an eraser changed."""
+    if job.text_encoder is None:
+        return "unet", job.unet, job.frozen
+    return "text_encoder", job.text_encoder, in_float32(job.pipe, "text_encoder").text_encoder
 
 
 def check_pictures(name: str, kind: str, options: Mapping[str, Any]) -> None:
