@@ -12,6 +12,8 @@ import pandas as pd
 from ..errors import InputError
 from ..shown import amount
 
+WORDS = 24  # a column with longer texts holds words, which stand to the left and may wrap
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -112,8 +114,15 @@ def _text(head: list[str], rows: dict[str, list[Cell]], caption: str, note: str)
 def _html(
     head: list[str], rows: dict[str, list[Cell]], marks: dict[str, str], caption: str, note: str
 ) -> str:
-    lines = [_line([Cell(text) for text in head], "th", "")]
-    lines += [_line([Cell(n), *cells], "td", marks.get(n, "")) for n, cells in rows.items()]
+    columns = list(zip(*([Cell(n), *cells] for n, cells in rows.items()), strict=True))
+    styles = [
+        "text-align:left"
+        if place == 0 or any(len(cell.text) > WORDS for cell in column)
+        else "text-align:right;white-space:nowrap"
+        for place, column in enumerate(columns or [()] * len(head))
+    ]
+    lines = [_line([Cell(text) for text in head], styles, "th", "")]
+    lines += [_line([Cell(n), *cells], styles, "td", marks.get(n, "")) for n, cells in rows.items()]
     above = f"<caption>{escape(caption)}</caption>" if caption else ""
     below = f"<p><small>{escape(note)}</small></p>" if note else ""
     body = "\n".join(lines[1:])
@@ -123,12 +132,12 @@ def _html(
     )
 
 
-def _line(cells: list[Cell], tag: str, mark: str) -> str:
+def _line(cells: list[Cell], styles: list[str], tag: str, mark: str) -> str:
     said = []
-    for place, cell in enumerate(cells):
+    for place, (cell, style) in enumerate(zip(cells, styles, strict=True)):
         inner = escape(cell.text)
-        inner = f"<{mark}>{inner}</{mark}>" if mark else inner
+        inner = f"<{mark}>{inner}</{mark}>" if mark and not place else inner
         small = f" <small>{escape(cell.small)}</small>" if cell.small else ""
-        kind, side = ("th", "left") if not place else (tag, "right")
-        said.append(f'<{kind} style="text-align:{side};white-space:nowrap">{inner}{small}</{kind}>')
+        kind = tag if place else "th"
+        said.append(f'<{kind} style="{style}">{inner}{small}</{kind}>')
     return f"<tr>{''.join(said)}</tr>"

@@ -82,3 +82,14 @@ def test_a_mark_for_what_is_not_there_is_refused(options, said):
 def test_two_rows_of_one_name_are_refused():
     with pytest.raises(InputError, match="one row of each name"):
         table(FRAME.rename(index={"original": "SalUn"}))
+
+
+def test_a_column_of_sentences_stands_to_the_left_and_may_wrap():
+    frame = pd.DataFrame({"claim": ["SalUn is nearer to Retrain than doing nothing"], "x": [1.0]})
+    html = table(frame).html
+    assert html.count("text-align:left") == 4 and html.count("white-space:nowrap") == 2
+
+
+def test_an_empty_table_is_its_heading():
+    shown = table(FRAME.iloc[:0])
+    assert shown.text.split() == ["seeds", "gap", "UA", "a", "<", "b"] and "</tbody>" in shown.html
