@@ -15,15 +15,7 @@
 # %% [markdown]
 # # Random forgetting
 #
-# A tenth of the training pictures has to go, or half of them, drawn from all classes. This is the task on which SalUn {cite:p}`fan2024salun` was measured most closely, and on which it is hard to tell a good method from one that
-# does nothing. This chapter puts fifteen methods side by side: what each does, how they fare when all are tuned alike, and which of the paper's claims hold here.
-#
-# **What you will learn**
-#
-# - the idea of each method, in five kinds;
-# - how a learning rate carries a method past Retrain, and why an untuned comparison says little;
-# - how close each method comes to Retrain when 10 % and when 50 % have to be forgotten, and at what price;
-# - what can and what cannot be concluded from five seeds.
+# A tenth of the training pictures has to go, or half of them, drawn from all classes. Which method comes closest to a network that never saw them?
 
 # %% tags=["hide-cell"]
 try:
@@ -33,7 +25,7 @@ try:
 except ImportError:
     pass
 
-# %% tags=["parameters"]
+# %% tags=["parameters", "hide-cell"]
 tier = "quick"
 dataset = "fashion-mini"
 arch = "small-cnn"
@@ -45,6 +37,33 @@ train_images = 4000  # None takes all 10,000
 protocol = "disjoint"
 device = "auto"
 
+# %% tags=["hide-input", "nbval-check-output"]
+import pandas as pd
+
+import salun_utils as su
+from salun_utils.studies.benchmark import answers, claimed, pictures, pilots, recorded
+
+bench = recorded.Benchmark.load()
+answers.of_methods(bench)
+
+# %% mystnb={"image": {"alt": "Two panels, 10 and 50 per cent. In each, one line a method with its mean average gap and a 95 per cent interval, sorted from the smallest at the top to the largest at the bottom. A dashed line marks doing nothing. Marks and colours tell the kind of method. The axis is logarithmic"}} tags=["hide-input"]
+WHERE = ("random-10", "random-50")
+enough = {s: bench.methods(s, least=recorded.LEAST) for s in WHERE}
+enough = {s: part for s, part in enough.items() if len(part)}
+if enough:
+    figure, alt = pictures.gap_intervals(enough)
+
+# %% [markdown]
+# *Average gap to Retrain, means over recorded seeds with 95 % intervals; smaller is better. The dashed line is a network that nobody touched. To its right, a method has done worse than nothing.*
+#
+# **What you will learn**
+#
+# - the idea of each method, in five kinds;
+# - how a learning rate carries a method past Retrain, and why an untuned comparison says little;
+# - how close each method comes to Retrain, at what price, and what five seeds can and cannot decide.
+#
+# *To read: 25 minutes. To run: 2 minutes on two processor cores. Before it: [](02_unlearning_and_its_measures.ipynb) for the measures, [](03_weight_saliency.ipynb) for SalUn.*
+
 # %% [markdown]
 # ## The methods
 #
@@ -54,7 +73,7 @@ device = "auto"
 # L_f(\theta) = \mathbb{E}_{(x, y) \in D_f}\, \ell(\theta; x, y) , \qquad L_r(\theta) = \mathbb{E}_{(x, y) \in D_r}\, \ell(\theta; x, y) .
 # $$
 #
-# Every one of them can be given a mask; only SalUn has one by default.
+# Every one of them can be given a mask; SalUn, SalUn-annealed and SFR-on bring one of their own.
 #
 # **Fine-tuning kinds** look at $D_r$ alone and hope that the rest fades.
 #
@@ -90,19 +109,7 @@ device = "auto"
 # - **SCRUB** {cite:p}`kurmanji2023towards`: a student $\theta$ that moves away from the teacher $\theta_o$ on $D_f$, $\max_\theta \mathrm{KL}(p_{\theta_o} \Vert\, p_\theta)$, and in turn towards it on $D_r$,
 #   $\min_\theta \alpha\, \mathrm{KL}(p_{\theta_o} \Vert\, p_\theta) + \gamma L_r(\theta)$.
 #
-# The library names them, with their sources:
-
-# %%
-import pandas as pd
-
-import salun_utils as su
-from salun_utils.runs.summary import as_text, label, plain, summarise
-from salun_utils.studies.benchmark import pictures as benchmark_plots
-
-for kind, members in benchmark_plots.KINDS.items():
-    print(kind)
-    for name in members:
-        print(f"  {label(name):11} {su.unlearning.METHODS[name].summary}")
+# All are one call, `su.unlearning.unlearn(name, model, split)`; `su.unlearning.METHODS[name].summary` and `.paper` say what each does and where it comes from.
 
 # %% [markdown]
 # ## Eight of them, now
@@ -116,33 +123,30 @@ from salun_utils.runs.tuning import read_tuned
 spec = su.runs.RunSpec.of(globals(), scenario="random", params={})
 task = su.runs.prepare(spec)
 task.original, task.retrained
-split = task.split
-print(f"{dataset}, {split.name}: {len(split.forget)} pictures to forget, {len(split.retain)} to retain, {len(split.test)} test pictures")
 TUNED = su.runs.records_folder().parent / "tuned"
-chosen = read_tuned(TUNED / f"{dataset}_{arch}_{split.name}.yaml")
-print("values from tuning" if chosen else "no tuned values for this task: the methods' own defaults")
+chosen = read_tuned(TUNED / f"{dataset}_{arch}_{task.split.name}.yaml")
+task.split
+
 
 # %%
 LIVE = ("ft", "rl", "salun", "bs", "ga", "neggrad+", "ssd", "scrub")
 
 
 def values_of(method):
-    """The tuned values of a method, with fewer pictures behind the estimates and few epochs where there are no tuned ones."""
+    """Tuned values where there are some; fewer pictures behind the estimates."""
     known = su.unlearning.METHODS[method].defaults
-    params = dict(chosen[method]["params"]) if method in chosen else {"epochs": 2} if "epochs" in known else {}
+    default = {"epochs": 2} if "epochs" in known else {}
+    params = dict(chosen[method]["params"]) if method in chosen else default
     return params | ({"samples": samples} if "samples" in known else {})
 
 
 records = {m: su.runs.run(spec.but(method=m, params=values_of(m)), task=task) for m in LIVE}
-MEASURES = ("ua", "ra", "ta", "mia")
-live = {"original": task.original_scores} | {m: su.metrics.Scores(**r.scores) for m, r in records.items()} | {"retrain": task.retrained_scores}
-gaps = {m: s.gap(task.retrained_scores) for m, s in live.items()}
-rows = {label(m): {k.upper(): getattr(s, k) for k in MEASURES} | {f"{k.upper()} gap": getattr(gaps[m], k) for k in MEASURES} | {"average gap": gaps[m].average}
-        for m, s in live.items()}  # fmt: skip
-pd.DataFrame(rows).T.round(1)
+live = {m: su.metrics.Scores(**r.scores) for m, r in records.items()}
+live = {"original": task.original_scores, **live}
+recorded.live_table(live, task.retrained_scores)
 
 # %% [markdown]
-# Read the signs. A method with a negative gap in UA *and* MIA has left much as it was. One with a negative gap in RA and TA has paid for its forgetting. The row *original* does nothing at all; a method whose average gap is not
+# Behind each score stands its signed gap to Retrain, in points. Read the signs. A method with a negative gap in UA *and* MIA has left much as it was. One with a negative gap in RA and TA has paid for its forgetting. The row *original* does nothing at all; a method whose average gap is not
 # below that row's has not earned its time.
 #
 # ## What a learning rate does
@@ -151,16 +155,22 @@ pd.DataFrame(rows).T.round(1)
 
 # %%
 RATES = {"ft": (0.05, 0.15, 0.4), "salun": (0.03, 0.1, 0.3), "ga": (0.005, 0.015, 0.03)}
-curves = {}
-for m, rates in RATES.items():
-    length = 5 if m == "ga" else 2  # GA sees the forget set alone, which is small
-    runs = [su.runs.run(spec.but(method=m, params={"lr": lr, "epochs": length}), task=task) for lr in rates]
-    curves[m] = pd.DataFrame({"lr": rates, "ua": [r.scores["ua"] for r in runs], "ta": [r.scores["ta"] for r in runs], "gap": [r.gap["average"] for r in runs]})
-pd.DataFrame({label(m): part.gap.round(1).tolist() for m, part in curves.items()}, index=["smallest rate", "middle rate", "largest rate"]).rename_axis("average gap")
+LENGTH = {"ft": 2, "salun": 2, "ga": 5}  # GA sees the forget set alone, which is small
+
+
+def at(method, lr):
+    """One run at that learning rate."""
+    params = {"lr": lr, "epochs": LENGTH[method]}
+    record = su.runs.run(spec.but(method=method, params=params), task=task)
+    scores, gap = record.scores, record.gap["average"]
+    return {"lr": lr, "ua": scores["ua"], "ta": scores["ta"], "gap": gap}
+
+
+curves = {m: pd.DataFrame([at(m, lr) for lr in rates]) for m, rates in RATES.items()}
 
 # %% mystnb={"image": {"alt": "UA on the horizontal and TA on the vertical axis. From the original network on the left, one line each for FT, SalUn and GA leads to the right as the learning rate grows, most of them downwards: more is forgotten, and test pictures are classified worse. Retrain is marked by a star"}}
-where = {m: (live[m].ua, live[m].ta) for m in ("original", "retrain")}
-figure, alt = benchmark_plots.paths(curves, where["retrain"], original=where["original"])
+at_start, at_end = ((s.ua, s.ta) for s in (task.original_scores, task.retrained_scores))
+figure, alt = pictures.paths(curves, at_end, original=at_start)
 
 # %% [markdown]
 # Along each line more and more is forgotten, and sooner or later the test pictures pay for it. Where on its line a method stops is a choice, not a property of the method. Two methods at default values are two arbitrary points on two lines;
@@ -172,22 +182,12 @@ figure, alt = benchmark_plots.paths(curves, where["retrain"], original=where["or
 # The ring is the default, the filled mark the best trial.
 
 # %% mystnb={"image": {"alt": "Two panels, 10 and 50 per cent, one line a method. A ring marks the average gap with default values on the pilot seed, a filled mark the one with tuned values, to the left of it or on the same place. The axis is logarithmic"}}
-WHERE = ("random-10", "random-50")
-pilots = {s: read_tuned(TUNED / f"fashion-mini_small-cnn_{s}.yaml") for s in WHERE}
-pilots = {s: pd.DataFrame({m: {k: v[k] for k in ("default_gap", "pilot_gap", "trials")} for m, v in found.items()}).T for s, found in pilots.items() if found}
-if pilots:
-    figure, alt = benchmark_plots.tuning_gain(pilots)
-else:
-    print("There are no tuned values on file.")
+tuned = pilots.pilots(TUNED, WHERE)
+if tuned:
+    figure, alt = pictures.tuning_gain(tuned)
 
 # %% tags=["nbval-check-output"]
-for s, part in pilots.items():
-    factor = part.default_gap / part.pilot_gap
-    trials = sorted({int(t) for t in part.trials})
-    print(f"{s}: {len(part)} methods, {' or '.join(map(str, trials))} trials each. Average gap on the pilot seed, median over methods:")
-    print(f"  {part.default_gap.median():.2f} by default, {part.pilot_gap.median():.2f} tuned; tuning gained most for {label(factor.idxmax())} (a factor of {factor.max():.1f}),")
-    print(f"  and the default stayed the best trial for {', '.join(label(m) for m in part.index if part.loc[m, 'pilot_gap'] >= part.loc[m, 'default_gap']) or 'none'}")
-    print(f"  first by default: {label(part.default_gap.idxmin())}; first when tuned: {label(part.pilot_gap.idxmin())}")
+pilots.pilot_table(tuned)
 
 # %% [markdown]
 # Two cautions. The figures of the picture are of *one* seed, the one that the values were chosen on, so they flatter every method; the tables below are of other seeds. And the trials are few: a method with two or three values to choose
@@ -196,33 +196,14 @@ for s, part in pilots.items():
 # %% [markdown]
 # ## Recorded runs
 #
-# Means over seeds that played no part in tuning, on all 10,000 training pictures of `fashion-mini`, with the same network, read from `benchmark/records`. Nothing is computed here. The interval is a bootstrap 95 % interval of the mean of the
-# average gap, rather too narrow for so few seeds. *Cost* is the time of unlearning in per cent of Retrain's. The last columns are the signed gaps in points.
+# Means over seeds that played no part in tuning, on all 10,000 training pictures of `fashion-mini`, with the same network, read from `benchmark/records`. Nothing is computed here. Behind each score stands its signed gap to Retrain, behind the average gap a
+# bootstrap 95 % interval, which is rather too narrow for so few seeds ([](06_stability.ipynb)). *Cost* is the time of unlearning in per cent of Retrain's. The picture at the top of the page shows the same.
 
 # %% tags=["nbval-check-output"]
-LEAST = 3  # seeds behind a figure that a picture or a claim rests on
-on_file = su.runs.load_records(tier="cpu", dataset="fashion-mini", arch="small-cnn", scenario=list(WHERE), train_images=None)
-own = [r for r in on_file if plain(r)]
-recorded = summarise(own)
-tables = {s: recorded.loc[s] for s in WHERE if s in recorded.index}
-for s in WHERE:
-    if s not in tables:
-        print(f"{s}: there are no recorded runs yet.\n")
-        continue
-    missing = [label(m) for m in su.unlearning.METHODS if m not in tables[s].index]
-    print(f"{s}\n{as_text(tables[s], gaps=True)}")
-    print(f"not recorded: {', '.join(missing)}\n" if missing else "")
-enough = {s: part[part.seeds >= LEAST] for s, part in tables.items()}
-enough = {s: part for s, part in enough.items() if len(part.drop(index="retrain", errors="ignore"))}
+recorded.method_table(bench.methods("random-10"), caption="10 % forgotten", best=["SalUn"])
 
-# %% [markdown]
-# The same as a picture, smallest gap first, for methods with at least three seeds:
-
-# %% mystnb={"image": {"alt": "Two panels, 10 and 50 per cent. In each, one line a method with its mean average gap and a 95 per cent interval, sorted from the smallest at the top to the largest at the bottom; the original network, which does nothing, is among them. Marks and colours tell the kind of method. The axis is logarithmic"}}
-if enough:
-    figure, alt = benchmark_plots.gap_intervals(enough)
-else:
-    print("No method has three recorded seeds yet.")
+# %% tags=["nbval-check-output"]
+recorded.method_table(bench.methods("random-50"), caption="50 % forgotten", best=["SalUn"])
 
 # %% [markdown]
 # Where a gap comes from shows when two measures are drawn against each other. The dashed lines are Retrain's values. To the left of the upright line too little is forgotten, to the right of it too much; below the level line the network
@@ -230,18 +211,14 @@ else:
 
 # %% mystnb={"image": {"alt": "Two panels, 10 and 50 per cent: UA on the horizontal and TA on the vertical axis, one mark a method with its name at the right edge. Retrain is a star where two dashed lines cross. Methods that are too far away are named in the title"}}
 if enough:
-    figure, alt = benchmark_plots.trade_off(enough)
-else:
-    print("No method has three recorded seeds yet.")
+    figure, alt = pictures.trade_off(enough)
 
 # %% [markdown]
 # And the price. The best place is the lower left corner: little time, little gap.
 
 # %% mystnb={"image": {"alt": "Two panels, 10 and 50 per cent: the time of unlearning in per cent of Retrain's on the horizontal and the average gap on the vertical axis, both logarithmic, one mark a method with its name at the right edge"}}
 if enough:
-    figure, alt = benchmark_plots.cost_against_gap(enough)
-else:
-    print("No method has three recorded seeds yet.")
+    figure, alt = pictures.cost_against_gap(enough)
 
 # %% [markdown]
 # Retrain is cheap here: a small network, ten epochs. In the paper's setting it takes 182 epochs and a method about ten, so a share of time here is not to be compared with one there. Time on shared processors is noisy, too.
@@ -251,33 +228,28 @@ else:
 # SalUn's mask against masks of the same size that choose differently, all with SalUn's own tuned values, and against no mask (RL, tuned on its own with as many trials):
 
 # %% tags=["nbval-check-output"]
-masked = [r for r in on_file if r.spec["method"] == "salun" and r.spec["keep"] == 0.5]
-bare = [r for r in own if r.spec["method"] == "rl"]
-controls = {}
-for s in WHERE:
-    parts = {rule: [r for r in masked if r.row()["scenario"] == s and r.row()["mask"] == rule] for rule in dict.fromkeys(r.row()["mask"] for r in masked)}
-    parts["none (RL)"] = [r for r in bare if r.row()["scenario"] == s]
-    controls[s] = {rule: runs for rule, runs in parts.items() if runs}
-    if not controls[s]:
-        print(f"{s}: there are no recorded runs yet.\n")
-        continue
-    table = pd.DataFrame({rule: summarise(runs).iloc[0] for rule, runs in controls[s].items()}).T.sort_values("avg_gap")
-    print(f"{s}\n{as_text(table, {rule: rule for rule in table.index}, gaps=True)}\n")
+answers.of_masks(bench, WHERE)
+
+# %% mystnb={"image": {"alt": "Two panels, 10 and 50 per cent, with one mark a mask and its 95 per cent interval of the average gap, smallest at the top, the saliency mask in another colour. A dashed line marks doing nothing"}}
+rows = answers.mask_rows(bench, WHERE)
+if len(rows):
+    figure, alt = pictures.mask_gaps(rows)
+
+# %% tags=["nbval-check-output"]
+masks = {s: bench.masks(s) for s in WHERE}
+recorded.verdict_table(masks["random-10"], "saliency", caption="10 % forgotten")
+
+# %% tags=["nbval-check-output"]
+recorded.verdict_table(masks["random-50"], "saliency", caption="50 % forgotten")
 
 # %% [markdown]
+# A positive difference is a mask that comes *nearer* to Retrain than the salient one. "Closer in" counts seeds, and the last column is the paired test, corrected by Holm for the comparisons of its table.
+#
 # And does a mask help the methods that know no $D_r$ or take one single step? GA and IU with the values tuned without a mask, under the saliency mask and under a random one:
 
 # %% tags=["nbval-check-output"]
-helped = {}
-for s in WHERE:
-    runs = [r for r in on_file if r.spec["method"] in ("ga", "iu") and r.spec["keep"] == 0.5 and r.row()["scenario"] == s]
-    by_mask = summarise(runs, by=("method", "mask"))
-    if len({mask for _, mask in by_mask.index}) < 2:
-        print(f"{s}: GA and IU are not recorded with masks.\n")
-        continue
-    helped[s] = by_mask
-    by_mask.index = [f"{label(m)}, {'no mask' if mask == 'none' else mask}" for m, mask in by_mask.index]
-    print(f"{s}\n{as_text(by_mask, {n: n for n in by_mask.index}, gaps=True)}\n")
+helped = recorded.means(bench.under_masks("random-10"))
+recorded.method_table(helped, caption="10 % forgotten")
 
 # %% [markdown]
 # ## Colour pictures and a deeper network
@@ -286,16 +258,8 @@ for s in WHERE:
 # *not* the paper's CIFAR-10 figures, and must not be compared with them digit by digit. The other masks run with the values of SalUn.
 
 # %% tags=["nbval-check-output"]
-cifar_runs = su.runs.load_records(tier="cpu", dataset="cifar10_jpeg", arch="resnet20", scenario="random-10", keep=0.5)
-cifar = summarise(cifar_runs, by=("method", "mask"))
-if cifar.empty:
-    print("There are no recorded runs of CIFAR-10 with a ResNet-20 yet.")
-else:
-    print(f"data: {'; '.join(sorted({r.data['note'] for r in cifar_runs}))}")
-    for m, found in read_tuned(TUNED / "cifar10_jpeg_resnet20_random-10.yaml").items():
-        print(f"{label(m)}: tuned with {found['trials']} trials on a pilot seed, average gap {found['default_gap']:.2f} by default, {found['pilot_gap']:.2f} tuned")
-    cifar.index = [m if mask in (su.unlearning.METHODS[m].mask, "none") else f"{label(m)}, {mask}" for m, mask in cifar.index]
-    print(as_text(cifar, {m: m for m in cifar.index if ", " in m}, gaps=True))
+cifar = recorded.Benchmark.load(dataset="cifar10_jpeg", arch="resnet20")
+recorded.method_table(cifar.with_masks("random-10"), best=["SalUn"])
 
 # %% [markdown]
 # ## Beside the published figures
@@ -304,92 +268,38 @@ else:
 # runs of this book keep the two apart.
 
 # %% tags=["nbval-check-output"]
-from salun_utils.studies.benchmark.published import published
-
-for s in WHERE:
-    print(f"PUBLISHED, {s}\n{published(s).rename(index=label, columns={**{m: m.upper() for m in MEASURES}, 'avg_gap': 'average gap'}).to_string()}\n")
+recorded.published_table("random-10")
 
 # %% [markdown]
-# What can be compared is the *order*. Here is the average gap of each method in each setting, with its place among the methods that have one:
+# What can be compared is the *order*. Here is the average gap of each method in each setting. The paper's setting (CIFAR-10, ResNet-18, 182 epochs) has a column of its own where it has been run for this book.
 
 # %% tags=["nbval-check-output"]
-paper = su.runs.load_records(tier="paper", dataset="cifar10", arch="resnet18", scenario=list(WHERE), where=plain)
-at_paper = summarise(paper)
-order = {}
-for s in WHERE:
-    beside = {"published": published(s).avg_gap, "fashion-mini": enough[s].avg_gap if s in enough else None}
-    if s == "random-10" and not cifar.empty:
-        beside["CIFAR-10 copy"] = cifar[cifar.seeds >= LEAST].avg_gap
-    if s in at_paper.index:
-        beside[f"paper tier ({at_paper.loc[s].seeds.max():.0f} seeds)"] = at_paper.loc[s].avg_gap
-    else:
-        print(f"{s}: the paper's setting (CIFAR-10, ResNet-18, 182 epochs) has not been run for this book. Its only figures here are the published ones.")
-    gap_of = pd.DataFrame({name: column for name, column in beside.items() if column is not None}).drop(index="retrain").loc[lambda t: t.published.notna()].sort_values("published")
-    places = gap_of.rank().astype("Int64")
-    shown = {name: [f"{v:5.2f} ({place})" if v == v else "" for v, place in zip(gap_of[name], places[name])] for name in gap_of}
-    print(f"{s}: average gap (place)\n{pd.DataFrame(shown, index=[label(m) for m in gap_of.index]).to_string()}")
-    for name in gap_of.columns[1:]:
-        both = gap_of[["published", name]].dropna()
-        order[s, name] = both.corr(method="spearman").iloc[0, 1] if len(both) >= 4 else float("nan")
-        if order[s, name] == order[s, name]:
-            print(f"rank correlation of published and {name}: {order[s, name]:+.2f} over {len(both)} methods")
-    print()
+theirs = recorded.Benchmark.load(tier="paper", dataset="cifar10", arch="resnet18")
+beside = {"fashion-mini": bench, "CIFAR-10 copy": cifar, "paper tier": theirs}
+claimed.order_table("random-10", beside)
+
+# %% tags=["nbval-check-output"]
+claimed.order_table("random-50", beside)
 
 # %% [markdown]
-# A rank correlation of 1 is the same order, 0 no relation, −1 the opposite. With nine methods, chance alone gives values between −0.7 and +0.7 in about 95 of 100 cases.
+# A rank correlation of 1 is the same order, 0 no relation, −1 the opposite. With nine methods, chance alone gives values between −0.7 and +0.7 in about 95 of 100 cases. Where a setting has fewer than six of the methods, none is given.
 #
 # ## Claims
 #
-# Each sentence that this page or the paper asks you to believe, with the figure behind it and whether it holds *here*: small pictures, a small network. A claim that fails stays and says so. *Open* means that the test could not decide. For
-# "beats", the seeds are paired, and the values of $p$ are corrected by Holm for the number of comparisons in the family.
+# Each sentence that this page or the paper asks you to believe, with the figure behind it and whether it holds *here*: small pictures, a small network. A claim that fails stays and says so, and stands first. "Means" are means alone, without a test; all others are the
+# paired tests of [](06_stability.ipynb), corrected by Holm over the methods, or over the masks.
 
 # %% tags=["nbval-check-output"]
-import textwrap
+from salun_utils.studies.claims import claims_table
 
-from salun_utils.studies.benchmark.families import family
-from salun_utils.studies.claims import claim
-
-print("This run, one seed")
-claim("at its largest rate each of FT, SalUn and GA has a higher UA and a lower TA than the original",
-      all(c.ua.iloc[-1] > live["original"].ua and c.ta.iloc[-1] < live["original"].ta for c in curves.values()))  # fmt: skip
-claim("for each, the middle rate leaves a smaller average gap than the largest", all(c.gap.iloc[1] < c.gap.iloc[2] for c in curves.values()))
-claim("doing nothing leaves an average gap below 10", gaps["original"].average < 10)
-for s in WHERE:
-    print(f"\n{s}, recorded runs")
-    part = enough.get(s)
-    if part is None or not {"salun", "retrain"} <= set(part.index):
-        print("not decided, fewer than three seeds of SalUn are recorded")
-        continue
-    salun, rivals = part.loc["salun"], part.drop(index=["salun", "retrain"])
-    claimed = rivals[rivals.index.isin(published(s).index)]
-    for text, others in (("the paper's table", claimed), ("all methods recorded here", rivals.drop(index="original", errors="ignore"))):
-        if len(others):
-            best = others.avg_gap.idxmin()
-            claim(f"SalUn has the smallest average gap of {text} ({len(others)} others)", salun.avg_gap < others.avg_gap.min(),
-                  f"{salun.avg_gap:.2f} against {others.avg_gap.min():.2f} of {label(best)}; place {1 + (others.avg_gap < salun.avg_gap).sum()}")  # fmt: skip
-    if "original" in part.index:
-        worse = [label(m) for m in rivals.index if m != "original" and rivals.loc[m].avg_gap >= part.loc["original"].avg_gap]
-        claim("SalUn is closer to Retrain than doing nothing", salun.avg_gap < part.loc["original"].avg_gap, f"{salun.avg_gap:.2f} against {part.loc['original'].avg_gap:.2f}")
-        claim("so is every other method", not worse, f"not {', '.join(worse)}" if worse else "")
-    if "rl" in part.index:
-        rl = part.loc["rl"]
-        claim("RL forgets too much: its MIA lies above Retrain's", rl.gap_mia > 0, f"{rl.gap_mia:+.1f} points")
-        claim("SalUn's MIA is nearer to Retrain's than RL's", abs(salun.gap_mia) < abs(rl.gap_mia), f"{salun.gap_mia:+.1f} against {rl.gap_mia:+.1f}")
-    claim("SalUn's UA is within 0.2 points of Retrain's (the paper's abstract, at 50 %)", abs(salun.gap_ua) <= 0.2, f"{salun.gap_ua:+.2f}; RA {salun.gap_ra:+.2f}, TA {salun.gap_ta:+.2f}")
-    claim("SalUn costs at most half of Retrain", salun.cost <= 0.5, f"{100 * salun.cost:.0f} %")
-    groups = {label(m): [r for r in own if r.row()["scenario"] == s and r.spec["method"] == m] for m in ["salun", *rivals.index]}
-    verdicts = family("\nSalUn against each method", groups, "SalUn")
-    for answer, text in (("yes", "SalUn beats"), ("no", "SalUn is beaten by"), ("undecided", "undecided:"), ("too few", "too few seeds to decide:")):
-        if names := [n for n, v in verdicts.items() if v.answer == answer]:
-            print(textwrap.fill(f"{text} {', '.join(names)}", width=90, subsequent_indent="    "))
-    if "saliency" in controls[s]:
-        decided = family("\nThe saliency mask against other masks", controls[s], "saliency")
-        for rule, v in decided.items():
-            claim(f"the saliency mask beats the mask '{rule}'", {"yes": True, "no": False}.get(v.answer), f"difference {v.test.difference:+.2f}, {v.answer}")
+claims_table(claimed.random_claims(bench))
 
 # %% [markdown]
 # *Too few* is no failure of the test. With five seeds the smallest $p$ that a paired test can give is 1/16, even if SalUn wins every time, and a correction for many comparisons raises the bar further. Read the column "closer in" and the interval
-# as a description of these seeds, and the verdict as what they prove.
+# as a description of these seeds, and the verdict as what they prove. SalUn against each of the other methods:
+
+# %% tags=["nbval-check-output"]
+recorded.verdict_table(bench.by_method("random-50"), "SalUn", caption="50 % forgotten")
 
 # %% [markdown]
 # ## Exercises
@@ -414,10 +324,10 @@ for s in WHERE:
 # width of its interval shows.
 # :::
 #
-# 3. A family of 14 comparisons is corrected by Holm. How many seeds are needed before the smallest of them can fall below 0.05?
+# 3. A family of 15 comparisons is corrected by Holm. How many seeds are needed before the smallest of them can fall below 0.05?
 #
 # :::{dropdown} Solution
-# $n$ pairs give at least $2 / 2^n$, and the smallest value of $p$ is multiplied by 14: $14 \cdot 2 / 2^n < 0.05$ needs $n \ge 10$. Ten seeds are the number of the paper tier.
+# $n$ pairs give at least $2 / 2^n$, and the smallest value of $p$ is multiplied by 15: $15 \cdot 2 / 2^n < 0.05$ needs $n \ge 10$. Ten seeds are the number of the paper tier.
 # :::
 #
 # 4. Which method would you take if RA must not fall by more than 1 point?

@@ -28,6 +28,7 @@ def amount(value: Any, digits: int = 1, *, signed: bool = False) -> str:
         return str(value)
     sign = "+" if signed else ""
     text = f"{value:{sign},}" if isinstance(value, int) else f"{value:{sign},.{digits}f}"
+    text = text if text.strip("+-0.,") else text.lstrip("+-")  # no sign before a zero
     return text.replace("-", MINUS)
 
 

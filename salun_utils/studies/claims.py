@@ -3,11 +3,63 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
 
+import pandas as pd
+
+from ..errors import InputError
 from ..metrics import Verdict
+from ..plots.tables import Table, table
 
 # of a paired test, corrected over the comparisons of its table
 WORDS = {"yes": "holds", "no": "FAILS", "undecided": "open", "too few": "too few"}
+MOST = 8  # claims a page makes
+ORDER = ("FAILS", "too few", "open", "holds")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One sentence that a page asks its reader to believe.
+
+    Attributes
+    ----------
+    text : the sentence. verdict : of a comparison, that of its paired test; true or false for what
+        means or counts alone say; None where nothing was recorded.
+    figure : what it rests on; that of the test, where none is given.
+    """
+
+    text: str
+    verdict: Verdict | bool | None
+    figure: str = ""
+
+    @property
+    def mark(self) -> str:
+        """ "holds", "FAILS", "open" or "too few"."""
+        if isinstance(self.verdict, Verdict):
+            return WORDS[self.verdict.answer]
+        return "open" if self.verdict is None else "holds" if self.verdict else "FAILS"
+
+    @property
+    def behind(self) -> str:
+        """The figure behind it."""
+        found = self.verdict
+        return self.figure or (in_words(found) if isinstance(found, Verdict) else "")
+
+
+def claims_table(claims: Sequence[Claim]) -> Table:
+    """The claims of a page as a table, those that fail first.
+
+    Raises
+    ------
+    InputError : more than `MOST`.
+    """
+    if len(claims) > MOST:
+        raise InputError(f"a page makes at most {MOST} claims, not {len(claims)}")
+    ranked = sorted(claims, key=lambda one: ORDER.index(one.mark))
+    rows = {one.text: {"here": one.mark, "the figure behind it": one.behind} for one in ranked}
+    frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("claim")
+    return table(frame, best=[one.text for one in ranked if one.mark == "FAILS"])
 
 
 def claim(text: str, verdict: object, figure: str = "") -> str:

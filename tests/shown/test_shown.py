@@ -110,7 +110,7 @@ def test_scores_print_four_rounded_figures_and_their_protocol():
 
 def test_the_gap_is_signed_and_its_average_is_the_mean_of_absolute_values():
     gap = scores(ua=10.0, ra=97.0).gap(scores(ua=12.0, ra=99.0))
-    text = "Gap(average 1.00 points: UA \N{MINUS SIGN}2.0, RA \N{MINUS SIGN}2.0, TA +0.0, MIA +0.0)"
+    text = "Gap(average 1.00 points: UA \N{MINUS SIGN}2.0, RA \N{MINUS SIGN}2.0, TA 0.0, MIA 0.0)"
     assert repr(gap) == text
 
 
@@ -165,7 +165,14 @@ def test_a_diagnosis_names_cause_evidence_and_advice():
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(1234, "1,234"), (-1.25, "\N{MINUS SIGN}1.2"), (None, "–"), (float("nan"), "–"), ("x", "x")],
+    [
+        (1234, "1,234"),
+        (-1.25, "\N{MINUS SIGN}1.2"),
+        (None, "–"),
+        (float("nan"), "–"),
+        ("x", "x"),
+        (-0.01, "0.0"),
+    ],
 )
 def test_amounts(value, text):
     assert amount(value) == text

@@ -6,6 +6,7 @@ from __future__ import annotations
 from ....plots.methods import COLOUR_OF, KINDS, MARKER_OF, RETRAIN, kind
 from .classes import answers, spread_over_classes
 from .gaps import cost_against_gap, gap_intervals, paths, trade_off, tuning_gain
+from .masks import mask_gaps
 
 __all__ = [
     "COLOUR_OF",
@@ -16,6 +17,7 @@ __all__ = [
     "cost_against_gap",
     "gap_intervals",
     "kind",
+    "mask_gaps",
     "paths",
     "spread_over_classes",
     "trade_off",

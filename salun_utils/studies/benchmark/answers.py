@@ -1,0 +1,151 @@
+"""The first screen of a chapter: what the records answer, in one or two sentences with figures.
+
+Each function words what it finds, so that new records change the sentence with the figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import pandas as pd
+
+from ...metrics.significance import Verdict
+from ...runs.summary import label
+from ...shown import amount
+from ..common import NONE_RECORDED
+from .recorded import LEAST, NO_MASK, REFERENCES, Benchmark, closer_in, means, verdicts
+
+TASKS = {
+    "class-3": "one class",
+    "random-10": "10 % of the pictures",
+    "random-50": "50 % of the pictures",
+}
+DECIDED = {
+    "yes": "the test decides it",
+    "no": "the test says the opposite",
+    "undecided": "the test can't decide",
+    "too few": "too few seeds for a test to decide",
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Sentences that stand large at the top of a page, one paragraph each."""
+
+    sentences: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "\n".join(self.sentences)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        paragraphs = "".join(f"<p>{escape(one)}</p>" for one in self.sentences)
+        return {
+            "text/plain": str(self),
+            "text/html": f'<div class="salun-answer">{paragraphs}</div>',
+        }
+
+
+def of_methods(bench: Benchmark, scenarios: Sequence[str] = ("random-10", "random-50")) -> Answer:
+    """Where SalUn stands among the methods, and whether it is nearer to Retrain than doing nothing;
+    one sentence a scenario.
+    """
+    return _answer(_place(bench, scenario) for scenario in scenarios)
+
+
+def of_masks(bench: Benchmark, scenarios: Sequence[str] = tuple(TASKS)) -> Answer:
+    """Whether the saliency mask is nearer to Retrain than a random one; one sentence a scenario."""
+    return _answer(_mask(bench, scenario) for scenario in scenarios)
+
+
+def of_places(bench: Benchmark, scenarios: Sequence[str] = tuple(TASKS)) -> Answer:
+    """How many methods are surely better than doing nothing, and how many may be first."""
+    return _answer(_sure(bench, scenario) for scenario in scenarios)
+
+
+def _answer(found: Any) -> Answer:
+    return Answer(tuple(one for one in found if one) or (NONE_RECORDED,))
+
+
+def _place(bench: Benchmark, scenario: str) -> str:
+    part = bench.methods(scenario, least=LEAST)
+    if "salun" not in part.index:
+        return ""
+    rivals = part.drop(index=list(REFERENCES), errors="ignore").avg_gap.sort_values()
+    place, first = list(rivals.index).index("salun") + 1, rivals.index[0]
+    text = (
+        f"Forgetting {TASKS.get(scenario, scenario)}: SalUn is {ordinal(place)} of {len(rivals)}"
+        f" methods by its average gap to Retrain, {_gap(rivals['salun'])}"
+    )
+    text += "" if place == 1 else f" ({label(first)} {_gap(rivals[first])})"
+    if "original" not in part.index:
+        return f"{text}."
+    nothing = part.avg_gap["original"]
+    nearer = "nearer" if rivals["salun"] < nothing else "no nearer"
+    verdict = verdicts(bench.by_method(scenario), "SalUn").get("original")
+    return f"{text}; it is {nearer} than doing nothing ({_gap(nothing)}){_said(verdict)}."
+
+
+def _mask(bench: Benchmark, scenario: str) -> str:
+    groups = bench.masks(scenario)
+    if not {"saliency", "random"} <= set(groups):
+        return ""
+    closer, seeds = closer_in(groups, "saliency", "random")
+    gaps = {name: _mean(bench, scenario, name) for name in groups}
+    ranked = sorted(gaps, key=gaps.__getitem__)
+    rest = ", ".join(f"{_worded(name)} {_gap(gaps[name])}" for name in ranked)
+    return (
+        f"Forgetting {TASKS.get(scenario, scenario)}: in {closer} of {seeds} seeds the saliency"
+        f" mask is nearer to Retrain than a random one of the same size. Mean gaps: {rest}."
+    )
+
+
+def _sure(bench: Benchmark, scenario: str) -> str:
+    part = bench.methods(scenario, least=LEAST)
+    rivals = part.drop(index=list(REFERENCES), errors="ignore")
+    if rivals.empty or "original" not in part.index:
+        return ""
+    sure = int((rivals.avg_gap_high < part.avg_gap_low["original"]).sum())
+    first = int((rivals.avg_gap_low <= rivals.avg_gap_high.min()).sum())
+    return (
+        f"Forgetting {TASKS.get(scenario, scenario)}: {sure} of {len(rivals)} methods are clearly"
+        f" nearer to Retrain than doing nothing; {first} of them may be first."
+    )
+
+
+def _mean(bench: Benchmark, scenario: str, name: str) -> float:
+    return float(means({name: bench.masks(scenario)[name]}).avg_gap.iloc[0])
+
+
+def _worded(mask: str) -> str:
+    return mask if mask == NO_MASK else f"{mask} mask"
+
+
+def _gap(value: float) -> str:
+    return amount(float(value), 2)
+
+
+def _said(verdict: Verdict | None) -> str:
+    return "" if verdict is None else f"; {DECIDED[verdict.answer]}"
+
+
+def ordinal(number: int) -> str:
+    """1 -> "1st", 2 -> "2nd", 11 -> "11th"."""
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(number % 10, "th")
+    return f"{number}{'th' if number % 100 in (11, 12, 13) else ending}"
+
+
+def mask_rows(bench: Benchmark, scenarios: Sequence[str] = tuple(TASKS)) -> pd.DataFrame:
+    """Means by mask for a picture: columns of `summarise`, index (scenario, mask); the original,
+    which is doing nothing, among them.
+    """
+    parts = {}
+    for scenario in scenarios:
+        groups = bench.masks(scenario)
+        if nothing := bench.by_method(scenario).get("original"):
+            groups["doing nothing"] = nothing
+        if len(groups) > 1:
+            parts[TASKS.get(scenario, scenario)] = means(groups)
+    return pd.concat(parts) if parts else pd.DataFrame()

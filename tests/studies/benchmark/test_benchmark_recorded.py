@@ -1,0 +1,219 @@
+"""Tables and sentences of the benchmark, on records made up so that the answer is known."""
+
+from __future__ import annotations
+
+import re
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+
+from salun_utils.errors import InputError
+from salun_utils.runs import Record
+from salun_utils.studies.benchmark import answers, claimed, pictures
+from salun_utils.studies.benchmark.pilots import pilot_table
+from salun_utils.studies.benchmark.recorded import (
+    NO_MASK,
+    Benchmark,
+    closer_in,
+    live_table,
+    means,
+    method_table,
+    verdict_table,
+    verdicts,
+)
+from salun_utils.studies.claims import Claim, claims_table
+
+RETRAIN = {"ua": 10.0, "ra": 99.0, "ta": 90.0, "mia": 20.0}
+
+
+def run(method: str, gap: float, seed: int, mask: str = "none") -> Record:
+    """A run whose UA alone lies 4 × gap below Retrain's."""
+    signed = {"ua": -4 * gap, "ra": 0.0, "ta": 0.0, "mia": 0.0}
+    return Record(
+        id=f"{method}-{mask}-{seed}",
+        tier="cpu",
+        spec={"method": method, "mask": mask, "keep": 0.5, "dataset": "own", "arch": "small"},
+        seeds={"unlearning": seed, "training": seed, "split": seed},
+        scores={m: RETRAIN[m] + signed[m] for m in RETRAIN},
+        reference=RETRAIN,
+        gap={**signed, "average": gap},
+        data={"name": "own", "scenario": "random-10", "fingerprint": "f"},
+        seconds=1.0,
+        reference_seconds=4.0,
+    )
+
+
+def bench(seeds: int = 5) -> Benchmark:
+    runs = []
+    for seed in range(seeds):
+        shift = 0.01 * seed
+        runs += [run("salun", 1.5 + shift, seed, "saliency"), run("salun", 1.0, seed, "random")]
+        runs += [run("rl", 1.2 + shift, seed), run("original", 2.0 + shift, seed)]
+        runs += [run("ga", 0.5 + shift, seed), run("ga", 0.25, seed, "random")]
+        runs += [run("retrain", 0.0, seed)]
+    return Benchmark(tuple(runs))
+
+
+def test_the_sentence_gives_place_first_and_doing_nothing():
+    (said,) = answers.of_methods(bench(), ["random-10"]).sentences
+    assert "SalUn is 3rd of 3 methods" in said and "1.52 (GA 0.52)" in said
+    assert "nearer than doing nothing (2.02); too few seeds for a test to decide." in said
+
+
+def test_with_ten_seeds_the_test_decides():
+    (said,) = answers.of_methods(bench(10), ["random-10"]).sentences
+    assert said.endswith("; the test decides it.")
+
+
+def test_the_sentence_on_masks_counts_seeds_and_ranks_means():
+    (said,) = answers.of_masks(bench(), ["random-10"]).sentences
+    assert "in 0 of 5 seeds the saliency mask is nearer" in said
+    assert said.endswith("random mask 1.00, no mask (RL) 1.22, saliency mask 1.52.")
+
+
+def test_the_sentence_on_places_counts_what_intervals_allow():
+    (said,) = answers.of_places(bench(), ["random-10"]).sentences
+    assert "3 of 3 methods are clearly nearer" in said and "1 of them may be first" in said
+
+
+@pytest.mark.parametrize("of", [answers.of_methods, answers.of_masks, answers.of_places])
+def test_without_records_the_page_says_so(of):
+    assert str(of(Benchmark(()))) == "There are no recorded runs yet."
+    html = of(Benchmark(()))._repr_mimebundle_()["text/html"]
+    assert "There are no recorded runs yet." in html
+
+
+def test_the_table_of_methods_is_sorted_and_holds_the_signed_gaps():
+    text = method_table(bench().methods("random-10"), best=["SalUn"]).text
+    names = [line.split("  ")[0] for line in text.splitlines()[1:]]
+    assert names == ["Retrain", "GA", "RL", "SalUn", "original"]
+    salun = next(line for line in text.splitlines() if line.startswith("SalUn"))
+    assert "3.9 \N{MINUS SIGN}6.1" in salun and "1.52 [1.51, 1.53]" in salun
+    assert salun.split()[-1] == "25"
+
+
+def test_two_seeds_have_no_interval():
+    text = method_table(bench(2).methods("random-10")).text
+    assert "[" not in text
+
+
+def test_masks_keep_their_names_and_rl_is_no_mask():
+    groups = bench().masks("random-10")
+    assert set(groups) == {"saliency", "random", NO_MASK}
+    text = method_table(means(groups)).text
+    assert re.findall(r"^(random|no mask|saliency)", text, re.M) == [
+        "random",
+        "no mask",
+        "saliency",
+    ]
+
+
+def test_methods_under_masks_are_those_with_and_without():
+    assert list(bench().under_masks("random-10")) == ["GA, no mask", "GA, random mask"]
+
+
+def test_verdicts_are_paired_and_counted():
+    groups = bench().masks("random-10")
+    assert closer_in(groups, "saliency", "random") == (0, 5)
+    assert {v.answer for v in verdicts(groups, "saliency").values()} == {"too few"}
+    rows = verdict_table(groups, "saliency").text.splitlines()
+    assert rows[0].split()[-3:] == ["saliency", "is", "nearer"]
+    assert "+0.30" in rows[1] and "0 of 5" in rows[1] and "+0.52" in rows[2]
+    assert verdicts(groups, "lowest") == {}
+
+
+def test_the_live_table_ends_with_retrain_itself():
+    from salun_utils.metrics import Scores
+
+    def scores(ua):
+        counts = {"forget": 1, "retain": 1, "test": 1}
+        return Scores(**{**RETRAIN, "ua": ua}, mia_variants={}, protocol="paper", counts=counts)
+
+    lines = live_table({"salun": scores(14.0)}, scores(10.0)).text.splitlines()
+    assert "14.0 +4.0" in lines[1] and lines[1].endswith("1.00") and lines[2].endswith("0.00")
+
+
+def test_claims_stand_with_failures_first():
+    few = verdicts(bench().masks("random-10"), "saliency")["random"]
+    sure = verdicts(bench(10).by_method("random-10"), "GA")["original"]
+    claims = [Claim("a", True, "1"), Claim("b", few), Claim("c", False, "2"), Claim("d", None)]
+    rows = claims_table([*claims, Claim("e", sure)]).text.splitlines()[1:]
+    assert rows[0].split()[:2] == ["c", "FAILS"]
+    assert [row.split("  ")[0] for row in rows] == ["c", "b", "d", "a", "e"]
+    assert "+0.52 points" in rows[1] and "10 pairs" in rows[4]
+
+
+def test_a_page_makes_at_most_eight_claims():
+    with pytest.raises(InputError, match="at most 8 claims, not 9"):
+        claims_table([Claim(str(i), True) for i in range(9)])
+
+
+def test_the_picture_of_masks_has_a_line_for_doing_nothing():
+    figure, alt = pictures.mask_gaps(answers.mask_rows(bench(), ["random-10"]))
+    (axis,) = figure.axes
+    assert [t.get_text() for t in axis.get_yticklabels()] == ["random", NO_MASK, "saliency"]
+    dashed = [line for line in axis.lines if line.get_linestyle() == "--"]
+    assert len(dashed) == 1 and dashed[0].get_xdata()[0] == pytest.approx(2.02)
+    assert "saliency 1.52" in alt
+    plt.close(figure)
+
+
+@pytest.mark.parametrize(("n", "text"), [(1, "1st"), (2, "2nd"), (11, "11th"), (23, "23rd")])
+def test_ordinals(n, text):
+    assert answers.ordinal(n) == text
+
+
+def test_claims_of_random_forgetting_are_eight_and_say_what_they_rest_on():
+    found = {claim.text: claim for claim in claimed.random_claims(bench(10))}
+    assert len(found) == 6  # 50 % is not recorded here: one claim that is open, and that of UA
+    assert found["random-10: SalUn is nearer to Retrain than doing nothing"].mark == "holds"
+    assert (
+        found["random-10: the saliency mask is nearer to Retrain than a random one"].mark == "FAILS"
+    )
+    first = found["random-10: SalUn has the smallest average gap of all methods (means)"]
+    assert first.mark == "FAILS" and first.figure.endswith("of GA")
+    assert found["random-50: SalUn is nearer to Retrain than doing nothing"].mark == "open"
+
+
+def test_orders_are_compared_over_six_methods_at_least():
+    few = bench().methods("random-10")
+    many = pd.DataFrame({"avg_gap": range(7)}, index=["rl", "ga", "iu", "ft", "be", "bs", "salun"])
+    gaps, order = claimed.order_beside_published("random-10", {"few": few, "many": many})
+    assert gaps.index[0] == "SalUn" and "Retrain" not in gaps.index
+    assert list(order) == ["many"] and order["many"][1] == 7
+    assert order["many"][0] == pytest.approx(-1.0)  # the published order, turned round
+
+
+def test_an_order_is_shown_with_places_and_its_correlation():
+    shown = claimed.order_table("random-10", {"here": bench(), "elsewhere": Benchmark(())}).text
+    assert "1.15 (1)" in shown and "1.52 (3)" in shown and "elsewhere" not in shown
+
+
+def test_masks_of_other_rules_are_rows_of_their_own():
+    names = set(bench().with_masks("random-10").index)
+    assert names == {"retrain", "rl", "SalUn, random", "salun", "ga", "GA, random", "original"}
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        method_table(Benchmark(()).methods("random-10")),
+        method_table(means({})),
+        verdict_table({}, "saliency"),
+    ],
+)
+def test_a_table_of_nothing_says_so(shown):
+    assert shown.text.endswith("There are no recorded runs yet.")
+
+
+def test_what_tuning_gained():
+    part = pd.DataFrame(
+        {"default_gap": [4.0, 3.0], "pilot_gap": [1.0, 3.0], "trials": [12, 20]},
+        index=["salun", "ft"],
+    )
+    rows = dict(line.rsplit("  ", 1) for line in pilot_table({"x": part}).text.splitlines()[1:])
+    said = {name.strip(): text.strip() for name, text in rows.items()}
+    assert said["tuning gained most for"] == "SalUn (× 4.0)" and said["trials each"] == "12 or 20"
+    assert (said["first by default"], said["first when tuned"]) == ("FT", "SalUn")
+    assert said["the default stayed best for"] == "1 of 2"
