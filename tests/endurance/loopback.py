@@ -52,7 +52,7 @@ PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 
 
 def missing() -> str:
-    """Why there can be no such cluster here; "" when there can. Installs it where that's allowed."""
+    """Why there can be no such cluster here; "" when there can. Installs it where it may."""
     if os.geteuid() != 0:
         return "only root may start a Slurm cluster"
     if not all(map(_where, DAEMONS + COMMANDS)) and shutil.which("apt-get"):

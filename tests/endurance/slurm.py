@@ -125,7 +125,7 @@ def jobs_of(path: Path) -> dict[str, int]:
 
 
 def refused(slurm: loopback.Slurm, folder: Path) -> dict[str, Any]:
-    """What no node can run, and partitions that aren't there, are refused before anything starts."""
+    """What no node can run, and partitions that aren't there, are refused before a start."""
     said = {}
     for what, more in (("memory", "{mem_mb: 999999}"), ("GPUs", "{gpu: 1}")):
         path = tiny.grid(folder / what, [0], more=f"resources: {more}\n")
