@@ -20,18 +20,16 @@ from typing import Any, TypeVar
 from .errors import InputError, unknown
 
 T = TypeVar("T")
-# Modules of this package that declare units, or import those that do, besides `studies/*/study.py`.
+# Modules of this package that declare units, or import those that do, besides every `kind.py` and
+# `studies/*/study.py`.
 HOMES = (
     "runs",
+    "runs.kinds",
     "runs.tuning",
     "metrics.power",
     "generation.units",
-    "studies.architectures.measure",
-    "studies.audit.study",
     "studies.errata.recorded",
-    "studies.influence.study",
     "studies.scale.costs",
-    "studies.traces.study",
 )
 
 
@@ -98,10 +96,11 @@ def family(prefix: str, members: Callable[[], Mapping[str, Any]]) -> None:
 
 @functools.cache
 def load_all() -> None:
-    """Import every module that declares units."""
+    """Import every module that declares units, and every kind of run."""
     here = Path(__file__).parent
-    studies = [f"studies.{path.parent.name}.study" for path in here.glob("studies/*/study.py")]
-    for home in sorted({*HOMES, *studies}):
+    paths = [*here.rglob("kind.py"), *here.glob("studies/*/study.py")]
+    found = [".".join(path.relative_to(here).with_suffix("").parts) for path in paths]
+    for home in sorted({*HOMES, *found}):
         importlib.import_module(f"{__package__}.{home}")
 
 

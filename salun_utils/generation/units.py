@@ -1,6 +1,4 @@
-"""Every unit of forgetting in generators; those that a record from before there were versions
-touched; and what else outdates a record.
-"""
+"""Every unit of forgetting in generators, and what else outdates a record of it."""
 
 from __future__ import annotations
 
@@ -8,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from ..runs.records.numerics import Change, check, touched_by
+from ..runs.records.numerics import Change, check
 from ..runs.records.record import Record
 from ..units import family
 
@@ -20,7 +18,6 @@ from .models import clip, judges, mini_sd_training  # noqa: F401
 from .prompts import digest, locate, read_prompts
 from .trials import harmful_run, relearning, tuning  # noqa: F401
 from .trials import run as _trial  # noqa: F401
-from .trials.touched import units_of_harmful, units_of_relearning, units_of_trial
 from .trials.trial import weights_facts
 
 
@@ -35,24 +32,6 @@ family("eraser/ddpm", _erasers("ddpm"))
 family("eraser/gan-vae", _erasers("gan"))
 family("eraser/pipeline", _erasers("pipeline"))
 family("probe", lambda: {name: probe.run for name, probe in PROBES.items()})
-
-
-# -- records from before there were versions
-
-
-@touched_by("00_erase")
-def _of_trial(record: Record) -> Iterable[str]:
-    return units_of_trial(record.spec)
-
-
-@touched_by("00_relearning")
-def _of_relearning(record: Record) -> Iterable[str]:
-    return units_of_relearning(record.spec, record.measurements["parameters"]["eraser"])
-
-
-@touched_by("10_harmful_concepts")
-def _of_harmful(record: Record) -> Iterable[str]:
-    return units_of_harmful(record.spec)
 
 
 # -- weights

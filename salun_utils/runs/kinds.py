@@ -6,11 +6,13 @@ notebooks need not know any of them; the two kinds of this package stand at the 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ..unlearning import METHODS
+from .records.numerics import touched_by, units_of
+from .records.record import Record
 from .spec import RunSpec
 from .sweeps import expand
 from .tuning import entry_name, tuned_name
@@ -47,6 +49,11 @@ def tuned_method(parameters: Parameters) -> Tuned:
     return Tuned("method", method, METHODS, tuned_name(spec), "salun tune", entry)
 
 
+def units_of_run(record: Record) -> list[str]:
+    """Units that a run of unlearning touches."""
+    return units_of(record.spec)
+
+
 @dataclass(frozen=True)
 class Kind:
     """One kind of run.
@@ -59,6 +66,8 @@ class Kind:
     data : the parameter that names the data set. check_present : raises `InputError` where
         something that the described run needs is not on this machine. `tuned` says what of a run
         is tuned.
+    notebooks : those whose runs are of this kind. units : names of the units that such a run
+        touched, from its record; see `records.numerics`.
     """
 
     name: str
@@ -67,14 +76,17 @@ class Kind:
     data: str = "dataset"
     check_present: Callable[[Any], None] = lambda described: None
     tuned: Callable[[Parameters], Tuned] = tuned_method
+    notebooks: tuple[str, ...] = ()
+    units: Callable[[Record], Iterable[str]] = units_of_run
 
 
 KINDS: dict[str, Kind] = {}
 
 
 def register(kind: Kind) -> Kind:
-    """Add a kind to `KINDS`."""
+    """Add a kind to `KINDS`, and its word for the units of the records of its notebooks."""
     KINDS[kind.name] = kind
+    touched_by(*kind.notebooks)(kind.units)
     return kind
 
 
@@ -111,6 +123,13 @@ def sweep_of(parameters: Parameters) -> list[RunSpec]:
     return expand(str(parameters["sweep"]), RunSpec.of(parameters, **own))
 
 
-register(Kind("sweep", has("sweep"), sweep_of))
-UNLEARNING = Kind("unlearning", lambda parameters: True, RunSpec.of)
-"""A single run, and whatever a chapter does with the parameters of one."""
+def units_of_sweep(record: Record) -> list[str]:
+    """Units that one run of a sweep touches."""
+    return [*units_of(record.spec), "sweep"]
+
+
+register(Kind("sweep", has("sweep"), sweep_of, notebooks=("00_sweep",), units=units_of_sweep))
+# A single run, and whatever a chapter does with the parameters of one. It recognises everything,
+# and so it is asked last.
+UNLEARNING = Kind("unlearning", lambda parameters: True, RunSpec.of, notebooks=("00_run",))
+touched_by(*UNLEARNING.notebooks)(UNLEARNING.units)

@@ -12,8 +12,10 @@ import pytest
 import salun_utils as su
 from salun_utils import units
 from salun_utils.errors import InputError
+from salun_utils.runner.kinds import load_all
 from salun_utils.runs import Record, RunSpec
-from salun_utils.runs.records.numerics import check_adopted, read_adopted, units_of
+from salun_utils.runs.kinds import KINDS, UNLEARNING
+from salun_utils.runs.records.numerics import check_adopted, read_adopted, touched, units_of
 from salun_utils.runs.records.standing import of_file, of_record, run_name, standing
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -198,6 +200,34 @@ def test_a_cell_that_read_no_record_says_nothing(tmp_path, page, capsys):
     assert su.runs.load_records(tmp_path) == []
     page.end()
     assert capsys.readouterr().out == ""
+
+
+# -- what each kind of run says of itself
+
+OWN = {  # kind -> the unit that all of its runs touch and no other kind's
+    "unlearning": "run",
+    "sweep": "sweep",
+    "anatomy": "study/anatomy",
+    "audit": "study/audit",
+    "influence": "study/influence",
+    "traces": "study/traces",
+    "erasure": "trial",
+    "relearning": "trial/relearning",
+    "harmful": "trial/harmful",
+}
+
+
+def test_each_kind_says_which_units_the_runs_of_its_notebooks_touched():
+    load_all()
+    declared = {kind.name: kind for kind in [*KINDS.values(), UNLEARNING]}
+    assert set(declared) == set(OWN)
+    for name, kind in declared.items():
+        for notebook in kind.notebooks:
+            assert (RECORDS.parents[1] / "notebooks" / f"{notebook}.ipynb").is_file()
+            path = next(iter(sorted(RECORDS.rglob(f"{notebook}-*.json"))))
+            for record in Record.read(path).flat():
+                assert OWN[name] in touched(record), path.stem
+    assert touched(made().model_copy(update={"notebook": "by-nobody"})) is None
 
 
 # -- adoption

@@ -4,12 +4,15 @@ for harmful concepts.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+from ...runs import Record
 from ...runs.kinds import Kind, Parameters, Tuned, has, register
 from ..erasers import ERASERS
 from .harmful_trial import HarmfulTrial
 from .relearning import RelearningTrial
+from .touched import units_of_harmful, units_of_relearning, units_of_trial
 from .trial import ErasureSettings, Trial
 
 
@@ -19,19 +22,55 @@ def tuned_eraser(parameters: Parameters) -> Tuned:
     return Tuned("eraser", str(parameters.get("eraser")), ERASERS, stem, "salun tune -p model …")
 
 
-def _register(name: str, trial: type[ErasureSettings], *telling: str) -> None:
-    register(
-        Kind(
-            name,
-            recognises=has("eraser", *telling),
-            of=trial.of,
-            data="data",
-            check_present=lambda described: described.check_present(),
-            tuned=tuned_eraser,
-        )
+def relearning_units(record: Record) -> list[str]:
+    """Units of a run of relearning; its record is filed under a name in the eraser's place."""
+    return units_of_relearning(record.spec, record.measurements["parameters"]["eraser"])
+
+
+def _kind(
+    name: str,
+    trial: type[ErasureSettings],
+    *telling: str,
+    notebook: str,
+    units: Callable[[Record], list[str]],
+) -> Kind:
+    return Kind(
+        name,
+        recognises=has("eraser", *telling),
+        of=trial.of,
+        data="data",
+        check_present=lambda described: described.check_present(),
+        tuned=tuned_eraser,
+        notebooks=(notebook,),
+        units=units,
     )
 
 
-_register("harmful", HarmfulTrial, "forget")  # the model draws what it is to forget
-_register("relearning", RelearningTrial, "concept", "lessons")
-_register("erasure", Trial, "concept")
+register(  # the model draws what it is to forget
+    _kind(
+        "harmful",
+        HarmfulTrial,
+        "forget",
+        notebook="10_harmful_concepts",
+        units=lambda record: units_of_harmful(record.spec),
+    )
+)
+register(
+    _kind(
+        "relearning",
+        RelearningTrial,
+        "concept",
+        "lessons",
+        notebook="00_relearning",
+        units=relearning_units,
+    )
+)
+register(
+    _kind(
+        "erasure",
+        Trial,
+        "concept",
+        notebook="00_erase",
+        units=lambda record: units_of_trial(record.spec),
+    )
+)

@@ -138,28 +138,26 @@ def check(function: Callable[[Record], Iterable[Change]]) -> Callable:
 _touched: dict[str, Callable[[Record], Iterable[str]]] = {}
 
 
-def touched_by(*notebooks: str) -> Callable:
-    """Register the function that names the units of an adopted record, by the notebook that made
-    it.
+def touched_by(*makers: str) -> Callable:
+    """Register the function that names the units that a record touched, by who makes such records:
+    a notebook, which a kind of run names (`runs.kinds`), or a program.
     """
 
     def put(function: Callable[[Record], Iterable[str]]) -> Callable:
-        _touched.update(dict.fromkeys(notebooks, function))
+        _touched.update(dict.fromkeys(makers, function))
         return function
 
     return put
 
 
-@touched_by("00_run")
-def of_run(record: Record) -> list[str]:
-    """Units of a single run."""
-    return units_of(record.spec)
-
-
-@touched_by("00_sweep")
-def of_sweep(record: Record) -> list[str]:
-    """Units of a run of a sweep."""
-    return [*units_of(record.spec), "sweep"]
+def touched(record: Record) -> list[str] | None:
+    """Every unit that a record's run touched, by its maker; None where nobody says so."""
+    units.load_all()
+    names = _touched.get(record.notebook or record.id)
+    if names is None:
+        return None
+    with _of_what_it_says():
+        return units.with_parts(names(record))
 
 
 def adopted(record: Record) -> dict[str, int] | None:
@@ -167,12 +165,10 @@ def adopted(record: Record) -> dict[str, int] | None:
     adoption file doesn't know its code.
     """
     known = read_adopted().get(record.code.get("fingerprint", ""))
-    units.load_all()
-    names = _touched.get(record.notebook or record.id)
+    names = touched(record) if known is not None else None
     if known is None or names is None:
         return None
-    with _of_what_it_says():
-        return {name: known.get(name, 1) for name in units.with_parts(names(record))}
+    return {name: known.get(name, 1) for name in names}
 
 
 def adoption_file() -> Path:

@@ -13,7 +13,7 @@ import torch
 
 from ...errors import InputError, unknown
 from ...runs import Record, RunSpec, Task, prepare
-from ...runs.records.numerics import touched_by, units_of_start
+from ...runs.records.numerics import units_of_start
 from ...saliency import SaliencyMask, saliency_scores
 from ...seeds import generator
 from ...units import numerics
@@ -115,12 +115,6 @@ def measure(networks: Sequence[RunSpec], scenarios: Sequence[str] = ("random", "
 def units_of_anatomy(settings: Iterable[Mapping[str, Any]]) -> list[str]:
     """Units that the masks of several networks touch, from the settings in force of each."""
     return ["study/anatomy", *(unit for one in settings for unit in units_of_start(one))]
-
-
-@touched_by("00_anatomy")
-def _of_record(record: Record) -> list[str]:
-    found = [record.spec | one for one in record.measurements["masks"]]
-    return units_of_anatomy(one | {"scenario": one["scenario"].split("-")[0]} for one in found)
 
 
 def tables_of(records: Iterable[Record]) -> pd.DataFrame:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ...runs import Cache, Record
-from ...runs.records.numerics import touched_by, units_of
+from ...runs.records.numerics import units_of
 from ...units import numerics
 from ..common import rounded
 from . import attack
@@ -98,8 +98,3 @@ def as_record(plan: Plan, made: Shadows, found: dict[str, Any]) -> Record:
 def units_of_audit(settings: Mapping[str, Any]) -> list[str]:
     """Units that one audit touches, from the settings in force of the runs that it audits."""
     return ["study/audit", *units_of(settings)]
-
-
-@touched_by("00_audit")
-def _of_record(record: Record) -> list[str]:
-    return units_of_audit(record.spec | {"method": record.spec["audited"]})

@@ -18,7 +18,7 @@ import torch
 from ...errors import InputError
 from ...metrics import Scores
 from ...runs import Record, RunSpec, Task, prepare
-from ...runs.records.numerics import touched_by, units_of
+from ...runs.records.numerics import units_of
 from ...saliency import saliency_scores
 from ...seeds import derive, generator
 from ...units import numerics
@@ -328,8 +328,3 @@ def units_of_influence(settings: Mapping[str, Any]) -> list[str]:
     watched.
     """
     return ["study/influence", *units_of(settings)]
-
-
-@touched_by("00_influence")
-def _of_record(record: Record) -> list[str]:
-    return units_of_influence(record.spec | {"method": record.spec["watched"]})

@@ -19,7 +19,7 @@ from ...errors import InputError, unknown
 from ...files import read_json
 from ...metrics import accuracy, margin, predict_logits
 from ...runs import Record, RunSpec, Task, prepare
-from ...runs.records.numerics import touched_by, units_of, units_of_start
+from ...runs.records.numerics import units_of, units_of_start
 from ...runs.spec import mapping_of
 from ...runs.task import with_spec
 from ...seeds import derive, generator
@@ -292,8 +292,3 @@ def units_of_traces(settings: Mapping[str, Any], methods: Iterable[str]) -> list
     """Units that one run touches: those of a run of each method under its own mask."""
     runs = [{**settings, "method": name, "mask": METHODS[name].mask} for name in methods]
     return ["study/traces", *units_of_start(settings), *(u for run in runs for u in units_of(run))]
-
-
-@touched_by("00_traces")
-def _of_record(record: Record) -> list[str]:
-    return units_of_traces(record.spec, record.spec["methods"])

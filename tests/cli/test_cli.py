@@ -16,7 +16,7 @@ from picture_folders import make_classes, write_table
 from salun_utils import cli
 from salun_utils.runner.parameters import parse_value
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 TEMPLATE = str(ROOT / "notebooks" / "00_run.ipynb")
 QUICK = [
     "-p",

@@ -12,7 +12,7 @@ from salun_utils import cli
 from salun_utils.errors import InputError
 from salun_utils.runner.parameters import check_parameters, parse_value
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 RUN = str(ROOT / "notebooks" / "00_run.ipynb")
 SWEEP = str(ROOT / "notebooks" / "00_sweep.ipynb")
 ERASE = str(ROOT / "notebooks" / "00_erase.ipynb")

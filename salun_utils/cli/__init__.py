@@ -1,0 +1,67 @@
+"""The command line, one command a file; `salun` alone lists them."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import os
+import sys
+import warnings
+
+from ..errors import InputError
+from . import canaries, completion, doctor, erase, grid, new, run, table, tune
+from .words import EPILOG, Parser
+
+# as the help lists them
+COMMANDS = (new, run, grid, tune, erase, table, canaries, doctor, completion)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """All commands and their options."""
+    parser = Parser(
+        prog="salun", description="Run and tabulate machine-unlearning notebooks.", epilog=EPILOG
+    )
+    parser.set_defaults(act=_overview)
+    commands = parser.add_subparsers(dest="command", parser_class=Parser)
+    for command in COMMANDS:
+        command.add(commands)
+    return parser
+
+
+def _overview(args: argparse.Namespace) -> int:
+    from ..runner.commands import overview
+
+    print(overview(build_parser()))
+    return 0
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Entry point; returns the exit status."""
+    os.environ.setdefault("TQDM_DISABLE", "" if sys.stderr.isatty() else "1")
+    warnings.formatwarning = lambda message, *_args, **_options: f"salun: warning: {message}\n"
+    args = build_parser().parse_args(argv)
+    try:
+        return args.act(args)
+    except InputError as error:
+        print(f"salun: {error}", file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # the reader of the output has gone, as `| head` does
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except OSError as error:
+        print(f"salun: {_os_error(error)}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("salun: interrupted", file=sys.stderr)
+        return 130
+
+
+def _os_error(error: OSError) -> str:
+    """One line on what the system refused, with the way out where there is a usual one."""
+    said = " ".join(f"{error.strerror or error}".split())
+    where = f" ({error.filename})" if error.filename else ""
+    if error.errno == errno.ENOSPC:
+        return f"the disk is full{where}; nothing half-written is left, free some space and go on"
+    if error.errno == errno.ENAMETOOLONG:
+        return f"a name is too long{where}; choose a shorter --out, or a shorter TMPDIR"
+    return f"{said}{where}"

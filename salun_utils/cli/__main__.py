@@ -1,0 +1,5 @@
+"""``python -m salun_utils.cli``."""
+
+from . import main
+
+raise SystemExit(main())

@@ -1,0 +1,109 @@
+"""`salun grid`: many runs."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from pathlib import Path
+from typing import Any
+
+from ..errors import InputError
+from .words import EPILOG
+
+
+def add(commands: Any) -> None:
+    """The command and its options."""
+    parser = commands.add_parser(
+        "grid", help="run a grid of parameters through Snakemake", epilog=EPILOG
+    )
+    parser.add_argument("grid", help="a YAML file, such as benchmark/grids/demo.yaml")
+    parser.add_argument("--cores", type=int, default=1, help="runs at a time (default: 1)")
+    parser.add_argument(
+        "--minutes", type=float, help="start nothing that can't end in that many minutes"
+    )
+    parser.add_argument("--tier", help="only the runs of this tier, where the grid has several")
+    parser.add_argument(
+        "--out",
+        help=(
+            "folder for records, notebooks and state (default: benchmark/records, the rest in out/)"
+        ),
+    )
+    parser.add_argument(
+        "--list", action="store_true", help="only say which runs there are and how they stand"
+    )
+    parser.add_argument("--outdated", action="store_true", help="run outdated runs again as well")
+    parser.add_argument("--executor", help="where: local, slurm or kubernetes (default: local)")
+    parser.add_argument(
+        "--profile", help="one of benchmark/profiles, or a folder like those (default: by executor)"
+    )
+    parser.add_argument(
+        "--job-minutes",
+        type=float,
+        default=45,
+        help="on a cluster, put short runs together in jobs of that many minutes (default: 45)",
+    )
+    parser.add_argument(
+        "--here",
+        action="store_true",
+        help="single runs one after another in this process, without a kernel and a notebook each",
+    )
+    parser.add_argument(
+        "--snakemake",
+        nargs=argparse.REMAINDER,
+        default=[],
+        help="the words after it go to Snakemake",
+    )
+    parser.set_defaults(act=act)
+
+
+def act(args: argparse.Namespace) -> int:
+    """Do it; the exit status."""
+    from ..runner import grid as grids
+    from ..runner.grid.driver import stands
+    from ..runs import records_folder
+
+    if args.cores < 1:
+        raise InputError(f"--cores must be at least 1, not {args.cores}")
+    if args.minutes is not None and not args.minutes > 0:
+        raise InputError(f"--minutes must be above 0, not {args.minutes}")
+    if not 0 <= args.job_minutes < math.inf:
+        raise InputError(f"--job-minutes must be at least 0, not {args.job_minutes}")
+    grid = grids.read(args.grid).only(args.tier)
+    home = Path(args.out) if args.out else Path("out") / "grids" / grid.name
+    records = home / "records" if args.out else records_folder()
+    if args.list:
+        for run in grid.runs:
+            found = stands(grid, run, records)
+            why = f"  ({found.why})" if found.why else ""
+            print(f"{found.word:<8}  {run.priority:>4}  {run.name}{why}")
+        return 0
+    outcome = grids.run(
+        grid,
+        records=records,
+        state=home / "state",
+        notebooks=home / "notebooks",
+        cores=args.cores,
+        minutes=args.minutes,
+        snakemake=args.snakemake,
+        outdated=args.outdated,
+        executor=args.executor,
+        profile=args.profile,
+        job_minutes=args.job_minutes,
+        here=args.here,
+    )
+    for line in outcome.failed.values():
+        print(f"failed: {line}", file=sys.stderr)
+    counts = (
+        f"{len(grid.runs)} runs: {len(outcome.before)} done before, {len(outcome.done)} done now"
+    )
+    counts += f", {len(outcome.failed)} failed, {len(outcome.left)} left"
+    if outcome.outdated:
+        counts += f", {len(outcome.outdated)} outdated (--outdated runs them again)"
+    print(f"{counts}; records in {records}")
+    if outcome.left and args.minutes is None and not outcome.failed:
+        why = f" ({outcome.why})" if outcome.why else ""
+        log = home / "state" / "snakemake.log"
+        print(f"salun: Snakemake stopped early{why}; see {log}", file=sys.stderr)
+        return 1
+    return 1 if outcome.failed else 0
