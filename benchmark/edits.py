@@ -145,7 +145,7 @@ EDITS = [
     Edit(
         "a faster, equal loop that counts the weights of a mask",
         replace(
-            "saliency.py",
+            "bits/mask.py",
             "sum(int(np.unpackbits(p).sum()) for p in self._packed.values())",
             "sum(int(np.bitwise_count(p).sum(dtype=np.int64)) for p in self._packed.values())",
         ),
