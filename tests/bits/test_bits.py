@@ -239,7 +239,12 @@ def test_scores_and_other_things_are_no_mask(given, said):
 
 
 def test_a_damaged_or_foreign_dictionary_is_refused(tmp_path):
-    for name, what in (("scores", {"a": torch.rand(3)}), ("model", torch.nn.Linear(2, 2)), ("one", 1)):
+    linear = torch.nn.Linear(2, 2)
+    for name, what in (
+        ("scores", {"a": torch.rand(3)}),
+        ("model", torch.nn.Linear(2, 2)),
+        ("one", 1),
+    ):
         torch.save(what, tmp_path / f"{name}.pt")
         with pytest.raises(InputError, match="no readable mask file"):
             SaliencyMask.load(tmp_path / f"{name}.pt")
