@@ -24,6 +24,9 @@ class NothingChangedWarning(UserWarning):
     """A method ran to its end, but selected or moved no weight, so that nothing was forgotten."""
 
 
+MOST_NAMES, MOST_LETTERS = 50, 200  # a line can hold, of what is allowed and of what was given
+
+
 def unknown(kind: str, name: object, allowed: Iterable[str]) -> InputError:
     """Build the error for a name that is not known, with the nearest known one.
 
@@ -34,6 +37,9 @@ def unknown(kind: str, name: object, allowed: Iterable[str]) -> InputError:
     allowed : the names that would have been right.
     """
     names = [str(a) for a in allowed]
-    near = difflib.get_close_matches(str(name), names, n=1, cutoff=0.5)
+    given = str(name)[:MOST_LETTERS]
+    near = difflib.get_close_matches(given, names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]!r}? " if near else ""
-    return InputError(f"unknown {kind} {str(name)!r}; {hint}allowed: {', '.join(names)}")
+    more = f", … and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
+    listed = ", ".join(names[:MOST_NAMES]) + more
+    return InputError(f"unknown {kind} {given!r}; {hint}allowed: {listed}")

@@ -51,9 +51,12 @@ def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
 
     Raises
     ------
-    InputError : there is something at `path` already, other than an empty folder.
+    InputError : there is something at `path` already, other than an empty folder; or it has no
+        name.
     """
-    path = Path(path)
+    if not os.fspath(path):
+        raise InputError("the folder to write to has no name")
+    path = Path(path).absolute()
     if path.is_symlink() or (path.exists() and (not path.is_dir() or any(path.iterdir()))):
         raise InputError(f"{path} is there already: choose another folder, or an empty one")
     partial = path.with_name(f".{path.name}.{os.getpid()}.part")

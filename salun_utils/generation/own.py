@@ -6,6 +6,7 @@ itself, as in the paper's protocol for harmful concepts; ESD and UCE need the wo
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 from collections.abc import Mapping
@@ -22,6 +23,8 @@ from ..files import atomic_folder
 from ..seeds import check_seed
 from .erasers.registry import ERASERS, Erased
 from .models import pipelines
+from .models.pipeline_files import own_sampler
+from .models.precision import with_parts
 
 DRAWN = {"mini-sd": 128, "pipeline": 800}  # pictures of each prompt to learn from (paper: 800)
 SHIPPED = "mini-sd"
@@ -128,8 +131,8 @@ class Report:
 
 def run(request: Request) -> Report:
     """Draw, erase, draw again from the same noises, score both, and write the folder whole: the
-    pipeline by `save_pretrained`, `mask.safetensors` where there is a mask, `erasing.json`,
-    `scores.json` and `before_after.png`.
+    pipeline by `save_pretrained` (float32, with the sampler that it came with), `mask.safetensors`
+    where there is a mask, `erasing.json`, `scores.json` and `before_after.png`.
 
     Raises
     ------
@@ -166,6 +169,7 @@ def _ready(request: Request) -> tuple[Any, dict[str, Any], str, Witness]:
     kind = "mini-sd" if pipelines.is_small(pipe) else "pipeline"
     options = settings(request.method, kind, request.params)
     check_options(options)
+    pipelines.check_steps(pipe, request.steps, options.get("sample_steps"))
     check_pictures(request.method, kind, options)
     if request.data is None:
         _check_company(request, options)
@@ -315,6 +319,9 @@ def _write(
     from .erasers.pipeline.run import save
     from .measures.harmful import blurred
 
+    if request.pipeline != SHIPPED and (sampler := own_sampler(request.pipeline)) is not None:
+        whole = with_parts(erased.model, scheduler=sampler)
+        erased = dataclasses.replace(erased, model=whole)
     save(erased, folder)
     names = ("pipeline", "concept", "method", "samples", "steps", "guidance", "seed")
     content = {name: getattr(request, name) for name in names} | {"rows": rows}

@@ -52,7 +52,7 @@ def check_data(effective: Mapping[str, Any]) -> None:
     """Check that the data set can be loaded, that it has the class to be forgotten, and that the
     device is there.
     """
-    pick_device(str(effective.get("device") or "auto"))
+    pick_device(effective.get("device", "auto"))
     kind = kind_of(effective)
     kind.check_present(kind.of(effective))
     if name := _dataset_name(effective):
@@ -100,6 +100,8 @@ def check_ranges(effective: Mapping[str, Any]) -> None:
     for name, check in checks.items():
         if effective.get(name) is not None:
             check(effective[name])
+    if effective.get("dataset", "some") == "":
+        raise InputError("dataset is empty: name a data set or a folder")
     for name, value in effective.items():
         _check_number(name, value)
     kind_of(effective).of(effective)

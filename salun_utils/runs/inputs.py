@@ -88,13 +88,22 @@ def _read_indices(path: str) -> list[int]:
 
 
 def pick_device(name: str) -> torch.device:
-    """The device called `name`; "auto" is the GPU where there is one."""
+    """The device called `name`; "auto" is the GPU where there is one.
+
+    Raises
+    ------
+    InputError : no such device, one that is not there, or one that holds no numbers ("meta").
+    """
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(name)
-    except RuntimeError:
-        raise InputError(f"there is no device {name!r}; allowed: auto, cpu, cuda, cuda:N") from None
+    except (RuntimeError, TypeError):
+        device = torch.device("meta")
+    if device.type not in ("cpu", "cuda", "mps") or (device.type != "cuda" and device.index):
+        raise InputError(f"there is no device {name!r}; allowed: auto, cpu, cuda, cuda:N, mps")
+    if device.type == "mps" and not torch.backends.mps.is_available():
+        raise InputError(f"device {name} is not there: no Apple GPU found")
     if device.type == "cuda" and not (
         torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
     ):

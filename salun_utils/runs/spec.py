@@ -291,6 +291,16 @@ def _check_param(name: str, value: Any, default: Any) -> None:
             raise InputError(f"{name} must be at least {LOWEST[name]:g}, not {value!r}")
 
 
+def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of a JSON text, whose names must differ: of two values one would be lost."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise InputError(f"{twice!r} is named twice in one JSON object: keep one of its values")
+    return found
+
+
 def mapping_of(params: str | Mapping[str, Any] | None) -> dict[str, Any]:
     """Parameters given as one JSON object, or as a mapping already; none for nothing.
 
@@ -299,7 +309,11 @@ def mapping_of(params: str | Mapping[str, Any] | None) -> dict[str, Any]:
     InputError : a text that is no JSON object.
     """
     try:
-        found = json.loads(params) if isinstance(params, str) and params else params or {}
+        found: Any = params or {}
+        if isinstance(found, str):
+            found = json.loads(found, object_pairs_hook=each_once)
+    except InputError:
+        raise
     except (ValueError, RecursionError):
         found = None
     if not isinstance(found, Mapping):

@@ -19,7 +19,7 @@ from .cache import Cache
 from .execute import diverged_record, run
 from .records import alike
 from .records.record import WARM, Record
-from .spec import RunSpec
+from .spec import RunSpec, each_once
 from .summary import MEASURES, cost
 from .task import Task, differing, prepare
 
@@ -81,7 +81,9 @@ def expand(sweep: str, base: RunSpec | None = None, **settings: Any) -> list[Run
 
 def _blocks(sweep: str) -> list[dict[str, Any]]:
     try:
-        value = json.loads(sweep)
+        value = json.loads(sweep, object_pairs_hook=each_once)
+    except InputError:
+        raise
     except (TypeError, ValueError, RecursionError):
         value = None
     blocks = [value] if isinstance(value, dict) else value

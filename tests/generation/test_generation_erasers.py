@@ -14,6 +14,7 @@ pytest.importorskip("diffusers")
 import salun_utils.generation as generation
 from salun_utils.data.images import Dataset, Images
 from salun_utils.errors import InputError, NothingChangedWarning
+from salun_utils.generation.erasers.common import settings
 from salun_utils.generation.erasers.pipeline import encoded as study
 from salun_utils.generation.erasers.pipeline import loop, run, salun, uce
 from salun_utils.generation.erasers.pipeline.forget_me_not import (
@@ -91,6 +92,20 @@ def test_every_method_has_its_settings():
     for eraser in of_pipelines.values():
         assert {"pipeline", "mini-sd"} <= eraser.defaults.keys()
         assert eraser.run("pipeline") is run.erase
+
+
+@pytest.mark.parametrize("value", [None, "1e-3x", True, float("inf"), float("nan"), -1, [1]])
+@pytest.mark.parametrize("kind", ["ddpm", "pipeline", "gan"])
+def test_a_number_must_be_one(kind, value):
+    with pytest.raises(InputError, match="lr must be a"):
+        settings("ga", kind, {"lr": value})
+
+
+def test_more_sampling_steps_than_the_pipeline_knows_are_refused_before_any_work(pipe, shapes):
+    with pytest.raises(InputError, match="1001 sampling steps are more than the 1000"):
+        pipelines.sample(pipe, ["a bag"], steps=1001)
+    with pytest.raises(InputError, match="2000 sampling steps"):
+        generation.erase("esd-x", pipe, concept=0, data=shapes, sample_steps=2000)
 
 
 @pytest.mark.parametrize("name", SETTINGS)

@@ -76,6 +76,7 @@ def test_a_concept_of_ones_own_is_erased_scored_and_shown(method, folder, clip, 
     before = diffusers.StableDiffusionPipeline.from_pretrained(folder)
     pairs = zip(plain.unet.parameters(), before.unet.parameters(), strict=True)
     assert not all(torch.equal(p, q) for p, q in pairs)
+    assert type(plain.scheduler) is type(before.scheduler) is diffusers.PNDMScheduler
     assert not list(out.parent.glob(".*"))
 
 

@@ -15,6 +15,7 @@ from torch import nn
 
 import salun_utils as su
 from salun_utils.errors import InputError
+from salun_utils.generation import ERASERS
 from salun_utils.saliency import SaliencyMask
 from salun_utils.seeds import derive, generator
 from salun_utils.unlearning import METHODS, NothingChangedWarning, unlearn
@@ -395,6 +396,16 @@ def test_each_method_says_where_it_departs_and_whose_its_defaults_are(name):
     assert set(method.stronger.values()) <= {"raise", "lower"}
     assert set(method.later) <= set(method.defaults) and set(method.common) <= set(COMMON)
     assert bool(method.stronger) == (name not in ("original", "retrain"))
+
+
+STEPS = [(name, kind) for name, eraser in ERASERS.items() for kind in eraser.kinds]
+
+
+@pytest.mark.parametrize(("name", "kind"), STEPS)
+def test_each_eraser_says_where_it_departs(name, kind):
+    step = ERASERS[name].steps[kind]
+    said = f"{inspect.getdoc(step)} {inspect.getdoc(inspect.getmodule(step))}"
+    assert any(word in " ".join(said.split()) for word in ("Departs from", "not depart"))
 
 
 def test_the_way_to_forget_more_is_in_the_methods_own_words():

@@ -5,6 +5,7 @@ the other weights still.
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,15 +30,14 @@ MASKS = ("saliency", "random", "inverted", "magnitude", "none")
 
 
 def settings(name: str, kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
-    """The defaults of an eraser with what was given put over them; an unknown name or a number
-    below 0 is an `InputError`.
+    """The defaults of an eraser with what was given put over them; an unknown name, a number below
+    0, or something else where a number is needed is an `InputError`.
     """
     defaults = ERASERS[name].defaults[kind]
     for key, value in given.items():
         if key not in defaults:
             raise unknown(f"setting of {name}", key, defaults)
-        if isinstance(value, int | float) and not isinstance(value, bool) and not value >= 0:
-            raise InputError(f"{key} must be at least 0, not {value}")
+        _check_kind(key, value, defaults[key])
     merged = {**defaults, **given}
     if (
         "mask" in merged
@@ -51,6 +51,20 @@ def settings(name: str, kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
         raise InputError(f"steps must be a whole number of at least 1, not {steps!r}")
     return merged
+
+
+def _check_kind(name: str, value: Any, default: Any) -> None:
+    """A number, or true or false, where the default is one; numbers are finite and at least 0."""
+    if isinstance(default, bool):
+        if not isinstance(value, bool):
+            raise InputError(f"{name} must be true or false, not {value!r}")
+        return
+    if isinstance(default, int | float) and (
+        isinstance(value, bool) or not isinstance(value, int | float)
+    ):
+        raise InputError(f"{name} must be a number, at least 0, not {value!r}")
+    if isinstance(value, int | float) and not (value >= 0 and math.isfinite(value)):
+        raise InputError(f"{name} must be a finite number, at least 0, not {value}")
 
 
 def used(name: str, concept: str, seed: int, options: Mapping[str, Any]) -> dict[str, Any]:

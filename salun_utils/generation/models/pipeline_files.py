@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -195,3 +196,14 @@ def _scheduler(source: str | os.PathLike):
 
     config = dict(DDIMScheduler.load_config(source, subfolder="scheduler"))
     return DDIMScheduler.from_config(config | {"clip_sample": False, "steps_offset": 1})
+
+
+def own_sampler(source: str | os.PathLike):
+    """The scheduler that a pipeline's folder or Hub id names, in the place of the one that `load`
+    gives; None where diffusers knows no such class.
+    """
+    import diffusers
+
+    config = diffusers.DDIMScheduler.load_config(source, subfolder="scheduler")
+    sampler: Any = getattr(diffusers, str(config.get("_class_name")), None)
+    return sampler.from_config(config) if isinstance(sampler, type) else None

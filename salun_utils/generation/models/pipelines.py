@@ -91,6 +91,7 @@ def sample(
     guidance = (3.0 if small else 7.5) if guidance is None else guidance
     steps = (25 if small else 100) if steps is None else steps
     check_sampling(len(prompts), guidance, steps)
+    check_steps(pipe, steps)
     batch_size = batch_size or (100 if small else 4)
     pipe = agreeing(pipe)
     text, empty = _as_text(pipe, prompts), no_text(pipe)
@@ -140,6 +141,16 @@ def check_sampling(count: int, guidance: float, steps: int) -> None:
         raise InputError(f"the number of sampling steps must be at least 1, not {steps!r}")
     if not isinstance(guidance, int | float) or not math.isfinite(guidance) or guidance < 0:
         raise InputError(f"guidance must be a number, at least 0, not {guidance!r}")
+
+
+def check_steps(pipe, *steps: int | None) -> None:
+    """Raise `InputError` for more sampling steps than the pipeline was trained with."""
+    limit = pipe.scheduler.config.get("num_train_timesteps", 1000)
+    for number in steps:
+        if number is not None and number > limit:
+            raise InputError(
+                f"{number} sampling steps are more than the {limit} that the pipeline knows"
+            )
 
 
 def unit_to_uint8(x: Tensor) -> Tensor:

@@ -32,6 +32,11 @@ def ga(
     clip: float,
     label_dropout: float,
 ):
+    """max of the denoising loss at the class's own label, and descent on the others at weight α.
+
+    Departs from the paper, which knows classifiers only: the loss is a generator's, and `steps` and
+    `lr` are ours, as few as leave pictures of the other classes.
+    """
     model, seed = job.model, job.seed
     rng, precision = stream(seed, "noise"), best_precision(model.device)
     to_forget = draw(job.forget, batch, stream(seed, "forget"))

@@ -21,7 +21,10 @@ from ..run import Job
 )
 @numerics(1, uses=("generator/ddpm/training",))
 def retrain(job: Job, *, steps: int | None):
-    """Trained with the original's own recipe (`steps` None) or for fewer steps."""
+    """Trained with the original's own recipe (`steps` None) or for fewer steps.
+
+    Does not depart from the definition: other fresh weights, and no picture of the class.
+    """
     config = job.original.config
     try:
         _, recipe = preset(config.name)

@@ -3,7 +3,10 @@ draws under another, changing only the most salient weights.
 
     ℓ = E‖ε_θ(x_t | c) - ε_θo(x_t | c')‖² + α · the denoising loss on the other classes
 
-Both are means over pixels.
+Both are means over pixels. Departs from the published code: it sums over pixels, so that its α of
+1e-3 is about 3 here; its target comes from the network that is being changed, with dropout on,
+which moves with what it should steer; and it clips each batch's gradient before the saliency is
+summed, which weighs pictures by chance. c' is drawn from all other classes, theirs is the next one.
 """
 
 from __future__ import annotations

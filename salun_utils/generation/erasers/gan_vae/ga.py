@@ -21,5 +21,10 @@ _VAE = {"steps": 40, "lr": 8.6e-4, "alpha": 0.0, "batch": 64}
 )
 @numerics(1, uses=("erasing", "erasing/gan-vae"))
 def ga(job: Job, *, steps: int, lr: float, alpha: float, batch: int):
+    """max of the class's own training loss, and descent on the others at weight α.
+
+    Departs from the paper, which knows classifiers only: the loss is a generator's, and `steps` and
+    `lr` are ours, as few as leave pictures of the other classes.
+    """
     to_forget, to_retain = own_loss(job, batch), retaining(job, batch)
     return None, pull(job, (-1.0, to_forget), (alpha, to_retain), steps=steps, lr=lr)

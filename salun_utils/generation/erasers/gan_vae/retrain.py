@@ -21,7 +21,10 @@ from ..run import Job
 )
 @numerics(1)
 def retrain(job: Job, *, steps: int | None):
-    """Trained for `steps` steps, or by the original's recipe when that is None."""
+    """Trained for `steps` steps, or by the original's recipe when that is None.
+
+    Does not depart from the definition: other fresh weights, and no picture of the class.
+    """
     original = job.original
     job.model = type(original)(original.config, seed=job.seed).to(original.device)
     train: Callable[..., dict] = train_gan if isinstance(original, GAN) else train_vae

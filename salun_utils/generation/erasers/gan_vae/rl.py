@@ -20,4 +20,5 @@ from .settings import STEER
 )
 @numerics(1, uses=("eraser/gan-vae/salun",))
 def rl(job: Job, **options):
+    """SalUn without a mask. Departs from the paper as SalUn does, whose loss it takes as it is."""
     return salun(job, **options)

@@ -1,5 +1,8 @@
 """SalUn on a GAN or a VAE: under the concept's label, draw what the frozen original draws of the
 same code under another, changing only the most salient weights.
+
+Departs from the authors, who have no such generators: their loss for diffusion models is carried
+over, with the picture of a code in the place of the noise.
 """
 
 from __future__ import annotations

@@ -1,5 +1,8 @@
 """Gradient ascent: climb the denoising loss of the concept's pictures, with nothing that holds the
 rest in place.
+
+Departs from the paper, which knows classifiers only: the loss is the denoising loss at the
+concept's prompts, and `epochs` and `lr` are ours.
 """
 
 from __future__ import annotations

@@ -19,4 +19,5 @@ from .settings import LR, STEER, STEER_SMALL, both
 )
 @numerics(1, uses=("eraser/pipeline/salun",))
 def rl(job: Job, **options):
+    """SalUn without a mask. Departs from the paper as SalUn does, whose loss it takes as it is."""
     return salun(job, **options)

@@ -55,6 +55,7 @@ def erase(
     pipelines.check(pipe)
     kind = "mini-sd" if pipelines.is_small(pipe) else "pipeline"
     options = settings(name, kind, params)
+    pipelines.check_steps(pipe, options.get("sample_steps"))
     started = time.perf_counter()
     check_pictures(name, kind, options)
     about_data = {k: options[k] for k in ("pictures", "template", "substitute")}
