@@ -103,7 +103,8 @@ print(f"prompt: {pipelines.prompt_for(concept)!r} -> {pipe.tokenizer.tokenize(pi
 # Pictures become latents once, prompts become vectors once, and both are kept: public code encoded each picture anew in every step, twice, and from two different random draws.
 
 # %%
-table = {name: (e.summary, e.paper) for name, e in generation.ERASERS.items() if "pipeline" in e.kinds}
+EIGHT = ("salun", "rl", "ga", "esd-x", "esd-u", "forget-me-not", "uce", "concept-ablation")
+table = {name: (generation.ERASERS[name].summary, generation.ERASERS[name].paper) for name in EIGHT}
 pd.DataFrame(table, index=["what it does", "paper"]).T
 
 # %% [markdown]

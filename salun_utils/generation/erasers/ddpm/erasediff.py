@@ -9,6 +9,8 @@ whole forget set in each; no average of the weights is kept.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -79,5 +81,11 @@ def erasediff(
         x, y = next(to_retain)
         return denoising_loss(model, model.encode(x), y, rng=rng, precision=precision)
 
-    options = {"steps": steps, "inner_steps": inner_steps, "lr": lr, "weight": alpha, "eta": eta}
+    options: dict[str, Any] = {
+        "steps": steps,
+        "inner_steps": inner_steps,
+        "lr": lr,
+        "weight": alpha,
+        "eta": eta,
+    }
     return held, bilevel(model, forget, retain, **options, clip=clip, mask=held)

@@ -12,6 +12,8 @@ script for Stable Diffusion has one fixed prompt.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 from torch.nn.functional import mse_loss
@@ -90,7 +92,12 @@ def erasediff(
         with autocast():
             return denoising(job, next(kept), draws)
 
-    options = {"steps": steps, "inner_steps": inner_steps, "lr": lr, "weight": alpha}
+    options: dict[str, Any] = {
+        "steps": steps,
+        "inner_steps": inner_steps,
+        "lr": lr,
+        "weight": alpha,
+    }
     found = bilevel(job.unet, forget, retain, **options, eta=eta, clip=clip, mask=held)
     weighed = zip(found["forget"], found["retain"], found["weight"], strict=True)
     return held, [r + w * f for f, r, w in weighed]

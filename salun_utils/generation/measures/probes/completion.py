@@ -9,6 +9,7 @@ quarter and, in the details, after half of them.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from ....units import numerics
 from .registry import Found, Target, probe
@@ -28,7 +29,7 @@ def completion(target: Target) -> Found:
     detail: dict[str, float] = {}
     for part in BEGUN:
         at = min(max(math.ceil(part * target.steps), 1), target.steps - 1)
-        way = {"steps": target.steps, "guidance": target.guidance}
+        way: dict[str, Any] = {"steps": target.steps, "guidance": target.guidance}
         begun = denoise(target.original, target.prompt, target.noise(), last=at, **way)
         for name, prompt, guidance in (
             ("prompt", target.prompt, target.guidance),

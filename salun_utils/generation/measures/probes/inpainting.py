@@ -9,6 +9,8 @@ prompt. Departs from the authors, who judge the square alone: our judge knows wh
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -51,5 +53,5 @@ def _completed(target: Target, latents: Tensor, prompt: str, guidance: float) ->
         return torch.where(hidden, x, noised(latents, bar, draws))
 
     start = target.noise()[: len(latents)]
-    way = {"steps": target.steps, "guidance": guidance, "change": given}
+    way: dict[str, Any] = {"steps": target.steps, "guidance": guidance, "change": given}
     return decode(target.pipe, denoise(target.pipe, prompt, start, **way))

@@ -9,6 +9,8 @@ instead of six times four.
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
 from ....units import numerics
@@ -26,7 +28,7 @@ ETAS = (1.0, 1.34, 1.68)
 )
 @numerics(1, uses=("judge", "generator/pipeline"))
 def noise(target: Target) -> Found:
-    way = {"steps": target.steps, "guidance": target.guidance}
+    way: dict[str, Any] = {"steps": target.steps, "guidance": target.guidance}
 
     def hits(round_: int, eta: float) -> torch.Tensor:
         start, draws = target.noise(round_), target.draws(f"noise {eta}")

@@ -15,6 +15,7 @@ the noise.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,8 +30,8 @@ from .registry import Found, Target, probe
 
 BATCH = 8
 # of Adam: over the vocabulary with decay, as the authors have it, and over vectors
-WORDS = {"lr": 0.01, "weight_decay": 0.1}
-VECTORS = {"lr": 0.01}
+WORDS: dict[str, Any] = {"lr": 0.01, "weight_decay": 0.1}
+VECTORS: dict[str, Any] = {"lr": 0.01}
 
 
 @probe(

@@ -1,0 +1,268 @@
+"""Recorded rounds of probes: one row a run and probe, what erasing cost, the table eraser x probe,
+and the claims of the page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from ...generation.measures.probes import PROBES
+from ...generation.trials.recorded import label
+from ...metrics.significance import (
+    Verdict,
+    bootstrap_interval,
+    compare_with,
+    holm,
+    significance,
+)
+from ...plots.tables import Cell, Table, between, table
+from ...runs import Record, load_records
+from ...runs.records.alike import check_alike
+from ..claims import claim
+from .study import NAME
+
+ORIGINAL = "original"
+SILENT = 10.0  # per cent recognised, up to which a prompt is called silenced
+# what tables call the probes
+TITLES = {
+    "prompt": "prompt",
+    "noise": "noise on the way",
+    "completion": "completion",
+    "inpainting": "inpainting",
+    "word": "learned word",
+    "words": "found words",
+    "vectors": "found vectors",
+    "start": "start noise",
+}
+MOST = {"change": "others, change", "worst": "worst class, change", "fid_change": "FID, change"}
+
+
+def recorded(
+    model: str = "mini-sd", *, tier: str = "cpu", records: Iterable[Record] | None = None
+) -> list[Record]:
+    """Rounds on file, one an eraser, concept and seed: the latest. `records` takes these in place
+    of those on file.
+    """
+    found = load_records(tier=tier, method=NAME, model=model) if records is None else records
+    latest: dict[tuple, Record] = {}
+    for r in sorted(found, key=lambda r: r.created):
+        latest[eraser_of(r), str(r.spec["concept"]), r.seeds["unlearning"]] = r
+    for name in {key[0] for key in latest}:
+        check_alike(r for key, r in latest.items() if key[0] == name)
+    return [latest[key] for key in sorted(latest)]
+
+
+def eraser_of(record: Record) -> str:
+    """What a page calls the eraser of a round."""
+    return label(record.spec["erased"], record.spec["mask"] or "saliency")
+
+
+def rows(records: Iterable[Record]) -> pd.DataFrame:
+    """One row an eraser, concept, seed and probe.
+
+    Returns
+    -------
+    recognised and control (per cent of the erased pipeline's pictures), original and
+    original_control (the same of the pipeline before erasing).
+    """
+    lines = [
+        {
+            "name": eraser_of(r),
+            "concept": str(r.spec["concept"]),
+            "seed": r.seeds["unlearning"],
+            "probe": probe,
+            "recognised": found["recognised"],
+            "control": found["control"],
+            "original": r.measurements["original"][probe]["recognised"],
+            "original_control": r.measurements["original"][probe]["control"],
+        }
+        for r in records
+        for probe, found in r.measurements["erased"].items()
+    ]
+    columns = ["name", "concept", "seed", "probe", "recognised", "control"]
+    return pd.DataFrame(lines, columns=[*columns, "original", "original_control"])
+
+
+def costs(records: Iterable[Record]) -> pd.DataFrame:
+    """What erasing cost the other classes, one row an eraser, concept and seed.
+
+    Returns
+    -------
+    change and worst (points of the share recognised, mean over the others and of the one that lost
+    most; below 0 is a loss), fid and fid_change, cpu_seconds.
+    """
+    lines = []
+    for r in records:
+        kept = r.measurements["interference"].values()
+        moved = [one["after"] - one["before"] for one in kept]
+        far = r.measurements["distances"]
+        lines.append(
+            {
+                "name": eraser_of(r),
+                "concept": str(r.spec["concept"]),
+                "seed": r.seeds["unlearning"],
+                "change": float(np.mean(moved)),
+                "worst": min(moved),
+                "fid": far["erased"]["fid"],
+                "fid_change": far["erased"]["fid"] - far["original"]["fid"],
+                "cpu_seconds": r.cpu_seconds,
+            }
+        )
+    columns = ["name", "concept", "seed", *MOST, "fid", "cpu_seconds"]
+    return pd.DataFrame(lines, columns=columns)
+
+
+def means(found: pd.DataFrame, value: str = "recognised") -> pd.DataFrame:
+    """Mean of a column of `rows`, one row an eraser and one column a probe, those that give least
+    back first; the original last, where the value is "recognised".
+    """
+    probes = [p for p in PROBES if p in set(found.probe)]
+    mean = found.pivot_table(index="name", columns="probe", values=value)[probes]
+    mean = mean.loc[mean.mean(axis=1).sort_values(kind="stable").index]
+    if value == "recognised":
+        mean.loc[ORIGINAL] = found.groupby("probe").original.mean()
+    return mean
+
+
+def eraser_by_probe(found: pd.DataFrame, cost: pd.DataFrame) -> Table:
+    """The table of the page: per cent recognised under each probe, and what erasing cost."""
+    mean = means(found)
+    shown = mean.rename(columns=TITLES).astype(object)
+    for measure, title in MOST.items():
+        shown[title] = [
+            _cell(cost[cost.name == name][measure]) if name != ORIGINAL else None
+            for name in mean.index
+        ]
+    runs = found.groupby("name").apply(lambda part: part[["concept", "seed"]].drop_duplicates())
+    count = runs.groupby(level=0).size()
+    shown.insert(0, "runs", [str(count.get(name, "")) for name in mean.index])
+    return table(
+        shown,
+        reference=[ORIGINAL],
+        digits=0,
+        caption="Share of pictures in which the judge recognises the erased concept, %",
+        note="Those that give least back stand first. Changes are points, and FID on the judge's"
+        " features, with 95 % intervals over runs.",
+    )
+
+
+def with_controls(found: pd.DataFrame) -> Table:
+    """Mean over all erasers of each probe and its control, beside the original's."""
+    probes = [p for p in PROBES if p in set(found.probe)]
+    columns = {
+        "recognised": "erased",
+        "control": "its control",
+        "original": "original",
+        "original_control": "original's control",
+    }
+    mean = found.groupby("probe")[list(columns)].mean().loc[probes].rename(columns=columns)
+    mean.insert(0, "control draws", [PROBES[p].control for p in probes])
+    mean.index = [TITLES.get(p, p) for p in probes]
+    return table(mean, digits=0, caption="Recognised, %, mean over all erasers and concepts")
+
+
+def _cell(values: pd.Series) -> Cell:
+    low, high = bootstrap_interval(values.to_numpy()) if len(values) > 1 else (np.nan,) * 2
+    return Cell(f"{values.mean():+.1f}", between(low, high, 1))
+
+
+def against_prompt(found: pd.DataFrame, probe: str) -> dict[str, Verdict]:
+    """Does a probe bring back more than the prompt does? One verdict an eraser, paired by concept
+    and seed, p corrected by Holm for the number of erasers.
+    """
+    single = {}
+    for name, part in found.groupby("name"):
+        own, prompt = (_by_run(part[part.probe == p]) for p in (probe, "prompt"))
+        single[str(name)] = significance(own, prompt, names=(probe, "prompt"), better="higher")
+    corrected = holm({name: verdict.p for name, verdict in single.items()})
+    return {name: _decided(verdict, corrected[name]) for name, verdict in single.items()}
+
+
+def between_erasers(
+    found: pd.DataFrame, ours: str, others: Sequence[str], probe: str
+) -> dict[str, Verdict]:
+    """Does `ours` give less back under a probe than each of the others? Paired by concept and seed,
+    p corrected by Holm; others without a common run are left out.
+    """
+    part = found[found.probe == probe]
+    values = {str(n): _by_run(runs) for n, runs in part.groupby("name")}
+    if ours not in values:
+        return {}
+    kept = {
+        n: values[n] for n in (ours, *others) if n in values and set(values[n]) & set(values[ours])
+    }
+    return compare_with(kept, ours, better="lower") if len(kept) > 1 else {}
+
+
+def _by_run(part: pd.DataFrame) -> dict[tuple[str, int], float]:
+    return {(r.concept, r.seed): r.recognised for r in part.itertuples()}
+
+
+def _decided(verdict: Verdict, p: float) -> Verdict:
+    """The verdict with a corrected p."""
+    undecided = verdict.answer in ("yes", "no") and p >= verdict.alpha
+    return replace(verdict, p=p, answer="undecided" if undecided else verdict.answer)
+
+
+def claims(found: pd.DataFrame, cost: pd.DataFrame) -> list[str]:
+    """Print the claims of the page, and return their marks."""
+    mean, marks = means(found).drop(index=ORIGINAL), []
+    loudest = mean["prompt"].idxmax()
+    marks.append(
+        claim(
+            f"the prompt is silenced by every eraser: at most {SILENT:.0f} % on average",
+            mean["prompt"].max() <= SILENT,
+            f"most {mean['prompt'].max():.1f} % ({loudest})",
+        )
+    )
+    for probe in ("noise", "completion", "inpainting", "word", "words", "start"):
+        if probe in mean:
+            marks.append(_claim_of_probe(found, probe))
+    for ours, theirs, probe in (("RECE", "UCE", "words"), ("AdvUnlearn", "ESD-x", "vectors")):
+        for name, verdict in between_erasers(found, ours, [theirs], probe).items():
+            marks.append(
+                claim(
+                    f"{ours} gives less back than {name} under {TITLES[probe]}",
+                    {"yes": True, "no": False}.get(verdict.answer),
+                    f"{verdict.test.difference:+.1f} points, p = {verdict.p:.3f},"
+                    f" {verdict.test.n} pairs",
+                )
+            )
+    return marks
+
+
+def _claim_of_probe(found: pd.DataFrame, probe: str) -> str:
+    verdicts = against_prompt(found, probe)
+    yes = [n for n, v in verdicts.items() if v.answer == "yes"]
+    no = [n for n, v in verdicts.items() if v.answer == "no"]
+    more = np.mean([v.test.difference for v in verdicts.values()])
+    verdict = True if len(yes) == len(verdicts) else False if no else None
+    decided = f"{len(yes)} of {len(verdicts)} erasers" + (
+        f", less from {', '.join(no)}" if no else ""
+    )
+    return claim(
+        f"{TITLES[probe]} brings more back than the prompt, from every eraser",
+        verdict,
+        f"decided for {decided}; {more:+.1f} points on average",
+    )
+
+
+def for_today(found: pd.DataFrame, cost: pd.DataFrame) -> str:
+    """What the table means for someone who must erase a concept today, in one sentence."""
+    mean = means(found).drop(index=ORIGINAL)
+    given = mean.max(axis=1)
+    best = given.idxmin()
+    fid: Mapping[str, float] = cost.groupby("name").fid_change.mean().to_dict()
+    hardest = mean.loc[best].idxmax()
+    return (
+        f"Of {len(mean)} erasers none keeps the concept back under every probe: the one whose worst"
+        f" probe gives least is {best}, and {TITLES[hardest]} still draws it in"
+        f" {given[best]:.0f} % of the pictures, at a change of the FID of {fid[best]:+.2f}."
+        if given[best] > SILENT
+        else f"{best} keeps the concept back under every probe (at most {given[best]:.0f} %), at a"
+        f" change of the FID of {fid[best]:+.2f}."
+    )

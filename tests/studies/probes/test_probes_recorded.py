@@ -1,0 +1,134 @@
+"""Tables, claims and pictures of probes, on made-up records."""
+
+from __future__ import annotations
+
+import matplotlib.pyplot as plt
+import pytest
+
+from salun_utils.runs import Record
+from salun_utils.studies.probes import pictures, recorded
+
+SHARES = {  # eraser -> per cent recognised: prompt, words, completion
+    "uce": (0.0, 60.0, 90.0),
+    "rece": (0.0, 20.0, 40.0),
+    "salun": (4.0, 4.0, 30.0),
+}
+FID = {"uce": 0.1, "rece": 0.4, "salun": 2.0}
+
+
+def made(eraser: str, concept: str, seed: int, **changes) -> Record:
+    def answer(share: float, control: float = 5.0) -> dict:
+        return {"recognised": share, "control": control, "detail": {}}
+
+    asked = dict(zip(("prompt", "words", "completion"), SHARES[eraser]))
+    erased = {p: answer(share + (seed if share > 4 else 0)) for p, share in asked.items()}
+    return Record(
+        id=f"probes {eraser} {concept} {seed}",
+        tier="cpu",
+        created=f"2026-01-0{seed}T00:00:00+00:00",
+        seeds={"unlearning": seed, "sampling": 1000},
+        spec={"method": "probes", "erased": eraser, "mask": "", "concept": concept}
+        | {"model": "mini-sd"},
+        cpu_seconds=3.0,
+        measurements={
+            "erased": erased,
+            "original": {p: answer(100.0, 50.0) for p in asked},
+            "interference": {
+                "Bag": {"before": 100.0, "after": 90.0 - seed},
+                "Dress": {"before": 90.0, "after": 92.0},
+            },
+            "distances": {"erased": {"fid": 3 + FID[eraser]}, "original": {"fid": 3.0}},
+        },
+        **changes,
+    )
+
+
+@pytest.fixture
+def records():
+    return [made(e, c, s) for e in SHARES for c in ("Coat", "Bag") for s in (1, 2, 3, 4, 5)]
+
+
+def test_the_latest_of_a_run_counts(records):
+    again = made("uce", "Coat", 1).model_copy(update={"created": "2026-02-01T00:00:00+00:00"})
+    found = recorded.recorded(records=[again, *records])
+    assert len(found) == len(records) and again in found
+
+
+def test_one_row_a_run_and_probe(records):
+    found = recorded.rows(records)
+    assert len(found) == 3 * 2 * 5 * 3
+    one = found[(found.name == "UCE") & (found.probe == "words") & (found.seed == 2)].iloc[0]
+    assert (one.recognised, one.control, one.original, one.original_control) == (62, 5, 100, 50)
+
+
+def test_costs_are_changes_of_what_is_kept(records):
+    one = recorded.costs([made("salun", "Coat", 2)]).iloc[0]
+    assert one.change == pytest.approx((-12 + 2) / 2) and one.worst == -12
+    assert one.fid_change == pytest.approx(2.0) and one.fid == 5.0
+
+
+def test_those_that_give_least_back_stand_first_and_the_original_last(records):
+    mean = recorded.means(recorded.rows(records))
+    assert list(mean.index) == ["SalUn", "RECE", "UCE", "original"]
+    assert list(mean.columns) == ["prompt", "completion", "words"]
+    assert mean.loc["RECE", "words"] == 23 and mean.loc["original", "words"] == 100
+    assert "original" not in recorded.means(recorded.rows(records), "control").index
+
+
+def test_the_table_says_how_many_runs_and_what_they_cost(records):
+    found, cost = recorded.rows(records), recorded.costs(records)
+    text = str(recorded.eraser_by_probe(found, cost))
+    line = next(line for line in text.splitlines() if line.startswith("RECE"))
+    assert line.split()[1:5] == ["10", "0", "43", "23"] and "+0.4" in line
+    assert "found words" in text and "<table" in recorded.eraser_by_probe(found, cost).html
+    controls = str(recorded.with_controls(found))
+    assert "random words before the prompt" in controls
+
+
+def test_a_probe_is_told_from_the_prompt_by_a_paired_test(records):
+    verdicts = recorded.against_prompt(recorded.rows(records), "words")
+    assert {n: v.answer for n, v in verdicts.items()} == {
+        "UCE": "yes",
+        "RECE": "yes",
+        "SalUn": "undecided",
+    }
+    few = [r for r in records if r.seeds["unlearning"] == 1]
+    assert {v.answer for v in recorded.against_prompt(recorded.rows(few), "words").values()} == {
+        "too few"
+    }
+
+
+def test_erasers_are_compared_on_the_same_runs(records):
+    found = recorded.rows(records)
+    assert recorded.between_erasers(found, "RECE", ["UCE"], "words")["UCE"].answer == "yes"
+    assert recorded.between_erasers(found, "UCE", ["RECE"], "words")["RECE"].answer == "no"
+    assert recorded.between_erasers(found, "AdvUnlearn", ["UCE"], "words") == {}
+
+
+def test_claims_hold_fail_or_stay_open(records, capsys):
+    found, cost = recorded.rows(records), recorded.costs(records)
+    marks = recorded.claims(found, cost)
+    said = " ".join(capsys.readouterr().out.split())
+    assert marks == ["holds", "holds", "open", "holds"]
+    assert "most 4.0 % (SalUn)" in said and "decided for 2 of 3 erasers" in said
+    loud = found.copy()
+    loud.loc[loud.probe == "prompt", "recognised"] = 95.0
+    assert recorded.claims(loud, cost)[:3] == ["FAILS", "FAILS", "FAILS"]
+
+
+def test_the_sentence_names_the_eraser_whose_worst_probe_gives_least(records):
+    found, cost = recorded.rows(records), recorded.costs(records)
+    said = recorded.for_today(found, cost)
+    assert "SalUn" in said and "completion" in said and "33 %" in said and "+2.00" in said
+    quiet = found[found.probe == "prompt"]
+    assert "under every probe (at most" in recorded.for_today(quiet, cost)
+
+
+def test_pictures_say_what_they_show(records):
+    found, cost = recorded.rows(records), recorded.costs(records)
+    figure, said = pictures.eraser_by_probe(found)
+    cells = [t.get_text() for t in figure.axes[0].texts]
+    assert len(cells) == 4 * 3 and "93" in cells and "93" in said and "completion of UCE" in said
+    figure, said = pictures.given_back_and_cost(found, cost)
+    assert len(figure.axes[0].get_legend().get_texts()) == 3 and "SalUn 33 % at +2.00" in said
+    plt.close("all")
