@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -12,7 +12,7 @@ from ...runs.summary import label
 from ...shown import MINUS, amount
 from ..claims import Claim
 from .published import published
-from .recorded import LEAST, REFERENCES, Benchmark, verdicts
+from .recorded import LEAST, NO_MASK, REFERENCES, Benchmark, verdicts
 
 CLOSE = 0.2  # points of UA: what the paper's abstract calls the gap to Retrain, at 50 %
 MANY = 6  # methods: an order of fewer measures nothing
@@ -66,6 +66,19 @@ def _claims(bench: Benchmark, scenario: str, before: str) -> list[Claim]:
         Claim(f"{before}the saliency mask is nearer to Retrain than a random one",
               _of(verdicts(bench.masks(scenario), "saliency"), "random")),
     ]  # fmt: skip
+
+
+def mask_claims(
+    bench: Benchmark, scenarios: Sequence[str] = ("class-3", "random-10", "random-50")
+) -> list[Claim]:
+    """The saliency mask against a random one of the same size and against none, on each task."""
+    claims = []
+    for scenario in scenarios:
+        found = verdicts(bench.masks(scenario), "saliency")
+        for other, worded in (("random", "a random one"), (NO_MASK, "no mask (RL)")):
+            text = f"{scenario}: the saliency mask is nearer to Retrain than {worded}"
+            claims.append(Claim(text, _of(found, other)))
+    return claims
 
 
 def _of_ua(bench: Benchmark) -> list[Claim]:

@@ -217,3 +217,8 @@ def test_what_tuning_gained():
     assert said["tuning gained most for"] == "SalUn (× 4.0)" and said["trials each"] == "12 or 20"
     assert (said["first by default"], said["first when tuned"]) == ("FT", "SalUn")
     assert said["the default stayed best for"] == "1 of 2"
+
+
+def test_claims_on_masks_are_two_a_task_and_open_where_nothing_is_recorded():
+    found = claimed.mask_claims(bench(10), ["random-10", "random-50"])
+    assert [claim.mark for claim in found] == ["FAILS", "FAILS", "open", "open"]
