@@ -23,17 +23,24 @@ EDGE = 0.05  # of a range: a value chosen there asks for a wider one
 
 @contextlib.contextmanager
 def open_study(
-    folder: Path, name: str, *, what: str, space: Space, default: Mapping[str, Any]
+    folder: Path,
+    name: str,
+    *,
+    what: str,
+    space: Space,
+    default: Mapping[str, Any],
+    starts: Sequence[Mapping[str, Any]] = (),
 ) -> Iterator[Any]:
-    """The study of that name, for this process alone; its first trial is the default, and one cut
-    short is run again.
+    """The study of that name, for this process alone; its first trial is the default, then come the
+    points to start from, and one cut short is run again.
 
     Parameters
     ----------
     folder : of the studies' files. what : the method, for messages. space : parameter -> `Range` or
         choices.
     default : parameter -> value, those of the space among them; moved into the declared range where
-        one lies outside.
+        one lies outside. starts : further points, such as what was chosen for a relative; one that
+        was tried is not tried again.
 
     Raises
     ------
@@ -66,6 +73,9 @@ def open_study(
         # a trial that is worse than half of those before it on the first pilot seed ends there
         study.pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=0)
         _enqueue(study, space, default)
+        for point in starts:
+            inside = {name: _inside(point[name], allowed) for name, allowed in space.items()}
+            study.enqueue_trial(inside, skip_if_exists=True)
         yield study
 
 

@@ -48,7 +48,8 @@ def tune(
     values.
 
     The gap is measured on the validation pictures in the place of the test set, so tuning never
-    sees the latter. The first trial is the method's default. A trial that is worse on the first
+    sees the latter. The first trial is the method's default, the next are what the file has already
+    for relatives with the same parameters. A trial that is worse on the first
     pilot seeds than half of those before it is not taken to the others. Where a choice lies in the
     outer 5 % of its range, the range is made longer there and the search goes on for a third of
     the trials, up to three times. Trials are stored as they end: a call that was interrupted goes
@@ -89,7 +90,10 @@ def tune(
         held, space = _held(name, fixed)
         called = f"{tuned_name(spec)}_{name}_{_digest(spec, pilot_seeds, [held, _plain(space)])}"
         default = {**METHODS[name].settings({}), **METHODS[name].defaults}
-        with open_study(Path(state), called, what=name, space=space, default=default) as study:
+        starts = relatives(path, space)
+        with open_study(
+            Path(state), called, what=name, space=space, default=default, starts=starts
+        ) as study:
             ranges = _search(study, space, name, tasks, held, trials, deadline)
             if ranges is None:
                 continue
@@ -101,6 +105,14 @@ def tune(
             write_chosen(path, _header(spec), entry_name(name, spec.mask), entry | facts)
             _write_trials(path, entry_name(name, spec.mask), study)
     return path
+
+
+def relatives(path: Path, space: Space) -> list[dict[str, Any]]:
+    """What the file has for methods, or masks, that have all of these parameters: points to start
+    from, so that relatives are not told apart by the luck of a short search.
+    """
+    entries = (entry["params"] for entry in read_tuned(path).values())
+    return [params for params in entries if set(space) <= set(params)]
 
 
 def entry_name(method: str, mask: str | None) -> str:

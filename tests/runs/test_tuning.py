@@ -235,3 +235,17 @@ def test_a_falling_rate_is_part_of_the_run_and_of_its_units():
     assert "schedule/cosine" in units_of(falling.effective)
     with pytest.raises(InputError, match="unknown lr_schedule 'cosin'; did you mean 'cosine'"):
         su.runs.RunSpec(dataset="digits", method="ft", lr_schedule="cosin")
+
+
+def test_a_relative_starts_from_what_was_chosen_for_the_other(call, monkeypatch):
+    """RL is told what SalUn has, and tries it first after its default."""
+    play(monkeypatch, lambda seed, params: abs(math.log(params["lr"] / 0.02)) + params["alpha"])
+    salun = call(["salun"], 5, fixed=STILL)["salun"]
+    seen = play(monkeypatch, lambda seed, params: 1.0)
+    call(["rl"], 3, fixed=STILL)
+    tried = [params for _, params in seen]
+    assert tried[0]["lr"] == METHODS["rl"].defaults["lr"]
+    assert tried[1]["lr"] == salun["params"]["lr"] and tried[1]["alpha"] == salun["params"]["alpha"]
+    seen.clear()
+    call(["rl"], 4, fixed=STILL)  # which knows by now that it was tried
+    assert len(seen) == 1 and seen[0][1]["lr"] != salun["params"]["lr"]
