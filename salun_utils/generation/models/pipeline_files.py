@@ -206,4 +206,4 @@ def own_sampler(source: str | os.PathLike):
 
     config = diffusers.DDIMScheduler.load_config(source, subfolder="scheduler")
     sampler: Any = getattr(diffusers, str(config.get("_class_name")), None)
-    return sampler.from_config(config) if isinstance(sampler, type) else None
+    return None if sampler is None else sampler.from_config(config)
