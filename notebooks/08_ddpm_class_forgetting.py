@@ -82,6 +82,8 @@ guidance = 2.0
 # The small network of this page predicts $v = \sqrt{\bar\alpha_t}\,\epsilon - \sqrt{1 - \bar\alpha_t}\,x$ in place of $\epsilon$. Given $x_t$, each follows from the other, so the two losses differ by a factor that depends on $t$ alone.
 
 # %%
+from dataclasses import replace
+
 import pandas as pd
 import torch
 
@@ -92,9 +94,8 @@ from salun_utils.generation.trials import run as experiment
 from salun_utils.generation.trials.trial import Trial
 from salun_utils.studies.common import none_recorded
 
-shared = {"tier": tier, "model": model, "judge": judge, "data": data, "concept": concept, "seed": seed, "params": {"steps": erase_steps},
-          "per_class": per_class, "concept_samples": concept_samples, "steps": steps, "guidance": guidance}  # fmt: skip
-scene = experiment.Scene.of(Trial(eraser=eraser, **shared))
+trial = Trial.of(globals(), keep=keep if eraser == "salun" else None, params={"steps": erase_steps})
+scene = experiment.Scene.of(trial)
 ddpm, referee, images = scene.model, scene.judge, scene.data
 print(f"{model}: {sum(p.numel() for p in ddpm.parameters()):,} weights, {len(ddpm.classes)} classes, predicts {ddpm.config.prediction}")
 print(f"judge {referee.name}: {referee.accuracy:.2f} % right on real test pictures; it was trained apart from the generator")
@@ -138,8 +139,8 @@ print(f"c = {ddpm.classes[label]}, c' = {ddpm.classes[substitute]}: forget loss 
 
 # %%
 runs = {
-    "SalUn": experiment.run(Trial(eraser=eraser, keep=keep if eraser == "salun" else None, **shared), scene),
-    "random mask": experiment.run(Trial(eraser="salun", keep=keep, mask="random", **shared), scene),
+    "SalUn": experiment.run(trial, scene),
+    "random mask": experiment.run(replace(trial, eraser="salun", keep=keep, mask="random"), scene),
 }
 erased = runs["SalUn"].erased
 print({k: v for k, v in erased.params.items() if k not in ("method", "concept", "seed")})
@@ -337,4 +338,4 @@ else:
 # The last cell hands the records of the two runs to `salun run`, which writes them to a file:
 
 # %%
-su.runs.publish(*[experiment.record(Trial(eraser="salun", keep=keep, mask=mask, **shared), scene, run) for mask, run in zip((None, "random"), runs.values())])
+su.runs.publish(*[experiment.record(replace(trial, eraser="salun", keep=keep, mask=mask), scene, run) for mask, run in zip((None, "random"), runs.values())])

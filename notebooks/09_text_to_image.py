@@ -58,6 +58,7 @@ attack_steps = 60
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -74,9 +75,8 @@ from salun_utils.generation.trials import recorded
 from salun_utils.generation.trials import run as experiment
 from salun_utils.generation.trials.trial import Trial
 
-shared = {"tier": tier, "model": model, "judge": judge, "data": data, "concept": concept, "seed": seed,
-          "per_class": per_class, "concept_samples": concept_samples, "steps": steps, "guidance": guidance}  # fmt: skip
-scene = experiment.Scene.of(Trial(eraser="salun", **shared))
+trial = Trial.of(globals(), eraser="salun", keep=None)
+scene = experiment.Scene.of(trial)
 pipe, referee, images = scene.model, scene.judge, scene.data
 for name in ("vae", "text_encoder", "unet"):
     part = getattr(pipe, name)
@@ -112,8 +112,8 @@ pd.DataFrame(table, index=["what it does", "paper"]).T
 
 # %%
 LIVE = {"SalUn": {"eraser": "salun", "keep": keep}, "ESD-x": {"eraser": "esd-x"}, "UCE": {"eraser": "uce"}}
-trials = {name: Trial(**settings, **shared) for name, settings in LIVE.items()}
-runs = {name: experiment.run(trial, scene) for name, trial in trials.items()}
+trials = {name: replace(trial, **settings) for name, settings in LIVE.items()}
+runs = {name: experiment.run(one, scene) for name, one in trials.items()}
 print("processor seconds of erasing:", {name: round(run.cpu_seconds, 1) for name, run in runs.items()})
 
 # %% mystnb={"image": {"alt": "Grid with one class a column and one model a row, the original on top: in the column of the erased concept the other models draw something else or nothing of the kind"}}

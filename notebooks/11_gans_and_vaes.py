@@ -80,6 +80,8 @@ concept_samples = 100
 # with the *temperature* $\tau$, which below 1 keeps to the middle of each Gaussian: fewer odd pictures for less variety.
 
 # %%
+from dataclasses import replace
+
 import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
@@ -92,9 +94,9 @@ from salun_utils.generation.trials import recorded
 from salun_utils.generation.trials import run as experiment
 from salun_utils.generation.trials.trial import Trial
 
-shared = {"tier": tier, "judge": judge, "data": data, "concept": concept, "seed": seed, "per_class": per_class, "concept_samples": concept_samples}
 names = {"GAN": gan, "VAE": vae}
-scenes = {kind: experiment.Scene.of(Trial(eraser="salun", model=name, **shared)) for kind, name in names.items()}
+trials = {kind: Trial.of(globals(), eraser="salun", model=name) for kind, name in names.items()}
+scenes = {kind: experiment.Scene.of(trial) for kind, trial in trials.items()}
 models = {kind: scene.model for kind, scene in scenes.items()}
 referee, images, classes = scenes["GAN"].judge, scenes["GAN"].data, scenes["GAN"].judge.classes
 label = referee.label(concept)
@@ -169,9 +171,9 @@ for kind, network in models.items():
 
 # %%
 runs = {}
-for kind, name in names.items():
+for kind in names:
     for title, mask in (("SalUn", "saliency"), ("random mask", "random")):
-        runs[kind, title] = experiment.run(Trial(eraser="salun", model=name, mask=mask, keep=keep, **shared), scenes[kind])
+        runs[kind, title] = experiment.run(replace(trials[kind], mask=mask), scenes[kind])
     erased = runs[kind, "SalUn"].erased
     chosen = {k: erased.params[k] for k in ("steps", "lr", "alpha", "batch", "keep")}
     print(f"{kind}: {chosen}; seconds: {', '.join(f'{run.erased.seconds:.0f}' for (k, _), run in runs.items() if k == kind)}")
@@ -254,7 +256,7 @@ wanted = labels.clone()
 wanted[labels == label] = substitute
 rows = {}
 for kind, network in models.items():
-    target = network.sample(wanted, seed=Trial(eraser="salun", model=names[kind], **shared).sample_seed)
+    target = network.sample(wanted, seed=trials[kind].sample_seed)
     rows |= {name: pixels[at] for name, pixels in drawings.items() if name.startswith(kind)} | {f"{kind}, target": target[at]}
 figure = figures.picture_grid(rows, size=0.85)
 
@@ -430,7 +432,7 @@ for kind, table in every.items():
 # 4. The inverted mask holds no weight that is salient. How can a class be forgotten at all under it?
 #
 # :::{dropdown} Solution
-# Salient means that $\ell_f$ is steep there *at* $\theta_o$. Where it is flat, larger steps lead to the same place, and the layers that all classes share offer many ways around. `Trial(eraser="salun", mask="inverted", model=gan, **shared)` shows how far it gets with the steps that were chosen for SalUn.
+# Salient means that $\ell_f$ is steep there *at* $\theta_o$. Where it is flat, larger steps lead to the same place, and the layers that all classes share offer many ways around. `replace(trials["GAN"], mask="inverted")` shows how far it gets with the steps that were chosen for SalUn.
 # :::
 #
 # **What next:** [](09_text_to_image.ipynb) for a generator whose condition is a sentence, or back to [](03_weight_saliency.ipynb) for what saliency is in a classifier.
@@ -440,7 +442,7 @@ for kind, table in every.items():
 # %%
 su.runs.publish(
     *[
-        experiment.record(Trial(eraser="salun", model=names[kind], mask={"SalUn": "saliency", "random mask": "random"}[title], keep=keep, **shared), scenes[kind], run)
+        experiment.record(replace(trials[kind], mask={"SalUn": "saliency", "random mask": "random"}[title]), scenes[kind], run)
         for (kind, title), run in runs.items()
     ]
 )

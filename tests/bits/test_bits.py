@@ -239,7 +239,6 @@ def test_scores_and_other_things_are_no_mask(given, said):
 
 
 def test_a_damaged_or_foreign_dictionary_is_refused(tmp_path):
-    linear = torch.nn.Linear(2, 2)
     for name, what in (
         ("scores", {"a": torch.rand(3)}),
         ("model", torch.nn.Linear(2, 2)),

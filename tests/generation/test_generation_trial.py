@@ -196,6 +196,11 @@ def test_a_trial_is_of_a_notebooks_parameters(folder):
     }
     found = Trial.of({**parameters, "something": "else"})
     assert found.settings == {"steps": 7} and found.name == "ga"
+    made = {**parameters, "mask": torch.ones(2), "keep": 0.3}  # a page's own mask is no parameter
+    laid = Trial.of(made, eraser="salun", keep=0.4)
+    assert (laid.eraser, laid.keep, laid.mask) == ("salun", 0.4, None)
+    with pytest.raises(TypeError, match="kept"):
+        Trial.of(parameters, kept=0.4)
     with pytest.raises(InputError, match="JSON object"):
         Trial.of({**parameters, "params": "[7"})
 

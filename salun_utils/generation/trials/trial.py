@@ -54,12 +54,20 @@ class ErasureSettings:
         raise NotImplementedError
 
     @classmethod
-    def of(cls, parameters: Mapping[str, Any]) -> Self:
-        """What a notebook's parameters describe; `params` may be a JSON object. Names that are none
-        of its own are left out.
+    def of(cls, parameters: Mapping[str, Any], **settings: Any) -> Self:
+        """What a notebook's parameters describe: ``Trial.of(globals())``.
+
+        Names that are none of its own are left out, and so is what no parameter can be, such as a
+        mask that the notebook has made by then; `params` may be a JSON object.
+
+        Parameters
+        ----------
+        settings : laid over what was found, and refused where unknown.
         """
         own = {f.name for f in dataclasses.fields(cls)}
-        given = {k: v for k, v in parameters.items() if k in own}
+        plain = str | int | float | Mapping | None
+        given = {k: v for k, v in parameters.items() if k in own and isinstance(v, plain)}
+        given |= settings
         return cls(**{**given, "params": mapping_of(given.get("params"))})
 
     @property
