@@ -15,6 +15,7 @@ from typing import Any
 from ...data.images import Images
 from ...errors import InputError, unknown
 from ...generation import JUDGES
+from ...generation.measures.distances import Distances
 from ...generation.measures.probes import PROBES, Target
 from ...generation.measures.probes import run as ask
 from ...generation.trials import run as trials
@@ -172,11 +173,16 @@ def record(plan: Plan, scene: Scene, answers: Answers) -> Record:
             "original": dict(answers.original),
             "interference": interference(outcome),
             "distances": {
-                "erased": outcome.distances.to_dict(),
-                "original": outcome.original_distances.to_dict(),
+                "erased": plain(outcome.distances),
+                "original": plain(outcome.original_distances),
             },
         },
     )
+
+
+def plain(far: Distances) -> dict[str, Any]:
+    """Distances as a record holds them, with lists for tuples."""
+    return {k: list(v) if isinstance(v, tuple) else v for k, v in far.to_dict().items()}
 
 
 def interference(outcome: Outcome) -> dict[str, dict[str, float]]:

@@ -35,6 +35,7 @@ from .settings import TRAIN
         | {
             "inner_steps": 2,
             "alpha": 0.1,
+            "dynamic": False,
             "eta": 0.1,
             "substitute": "all",
             "mask": "none",
@@ -50,7 +51,8 @@ def erasediff(
     steps: int,
     inner_steps: int,
     lr: float,
-    alpha: float | None,
+    alpha: float,
+    dynamic: bool,
     eta: float,
     batch: int,
     clip: float,
@@ -85,7 +87,7 @@ def erasediff(
         "steps": steps,
         "inner_steps": inner_steps,
         "lr": lr,
-        "weight": alpha,
+        "weight": None if dynamic else alpha,
         "eta": eta,
     }
     return held, bilevel(model, forget, retain, **options, clip=clip, mask=held)

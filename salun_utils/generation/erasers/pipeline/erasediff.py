@@ -35,6 +35,7 @@ _PAPER = TRAIN | {
     "steps": 100,
     "inner_steps": 2,
     "alpha": 0.1,
+    "dynamic": False,
     "eta": 0.1,
     "clip": 0.0,
     "mask": "none",
@@ -59,7 +60,8 @@ def erasediff(
     steps: int,
     inner_steps: int,
     lr: float,
-    alpha: float | None,
+    alpha: float,
+    dynamic: bool,
     eta: float,
     clip: float,
     mask: str | SaliencyMask,
@@ -96,7 +98,7 @@ def erasediff(
         "steps": steps,
         "inner_steps": inner_steps,
         "lr": lr,
-        "weight": alpha,
+        "weight": None if dynamic else alpha,
     }
     found = bilevel(job.unet, forget, retain, **options, eta=eta, clip=clip, mask=held)
     weighed = zip(found["forget"], found["retain"], found["weight"], strict=True)
