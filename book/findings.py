@@ -1,0 +1,148 @@
+"""Write what the records say into the two pages that a newcomer reads first.
+
+``python book/findings.py`` puts the findings between the marks of ``book/intro.md`` and
+``README.md``, and the picture of the masks beside them. ``--check`` changes nothing, and ends with
+1 where a page is behind the records.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+import warnings
+from pathlib import Path
+
+import matplotlib as mpl
+import pandas as pd
+
+from salun_utils.files import atomic
+from salun_utils.generation.trials import recorded as generation
+from salun_utils.runs.summary import label
+from salun_utils.shown import amount
+from salun_utils.studies.benchmark import answers, pictures
+from salun_utils.studies.benchmark.recorded import REFERENCES, Benchmark, closer_in
+
+ROOT = Path(__file__).resolve().parent.parent
+PAGES = (ROOT / "book" / "intro.md", ROOT / "README.md")
+PICTURE = ROOT / "book" / "_static" / "masks.svg"
+MARKS = re.compile(r"(<!-- findings: .*?-->\n).*?(<!-- end of findings -->)", re.S)
+ERASERS = ("SalUn", "RL (no mask)", "ESD-x", "UCE")
+
+
+def of_tasks(bench: Benchmark) -> list[dict[str, str]]:
+    """One row a task of classification: SalUn, the nearest method, doing nothing, the masks."""
+    rows = []
+    for scenario, task in answers.TASKS.items():
+        part = bench.methods(scenario, least=3)
+        gaps = part.drop(index=list(REFERENCES), errors="ignore").avg_gap.sort_values()
+        if "salun" not in gaps.index:
+            continue
+        masks = bench.masks(scenario)
+        both = {"saliency", "random"} <= set(masks)
+        closer = "{} of {} seeds".format(*closer_in(masks, "saliency", "random")) if both else "–"
+        place = answers.ordinal(list(gaps.index).index("salun") + 1)
+        nothing = part.avg_gap.get("original")
+        rows.append(
+            {
+                "To forget": task,
+                "SalUn": f"{gaps['salun']:.2f}, {place} of {len(gaps)}",
+                "Nearest": f"{label(gaps.index[0])} {gaps.iloc[0]:.2f}",
+                "Doing nothing": "–" if nothing is None else f"{nothing:.2f}",
+                "Saliency nearer than a random mask in": closer,
+            }
+        )
+    return rows
+
+
+def of_erasers(every: pd.DataFrame) -> list[dict[str, str]]:
+    """One row an eraser of text-to-image: what its name and a learned word still draw."""
+    rows = []
+    for name in ERASERS:
+        runs = every[(every.name == name) & every.word.notna()] if len(every) else every
+        if len(runs):
+            rows.append(
+                {
+                    "Eraser": name,
+                    "By its name": f"{100 - runs.ua.mean():.1f} %",
+                    "By a learned word": f"{runs.word.mean():.1f} %",
+                    "Others change": f"{amount(float(runs.change.mean()), signed=True)} points",
+                }
+            )
+    return rows
+
+
+def markdown(rows: list[dict[str, str]]) -> str:
+    """A table; "" for no rows."""
+    if not rows:
+        return ""
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def findings(bench: Benchmark, every: pd.DataFrame) -> str:
+    """Both tables, each under the sentence that says what it counts."""
+    parts = []
+    if table := markdown(of_tasks(bench)):
+        parts += [
+            "**Classification** (Fashion-MNIST, means over recorded seeds): average gap to a"
+            " network retrained without the pictures, in points; 0 is perfect.",
+            table,
+        ]
+    if table := markdown(of_erasers(every)):
+        parts += [
+            "**Text to image** (a small Stable Diffusion): how many pictures still show the erased"
+            " class, asked for by its name and by a word learned from a few real pictures.",
+            table,
+        ]
+    return "\n\n".join(parts) or "There are no recorded runs yet."
+
+
+def written(page: str, text: str) -> str:
+    """The page with `text` between its marks.
+
+    Raises
+    ------
+    ValueError : the page doesn't have them exactly once.
+    """
+    if len(MARKS.findall(page)) != 1:
+        raise ValueError("a page of findings needs its two marks, once")
+    return MARKS.sub(lambda found: f"{found[1]}\n{text}\n\n{found[2]}", page)
+
+
+def draw(bench: Benchmark) -> None:
+    """The picture of the masks, the same bytes from the same records."""
+    rows = answers.mask_rows(bench)
+    if rows.empty:
+        return
+    with mpl.rc_context({"svg.hashsalt": "salun"}), atomic(PICTURE) as part:
+        figure, _ = pictures.mask_gaps(rows)
+        figure.savefig(part, format="svg", metadata={"Date": None}, bbox_inches="tight")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Bring both pages up to date, or say which is not."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--check", action="store_true", help="change nothing, only say")
+    options = parser.parse_args(argv)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # outdated records: load_records leaves them in on purpose
+        bench, every = Benchmark.load(), generation.rows("mini-sd")
+    text, behind = findings(bench, every), []
+    for path in PAGES:
+        before = path.read_text()
+        after = written(before, text)
+        if after != before:
+            behind.append(path.name)
+            if not options.check:
+                with atomic(path) as part:
+                    part.write_text(after)
+    if not options.check:
+        draw(bench)
+    verb = "behind the records" if options.check else "brought up to date"
+    print(f"{', '.join(behind)} {verb}" if behind else "up to date")
+    return 1 if behind and options.check else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
