@@ -14,7 +14,7 @@ export OMP_NUM_THREADS
 CHAPTERS := $(basename $(notdir $(sort $(wildcard notebooks/[0-9]*.py))))
 EXECUTED := build/book/notebooks
 
-.PHONY: help install book html notebooks test test-fuzz lint clean executed $(CHAPTERS:%=execute-%)
+.PHONY: help install book html notebooks test test-fuzz test-slurm test-durability plan lint clean executed $(CHAPTERS:%=execute-%)
 
 help: ## list the targets
 	@echo "targets:"
@@ -40,6 +40,15 @@ test: $(STAMP) ## run every test: units, pages, notebooks
 
 test-fuzz: $(STAMP) ## feed the readers of files 27,500 damaged or odd inputs, about 10 minutes
 	SALUN_FUZZ=1 $(BIN)/python -m pytest -n $(JOBS) -rP tests/fuzz
+
+test-slurm: $(STAMP) ## run grids through a Slurm on the loopback (root: installs it), about 40 minutes
+	$(BIN)/python tests/endurance/slurm.py
+
+test-durability: $(STAMP) ## kill trainings, tunings and grids at random moments, about 15 minutes
+	$(BIN)/python tests/endurance/durability.py
+
+plan: $(STAMP) ## what 10,000 runs cost before the first one starts: the real Snakefile, a pretended cluster
+	$(BIN)/python benchmark/plan/plan.py
 
 lint: $(STAMP) ## check format, style, direction of imports and types
 	$(BIN)/ruff format --check .
