@@ -84,7 +84,7 @@ def disturb(work: Work, folder: Path, *, kills: int, seed: int) -> dict[str, Any
             again += sum(now.get(name, digest) != digest for name, digest in seen.items())
             seen = now
         equal &= work.left(place) == wanted
-        left_over = [p for p in place.rglob("*.part")]
+        left_over = list(place.rglob("*.part"))
     return {
         "kills": done,
         "rounds": rounds,
