@@ -14,7 +14,7 @@ export OMP_NUM_THREADS
 CHAPTERS := $(basename $(notdir $(sort $(wildcard notebooks/[0-9]*.py))))
 EXECUTED := build/book/notebooks
 
-.PHONY: help install book html notebooks gpu test test-fuzz lint clean executed $(CHAPTERS:%=execute-%)
+.PHONY: help install book html notebooks gpu test test-fuzz test-slurm test-durability plan lint clean executed $(CHAPTERS:%=execute-%)
 
 help: ## list the targets
 	@echo "targets:"
@@ -44,6 +44,14 @@ test-fuzz: $(STAMP) ## feed the readers of files 27,500 damaged or odd inputs, a
 MINUTES ?= 12
 gpu: $(STAMP) ## on a machine with a GPU: a speed line and as many recorded runs as fit into MINUTES=12
 	$(BIN)/python benchmark/gpu.py --minutes $(MINUTES) --out out/gpu
+test-slurm: $(STAMP) ## run grids through a Slurm on the loopback (root: installs it), about 40 minutes
+	$(BIN)/python tests/endurance/slurm.py
+
+test-durability: $(STAMP) ## kill trainings, tunings and grids at random moments, about 15 minutes
+	$(BIN)/python tests/endurance/durability.py
+
+plan: $(STAMP) ## what 10,000 runs cost before the first one starts: the real Snakefile, a pretended cluster
+	$(BIN)/python benchmark/plan/plan.py
 
 lint: $(STAMP) ## check format, style, direction of imports and types
 	$(BIN)/ruff format --check .

@@ -99,6 +99,7 @@ if len(found):
 
 # %%
 import pandas as pd
+
 from salun_utils.generation.trials.run import Scene
 from salun_utils.studies.probes import study
 
@@ -129,6 +130,7 @@ frame.round(0)
 
 # %%
 import torch
+
 from salun_utils.generation.erasers.pipeline.rece import derived
 
 draws = torch.Generator().manual_seed(0)

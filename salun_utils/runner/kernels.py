@@ -4,25 +4,46 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+# Names of variables that hold what gives access to something: a notebook may come from anybody.
+# The Hub's own file of a token stays where it is: models with a licence to accept need it.
+SECRET = re.compile(
+    r"(TOKEN|SECRET|PASSW(OR)?D|PASSPHRASE|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|CREDENTIALS?)(_|$)",
+    re.I,
+)
+
+
+def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment without variables that are called like a token, a password or a key."""
+    return {name: value for name, value in environment.items() if not SECRET.search(name)}
 
 
 @contextlib.contextmanager
 def kernel_manager() -> Iterator[type]:
     """Talk to the kernel through files in place of TCP ports, which parallel runs could snatch from
-    each other.
+    each other; and start it without the secrets of whoever calls.
     """
     from jupyter_client.manager import AsyncKernelManager
 
+    class WithoutSecrets(AsyncKernelManager):
+        async def _async_pre_start_kernel(self, **options: Any) -> Any:
+            options["env"] = without_secrets(options.get("env") or os.environ)
+            return await super()._async_pre_start_kernel(**options)
+
+        pre_start_kernel = _async_pre_start_kernel
+
     if os.name == "nt":  # Windows has no such sockets
-        yield AsyncKernelManager
+        yield WithoutSecrets
         return
     with tempfile.TemporaryDirectory(prefix="salun-", ignore_cleanup_errors=True) as folder:
         # unique, and short: a socket's path has at most 107 characters
         sockets = os.path.join(folder, "k")
         yield type(
-            "FileSocketKernelManager", (AsyncKernelManager,), {"transport": "ipc", "ip": sockets}
+            "FileSocketKernelManager", (WithoutSecrets,), {"transport": "ipc", "ip": sockets}
         )
 
 

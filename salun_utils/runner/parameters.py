@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import math
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ from .kinds import kind_of
 from .values import parse_value as parse_value
 from .values import typed
 
+IN_PATHS = ("tier", "method", "eraser")  # parameters that files are called by
+WORD = re.compile(r"[A-Za-z0-9+-][A-Za-z0-9.+_-]{0,99}")
 LOWEST = {"epochs": 1, "lr": 0}
 NUMBERS = {"epochs": "a whole number", "lr": "a number"}
 
@@ -104,6 +107,13 @@ def check_ranges(effective: Mapping[str, Any]) -> None:
         raise InputError("dataset is empty: name a data set or a folder")
     for name, value in effective.items():
         _check_number(name, value)
+    for name in IN_PATHS:
+        value = effective.get(name)
+        if value is not None and not WORD.fullmatch(str(value)):
+            raise InputError(
+                f"{name} must be one word of letters, digits and .+-_ (files are called by it), not"
+                f" {str(value)[:60]!r}"
+            )
     kind_of(effective).of(effective)
 
 

@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 import types
+from pathlib import Path
 
 import pytest
 import torch
@@ -386,3 +388,17 @@ def test_the_shipped_folder_is_all_of_one_type_in_plain_diffusers():
         pipe.text_encoder.get_input_embeddings().weight,
         ours.text_encoder.get_input_embeddings().weight,
     )
+
+
+def test_what_the_pages_name_on_the_hub_is_pinned_to_one_commit(tmp_path, monkeypatch):
+    from salun_utils.generation.models.hub import PINNED, pinned
+
+    root = Path(__file__).parents[2]
+    texts = [p.read_text() for p in (root / "benchmark" / "grids").glob("*.yaml")]
+    named = set(re.findall(r"\b(?:CompVis|stabilityai|openai|runwayml)/[\w.-]+", " ".join(texts)))
+    assert named <= set(PINNED) and all(re.fullmatch("[0-9a-f]{40}", r) for r in PINNED.values())
+    (name, commit), *_ = PINNED.items()
+    assert pinned(name) == {"revision": commit} and pinned("some/one") == {}
+    (tmp_path / name).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    assert pinned(name) == {}  # a folder of that name is read as it is

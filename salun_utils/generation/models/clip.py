@@ -11,6 +11,7 @@ from torch import Tensor
 from ...errors import InputError
 from ...units import numerics
 from ..files import check_uint8
+from .hub import pinned
 
 BASE = "openai/clip-vit-base-patch16"
 
@@ -37,8 +38,8 @@ class ClipScore:
         logging.set_verbosity_error()  # it would announce every retry
         try:
             self._clip, self._processor = (
-                CLIPModel.from_pretrained(model).to(device).eval(),
-                CLIPProcessor.from_pretrained(model),
+                CLIPModel.from_pretrained(model, **pinned(model)).to(device).eval(),
+                CLIPProcessor.from_pretrained(model, **pinned(model)),
             )
         except Exception as error:
             # the Hub and the library raise many kinds; all of them mean that it can't be read

@@ -13,6 +13,7 @@ import torch
 
 from ...errors import InputError
 from .families import FAMILIES, SDXL, Family, check, refused
+from .hub import pinned
 
 # "diffusion_pytorch_model.fp16.safetensors", "model.fp16-00001-of-00002.safetensors" and the like
 WEIGHT_FILE = re.compile(
@@ -93,13 +94,14 @@ def _parts(source, family: Family, variants: dict[str, str | None], dtype: torch
     for name, (library, class_name) in family.parts.items():
         cls = getattr(libraries[library], class_name)
         if class_name == "CLIPTokenizer":
-            parts[name] = cls.from_pretrained(source, subfolder=name)
+            parts[name] = cls.from_pretrained(source, subfolder=name, **pinned(source))
             continue
         parts[name], report = cls.from_pretrained(
             source,
             subfolder=name,
             torch_dtype=dtype,
             output_loading_info=True,
+            **pinned(source),
             **({"variant": variants[name]} if variants[name] else {}),
         )
         _check_weights(f"{source}/{name}", report)
@@ -147,7 +149,7 @@ def _index(source: str | os.PathLike) -> dict:
     from diffusers import DiffusionPipeline
 
     try:
-        return dict(DiffusionPipeline.load_config(str(source)))
+        return dict(DiffusionPipeline.load_config(str(source), **pinned(source)))
     except Exception as error:  # no network, no such model, no right to it: many kinds
         raise InputError(
             f"pipeline {str(source)!r} can't be read: {type(error).__name__}:"
@@ -194,7 +196,7 @@ def _scheduler(source: str | os.PathLike):
     """
     from diffusers import DDIMScheduler
 
-    config = dict(DDIMScheduler.load_config(source, subfolder="scheduler"))
+    config = dict(DDIMScheduler.load_config(source, subfolder="scheduler", **pinned(source)))
     return DDIMScheduler.from_config(config | {"clip_sample": False, "steps_offset": 1})
 
 
