@@ -301,7 +301,7 @@ def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def mapping_of(params: str | Mapping[str, Any] | None) -> dict[str, Any]:
+def mapping_of(params: object) -> dict[str, Any]:
     """Parameters given as one JSON object, or as a mapping already; none for nothing.
 
     Raises
