@@ -66,7 +66,9 @@ class ErasureSettings:
         """
         own = {f.name for f in dataclasses.fields(cls)}
         plain = str | int | float | Mapping | None
-        given = {k: v for k, v in parameters.items() if k in own and isinstance(v, plain)}
+        given: dict[str, Any] = {
+            k: v for k, v in parameters.items() if k in own and isinstance(v, plain)
+        }
         given |= settings
         return cls(**{**given, "params": mapping_of(given.get("params"))})
 
