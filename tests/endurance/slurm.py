@@ -26,7 +26,10 @@ import tiny
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = float(os.environ.get("SALUN_SLURM_PATIENCE", 3600))  # seconds for one grid
 CPUS, NODE_MB, RUN_MB = 2, 16_000, 2_500
-QUICK = ["--slurm-init-seconds-before-status-checks", "3", "--latency-wait", "20"]
+QUICK = [  # without accounting there is nothing that sacct could tell
+    *("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "3"),
+    *("--latency-wait", "20"),
+]
 
 
 def call(slurm: loopback.Slurm, path: Path, *words: str) -> subprocess.Popen[str]:
@@ -38,7 +41,7 @@ def call(slurm: loopback.Slurm, path: Path, *words: str) -> subprocess.Popen[str
     ]
     if "--snakemake" not in words:
         command += ["--snakemake", *QUICK]
-    return subprocess.Popen(
+    process = subprocess.Popen(
         command,
         cwd=ROOT,
         env={**slurm.environment, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"},
@@ -46,6 +49,8 @@ def call(slurm: loopback.Slurm, path: Path, *words: str) -> subprocess.Popen[str
         stderr=subprocess.PIPE,
         text=True,
     )
+    slurm.processes[f"grid {process.pid}"] = process  # ends with the cluster, whatever happens
+    return process
 
 
 class Watch:

@@ -56,8 +56,8 @@ def test_no_name_reaches_a_shell(tmp_path):
     """The real Snakefile in the real Snakemake, with a Python that writes down what it was given:
     folders and names full of what a shell would act on arrive as they are.
     """
-    nasty = "a $(touch pwned) `touch pwned`; touch pwned & 'b' \"c\" {d}"
-    home = tmp_path / nasty
+    nasty = "a $(touch pwned) `touch pwned`; touch pwned & 'b' \"c\""
+    home = tmp_path / f"{nasty} {{d}}"
     home.mkdir()
     path = notebook(home, "seed = 0\ntier = 'quick'\n", f"{nasty}.ipynb")
     (home / "g.yaml").write_text(f"notebook: {json.dumps(str(path))}\nproduct: {{seed: [0, 1]}}\n")
@@ -72,11 +72,20 @@ def test_no_name_reaches_a_shell(tmp_path):
     listed = json.loads((state / pending.LIST).read_text())
     (state / pending.LIST).write_text(json.dumps({**listed, "python": str(python)}))
     command = [*snakemake_words(ROOT / "benchmark" / "Snakefile", state), "--cores", "1"]
+    del command[command.index("--quiet") : command.index("--quiet") + 2]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     given = (home / "given").read_text().splitlines()
     assert sorted(given) == sorted(run.name for run in runs.runs)
     assert not list(tmp_path.rglob("pwned"))
+
+
+@pytest.mark.parametrize("name", ["{a}.ipynb", "a,b.ipynb", "a\nb.ipynb"])
+def test_a_notebook_called_by_what_snakemake_acts_on_is_refused(tmp_path, name):
+    path = notebook(tmp_path, "seed = 0\ntier = 'quick'\n", name)
+    (tmp_path / "g.yaml").write_text(f"notebook: {json.dumps(str(path))}\nproduct: {{seed: [0]}}\n")
+    with pytest.raises(InputError, match="grids can't run a notebook called"):
+        grid.read(tmp_path / "g.yaml")
 
 
 def test_what_gives_access_is_not_in_a_notebooks_environment():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import math
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ GRID_KEYS = (
     "resources",
     "description",
 )
+UNFIT = re.compile(r"[{},/\x00-\x1f]")  # what Snakemake takes for wildcards, or parts names by
 MOST = 100_000  # runs of one grid
 BLOCK_KEYS = ("fixed", "product", "priority", "minutes_per_run", "tuned", "resources")
 
@@ -185,8 +187,13 @@ def _grid_run(
     if minutes is not None and minutes <= 0:
         raise InputError(f"minutes_per_run must be above 0, not {minutes!r}")
     minutes = float(minutes or 2)
+    name = run_name(notebook.stem, effective)
+    if UNFIT.search(name):
+        raise InputError(
+            f"grids can't run a notebook called {notebook.name!r}: none of {{ }} , and line breaks"
+        )
     return GridRun(
-        run_name(notebook.stem, effective),
+        name,
         str(effective.get("tier", "quick")),
         parameters,
         int(priority or 0),
