@@ -31,7 +31,7 @@ dataset = "fashion-mini"
 arch = "small-cnn"
 forget_fraction = 0.1
 seed = 0
-samples = None  # pictures behind the estimates of SSD; None takes all, as its authors do
+samples = None  # pictures behind SSD's estimates; None takes all, as its authors do
 train_epochs = 10
 train_images = 4000  # None takes all 10,000
 protocol = "disjoint"
@@ -140,7 +140,8 @@ def values_of(method):
     return params | ({"samples": samples} if "samples" in known else {})
 
 
-records = {m: su.runs.run(spec.but(method=m, params=values_of(m)), task=task) for m in LIVE}
+specs = {m: spec.but(method=m, params=values_of(m)) for m in LIVE}
+records = {m: su.runs.run(one, task=task) for m, one in specs.items()}
 live = {m: su.metrics.Scores(**r.scores) for m, r in records.items()}
 live = {"original": task.original_scores, **live}
 recorded.live_table(live, task.retrained_scores)
@@ -200,10 +201,12 @@ pilots.pilot_table(tuned)
 # bootstrap 95 % interval, which is rather too narrow for so few seeds ([](06_stability.ipynb)). *Cost* is the time of unlearning in per cent of Retrain's. The picture at the top of the page shows the same.
 
 # %% tags=["nbval-check-output"]
-recorded.method_table(bench.methods("random-10"), caption="10 % forgotten", best=["SalUn"])
+rows = bench.methods("random-10")
+recorded.method_table(rows, caption="10 % forgotten", best=["SalUn"])
 
 # %% tags=["nbval-check-output"]
-recorded.method_table(bench.methods("random-50"), caption="50 % forgotten", best=["SalUn"])
+rows = bench.methods("random-50")
+recorded.method_table(rows, caption="50 % forgotten", best=["SalUn"])
 
 # %% [markdown]
 # Where a gap comes from shows when two measures are drawn against each other. The dashed lines are Retrain's values. To the left of the upright line too little is forgotten, to the right of it too much; below the level line the network

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
+from html import escape
 from typing import Any
 
 import torch
@@ -10,10 +12,27 @@ import torch
 from ..data.images import Images
 from ..runs.records.standing import standing
 
-__all__ = ["NONE_RECORDED", "none_recorded", "rounded", "some", "standing"]
+__all__ = ["NONE_RECORDED", "Answer", "none_recorded", "rounded", "some", "standing"]
 
 DIGITS = 5  # significant ones, in a record
 NONE_RECORDED = "There are no recorded runs yet."
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Sentences that stand large at the top of a page, one paragraph each."""
+
+    sentences: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return "\n".join(self.sentences)
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        paragraphs = "".join(f"<p>{escape(one)}</p>" for one in self.sentences)
+        return {
+            "text/plain": str(self),
+            "text/html": f'<div class="salun-answer">{paragraphs}</div>',
+        }
 
 
 def none_recorded() -> None:

@@ -6,8 +6,6 @@ Each function words what it finds, so that new records change the sentence with 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import pandas as pd
@@ -15,7 +13,7 @@ import pandas as pd
 from ...metrics.significance import Verdict
 from ...runs.summary import label
 from ...shown import amount
-from ..common import NONE_RECORDED
+from ..common import NONE_RECORDED, Answer
 from .recorded import LEAST, NO_MASK, REFERENCES, Benchmark, closer_in, means, verdicts
 
 TASKS = {
@@ -29,23 +27,6 @@ DECIDED = {
     "undecided": "the test can't decide",
     "too few": "too few seeds for a test to decide",
 }
-
-
-@dataclass(frozen=True)
-class Answer:
-    """Sentences that stand large at the top of a page, one paragraph each."""
-
-    sentences: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return "\n".join(self.sentences)
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        paragraphs = "".join(f"<p>{escape(one)}</p>" for one in self.sentences)
-        return {
-            "text/plain": str(self),
-            "text/html": f'<div class="salun-answer">{paragraphs}</div>',
-        }
 
 
 def of_methods(bench: Benchmark, scenarios: Sequence[str] = ("random-10", "random-50")) -> Answer:

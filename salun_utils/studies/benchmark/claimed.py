@@ -9,7 +9,7 @@ import pandas as pd
 from ...metrics.significance import Verdict
 from ...plots.tables import Cell, Table, table
 from ...runs.summary import label
-from ...shown import MINUS, amount
+from ...shown import amount
 from ..claims import Claim
 from .published import published
 from .recorded import LEAST, NO_MASK, REFERENCES, Benchmark, verdicts
@@ -145,8 +145,10 @@ def order_table(scenario: str, benches: Mapping[str, Benchmark]) -> Table:
             Cell(f"{gap:.2f}", f"({place:.0f})") if gap == gap else None
             for gap, place in zip(gaps[name], places[name], strict=True)
         ]
-    said = [f"{name} {rho:+.2f} over {count} methods" for name, (rho, count) in order.items()]
+    said = [
+        f"{name} {_signed(rho, 2)} over {count} methods" for name, (rho, count) in order.items()
+    ]
     note = f"Rank correlation with the published order: {'; '.join(said)}." if said else ""
     caption = f"{scenario}: average gap (place)"
     best = [label("salun")] if label("salun") in frame.index else []
-    return table(frame, best=best, caption=caption, note=note.replace("-", MINUS))
+    return table(frame, best=best, caption=caption, note=note)

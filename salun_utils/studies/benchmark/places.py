@@ -10,10 +10,9 @@ from scipy.stats import kendalltau
 
 from ...plots.tables import Table, table
 from ...runs.summary import label
-from ...shown import MINUS
+from ...shown import amount
 from ..claims import Claim
-from ..common import NONE_RECORDED
-from .answers import Answer
+from ..common import NONE_RECORDED, Answer
 from .leaderboard import Board
 from .rows import Group, Row
 
@@ -168,11 +167,15 @@ def beside_published(
 def published_table(board: Board, scenario: str, *, least: int) -> Table:
     """`beside_published` as a table, Kendall's tau below it."""
     frame, order = beside_published(board, scenario, least=least)
-    said = [f"{name} {tau:+.2f} over {count} methods" for name, (tau, count) in order.items()]
+    said = [f"{name} {_over(*found)}" for name, found in order.items()]
     note = f"Kendall's tau with the published order: {'; '.join(said)}." if said else ""
     caption = f"{scenario}: average gap, points"
     best = [name for name in ("SalUn",) if name in frame.index]
-    return table(frame, digits=2, best=best, caption=caption, note=note.replace("-", MINUS))
+    return table(frame, digits=2, best=best, caption=caption, note=note)
+
+
+def _over(correlation: float, methods: int) -> str:
+    return f"{amount(correlation, 2, signed=True)} over {methods} methods"
 
 
 def place_claims(board: Board, found: Sequence[Race], *, least: int) -> list[Claim]:
@@ -194,6 +197,5 @@ def place_claims(board: Board, found: Sequence[Race], *, least: int) -> list[Cla
     for scenario in ("random-10", "random-50"):
         for name, (tau, number) in beside_published(board, scenario, least=least)[1].items():
             text = f"{scenario}, {name}: the order is much like the published one (tau ≥ {ALIKE})"
-            figure = f"{tau:+.2f} over {number} methods".replace("-", MINUS)
-            claims.append(Claim(text, tau >= ALIKE, figure))
+            claims.append(Claim(text, tau >= ALIKE, _over(tau, number)))
     return claims[:8]

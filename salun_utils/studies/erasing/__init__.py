@@ -1,0 +1,1 @@
+"""Forgetting in generators: what the recorded runs of the erasers say."""

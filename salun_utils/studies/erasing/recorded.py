@@ -1,0 +1,158 @@
+"""What the records say of the erasers of one generator: a sentence, tables and claims."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from ...generation.trials.recorded import compare, label, rows, summarise
+from ...plots.tables import Cell, Table, between, table
+from ...shown import amount
+from ..claims import Claim
+from ..common import NONE_RECORDED, Answer
+
+OURS = "SalUn"
+MASKS = ("SalUn, random mask", "SalUn, inverted mask", "SalUn, magnitude mask", "RL (no mask)")
+RETRAIN = "Retrain"
+
+__all__ = [
+    "MASKS",
+    "OURS",
+    "answer",
+    "claims",
+    "class_table",
+    "eraser_table",
+    "label",
+    "rows",
+    "summarise",
+    "word_answer",
+    "word_table",
+]
+
+
+def answer(every: pd.DataFrame) -> Answer:
+    """How well SalUn erases, what the other classes lose, and how other masks do."""
+    found = summarise(every)
+    if OURS not in found.index:
+        return Answer((NONE_RECORDED,))
+    ours = found.loc[OURS]
+    said = [
+        f"SalUn erases: asked for the class, the model draws something else in {ours.ua:.1f} % of"
+        f" pictures. The other classes change by {_signed(ours.change)} points."
+    ]
+    masks = [name for name in MASKS if name in found.index]
+    if masks:
+        rest = ", ".join(f"{_short(name)} {_signed(found.change[name])}" for name in masks)
+        better = [name for name in masks if found.change[name] > ours.change]
+        words = "No other mask" if not better else f"{len(better)} of {len(masks)} controls"
+        said.append(f"{words} of its size, or none, spares the others more on average: {rest}.")
+    return Answer(tuple(said))
+
+
+def word_answer(every: pd.DataFrame) -> Answer:
+    """What a learned word brings back, eraser by eraser, where it was asked."""
+    asked = every[every.word.notna()] if len(every) else every
+    if not len(asked):
+        return Answer((NONE_RECORDED,))
+    back = asked.groupby("name").word.mean().sort_values()
+    least, most = back.index[0], back.index[-1]
+    drawn = 100 - asked[asked.name == most].ua.mean()
+    return Answer(
+        (
+            f"A name can be erased without the concept: after {most} the prompt still gives the"
+            f" concept in {drawn:.1f} % of pictures, a word learned from a few real pictures in"
+            f" {back[most]:.1f} %. After {least} it is {back[least]:.1f} %, in the untouched model"
+            f" {asked.original_word.mean():.1f} %.",
+        )
+    )
+
+
+def eraser_table(every: pd.DataFrame, *, measures: Sequence[str] = ("ua", "change")) -> Table:
+    """One row an eraser, best first: each measure with its interval, and the processor seconds."""
+    heads = {"ua": "UA, %", "change": "others, points", "fid_change": "distance"}
+    found = summarise(every)
+    if not len(found):
+        return table(pd.DataFrame(columns=[heads[m] for m in measures]), note=NONE_RECORDED)
+    frame = pd.DataFrame({"runs": found.runs.astype(int)})
+    for measure in measures:
+        digits = 2 if measure == "fid_change" else 1
+        frame[heads[measure]] = [
+            Cell(
+                amount(float(line[measure]), digits, signed=measure != "ua"),
+                between(line[f"{measure}_low"], line[f"{measure}_high"], digits),
+            )
+            for _, line in found.iterrows()
+        ]
+    frame["CPU seconds"] = [amount(float(s), 0) for s in found.cpu_seconds]
+    marked = [name for name in (RETRAIN,) if name in frame.index]
+    return table(frame, best=[OURS] if OURS in frame.index else [], reference=marked)
+
+
+def class_table(every: pd.DataFrame) -> Table:
+    """UA and the change of the others by class, one row an eraser, best first."""
+    if not len(every):
+        return table(pd.DataFrame(), note=NONE_RECORDED)
+    wide = every.pivot_table(
+        index="name", columns="concept", values=["ua", "change"], aggfunc="mean"
+    ).loc[summarise(every).index]
+    heads = {"ua": "UA", "change": "others"}
+    order = [(m, c) for m in heads for c in sorted(every.concept.unique())]
+    frame = pd.DataFrame(
+        {f"{heads[m]}, {c}": wide[m, c] for m, c in order if (m, c) in wide.columns}
+    )
+    return table(frame, best=[OURS] if OURS in frame.index else [])
+
+
+def word_table(every: pd.DataFrame) -> Table:
+    """Share of pictures that show the concept, asked for by its name and by a learned word."""
+    asked = every[every.word.notna()] if len(every) else every
+    if not len(asked):
+        return table(pd.DataFrame(), note=NONE_RECORDED)
+    lines = {
+        name: {
+            "runs": len(part),
+            "by its name, %": 100 - part.ua.mean(),
+            "by a learned word, %": part.word.mean(),
+        }
+        for name, part in asked.groupby("name")
+    }
+    frame = pd.DataFrame(lines).T.sort_values("by a learned word, %").astype({"runs": int})
+    note = (
+        f"The untouched model by a learned word: {asked.original_word.mean():.1f} %;"
+        f" the real pictures themselves: {asked.real.mean():.1f} %."
+    )
+    return table(frame, best=[OURS] if OURS in frame.index else [], note=note)
+
+
+def claims(every: pd.DataFrame, *, rivals: Sequence[str] = ()) -> list[Claim]:
+    """Does SalUn forget, does it spare the others, and more than each control and rival?
+
+    Parameters
+    ----------
+    rivals : other erasers, compared in a family of their own.
+    """
+    found = summarise(every)
+    if OURS not in found.index:
+        return [Claim("SalUn forgets: UA of at least 98 (mean)", None)]
+    ours = found.loc[OURS]
+    said = [
+        Claim("SalUn forgets: UA of at least 98 (mean)", bool(ours.ua >= 98), f"{ours.ua:.1f}"),
+        Claim(
+            "SalUn keeps the other classes within 3 points of the original (mean)",
+            bool(ours.change >= -3),
+            f"{_signed(ours.change)} points",
+        ),
+    ]
+    for others in (MASKS, rivals):
+        for name, verdict in compare(every, OURS, others).items() if others else ():
+            said.append(Claim(f"SalUn spares the other classes more than {_short(name)}", verdict))
+    return said
+
+
+def _short(name: str) -> str:
+    return name.removeprefix(f"{OURS}, ")
+
+
+def _signed(value: float) -> str:
+    return amount(float(value), signed=True)

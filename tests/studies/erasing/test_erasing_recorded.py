@@ -1,0 +1,74 @@
+"""Erasers side by side, on rows made up so that the answer is known."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from salun_utils.studies.claims import claims_table
+from salun_utils.studies.erasing import recorded
+
+NAN = float("nan")
+
+
+def every(seeds: int = 5) -> pd.DataFrame:
+    plan = {
+        "SalUn": (99.0, -2.0, 3.0),
+        "SalUn, random mask": (99.0, -1.0, NAN),
+        "SalUn, inverted mask": (95.0, -3.0, NAN),
+        "UCE": (100.0, 0.0, 35.0),
+    }
+    return pd.DataFrame(
+        [
+            {
+                "name": name, "concept": concept, "seed": seed, "ua": ua,
+                "change": change - 0.1 * seed, "fid": 2.0, "fid_change": 0.5,
+                "others": 95.0, "noise": word, "recall": 0.5,
+                "precision": 0.5, "original": 96.0, "seconds": 1.0, "cpu_seconds": 12.0,
+                "word": word, "original_word": 60.0, "real": 90.0,
+            }
+            for name, (ua, change, word) in plan.items()
+            for concept in ("Bag", "Coat")
+            for seed in range(seeds)
+        ]
+    )  # fmt: skip
+
+
+def test_the_answer_compares_with_the_controls():
+    first, second = recorded.answer(every(1)).sentences
+    assert "in 99.0 % of pictures" in first and "\N{MINUS SIGN}2.0 points" in first
+    assert second.startswith("1 of 2 controls of its size")
+    assert "random mask \N{MINUS SIGN}1.0, inverted mask \N{MINUS SIGN}3.0" in second
+
+
+def test_the_answer_on_words_names_least_and_most():
+    (said,) = recorded.word_answer(every()).sentences
+    assert "after UCE the prompt still gives the concept in 0.0 %" in said
+    assert "in 35.0 %. After SalUn it is 3.0 %, in the untouched model 60.0 %." in said
+
+
+def test_the_tables_are_best_first():
+    lines = recorded.eraser_table(every()).text.splitlines()
+    assert lines[1].startswith("UCE") and "100.0 [100.0, 100.0]" in lines[1]
+    assert lines[1].split()[-1] == "12"
+    assert recorded.word_table(every()).text.splitlines()[1].split() == [
+        "SalUn", "10", "1.0", "3.0"
+    ]  # fmt: skip
+    head = recorded.class_table(every()).text.splitlines()[0].split("  ")
+    assert [h.strip() for h in head if h.strip()] == [
+        "name", "UA, Bag", "UA, Coat", "others, Bag", "others, Coat"
+    ]  # fmt: skip
+
+
+def test_claims_are_paired_tests():
+    found = {c.text: c.mark for c in recorded.claims(every(), rivals=["UCE"])}
+    assert found["SalUn spares the other classes more than random mask"] == "FAILS"
+    assert found["SalUn spares the other classes more than inverted mask"] == "holds"
+    assert found["SalUn spares the other classes more than UCE"] == "FAILS"
+    assert claims_table(recorded.claims(every())).text.splitlines()[1].find("FAILS") > 0
+
+
+@pytest.mark.parametrize("of", ["answer", "word_answer", "eraser_table", "word_table"])
+def test_nothing_recorded_is_said(of):
+    nothing = every().iloc[:0]
+    assert "There are no recorded runs yet." in str(getattr(recorded, of)(nothing))
