@@ -300,7 +300,7 @@ figure = figures.picture_grid(shown, size=0.85)
 # loss, UA missing plus RA lost, come first. Nothing was tuned on these lists: for SalUn and RL $\alpha$ is the paper's, all else is what the eraser has by default.
 
 # %% tags=["nbval-check-output"]
-on_file = rows(tier="cpu", mixing=["numerics"])
+on_file = rows(tier="cpu")
 summary = recorded.summarise(on_file)
 if summary.empty:
     print("cpu tier: there are no recorded runs yet.")
