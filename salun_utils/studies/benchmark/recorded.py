@@ -29,19 +29,30 @@ class Benchmark:
     """The recorded runs of one data set and network."""
 
     records: tuple[Record, ...]
+    train_images: int | None = None
 
     @classmethod
     def load(
-        cls, *, tier: str = "cpu", dataset: str = "fashion-mini", arch: str = "small-cnn"
+        cls,
+        *,
+        tier: str = "cpu",
+        dataset: str = "fashion-mini",
+        arch: str = "small-cnn",
+        train_images: int | None = None,
     ) -> Benchmark:
-        """All runs on the whole training set, from the folder of records."""
-        found = load_records(tier=tier, dataset=dataset, arch=arch, train_images=None)
-        return cls(tuple(found))
+        """All runs on a training set of that size, from the folder of records; None is all of it.
+
+        Parameters
+        ----------
+        dataset : the name that the data gave themselves, which for a folder isn't its path.
+        """
+        found = load_records(tier=tier, arch=arch, train_images=train_images)
+        return cls(tuple(r for r in found if r.row()["dataset"] == dataset), train_images)
 
     @cached_property
     def plain(self) -> list[Record]:
         """Runs of a method as it is meant: under its own mask rule, at half of the weights."""
-        return [r for r in self.records if plain(r)]
+        return [r for r in self.records if plain(r, train_images=self.train_images)]
 
     def methods(self, scenario: str, *, least: int = 1) -> pd.DataFrame:
         """Means by method, as `runs.summary.summarise` gives them, of at least that many seeds."""
@@ -67,7 +78,7 @@ class Benchmark:
                 continue
             if row["method"] == "salun":
                 groups.setdefault(row["mask"], []).append(record)
-            elif row["method"] == "rl" and plain(record):
+            elif row["method"] == "rl" and plain(record, train_images=self.train_images):
                 groups.setdefault(NO_MASK, []).append(record)
         return groups
 
