@@ -33,10 +33,10 @@ judge = "fashion-mnist"
 data = "fashion-mini"
 concept = "Sneaker"
 seed = 0
-steps = 8
+steps = 6
 guidance = 3.0
-probe_pictures = 8
-search_steps = 12
+probe_pictures = 6
+search_steps = 8
 prefix = 3
 
 # %% tags=["hide-input", "nbval-check-output"]
@@ -117,10 +117,19 @@ seen = {
     for probe, one in (answers.erased if answers else live["uce"].original).items()
 }
 frame = pd.DataFrame(
-    {key: {"recognised": one["recognised"], "control": one["control"]} for key, one in seen.items()}
+    {key: {k: one[k] for k in ("recognised", "control")} for key, one in seen.items()}
 ).T
 frame.index.names = ["pipeline", "probe"]
 frame.round(0)
+
+# %% mystnb={"image": {"alt": "Four pictures that the original, UCE and RECE draw from the same start noises under the concept's prompt: the original draws the concept, the others something else"}}
+from salun_utils.generation import figures
+
+outcomes = {name: answers.outcome for name, answers in live.items()}
+own = outcomes["uce"].labels == scene.judge.label(concept)
+drawn = {"original": outcomes["uce"].before[own]}
+drawn |= {recorded.label(name): one.after[own] for name, one in outcomes.items()}
+figure = figures.picture_grid(drawn, size=0.85)
 
 # %% [markdown]
 # One seed and a few pictures of one class, in per cent recognised. Look at *completion* first. Where its control is high, the beginning alone leads to the concept, prompt or not: the erased network still knows the rest of the way. Where the control is high and the probe itself low, the prompt leads *away* from what the network
