@@ -15,7 +15,7 @@
 # %% [markdown]
 # # The winners, on a network that remembers
 #
-# The paper speaks of networks that know every training picture by heart. This page has such a network, small enough for two processor cores, and puts on it the methods that won elsewhere: those of the NeurIPS 2023 challenge that the largest independent study {cite:p}`deepunlearn2024` finds best, and what has come after SalUn. One of the
+# The paper speaks of networks that know every training picture by heart. This page has such a network, small enough for two processor cores, and puts on it the methods that won elsewhere, as far as they are recorded by now: those of the NeurIPS 2023 challenge that the largest independent study {cite:p}`deepunlearn2024` finds best, and what has come after SalUn. One of the
 # winners is SalUn in a mirror: it redraws the weights of the *smallest* gradient.
 
 # %% tags=["hide-cell"]
@@ -135,7 +135,8 @@ print(table[["ua", "ra", "ta", "mia", "gap"]].astype(float).round(1).to_string()
 #
 # ## Recorded runs
 #
-# Every method was tuned alike on the pilot seeds 98 and 99, which are not reported: learning rate, number of epochs, a constant rate or a cosine, and the method's one weight where it has one; twelve trials, of which the poor ones end after the first pilot seed, and a longer range where a choice lay at its edge. The saliency mask and the random one were tuned each on its own.
+# Every method was tuned on the pilot seeds 98 and 99, which are not reported: learning rate, one or two epochs (SalUn's search allowed four as well), a constant rate or a cosine, and the method's one weight where it has one. Poor trials end after the first pilot seed, and a range grows where a choice lies at its edge. The saliency mask and the
+# random one were tuned each on its own. With so few trials the luck of a search is as large as what is sought, so relatives (SalUn under each mask, RL) try each other's choice as well. The table below says how many trials each had.
 # *Another Retrain* is a second network trained from scratch on the same retained pictures from another seed: two exact answers to the same question. Differences smaller than its gap are not called differences.
 
 # %% tags=["nbval-check-output"]
@@ -180,7 +181,7 @@ else:
 # %% [markdown]
 # ## Verdicts
 #
-# Paired by seed; the values of $p$ are corrected by Holm for the comparisons of the table. With five seeds no outcome could have decided anything: the smallest $p$ of five pairs is 1/16. *Too few* says so.
+# Paired by seed; the values of $p$ are corrected by Holm for the comparisons of the table. With five seeds or fewer no outcome can decide anything: the smallest $p$ of five pairs is 1/16. *Too few* says so.
 
 # %% tags=["nbval-check-output"]
 others = [n for n in rows.index if n not in ("SalUn", "Retrain", "original")] if len(rows) else []
