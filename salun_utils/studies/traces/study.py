@@ -23,6 +23,7 @@ from ...runs.records.numerics import units_of, units_of_start
 from ...runs.spec import mapping_of
 from ...runs.task import with_spec
 from ...seeds import derive, generator
+from ...training import TrainingDivergedError
 from ...units import numerics
 from ...unlearning import METHODS, unlearn
 from ...unlearning.job import check_count, check_number
@@ -111,16 +112,19 @@ def whole_numbers(name: str, given: str | list[int]) -> list[int]:
     ),
 )
 def run(plan: Plan, task: Task | None = None) -> Record:
-    """Make every network, look at each, and return the record (not yet written)."""
+    """Make every network, look at each, and return the record (not yet written). A method whose
+    training diverges has no network; the record says so under "diverged".
+    """
     task = task or prepare(plan.spec)
-    scene = Scene(plan, task)
-    found = {name: scene.look(name, model) for name, model in networks(plan, task)}
-    return as_record(plan, task, rounded({"networks": found, "watched": scene.sizes}))
+    scene, diverged = Scene(plan, task), dict[str, str]()
+    found = {name: scene.look(name, model) for name, model in networks(plan, task, diverged)}
+    lost = {"diverged": diverged} if diverged else {}
+    return as_record(plan, task, rounded({"networks": found, "watched": scene.sizes, **lost}))
 
 
-def networks(plan: Plan, task: Task) -> Iterator[tuple[str, nn.Module]]:
+def networks(plan: Plan, task: Task, diverged: dict[str, str]) -> Iterator[tuple[str, nn.Module]]:
     """Retrain first, since others are compared with it; then the original, Retrain from another
-    seed, and each method's network.
+    seed, and each method's network; what was said of one that diverged goes to `diverged`.
     """
     yield ORACLE, task.retrained
     yield ORIGINAL, task.original
@@ -137,9 +141,8 @@ def networks(plan: Plan, task: Task) -> Iterator[tuple[str, nn.Module]]:
         )
         mask, _ = with_spec(task, spec).mask()
         options = {"augment": spec.augment, **params}
-        yield (
-            name,
-            unlearn(
+        try:
+            model = unlearn(
                 name,
                 task.original,
                 task.split,
@@ -147,8 +150,11 @@ def networks(plan: Plan, task: Task) -> Iterator[tuple[str, nn.Module]]:
                 mask=mask if mask is not None else "none",
                 keep=spec.keep,
                 **options,
-            ).model,
-        )
+            ).model
+        except TrainingDivergedError as error:
+            diverged[name] = str(error)
+        else:
+            yield name, model
 
 
 class Scene:

@@ -241,3 +241,13 @@ def test_its_records_hold_the_versions_of_every_method():
     touched = study.units_of_traces(RunSpec(**SMALL).effective, ["rl", "scrub"])
     assert {"study/traces", "method/rl", "method/scrub", "scenario/class"} <= set(touched)
     assert "method/ft" not in touched
+
+
+def test_a_method_that_diverges_has_no_network_and_is_named(tmp_path):
+    spec = RunSpec(**SMALL, scenario="class", method="original")
+    wild = {"ft": {"epochs": 1, "lr": 1e30}, "ga": {"epochs": 1, "lr": 1e-4}}
+    lost: dict[str, str] = {}
+    task = prepare(spec, cache=Cache(tmp_path))
+    found = [name for name, _ in study.networks(study.Plan(spec, wild), task, lost)]
+    assert found[-1] == "ga" and "ft" not in found
+    assert list(lost) == ["ft"] and "lr 1e+30" in lost["ft"]
