@@ -117,6 +117,7 @@ in_training = classes.answer_shares(models, split.forget, names)
 title = f"training pictures of {gone}: answers, %"
 figure, alt = pictures.answers(in_training, title=title)
 
+
 # %% [markdown]
 # UA sees the column of the class alone, and only how far it is from 100. Two networks with the same UA of 100 can answer quite differently, and then a glance at the answers tells them apart. That matters: an *unusual* pattern of wrong
 # answers gives away that something has been unlearned. A number for it is the **distance in answers**, half of the sum of the absolute differences to Retrain's row: 0 where the two rows are equal, 100 where they have nothing in common.
