@@ -127,7 +127,6 @@ TUNED = su.runs.records_folder().parent / "tuned"
 chosen = read_tuned(TUNED / f"{dataset}_{arch}_{task.split.name}.yaml")
 task.split
 
-
 # %%
 LIVE = ("ft", "rl", "salun", "bs", "ga", "neggrad+", "ssd", "scrub")
 
