@@ -149,9 +149,24 @@ def timm() -> dict:
     found: dict[str, Any] = {}
     for arch in FROM_TIMM:
         torch.manual_seed(1)
-        made = answers(from_timm(arch, 3, 1, 16, 0.25 if arch != "mixer_s" else 0.125), 16)
-        found |= {f"{arch}, {name}": value for name, value in made.items()}
+        made = from_timm(arch, 3, 1, 16, 0.25 if arch != "mixer_s" else 0.125)
+        drawn = torch.cat([p.detach().flatten() for p in made.parameters()])
+        fixed = answers(filled(made), 16)
+        found |= {f"{arch}, {name}": fixed[name] for name in ("count",)}
+        found |= {f"{arch}, logits of fixed weights": fixed["logits"]}
+        # how wide fresh weights are spread; which ones are drawn changes with the release of torch
+        found |= {f"{arch}, spread": near(drawn.square().mean().sqrt(), 3e-2)}
     return found
+
+
+def filled(model: nn.Module) -> nn.Module:
+    """The network with weights and running statistics that no release draws otherwise."""
+    with torch.no_grad():
+        for i, value in enumerate(v for v in model.state_dict().values() if v.is_floating_point()):
+            drawn = toy.numbers(*value.shape, seed=i)
+            flat = value.ndim < 2
+            value.copy_(1 + 0.1 * drawn.abs() if flat else drawn / value[0].numel() ** 0.5)
+    return model
 
 
 # -- training

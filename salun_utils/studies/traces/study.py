@@ -122,9 +122,12 @@ def run(plan: Plan, task: Task | None = None) -> Record:
     return as_record(plan, task, rounded({"networks": found, "watched": scene.sizes, **lost}))
 
 
-def networks(plan: Plan, task: Task, diverged: dict[str, str]) -> Iterator[tuple[str, nn.Module]]:
+def networks(
+    plan: Plan, task: Task, diverged: dict[str, str] | None = None
+) -> Iterator[tuple[str, nn.Module]]:
     """Retrain first, since others are compared with it; then the original, Retrain from another
-    seed, and each method's network; what was said of one that diverged goes to `diverged`.
+    seed, and each method's network; what was said of one that diverged goes to `diverged`, where
+    that is given, else the error to the caller.
     """
     yield ORACLE, task.retrained
     yield ORIGINAL, task.original
@@ -152,6 +155,8 @@ def networks(plan: Plan, task: Task, diverged: dict[str, str]) -> Iterator[tuple
                 **options,
             ).model
         except TrainingDivergedError as error:
+            if diverged is None:
+                raise
             diverged[name] = str(error)
         else:
             yield name, model
