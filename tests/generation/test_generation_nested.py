@@ -15,10 +15,11 @@ pytest.importorskip("diffusers")
 import salun_utils.generation as generation
 from salun_utils.data.images import Dataset, Images
 from salun_utils.errors import InputError
+from salun_utils.generation import prefix
 from salun_utils.generation.erasers.bilevel import bilevel
 from salun_utils.generation.erasers.pipeline import advunlearn, erasediff, loop, rece, uce
 from salun_utils.generation.erasers.pipeline import encoded as study
-from salun_utils.generation.models import mini_sd, pipelines, prefix
+from salun_utils.generation.models import mini_sd, pipelines
 from salun_utils.generation.models.text import Text
 from salun_utils.saliency import SaliencyMask
 from salun_utils.training import TrainingDivergedError

@@ -11,10 +11,11 @@ pytest.importorskip("diffusers")
 
 from salun_utils.data.images import Images
 from salun_utils.errors import InputError
+from salun_utils.generation import prefix
 from salun_utils.generation.erasers.pipeline.encoded import encode_pictures
 from salun_utils.generation.measures import probes
 from salun_utils.generation.measures.probes import completion, inpainting, trajectory, words
-from salun_utils.generation.models import mini_sd, pipelines, prefix
+from salun_utils.generation.models import mini_sd, pipelines
 
 CLASSES = ["Circle", "Square", "Ankle boot"]
 TINY = {"widths": (16, 32), "vae_widths": (8, 16, 16), "text_width": 32}

@@ -391,7 +391,7 @@ def test_the_shipped_folder_is_all_of_one_type_in_plain_diffusers():
 
 
 def test_what_the_pages_name_on_the_hub_is_pinned_to_one_commit(tmp_path, monkeypatch):
-    from salun_utils.generation.models.hub import PINNED, pinned
+    from salun_utils.generation.hub import PINNED, pinned
 
     root = Path(__file__).parents[2]
     texts = [p.read_text() for p in (root / "benchmark" / "grids").glob("*.yaml")]

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from salun_utils import masking, training
+from salun_utils.bits import disk
 from salun_utils.fitting import recipes
 from salun_utils.generation.erasers.ddpm import salun as ddpm_salun
 from salun_utils.generation.erasers.pipeline import encoded, loop
@@ -21,7 +22,7 @@ from salun_utils.generation.models import ddpm, pipelines
 from salun_utils.generation.trials import run as trials
 from salun_utils.metrics import membership, scores
 from salun_utils.runs import canaries, execute, task
-from salun_utils.saliency import SaliencyMask, saliency_scores
+from salun_utils.saliency import saliency_scores
 from salun_utils.unlearning import be, l1_sparse, rl, salun_soft
 from salun_utils.unlearning.masks import gradient
 
@@ -31,7 +32,7 @@ RANDOM_LABELS = ("method/rl", "method/salun", "method/salun-annealed", "method/s
 METHODS = tuple(f"method/{name}" for name in ("ft", "ga", "neggrad+", "bs", "ssd"))
 OTHER = "torch.Generator().manual_seed(7)"
 AUGMENTED = f".batches(batch_size, generator={OTHER}, augment='crop-flip')"
-WIDE = "return {n: torch.from_numpy(p).to(torch.int64) for n, p in self._packed.items()} or {"
+WIDE = "from_numpy(p).to(torch.int64)"
 
 
 @dataclass(frozen=True)
@@ -225,7 +226,7 @@ FAULTS = [
         f"latent_dist.sample(generator={OTHER}).float()",
         ("erasing/pictures",),
     ),
-    Fault("14 eight bytes a weight", SaliencyMask.packed, "return {", WIDE, ("masks",)),
+    Fault("14 eight bytes a weight", disk.write, "from_numpy(p)", WIDE, ("masks",)),
     Fault(
         "15a alpha is 0", rl.fit_random_labels, "if alpha == 0", "if True", RANDOM_LABELS, METHODS
     ),

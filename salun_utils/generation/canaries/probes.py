@@ -13,7 +13,7 @@ from ...runs.canaries.figures import near, points, projected
 from ..measures.probes import PROBES, Target, words
 from ..measures.probes import run as ask
 from ..measures.probes.trajectory import denoise
-from ..models.prefix import vocabulary
+from ..prefix import vocabulary
 from . import toys
 
 PICTURE = 25.1  # points that one of four pictures makes

@@ -11,7 +11,7 @@ from torch import Tensor
 from ...errors import InputError
 from ...units import numerics
 from ..files import check_uint8
-from .hub import pinned
+from ..hub import pinned
 
 BASE = "openai/clip-vit-base-patch16"
 

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 
 from ...errors import InputError
+from ..hub import pinned
 from .families import FAMILIES, SDXL, Family, check, refused
-from .hub import pinned
 
 # "diffusion_pytorch_model.fp16.safetensors", "model.fp16-00001-of-00002.safetensors" and the like
 WEIGHT_FILE = re.compile(

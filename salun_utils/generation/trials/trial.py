@@ -65,7 +65,7 @@ class ErasureSettings:
         settings : laid over what was found, and refused where unknown.
         """
         own = {f.name for f in dataclasses.fields(cls)}
-        plain = str | int | float | Mapping | None
+        plain = str | int | float | Mapping | list | tuple | None
         given: dict[str, Any] = {
             k: v for k, v in parameters.items() if k in own and isinstance(v, plain)
         }

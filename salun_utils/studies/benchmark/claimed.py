@@ -33,10 +33,13 @@ def class_claims(bench: Benchmark, scenario: str = "class-3") -> list[Claim]:
         both = f"{_signed(salun.gap_ra)} and {_signed(salun.gap_ta)}"
         near = bool(max(abs(salun.gap_ra), abs(salun.gap_ta)) <= 1)
         claims += [
-            Claim("SalUn's UA is at least 99 (published: 99.28; means)", bool(salun.ua >= 99),
-                  f"{salun.ua:.2f}"),
+            Claim(
+                "SalUn's UA is at least 99 (published: 99.28; means)",
+                bool(salun.ua >= 99),
+                f"{salun.ua:.2f}",
+            ),
             Claim("SalUn's RA and TA are within 1 point of Retrain's (means)", near, both),
-        ]  # fmt: skip
+        ]
     if "ga" in part.index:
         lost = part.gap_ra["ga"]
         claims.append(
@@ -59,13 +62,20 @@ def _claims(bench: Benchmark, scenario: str, before: str) -> list[Claim]:
     first = rivals.index[0]
     figure = f"{rivals['salun']:.2f} against {rivals[first]:.2f} of {label(first)}"
     return [
-        Claim(f"{before}SalUn has the smallest average gap of all methods (means)",
-              bool(first == "salun"), figure if first != "salun" else f"{rivals['salun']:.2f}"),
-        Claim(f"{before}SalUn is nearer to Retrain than doing nothing",
-              _of(verdicts(bench.by_method(scenario), "SalUn"), "original")),
-        Claim(f"{before}the saliency mask is nearer to Retrain than a random one",
-              _of(verdicts(bench.masks(scenario), "saliency"), "random")),
-    ]  # fmt: skip
+        Claim(
+            f"{before}SalUn has the smallest average gap of all methods (means)",
+            bool(first == "salun"),
+            figure if first != "salun" else f"{rivals['salun']:.2f}",
+        ),
+        Claim(
+            f"{before}SalUn is nearer to Retrain than doing nothing",
+            _of(verdicts(bench.by_method(scenario), "SalUn"), "original"),
+        ),
+        Claim(
+            f"{before}the saliency mask is nearer to Retrain than a random one",
+            _of(verdicts(bench.masks(scenario), "saliency"), "random"),
+        ),
+    ]
 
 
 def mask_claims(

@@ -41,10 +41,14 @@ def scores(ua: float) -> Scores:
 
 
 SHARES = pd.DataFrame(
-    {"dress": [0.0, 2.0, 0.0, 90.0], "shirt": [99.0, 90.0, 40.0, 10.0],
-     "boot": [0.7, 4.0, 30.0, 0.0], "bag": [0.3, 4.0, 30.0, 0.0]},
+    {
+        "dress": [0.0, 2.0, 0.0, 90.0],
+        "shirt": [99.0, 90.0, 40.0, 10.0],
+        "boot": [0.7, 4.0, 30.0, 0.0],
+        "bag": [0.3, 4.0, 30.0, 0.0],
+    },
     index=["Retrain", "FT", "SalUn", "RL"],
-)  # fmt: skip
+)
 
 
 def test_shares_are_per_cent_of_the_answers():

@@ -21,17 +21,29 @@ def every(seeds: int = 5) -> pd.DataFrame:
     return pd.DataFrame(
         [
             {
-                "name": name, "concept": concept, "seed": seed, "ua": ua,
-                "change": change - 0.1 * seed, "fid": 2.0, "fid_change": 0.5,
-                "others": 95.0, "noise": word, "recall": 0.5,
-                "precision": 0.5, "original": 96.0, "seconds": 1.0, "cpu_seconds": 12.0,
-                "word": word, "original_word": 60.0, "real": 90.0,
+                "name": name,
+                "concept": concept,
+                "seed": seed,
+                "ua": ua,
+                "change": change - 0.1 * seed,
+                "fid": 2.0,
+                "fid_change": 0.5,
+                "others": 95.0,
+                "noise": word,
+                "recall": 0.5,
+                "precision": 0.5,
+                "original": 96.0,
+                "seconds": 1.0,
+                "cpu_seconds": 12.0,
+                "word": word,
+                "original_word": 60.0,
+                "real": 90.0,
             }
             for name, (ua, change, word) in plan.items()
             for concept in ("Bag", "Coat")
             for seed in range(seeds)
         ]
-    )  # fmt: skip
+    )
 
 
 def test_the_answer_compares_with_the_controls():
@@ -52,12 +64,19 @@ def test_the_tables_are_best_first():
     assert lines[1].startswith("UCE") and "100.0 [100.0, 100.0]" in lines[1]
     assert lines[1].split()[-1] == "12"
     assert recorded.word_table(every()).text.splitlines()[1].split() == [
-        "SalUn", "10", "1.0", "3.0"
-    ]  # fmt: skip
+        "SalUn",
+        "10",
+        "1.0",
+        "3.0",
+    ]
     head = recorded.class_table(every()).text.splitlines()[0].split("  ")
     assert [h.strip() for h in head if h.strip()] == [
-        "name", "UA, Bag", "UA, Coat", "others, Bag", "others, Coat"
-    ]  # fmt: skip
+        "name",
+        "UA, Bag",
+        "UA, Coat",
+        "others, Bag",
+        "others, Coat",
+    ]
 
 
 def test_claims_are_paired_tests():

@@ -28,8 +28,8 @@ from ....seeds import generator
 from ....training import TrainingDivergedError, use_bf16
 from ....units import numerics
 from ...models.precision import in_float32
-from ...models.prefix import check_one_text_model, read, vocabulary
 from ...models.text import Text
+from ...prefix import check_one_text_model, read, vocabulary
 from ..registry import eraser
 from .esd import partly_drawn
 from .loop import Job

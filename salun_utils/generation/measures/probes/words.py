@@ -24,8 +24,8 @@ from torch.nn.functional import hardtanh, mse_loss, one_hot
 from ....units import numerics
 from ...erasers.pipeline.encoded import encode_pictures, shuffled_batches
 from ...models.noising import goal, training_scheduler
-from ...models.prefix import check_one_text_model, read, vocabulary
 from ...models.text import Text, predict
+from ...prefix import check_one_text_model, read, vocabulary
 from .registry import Found, Target, probe
 
 BATCH = 8

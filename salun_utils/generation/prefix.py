@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 from torch.func import functional_call
 
-from ...errors import InputError
-from .families import text_encoders
+from ..errors import InputError
+from .models.families import text_encoders
 
 
 def check_one_text_model(pipe) -> None:
