@@ -119,9 +119,10 @@ def shown(rows: pd.DataFrame) -> pd.DataFrame:
 
 def places(rows: pd.DataFrame) -> pd.DataFrame:
     """The place of each method under every reading of the attack, 1 the nearest to Retrain; those
-    that are no method (Retrain, another Retrain) have none.
+    that are no method (Retrain, another Retrain, the original) have none.
     """
-    methods = rows.drop(index=[REFERENCE, label(AGAIN)], errors="ignore")
+    none = [REFERENCE, label(AGAIN), label("original")]
+    methods = rows.drop(index=none, errors="ignore")
     return methods[list(READINGS)].rank(method="min").astype(int)
 
 
