@@ -43,7 +43,7 @@ def gaps(rows: pd.DataFrame) -> Picture:
         axis.plot(row[WITHOUT], place, "|", color="0.35", markersize=11, markeredgewidth=1.8)
     if (floor := yardstick(rows)) is not None:
         axis.axvline(floor, color=GREY, linestyle="--", linewidth=1.2, zorder=0)
-        axis.text(floor, -0.85, "another Retrain", color=GREY, fontsize=9, ha="center")
+        axis.text(floor, -0.85, " another Retrain", color=GREY, fontsize=9)
     axis.set(
         yticks=range(len(part)), yticklabels=part.index, xlabel="average gap to Retrain, points"
     )
