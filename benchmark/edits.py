@@ -81,7 +81,7 @@ def split_file(tree: Path) -> None:
     """The labels of RL get a file of their own."""
     package = tree / "salun_utils" / "unlearning"
     text = (package / "rl.py").read_text()
-    start, end = text.index("def random_labels("), text.index("def fit_random_labels(")
+    start, end = text.index("def random_labels("), text.index("def picture_weights(")
     head = "from __future__ import annotations\n\nimport torch\nfrom torch import Tensor\n\n\n"
     (package / "labels.py").write_text(head + text[start:end].rstrip() + "\n")
     text = text[:start] + text[end:]
