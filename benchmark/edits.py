@@ -121,7 +121,9 @@ def masked_by(*rules: str) -> Callable[[dict[str, Any]], bool]:
             return False
         own = spec.get("mask") not in (None, "none") and (not rules or spec["mask"] in rules)
         default = not rules or "saliency" in rules
-        return own or (default and spec.get("mask") is None and "salun" in methods_of(run))
+        # a study of influence has masks of its own beside that of the run it watches
+        watched = {spec["watched"]} if run.get("notebook") == "00_influence" else methods_of(run)
+        return own or (default and spec.get("mask") is None and "salun" in watched)
 
     return uses
 
