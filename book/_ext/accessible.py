@@ -23,6 +23,7 @@ MENDED = {
     '<div class="pst-scrollable-table-container">': (
         '<div class="pst-scrollable-table-container" tabindex="0">'
     ),
+    '<div class="salun-table">': '<div class="salun-table" tabindex="0">',
 }
 
 # Live code cells by Thebe are not used here, yet their scripts come twice with every page, and

@@ -47,7 +47,8 @@ def strip(pixels: np.ndarray, titles: Sequence[str]) -> str:
         source = base64.b64encode(png(picture)).decode("ascii")
         tiles.append(
             '<span style="display:inline-block;margin:.2em;text-align:center">'
-            f'<img src="data:image/png;base64,{source}" alt="{escape(title)}" width="{EDGE}"'
+            f'<img src="data:image/png;base64,{source}" alt="a picture of {escape(title)}"'
+            f' width="{EDGE}"'
             f' style="image-rendering:pixelated"><br><small>{escape(title)}</small></span>'
         )
     return "<div>{}</div>".format("\n".join(tiles))

@@ -143,7 +143,7 @@ def test_a_data_set_shows_one_picture_a_class_and_escapes_its_names():
     page = Checked(html)
     assert page.tags.count("img") == 2 and "b" not in page.tags
     assert page.words[-2:] == ["cat", "<b>dog</b>"]
-    assert 'alt="&lt;b&gt;dog&lt;/b&gt;"' in html
+    assert 'alt="a picture of &lt;b&gt;dog&lt;/b&gt;"' in html
 
 
 def test_a_split_counts_its_parts_and_shows_what_is_to_be_forgotten():
