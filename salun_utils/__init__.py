@@ -6,6 +6,7 @@
 """
 
 import sys
+import warnings
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
@@ -13,6 +14,9 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from .errors import InputError
+
+# Without ipywidgets progress bars are text; that is no matter for a page, nor for a warning.
+warnings.filterwarnings("ignore", message="IProgress not found")
 
 if TYPE_CHECKING:
     from . import data, masking, metrics, models, runs, saliency, training, unlearning
