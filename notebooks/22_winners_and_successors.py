@@ -15,7 +15,7 @@
 # %% [markdown]
 # # The winners, on a network that remembers
 #
-# The paper speaks of networks that know every training picture by heart. This page has such a network, small enough for two processor cores, and puts on it the methods that won elsewhere, as far as they are recorded by now: those of the NeurIPS 2023 challenge that the largest independent study {cite:p}`deepunlearn2024` finds best, and what has come after SalUn. One of the
+# The paper speaks of networks that know every training picture by heart. This page has such a network, small enough for two processor cores, and has recorded runs of SalUn, RL and a random mask on it. The winners of the NeurIPS 2023 challenge that the largest independent study {cite:p}`deepunlearn2024` finds best are not on record yet: they run live below, on a smaller network and not tuned. One of the
 # winners is SalUn in a mirror: it redraws the weights of the *smallest* gradient.
 
 # %% tags=["hide-cell"]
