@@ -156,6 +156,10 @@ class Images:
         )
         return Images(base, self.labels.to(base.device), index=index, weights=weights)
 
+    def shares(self, other: Images) -> bool:
+        """Whether both are views of the same pixels in memory."""
+        return self._base is other._base
+
     def base_on(self, device: str | torch.device) -> Tensor:
         """All pixels this view was cut from, on `device`; memory-mapped ones stay on disk."""
         return self._base if is_memory_mapped(self._base) else self._base.to(device)

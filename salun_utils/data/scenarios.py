@@ -12,6 +12,9 @@ trainings; what is used here is a proxy from one reference model, trained on the
 - "worst-case": by entanglement, the closeness of a picture's representation (what the last linear
   layer reads) to the mean of all: pictures whose representation is shared by the rest are hard to
   forget without touching the rest.
+
+Three further ones change what kind of set it is: "two-classes" takes all pictures from two classes,
+so that forget set and retained set are not alike; "mislabelled" and "poisoned" are in `poison`.
 """
 
 from __future__ import annotations
@@ -22,9 +25,10 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import InputError, unknown
-from ..seeds import check_seed
+from ..seeds import check_seed, generator
 from ..units import numerics
 from .images import Dataset, Images
+from .poison import mislabelled_split, poisoned_split
 from .splits import (
     ForgetSplit,
     check_fraction,
@@ -35,7 +39,8 @@ from .splits import (
 )
 
 SCORED = ("memorised-most", "memorised-medium", "memorised-least", "worst-case")
-SCENARIOS = ("random", "class", "indices", *SCORED)
+OF_A_KIND = ("two-classes", "mislabelled", "poisoned")
+SCENARIOS = ("random", "class", "indices", *SCORED, *OF_A_KIND)
 
 
 def make_split(
@@ -55,7 +60,8 @@ def make_split(
     scenario : one of `SCENARIOS`. seed : of the split; it draws the validation pictures, and for
         "random" those to forget.
     forget_fraction : share of the trained-on pictures, for all but "class" and "indices".
-    forget_class : index or name, for "class". indices : positions in ``data.train``, for "indices".
+    forget_class : index or name, for "class"; for "poisoned" the class that the stamp calls for.
+        indices : positions in ``data.train``, for "indices".
     scores : float (N,), one a picture of ``data.train``, from `scenario_scores`; needed by
         `SCORED`. The most memorised (or most entangled) have the highest. Equal scores are taken in
         the order of the data set.
@@ -73,9 +79,43 @@ def make_split(
         if indices is None:
             raise InputError("scenario 'indices' needs indices: positions in the training set")
         return subset_split(data, indices, seed=seed)
+    if scenario == "two-classes":
+        return two_classes_split(data, fraction=forget_fraction, seed=seed)
+    if scenario == "mislabelled":
+        return mislabelled_split(data, fraction=forget_fraction, seed=seed)
+    if scenario == "poisoned":
+        return poisoned_split(data, fraction=forget_fraction, target=forget_class, seed=seed)
     if scenario not in SCENARIOS:
         raise unknown("scenario", scenario, SCENARIOS)
     return _by_score(data, scenario, check_seed(seed), check_fraction(forget_fraction), scores)
+
+
+@numerics(1, "scenario/two-classes", uses=("scenario/indices",))
+def two_classes_split(data: Dataset, *, fraction: float, seed: int) -> ForgetSplit:
+    """Forget a share of the training pictures, all of them from two classes, half from each: a forget
+    set that is not drawn like the rest (as in Deep Unlearn, Cadet et al., 2024).
+
+    Parameters
+    ----------
+    fraction : of the trained-on pictures. seed : of the split; it draws the two classes too.
+    """
+    fraction, seed = check_fraction(fraction), check_seed(seed)
+    labels = data.train.labels.cpu()
+    pool = (~held_out(labels, seed)).nonzero().flatten()
+    draws = generator(seed, "two classes")
+    pair = torch.randperm(data.num_classes, generator=draws)[:2].tolist()
+    count = round(fraction * len(pool))
+    half = [(count + 1) // 2, count // 2]
+    chosen = []
+    for label, wanted in zip(pair, half):
+        own = pool[labels[pool] == label]
+        if not 0 < wanted < len(own):
+            raise InputError(
+                f"forget_fraction {fraction} asks for {wanted} of the {len(own)} pictures of class"
+                f" {label}: some must be forgotten and some be left"
+            )
+        chosen.append(own[torch.randperm(len(own), generator=draws)[:wanted]])
+    return subset_split(data, torch.cat(chosen), seed=seed, name=f"two-classes-{fraction * 100:g}")
 
 
 @numerics(1, "scenario/by-score", uses=("scenario/indices",))

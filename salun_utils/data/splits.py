@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Real
 
@@ -25,7 +25,7 @@ PARTS = {
     "retain": "to be kept; the original was trained on them",
     "validation": "never trained on; tuning looks at them",
     "test": "judge the result",
-    "test_forgotten": "test pictures of the forgotten class",
+    "test_forgotten": "show whether what was to go is gone",
 }
 
 
@@ -40,7 +40,8 @@ class ForgetSplit:
     validation : 10 % of each training class, never trained on; tuning looks at it, the report does
         not.
     test : the test set, for class-wise forgetting without the class.
-    test_forgotten : the test pictures of the forgotten class, else None.
+    test_forgotten : pictures on which it shows whether what was to go is gone: the test pictures of
+        the forgotten class, or what `poison` says of its splits; else None.
     forget_label : the class, else None.
     name : such as "random-10" or "class-3"; seed : of the split.
     """
@@ -93,20 +94,14 @@ class ForgetSplit:
         if data.train is self.data.train and data.test is self.data.test:
             return self
 
-        def move(part, whole):
-            return None if part is None else part.over(whole.base_on(device))
+        def move(part):
+            for here, there in ((self.data.train, data.train), (self.data.test, data.test)):
+                if part is not None and part.shares(here):
+                    return part.over(there.base_on(device))
+            return None if part is None else part.to(device)
 
-        return ForgetSplit(
-            forget=move(self.forget, data.train),
-            retain=move(self.retain, data.train),
-            validation=move(self.validation, data.train),
-            test=move(self.test, data.test),
-            data=data,
-            name=self.name,
-            seed=self.seed,
-            test_forgotten=move(self.test_forgotten, data.test),
-            forget_label=self.forget_label,
-        )
+        moved = {part: move(getattr(self, part)) for part in PARTS}
+        return replace(self, data=data, **moved)
 
 
 def held_out(labels: Tensor, seed: int, share: float = VALIDATION_SHARE) -> Tensor:

@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 
 from .. import data as datasets
-from ..data import scenarios
+from ..data import forget_sets, scenarios
 from ..data.places import data_folder
 from ..data.splits import ForgetSplit
 from ..errors import InputError, unknown
@@ -70,21 +70,9 @@ def make_split(
         seed=spec.seeds["split"],
         forget_fraction=spec.forget_fraction,
         forget_class=spec.forget_class,
-        indices=_read_indices(spec.indices or "") if spec.scenario == "indices" else None,
+        indices=forget_sets.read(spec.indices or "", data) if spec.scenario == "indices" else None,
         scores=scores,
     )
-
-
-def _read_indices(path: str) -> list[int]:
-    try:
-        words = Path(path).read_text().replace(",", " ").split()
-    except OSError as error:
-        raise InputError(f"indices: can't read {path} ({error.strerror})") from error
-    if not words or not all(w.isdecimal() for w in words):
-        raise InputError(
-            f"indices: {path} must hold whole numbers separated by blanks, commas or lines"
-        )
-    return [int(w) for w in words]
 
 
 def pick_device(name: str) -> torch.device:

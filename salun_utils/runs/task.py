@@ -107,7 +107,7 @@ class Task:
         positions = np.sort(images.index.cpu().numpy())
         parts = {
             "kind": "model",
-            "data": self.data.fingerprint,
+            "data": self.split.data.fingerprint,  # of the mislabelled set, where there is one
             "positions": _digest(positions),
             "seed": seed,
             **self.recipe,

@@ -31,6 +31,7 @@ from .errata.page import rows_of
 from .errata.recorded import units_of_errata
 from .influence import study as influence
 from .probes import study as probes
+from .requests import study as requests
 from .scale import costs
 from .traces import study as traces
 
@@ -263,4 +264,21 @@ def probed() -> dict:
         "kept": sorted(found["interference"]),
         "spec": [record.spec[k] for k in ("method", "erased", "scenario", "probe_pictures")],
         "lessons": len(probes.lessons(plan, about)),
+    }
+
+
+@canary("study/requests", touches=[*units_of(ONE.effective), "metric/accuracy"])
+@alone
+def in_a_row(cache: Cache) -> dict:
+    spec = RunSpec(**SETTINGS, method="original")
+    plan = requests.Plan(spec, {"ft": {"epochs": 1, "lr": 0.02}}, requests=2)
+    record = requests.run(plan, prepare(spec, cache=cache))
+    found = record.measurements["networks"]
+    return {
+        "networks": {name: len(steps) for name, steps in found.items()},
+        "asked": record.measurements["asked"],
+        "scores": points(
+            [one[m] for steps in found.values() for one in steps for m in ("ua", "ra", "ta")], 8.0
+        ),
+        "first": points([one["first ua"] for steps in found.values() for one in steps], 20.0),
     }

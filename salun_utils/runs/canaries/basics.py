@@ -82,6 +82,27 @@ def a_list() -> dict:
     return parts(splits.subset_split(toy.dataset(), [3, 1, 40, 77], seed=1))
 
 
+@canary("scenario/two-classes")
+def two_classes() -> dict:
+    cut = scenarios.two_classes_split(toy.dataset(), fraction=0.2, seed=1)
+    return parts(cut) | {"labels": digest(cut.forget.labels)}
+
+
+@canary("scenario/mislabelled")
+def mislabelled() -> dict:
+    cut = scenarios.mislabelled_split(toy.dataset(), fraction=0.2, seed=1)
+    shown = {"wrong": digest(cut.forget.labels), "true": digest(some(cut.test_forgotten).labels)}
+    return parts(cut) | shown
+
+
+@canary("scenario/poisoned")
+def poisoned() -> dict:
+    cut = scenarios.poisoned_split(toy.dataset(), fraction=0.2, target=1, seed=1)
+    asked = some(cut.test_forgotten)
+    pictures = {"forget": cut.forget.pixels, "asked": asked.pixels, "kept": cut.retain.pixels}
+    return parts(cut) | {f"{name} pixels": digest(pixels) for name, pixels in pictures.items()}
+
+
 @canary("scenario/by-score")
 def by_score() -> dict:
     scores = torch.arange(90).flip(0) % 45

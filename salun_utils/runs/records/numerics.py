@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ... import units
-from ...data.scenarios import SCORED
+from ...data.scenarios import OF_A_KIND, SCORED
 from ...errors import InputError
 from ...files import DamagedError
 from ...models.convolutional import OWN
@@ -81,7 +81,8 @@ def network_unit(arch: str) -> str:
 def scenario_unit(scenario: str) -> str:
     """The unit that chooses what is to be forgotten."""
     kind = "memorised" if scenario.startswith("memorised") else scenario
-    return f"scenario/{kind}" if scenario in (*SCORED, "class", "indices") else "scenario/random"
+    own = (*SCORED, *OF_A_KIND, "class", "indices")
+    return f"scenario/{kind}" if scenario in own else "scenario/random"
 
 
 # -- what has changed

@@ -1,0 +1,72 @@
+"""Forget sets that do harm, or are not drawn like the rest: their recorded runs as tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import pandas as pd
+
+from ...metrics import Verdict, bootstrap_interval, compare_with
+from ...plots.tables import Cell, Table, between, table
+from ...runs import Record, load_records
+from ...runs.records.alike import check_alike
+from ...runs.summary import AGAIN, label, one_a_seed
+
+SCENARIOS = ("two-classes-10", "mislabelled-10", "poisoned-5")
+SEEN = {
+    "mislabelled-10": "true label found",
+    "poisoned-5": "stamp obeyed",
+}
+
+
+def recorded(
+    scenario: str, *, tier: str = "cpu", records: Iterable[Record] | None = None
+) -> dict[str, dict[int, Record]]:
+    """name -> seed -> record of the runs on one kind of forget set."""
+    found = load_records(tier=tier) if records is None else records
+    groups: dict[str, list[Record]] = {}
+    for r in found:
+        if r.row()["scenario"] == scenario and r.scores:
+            groups.setdefault(label(r.row()["method"]), []).append(r)
+    for runs in groups.values():
+        check_alike(runs)
+    return {name: one_a_seed(runs) for name, runs in groups.items()}
+
+
+def table_of(groups: dict[str, dict[int, Record]], scenario: str) -> Table:
+    """One row a method, nearest to Retrain first: scores, the average gap with its interval, and
+    what `test_forgotten` shows, where the scenario has something to show.
+    """
+    rows = {}
+    for name, runs in groups.items():
+        scores = pd.DataFrame([r.scores for r in runs.values()])
+        gaps = [r.gap["average"] for r in runs.values()]
+        low, high = bootstrap_interval(gaps)
+        rows[name] = {
+            "seeds": str(len(runs)),
+            **{m.upper(): scores[m].mean() for m in ("ua", "ra", "ta", "mia")},
+            **({SEEN[scenario]: scores.test_forgotten.mean()} if scenario in SEEN else {}),
+            "average gap": Cell(f"{sum(gaps) / len(gaps):.2f}", between(low, high)),
+        }
+    order = sorted(rows, key=lambda name: float(rows[name]["average gap"].text))
+    frame = pd.DataFrame.from_dict({n: rows[n] for n in order}, orient="index")
+    known = [n for n in ("Retrain", label(AGAIN), label("original")) if n in rows]
+    return table(frame.rename_axis("method"), reference=known)
+
+
+def left_of_the_harm(groups: dict[str, dict[int, Record]], *, more: bool) -> dict[str, Verdict]:
+    """Does Retrain do better than each method on what `test_forgotten` asks? Paired by seed, p
+    corrected by Holm over the methods.
+
+    Parameters
+    ----------
+    more : whether a high accuracy there is good (true labels found) or bad (a stamp obeyed).
+    """
+    values = {
+        name: {seed: r.scores["test_forgotten"] for seed, r in runs.items()}
+        for name, runs in groups.items()
+        if name not in (label(AGAIN), label("original"))
+    }
+    if "Retrain" not in values or len(values) < 2:
+        return {}
+    return compare_with(values, "Retrain", better="higher" if more else "lower")

@@ -1,0 +1,85 @@
+"""Forget sets as files: read back as written, refused when changed or beside other data."""
+
+from __future__ import annotations
+
+import runpy
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import salun_utils as su
+from salun_utils.cli import main
+from salun_utils.data import forget_sets
+from salun_utils.data.scenarios import make_split
+from salun_utils.errors import InputError
+
+ROOT = Path(__file__).parents[2]
+SHIPPED = ROOT / "benchmark" / "forget_sets" / "fashion-mini"
+
+
+@pytest.fixture
+def written(tmp_path, digits):
+    path = tmp_path / "some.txt"
+    forget_sets.write(path, digits, [9, 2, 5], "digits: three pictures")
+    return path
+
+
+def test_a_file_comes_back_and_numpy_reads_it(written, digits):
+    assert forget_sets.read(written, digits) == forget_sets.read(written) == [2, 5, 9]
+    assert np.loadtxt(written, dtype=int).tolist() == [2, 5, 9]
+
+
+def test_a_changed_file_is_refused(written, digits):
+    written.write_text(written.read_text().replace("\n5\n", "\n6\n"))
+    with pytest.raises(InputError, match="checksum"):
+        forget_sets.read(written, digits)
+
+
+def test_a_file_of_other_data_is_refused(written):
+    with pytest.raises(InputError, match="a forget set of digits .* not of fashion-mini"):
+        forget_sets.read(written, su.data.load("fashion-mini"))
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "1\ntwo\n", "1.5\n", "-3\n", "²\n"])
+def test_what_holds_no_positions_is_refused(tmp_path, text):
+    path = tmp_path / "odd.txt"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match="whole numbers"):
+        forget_sets.read(path)
+
+
+def test_bytes_that_are_no_text_are_refused(tmp_path):
+    path = tmp_path / "odd.txt"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InputError, match="can't read"):
+        forget_sets.read(path)
+
+
+def test_a_plain_list_is_taken(tmp_path, digits):
+    path = tmp_path / "plain.txt"
+    path.write_text("3, 1 2\n7")
+    assert forget_sets.read(path, digits) == [3, 1, 2, 7]
+
+
+def test_shipped_sets_are_what_the_rules_draw(tmp_path):
+    script = runpy.run_path(str(ROOT / "benchmark" / "make_forget_sets.py"))
+    data = su.data.load("fashion-mini")
+    made = {name: positions for name, _, positions in script["sets"](data)}
+    shipped = {path.stem: forget_sets.read(path, data) for path in SHIPPED.glob("*.txt")}
+    assert {name: sorted(p) for name, p in made.items()} == shipped
+    drawn = make_split(data, "random", seed=1, forget_fraction=0.1).forget.index.tolist()
+    assert shipped["random-10"] == sorted(drawn)
+    requests = [shipped[f"request-{n}-of-5"] for n in range(1, 6)]
+    assert sorted(p for part in requests for p in part) == shipped["random-10"]
+
+
+def test_the_command_line_refuses_a_set_of_other_data(capsys, tmp_path):
+    given = ["-p", "dataset", "digits", "-p", "scenario", "indices"]
+    path = SHIPPED / "class-3.txt"
+    status = main(
+        ["run", str(ROOT / "notebooks" / "00_run.ipynb"), *given, "-p", "indices", str(path)]
+        + ["--out", str(tmp_path / "out")]
+    )
+    said = capsys.readouterr().err.strip().splitlines()
+    assert status == 2 and len(said) == 1 and "a forget set of fashion-mini" in said[0]
