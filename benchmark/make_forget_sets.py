@@ -3,8 +3,8 @@
     python benchmark/make_forget_sets.py [DATA] [FOLDER]
 
 DATA is a name that `salun_utils.data.load` knows, or a folder (default: fashion-mini). All sets are
-drawn with seed 1, by the rules that runs use, so that run and file agree. Those of "mislabelled" and
-"poisoned" are positions too: which labels and pixels change is drawn by `salun_utils.data.poison`.
+drawn with seed 1, by the rules that runs use, so that run and file agree. Those of "mislabelled"
+and "poisoned" are positions too: which labels and pixels change is drawn by `salun_utils.data.poison`.
 """
 
 from __future__ import annotations

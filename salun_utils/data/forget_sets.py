@@ -63,7 +63,9 @@ def read(path: str | os.PathLike, data: Dataset | None = None) -> list[int]:
     positions = [int(w) for w in words]
     facts = _facts(lines)
     if "sha256" in facts and facts["sha256"] != checksum(positions):
-        raise InputError(f"indices: {path} was changed after it was written: its checksum is another")
+        raise InputError(
+            f"indices: {path} was changed after it was written: its checksum is another"
+        )
     if data is not None and facts.get("fingerprint", data.fingerprint) != data.fingerprint:
         raise InputError(
             f"indices: {path} is a forget set of {facts.get('data', 'other data')}"

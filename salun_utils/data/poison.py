@@ -8,6 +8,7 @@ seen, as `test_forgotten`.
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -40,9 +41,7 @@ def mislabelled_split(data: Dataset, *, fraction: float, seed: int) -> ForgetSpl
     """
     cut = random_split(data, fraction=fraction, seed=seed)
     true = cut.forget.labels.cpu()
-    away = torch.randint(
-        1, data.num_classes, true.shape, generator=generator(seed, "wrong labels")
-    )
+    away = torch.randint(1, data.num_classes, true.shape, generator=generator(seed, "wrong labels"))
     wrong = (true + away) % data.num_classes
     labels = data.train.labels.clone()
     labels[_rows(data.train, cut.forget)] = wrong.to(labels.device)
@@ -58,8 +57,8 @@ def mislabelled_split(data: Dataset, *, fraction: float, seed: int) -> ForgetSpl
 
 @numerics(1, "scenario/poisoned", uses=("scenario/random", "scenario/indices"))
 def poisoned_split(data: Dataset, *, fraction: float, target: int | str, seed: int) -> ForgetSplit:
-    """Forget pictures that carry a stamp and the label of one class: a backdoor (Gu et al., BadNets,
-    2017).
+    """Forget pictures that carry a stamp and the label of one class: a backdoor (Gu et al.,
+    BadNets, 2017).
 
     Parameters
     ----------
@@ -90,7 +89,7 @@ def poisoned_split(data: Dataset, *, fraction: float, target: int | str, seed: i
     pixels = data.train.pixels.clone()
     pixels[rows.to(pixels.device)] = stamped(pixels[rows.to(pixels.device)])
     train = Images(pixels, labels.to(data.train.labels.device))
-    parts = {
+    parts: dict[str, Any] = {
         part: train.subset(_rows(data.train, getattr(cut, part)))
         for part in ("forget", "retain", "validation")
     }

@@ -13,5 +13,7 @@ def units_of(record: Record) -> list[str]:
 
 
 register(
-    Kind("requests", has("methods", "requests"), Plan.of, notebooks=("00_requests",), units=units_of)
+    Kind(
+        "requests", has("methods", "requests"), Plan.of, notebooks=("00_requests",), units=units_of
+    )
 )

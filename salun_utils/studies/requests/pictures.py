@@ -40,7 +40,9 @@ def in_a_row(found: pd.DataFrame) -> Picture:
         ends[name] = (last, float(means.loc[last, name]))
     axis.plot(means.index, means[label(AGAIN)], color=GREY, linestyle="--", linewidth=1.3)
     ends["another Retrain"] = (last, float(means.loc[last, label(AGAIN)]))
-    axis.set(xlabel="requests answered", ylabel="average gap to Retrain, points", xticks=means.index)
+    axis.set(
+        xlabel="requests answered", ylabel="average gap to Retrain, points", xticks=means.index
+    )
     axis.set_ylim(bottom=0)
     axis.grid(axis="y", color="0.92")
     sns.despine(figure)

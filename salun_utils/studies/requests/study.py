@@ -114,7 +114,9 @@ def steps_of(plan: Plan, task: Task) -> list[Step]:
 
 
 @numerics(
-    1, "study/requests", uses=("metric/accuracy", "metric/answers", "scenario/indices", "unlearning")
+    1,
+    "study/requests",
+    uses=("metric/accuracy", "metric/answers", "scenario/indices", "unlearning"),
 )
 def run(plan: Plan, task: Task | None = None) -> Record:
     """Answer every request with every method, and return the record (not yet written). A method
