@@ -4,7 +4,7 @@
 
 DATA is a name that `salun_utils.data.load` knows, or a folder (default: fashion-mini). All sets are
 drawn with seed 1, by the rules that runs use, so that run and file agree. Those of "mislabelled"
-and "poisoned" are positions too: which labels and pixels change is drawn by `salun_utils.data.poison`.
+and "poisoned" are positions too: `salun_utils.data.poison` draws which labels and pixels change.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ def make_split(
 @numerics(1, "scenario/two-classes", uses=("scenario/indices",))
 def two_classes_split(data: Dataset, *, fraction: float, seed: int) -> ForgetSplit:
     """Forget a share of the training pictures, all of them from two classes, half from each: a
-    forget set that is not drawn like the rest (as in Deep Unlearn, Cadet et al., 2024).
+    forget set that is not drawn like the rest.
 
     Parameters
     ----------
