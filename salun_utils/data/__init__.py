@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ..errors import InputError, unknown
-from . import downloads, embedded
+from . import downloads, embedded, forget_sets
 from .images import Dataset, Images
 from .reading import folders
 from .splits import ForgetSplit, class_split, random_split, subset_split
@@ -34,6 +34,7 @@ __all__ = [
     "ForgetSplit",
     "Images",
     "class_split",
+    "forget_sets",
     "from_tensors",
     "load",
     "random_split",

@@ -11,6 +11,8 @@ from ...plots.tables import Cell, Table, between, table
 from ...runs import Record, load_records
 from ...runs.records.alike import check_alike
 from ...runs.summary import AGAIN, label, one_a_seed
+from ..claims import Claim, claims_table
+from ..common import none_recorded
 
 SCENARIOS = ("two-classes-10", "mislabelled-10", "poisoned-5")
 SEEN = {
@@ -23,7 +25,7 @@ def recorded(
     scenario: str, *, tier: str = "cpu", records: Iterable[Record] | None = None
 ) -> dict[str, dict[int, Record]]:
     """name -> seed -> record of the runs on one kind of forget set."""
-    found = load_records(tier=tier) if records is None else records
+    found = load_records(tier=tier, scenario=scenario) if records is None else records
     groups: dict[str, list[Record]] = {}
     for r in found:
         if r.row()["scenario"] == scenario and r.scores:
@@ -54,6 +56,15 @@ def table_of(groups: dict[str, dict[int, Record]], scenario: str) -> Table:
     return table(frame.rename_axis("method"), reference=known)
 
 
+def shown(scenario: str) -> Table | None:
+    """`table_of` what is on file; says so where nothing is."""
+    groups = recorded(scenario)
+    if groups:
+        return table_of(groups, scenario)
+    none_recorded()
+    return None
+
+
 def left_of_the_harm(groups: dict[str, dict[int, Record]], *, more: bool) -> dict[str, Verdict]:
     """Does Retrain do better than each method on what `test_forgotten` asks? Paired by seed, p
     corrected by Holm over the methods.
@@ -70,3 +81,18 @@ def left_of_the_harm(groups: dict[str, dict[int, Record]], *, more: bool) -> dic
     if "Retrain" not in values or len(values) < 2:
         return {}
     return compare_with(values, "Retrain", better="higher" if more else "lower")
+
+
+def claims() -> Table:
+    """Whether less of the harm is left in Retrain than in the four methods of each table that come
+    nearest to it.
+    """
+    made = []
+    for scenario, more, text in (
+        ("mislabelled-10", True, "Retrain finds more of the true labels than {}"),
+        ("poisoned-5", False, "Retrain obeys the stamp less often than {}"),
+    ):
+        verdicts = left_of_the_harm(recorded(scenario), more=more)
+        ranked = sorted(verdicts, key=lambda n: abs(verdicts[n].test.difference))
+        made += [Claim(text.format(name), verdicts[name]) for name in ranked[:4]]
+    return claims_table(made)
