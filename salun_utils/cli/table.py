@@ -30,11 +30,18 @@ def add(commands: Any) -> None:
         metavar="FILE",
         help="write FILE.csv, FILE.parquet or FILE.md instead of printing",
     )
+    parser.add_argument(
+        "--check",
+        metavar="FOLDER",
+        help="say of records that somebody else made whether they may stand in the table",
+    )
     parser.set_defaults(act=act)
 
 
 def act(args: argparse.Namespace) -> int:
     """Do it; the exit status."""
+    if args.check is not None:
+        return check(args)
     import pandas as pd
 
     from ..runs import load_records, records_folder, table
@@ -67,3 +74,16 @@ def act(args: argparse.Namespace) -> int:
     for note in sorted(p for f in folders for p in f.rglob("failed/*.txt")):
         print(f"failed: {note.read_text().strip()}")
     return 0
+
+
+def check(args: argparse.Namespace) -> int:
+    """Accept or refuse records; status 2 where one is refused."""
+    from ..runs import submissions
+
+    others = [name for name in (*FILTERS, "export") if getattr(args, name)]
+    if others or len(args.records or ()) > 1:
+        raise InputError(f"--check takes no --{(others or ['records'])[0]} beside it")
+    ours = Path(args.records[0]) if args.records else None
+    report = submissions.check(Path(args.check), ours=ours)
+    print("\n".join(report.lines()))
+    return 2 if report.refused else 0
