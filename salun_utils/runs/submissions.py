@@ -142,8 +142,8 @@ def _believable(
         made = touched(single)
         if made is None:
             raise InputError(
-                f"it was made by {single.notebook or 'no notebook'}, of which nobody here knows what"
-                " it touches: make it with a template, notebooks/00_*.ipynb"
+                f"it was made by {single.notebook or 'no notebook'}, of which nobody knows what it"
+                " touches: make it with a template, notebooks/00_*.ipynb"
             )
         if lacking := sorted(set(made) - set(single.numerics)):
             raise InputError(f"it doesn't say which version of {lacking[0]} it was made with")
