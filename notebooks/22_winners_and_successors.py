@@ -15,8 +15,8 @@
 # %% [markdown]
 # # The winners, on a network that remembers
 #
-# The paper speaks of networks that know every training picture by heart. This page has such a network, small enough for two processor cores, and has recorded runs of SalUn, RL and a random mask on it. The winners of the NeurIPS 2023 challenge that the largest independent study {cite:p}`deepunlearn2024` finds best are not on record yet: they run live below, on a smaller network and not tuned. One of the
-# winners is SalUn in a mirror: it redraws the weights of the *smallest* gradient.
+# The paper speaks of networks that know every training picture by heart. This page has such a network, small enough for two processor cores, and asks on it whether the saliency mask helps, and how SalUn does beside the winners of the NeurIPS 2023 challenge that the largest independent study {cite:p}`deepunlearn2024` finds best.
+# One of them is SalUn in a mirror: it redraws the weights of the *smallest* gradient.
 
 # %% tags=["hide-cell"]
 try:
@@ -43,7 +43,6 @@ device = "auto"
 import pandas as pd
 
 import salun_utils as su
-from salun_utils.studies.claims import claim
 from salun_utils.studies.common import none_recorded
 from salun_utils.studies.memorising import pictures, recorded
 
@@ -128,7 +127,7 @@ live = {
 }
 table = pd.DataFrame({m: {**r.scores, "gap": r.gap["average"]} for m, r in live.items()}).T
 table.loc["Retrain"] = {**task.retrained_scores.to_dict(), "gap": 0.0}
-print(table[["ua", "ra", "ta", "mia", "gap"]].astype(float).round(1).to_string())
+table[["ua", "ra", "ta", "mia", "gap"]].astype(float).round(1)
 
 # %% [markdown]
 # One seed, and rates chosen by hand: this shows that the methods run and what they do, not which is better. For that there are recorded runs.
@@ -140,12 +139,8 @@ print(table[["ua", "ra", "ta", "mia", "gap"]].astype(float).round(1).to_string()
 # *Another Retrain* is a second network trained from scratch on the same retained pictures from another seed: two exact answers to the same question. Differences smaller than its gap are not called differences.
 
 # %% tags=["nbval-check-output"]
-if len(rows):
-    print(f"data: {'; '.join(sorted({r.data['note'] for r in on_file}))}; "
-          f"device: {'; '.join(sorted({r.device['name'] for r in on_file}))}")
-    print(recorded.shown(rows).to_string())
-else:
-    none_recorded()
+note = recorded.where_made(on_file)
+recorded.shown(rows, note) if len(rows) else none_recorded()
 
 # %% [markdown]
 # *Average gap* is the mean over seeds of $\lvert\Delta \mathrm{UA}\rvert$, $\lvert\Delta \mathrm{RA}\rvert$, $\lvert\Delta \mathrm{TA}\rvert$ and $\lvert\Delta \mathrm{MIA}\rvert$, with its bootstrap 95 % interval; *of means* is the same of the mean scores, which published tables give.
@@ -155,8 +150,7 @@ else:
 # How far each method came from its default, what each pilot seed thought of the choice, and whether a choice lies within 5 % of the end of its range (*edges*). *One seed costs* is by how much the values chosen on a single pilot seed are worse on the other than the best values there.
 
 # %% tags=["nbval-check-output"]
-tuned = recorded.tuning(su.runs.records_folder().parent / "tuned")
-print(tuned.to_string() if len(tuned) else "Nothing is tuned yet.")
+recorded.tuning(su.runs.records_folder().parent / "tuned") or none_recorded()
 
 # %% [markdown]
 # ### What the attack is worth
@@ -165,7 +159,7 @@ print(tuned.to_string() if len(tuned) else "Nothing is tuned yet.")
 
 # %% tags=["nbval-check-output"]
 worth = recorded.attack_worth(on_file)
-print(worth.astype(float).round(2).to_string() if len(worth) else "There is no figure yet.")
+recorded.worth_table(worth) if len(worth) else none_recorded()
 
 # %% [markdown]
 # ### A ranking for every attack
@@ -184,16 +178,10 @@ else:
 # Paired by seed; the values of $p$ are corrected by Holm for the comparisons of the table. With five seeds or fewer no outcome can decide anything: the smallest $p$ of five pairs is 1/16. *Too few* says so.
 
 # %% tags=["nbval-check-output"]
-others = [n for n in rows.index if n not in ("SalUn", "Retrain", "original")] if len(rows) else []
+others = [n for n in rows.index if n not in ("SalUn", "Retrain", "original")]
 found = recorded.verdicts(on_file, "SalUn", others)
 bare = recorded.verdicts(on_file, "SalUn", others, reading=recorded.WITHOUT)
-if found:
-    print("average gap of SalUn minus that of the other, the attack by confidence")
-    print(recorded.verdict_rows(found).to_string())
-    print("\nthe same without MIA")
-    print(recorded.verdict_rows(bare).to_string())
-else:
-    none_recorded()
+recorded.verdict_table(found, bare) if found else none_recorded()
 
 # %% [markdown]
 # ## Claims
@@ -201,18 +189,8 @@ else:
 # *Holds* and *FAILS* are what a corrected paired test says at 0.05; *open* is neither, and *too few* that with these seeds it could have said neither.
 
 # %% tags=["nbval-check-output"]
-if "SalUn, random mask" in found:
-    claim("the saliency mask ends nearer to Retrain than a random one",
-          found["SalUn, random mask"])
-    claim("the same without MIA", bare["SalUn, random mask"])
-for rival, text in (("RL", "the saliency mask ends nearer than no mask"),
-                    ("MSG", "the salient weights are the better choice: SalUn is nearer than MSG"),
-                    ("CT", "SalUn is nearer than CT, which needs no forget set"),
-                    ("FT", "SalUn is nearer than fine-tuning alone")):
-    if rival in found:
-        claim(text, found[rival])
 overlap = max(float(v) for v in both.values())
-claim("no layer gives both choices more weights than chance would", overlap < keep**2)
+recorded.claims(on_file, overlap, keep**2)
 
 # %% [markdown]
 # ## Exercises

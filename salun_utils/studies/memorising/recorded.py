@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from ...metrics import Verdict, bootstrap_interval, compare_with
+from ...plots.tables import Cell, Table, between
+from ...plots.tables import table as plain_table
 from ...runs import Record
 from ...runs.summary import AGAIN, cost, label, one_a_seed
 from ...runs.tuning import read_tuned
 from ...unlearning import METHODS
-from ..common import none_recorded
+from ..claims import WORDS, Claim, claims_table
+from ..common import NONE_RECORDED, Answer
 
 ATTACKS = {
     "confidence": "confidence",
@@ -24,7 +26,7 @@ ATTACKS = {
 }
 WITHOUT = "without MIA"
 READINGS = (*ATTACKS, WITHOUT)
-REFERENCE = "Retrain"
+REFERENCE, OURS = "Retrain", "SalUn"
 TUNED = "cifar10_jpeg_speednet_random-10.yaml"
 LEAST = 3  # seeds that two sides must have in common
 
@@ -97,24 +99,42 @@ def table(records: Iterable[Record]) -> pd.DataFrame:
     return found.sort_values("confidence", kind="stable")
 
 
-def shown(rows: pd.DataFrame) -> pd.DataFrame:
-    """`table` as words, for a page."""
+def shown(rows: pd.DataFrame, note: str = "") -> Table:
+    """`table` for a page, Retrain first; the second Retrain and doing nothing are marked."""
     ranked = [name for name in rows.index if name != REFERENCE]
-    found = pd.DataFrame(
+    found = pd.DataFrame.from_dict(
         {
-            "seeds": rows.seeds.astype(str),
-            **{m.upper(): rows[m].map("{:.1f}".format) for m in ("ua", "ra", "ta", "mia")},
-            "average gap": [
-                f"{row.confidence:.2f}"
-                + (f" [{row.low:.2f}, {row.high:.2f}]" if row.low == row.low else "")
-                for row in rows.itertuples()
-            ],
-            "of means": rows.gap_of_means.map("{:.2f}".format),
-            WITHOUT: rows[WITHOUT].map("{:.2f}".format),
-            "time, % of Retrain": (100 * rows.cost).map("{:.0f}".format),
-        }
+            name: {
+                "seeds": f"{row.seeds:.0f}",
+                **{m.upper(): row[m] for m in ("ua", "ra", "ta", "mia")},
+                "average gap": Cell(f"{row.confidence:.2f}", between(row.low, row.high)),
+                "of means": Cell(f"{row.gap_of_means:.2f}"),
+                WITHOUT: Cell(f"{row[WITHOUT]:.2f}"),
+                "time, % of Retrain": Cell(f"{100 * row.cost:.0f}"),
+            }
+            for name, row in rows.loc[
+                [n for n in (REFERENCE, *ranked) if n in rows.index]
+            ].iterrows()
+        },
+        orient="index",
     )
-    return found.loc[[n for n in (REFERENCE, *ranked) if n in found.index]]
+    none = [n for n in (REFERENCE, label(AGAIN), label("original")) if n in found.index]
+    best = places(rows).confidence.idxmin() if len(found) > len(none) else None
+    marked = [] if best is None else [best]
+    return plain_table(found.rename_axis("method"), reference=none, best=marked, note=note)
+
+
+def where_made(records: Iterable[Record]) -> str:
+    """One line: which copy of the data, on what device."""
+    records = list(records)
+    notes, devices = (
+        "; ".join(sorted({str(part.get(key)) for part in parts}))
+        for key, parts in (
+            ("note", [r.data for r in records]),
+            ("name", [r.device for r in records]),
+        )
+    )
+    return f"Data: {notes}; device: {devices}."
 
 
 def places(rows: pd.DataFrame) -> pd.DataFrame:
@@ -149,20 +169,56 @@ def verdicts(
     return compare_with({n: common[n] for n in wanted}, ours) if len(wanted) > 1 else {}
 
 
-def verdict_rows(found: Mapping[str, Verdict]) -> pd.DataFrame:
-    """Verdicts as words, for a page."""
-    return pd.DataFrame(
-        {
-            name: {
-                "pairs": str(v.test.n),
-                "difference": f"{v.test.difference:+.2f}",
-                "95 % interval": f"{v.test.interval.low:+.2f} to {v.test.interval.high:+.2f}",
-                "p (Holm)": f"{v.p:.3f}",
-                "nearer": v.answer,
-            }
-            for name, v in found.items()
+def verdict_table(found: Mapping[str, Verdict], bare: Mapping[str, Verdict]) -> Table:
+    """Is SalUn nearer to Retrain? One row a rival: the difference with its interval, p and the
+    answer, by confidence and without MIA.
+    """
+    rows = {
+        name: {
+            "pairs": str(v.test.n),
+            "SalUn − it": _difference(v),
+            "p (Holm)": Cell(f"{v.p:.3f}"),
+            "nearer?": WORDS[v.answer],
+            "without MIA": _difference(bare[name]) if name in bare else None,
+            "p": Cell(f"{bare[name].p:.3f}") if name in bare else None,
+            "nearer then?": WORDS[bare[name].answer] if name in bare else None,
         }
-    ).T
+        for name, v in found.items()
+    }
+    return plain_table(pd.DataFrame.from_dict(rows, orient="index").rename_axis("rival"))
+
+
+def _difference(verdict: Verdict) -> Cell:
+    test = verdict.test
+    return Cell(f"{test.difference:+.2f}", between(test.interval.low, test.interval.high))
+
+
+RIVALS = {
+    "SalUn, random mask": "the saliency mask ends nearer to Retrain than a random one",
+    "RL": "the saliency mask ends nearer than no mask",
+    "MSG": "SalUn is nearer than MSG, which redraws the weights of smallest gradient",
+    "CT": "SalUn is nearer than CT, which needs no forget set",
+    "FT": "SalUn is nearer than fine-tuning alone",
+}
+
+
+def claims(records: Iterable[Record], overlap: float, chance: float) -> Table:
+    """The claims of the page: SalUn against each of `RIVALS` that is on record, all corrected
+    together, and that the two choices of weights meet less often than chance has it.
+
+    Parameters
+    ----------
+    overlap : the largest share of a layer's weights that both choices take. chance : the share
+        that two random choices would take.
+    """
+    found = verdicts(records, OURS, RIVALS)
+    bare = verdicts(records, OURS, RIVALS, reading=WITHOUT)
+    made = [Claim(RIVALS[name], verdict) for name, verdict in found.items()]
+    if (masked := "SalUn, random mask") in bare:
+        made.append(Claim(f"{RIVALS[masked]}, without MIA", bare[masked]))
+    said = f"{overlap:.3f} at most, {chance:.2f} by chance"
+    made.append(Claim("no layer gives both choices more than chance would", overlap < chance, said))
+    return claims_table(made)
 
 
 def attack_worth(records: Iterable[Record]) -> pd.DataFrame:
@@ -183,27 +239,48 @@ def attack_worth(records: Iterable[Record]) -> pd.DataFrame:
     return pd.DataFrame(rows).T
 
 
-def answer(rows: pd.DataFrame) -> None:
-    """Print what the page finds, in one sentence with its figures."""
-    if "SalUn" not in rows.index:
-        none_recorded()
-        return
+def worth_table(worth: pd.DataFrame) -> Table:
+    """`attack_worth` for a page."""
+    rows = {
+        name: {
+            "balanced accuracy, %": Cell(
+                f"{row['balanced accuracy']:.1f}", between(row.low, row.high, 1)
+            ),
+            "tells members in": f"{100 * row['can tell']:.0f} % of the seeds",
+        }
+        for name, row in worth.iterrows()
+    }
+    return plain_table(pd.DataFrame.from_dict(rows, orient="index").rename_axis("network"))
+
+
+def answer(rows: pd.DataFrame) -> Answer:
+    """What the page finds, with its figures."""
+    if OURS not in rows.index:
+        return Answer((NONE_RECORDED,))
     methods = places(rows)
-    best, salun = methods.confidence.idxmin(), rows.loc["SalUn"]
-    floor = yardstick(rows)
+    best, salun = methods.confidence.idxmin(), rows.loc[OURS]
+    floor, random = yardstick(rows), "SalUn, random mask"
     said = (
         f"On a network that remembers its training pictures, SalUn ends {salun.confidence:.2f}"
-        f" points from Retrain, place {methods.confidence['SalUn']} of {len(methods)}"
-        f" ({methods[WITHOUT]['SalUn']} without the attack)"
+        f" points from Retrain, place {methods.confidence[OURS]} of {len(methods)}"
+        f" ({methods[WITHOUT][OURS]} without the attack)"
     )
-    said += "" if best == "SalUn" else f"; nearest is {best} with {rows.confidence[best]:.2f}"
+    said += "" if best == OURS else f"; nearest is {best} with {rows.confidence[best]:.2f}"
     said += "" if floor is None else f"; another Retrain has {floor:.2f}"
-    print(textwrap.fill(said + f". Means of {salun.seeds:.0f} seeds.", width=88))
+    sentences = [said + f". Means of {salun.seeds:.0f} seeds."]
+    if random in rows.index:
+        sentences.append(
+            f"Under a random mask of the same size the gap is {rows.confidence[random]:.2f}"
+            f" ({rows[WITHOUT][random]:.2f} without the attack, where SalUn has"
+            f" {salun[WITHOUT]:.2f})."
+        )
+    return Answer(tuple(sentences))
 
 
-def tuning(folder: Path) -> pd.DataFrame:
+def tuning(folder: Path) -> Table | None:
     """What tuning chose, one row an entry of the file: the values, the mean gap on the pilot seeds
-    by default and as tuned, the gap on each, trials, edges, and what choosing on one seed costs.
+    by default and as tuned, the gap on each, trials, edges, and what choosing on one seed costs;
+    None where nothing is tuned.
 
     Parameters
     ----------
@@ -212,16 +289,24 @@ def tuning(folder: Path) -> pd.DataFrame:
     rows = {}
     for name, entry in read_tuned(folder / TUNED).items():
         method, _, mask = name.partition("/")
+        costs = entry.get("one_seed_costs")
         rows[label(method) + (f", {mask} mask" if mask else "")] = {
-            "default": f"{entry['default_gap']:.2f}",
-            "tuned": f"{entry['pilot_gap']:.2f}",
-            "seeds": " ".join(f"{gap:.1f}" for gap in entry.get("pilot_gaps", [])),
-            "trials": f"{entry['trials']} ({entry.get('pruned', 0)} cut)",
+            "default": Cell(f"{entry['default_gap']:.2f}"),
+            "tuned": Cell(
+                f"{entry['pilot_gap']:.2f}",
+                " ".join(f"{gap:.1f}" for gap in entry.get("pilot_gaps", [])),
+            ),
+            "trials": Cell(str(entry["trials"]), f"{entry.get('pruned', 0)} cut"),
             "edges": ", ".join(f"{n} {end}" for n, end in entry.get("edges", {}).items()) or "none",
-            "one seed costs": f"{entry['one_seed_costs']:.2f}" if "one_seed_costs" in entry else "",
+            "one seed costs": None if costs is None else Cell(f"{costs:.2f}"),
             "chosen": ", ".join(f"{k} {_short(v)}" for k, v in sorted(entry["params"].items())),
         }
-    return pd.DataFrame(rows).T
+    if not rows:
+        return None
+    note = "Gaps on the pilot seeds, mean and each; a cut trial ended after the first of them."
+    return plain_table(
+        pd.DataFrame.from_dict(rows, orient="index").rename_axis("method"), note=note
+    )
 
 
 def _short(value: object) -> str:

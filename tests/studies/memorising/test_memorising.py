@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import matplotlib.pyplot as plt
 import pytest
+import yaml
 
 from salun_utils.runs import Record
+from salun_utils.studies.common import NONE_RECORDED
 from salun_utils.studies.memorising import pictures, recorded
 
 VARIANTS = ("confidence", "correctness", "entropy", "m_entropy", "prob")
@@ -110,4 +112,35 @@ def test_the_pictures_say_what_they_show(runs):
     figure, said = pictures.turning(rows)
     assert "from 1 to 3" in said
     plt.close(figure)
-    assert recorded.shown(rows).index[0] == "Retrain" and recorded.table([]).empty
+    assert recorded.table([]).empty
+
+
+def test_tables_and_the_answer_of_the_page(runs):
+    rows = recorded.table(runs)
+    text = str(recorded.shown(rows, recorded.where_made(runs)))
+    assert text.index("Retrain") < text.index("SalUn, random mask") < text.index("FT")
+    assert "Data: None; device: None." in text
+    first, second = recorded.answer(rows).sentences
+    assert "SalUn ends 2.00 points from Retrain, place 3 of 3" in first
+    assert "nearest is SalUn, random mask with 1.00" in first
+    assert "Under a random mask of the same size the gap is 1.00" in second
+    assert str(recorded.answer(recorded.table([]))) == NONE_RECORDED
+
+
+def test_claims_are_corrected_together_and_too_few_is_said(runs):
+    text = str(recorded.claims(runs, 0.05, 0.09))
+    assert text.count("too few") == 3 and "holds" in text
+    found, bare = (
+        recorded.verdicts(runs, "SalUn", ["FT"], reading=r)
+        for r in ("confidence", recorded.WITHOUT)
+    )
+    assert "too few" in str(recorded.verdict_table(found, bare))
+
+
+def test_what_tuning_chose_is_a_row_each(tmp_path):
+    assert recorded.tuning(tmp_path) is None
+    entry = {"default_gap": 9.0, "pilot_gap": 2.5, "pilot_gaps": [2.0, 3.0], "trials": 12}
+    own = entry | {"pruned": 4, "edges": {"lr": "high"}, "params": {"lr": 0.123456}}
+    (tmp_path / recorded.TUNED).write_text(yaml.safe_dump({"salun/random": own}))
+    text = str(recorded.tuning(tmp_path))
+    assert "SalUn, random mask" in text and "lr high" in text and "12 4 cut" in text
