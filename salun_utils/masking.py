@@ -79,7 +79,7 @@ def hold(
         for n, p in named.items()
         if id(p) in trained
     ]
-    buffers = [(b, b.clone()) for b in _held_statistics(model, mask)]
+    buffers = [(b, b.clone()) for b in held_statistics(model, mask)]
     decays = any(group.get("weight_decay") for group in optimizer.param_groups)
 
     def mask_gradients() -> None:
@@ -134,7 +134,7 @@ def _averages(optimizer: torch.optim.Optimizer, p: nn.Parameter) -> Iterator[tor
             yield average
 
 
-def _held_statistics(model: nn.Module, mask: SaliencyMask) -> Iterator[torch.Tensor]:
+def held_statistics(model: nn.Module, mask: SaliencyMask) -> Iterator[torch.Tensor]:
     """Buffers of the normalisation layers in which no weight may change (none that the mask knows
     and keeps).
     """

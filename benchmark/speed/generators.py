@@ -48,7 +48,7 @@ def step(sizes: Sizes, device: torch.device) -> Row:
         "plain": lambda: plain.ddpm_step(theirs, their_optimizer, x.to(device), y.to(device)),
     }
     title = f"a step of a DDPM (2.5 M weights), {count} pictures"
-    return Row("ddpm step", title, ways, plain="float32, channels first", bf16=True)
+    return Row(title, ways, plain="float32, channels first", bf16=True)
 
 
 def sampling(sizes: Sizes, device: torch.device) -> Row:
@@ -70,7 +70,7 @@ def sampling(sizes: Sizes, device: torch.device) -> Row:
 
     title = f"{len(labels)} pictures of a DDPM, {STEPS} steps, guidance {GUIDANCE:g}"
     words = "a picture at a time, with and without the class in two passes"
-    return Row("ddpm sampling", title, ways, plain=words, same=same)
+    return Row(title, ways, plain=words, same=same)
 
 
-ROWS = (step, sampling)
+ROWS = {"ddpm step": step, "ddpm sampling": sampling}

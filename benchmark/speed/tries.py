@@ -23,8 +23,8 @@ from .turns import Row, Way
 AS_IT_IS, TRIED = "as it is", "tried"
 
 
-def _row(name: str, title: str, before: Way, after: Way, said: Callable[[], str]) -> Row:
-    return Row(name, title, {AS_IT_IS: before, TRIED: after}, base=AS_IT_IS, tried=TRIED, same=said)
+def _row(title: str, before: Way, after: Way, said: Callable[[], str]) -> Row:
+    return Row(title, {AS_IT_IS: before, TRIED: after}, base=AS_IT_IS, tried=TRIED, same=said)
 
 
 def _epochs(
@@ -55,7 +55,7 @@ def optimizer(kind: str) -> Callable[[Sizes, torch.device], Row]:
             return torch.optim.SGD(params, 0.013, 0.9, weight_decay=5e-4, **{kind: True})
 
         ways = _epochs("resnet18", sizes, device, optimizer=sgd)
-        return _row(kind, f"masked epoch, ResNet-18: SGD with {kind}=True", *ways)
+        return _row(f"masked epoch, ResNet-18: SGD with {kind}=True", *ways)
 
     return row
 
@@ -63,9 +63,7 @@ def optimizer(kind: str) -> Callable[[Sizes, torch.device], Row]:
 def compiled(sizes: Sizes, device: torch.device) -> Row:
     """The forward pass through torch.compile, once it is compiled."""
     ways = _epochs("small-cnn", sizes, device, compile=True)
-    return _row(
-        "compile", "masked epoch, small-cnn: torch.compile, compiled anew a training", *ways
-    )
+    return _row("masked epoch, small-cnn: torch.compile, compiled anew a training", *ways)
 
 
 def words(sizes: Sizes, device: torch.device) -> Row:
@@ -77,7 +75,7 @@ def words(sizes: Sizes, device: torch.device) -> Row:
             after()
 
     title = "masked epoch, ResNet-18: held weights by `masked_fill_` and `where`, as before"
-    return _row("words", title, before, torch_alone, apart)
+    return _row(title, before, torch_alone, apart)
 
 
 def counting(sizes: Sizes, device: torch.device) -> Row:
@@ -89,7 +87,7 @@ def counting(sizes: Sizes, device: torch.device) -> Row:
             after()
 
     title = "masked epoch, small-cnn: operations counted anew in each training, as before"
-    return _row("counting", title, before, anew, apart)
+    return _row(title, before, anew, apart)
 
 
 def scores_in_bf16(sizes: Sizes, device: torch.device) -> Row:
@@ -107,7 +105,6 @@ def scores_in_bf16(sizes: Sizes, device: torch.device) -> Row:
         return f"{100 * other / ours.numel:.1f} % of the bits of the mask move"
 
     return _row(
-        "bf16 scores",
         f"scores on {len(images)} pictures, ResNet-18: in bfloat16",
         lambda: found.update({AS_IT_IS: saliency_scores(model, images)}),
         lambda: found.update({TRIED: saliency_scores(model, images, loss=loss)}),
@@ -120,7 +117,6 @@ def batch_of_scores(sizes: Sizes, device: torch.device) -> Row:
     images, model = noise(sizes.scored // 8, device), network("resnet18", sizes.width).to(device)
     small = max(1, sizes.batch // 4)
     return _row(
-        "batch of scores",
         f"scores on {len(images)} pictures, ResNet-18: batches of {small} for 256",
         lambda: saliency_scores(model, images),
         lambda: saliency_scores(model, images, batch_size=small),
@@ -137,7 +133,7 @@ def inference_mode(sizes: Sizes, device: torch.device) -> Row:
             predict_logits(model, images)
 
     title = f"answers to {len(images)} pictures, small-cnn: inference mode"
-    return _row("inference mode", title, lambda: predict_logits(model, images), tried, str)
+    return _row(title, lambda: predict_logits(model, images), tried, str)
 
 
 def batch_of_answers(sizes: Sizes, device: torch.device) -> Row:
@@ -145,7 +141,6 @@ def batch_of_answers(sizes: Sizes, device: torch.device) -> Row:
     images, model = noise(sizes.scored, device), network("small-cnn", sizes.width).to(device)
     small = sizes.batch
     return _row(
-        "batch of answers",
         f"answers to {len(images)} pictures, small-cnn: batches of {small} for 1,024",
         lambda: predict_logits(model, images),
         lambda: predict_logits(model, images, batch_size=small),
@@ -187,7 +182,7 @@ def together(sizes: Sizes, device: torch.device) -> Row:
             optimizer.step()
 
     title = f"{len(models)} shadow models, small-cnn: stacked by torch.func and vmap"
-    return _row("vmap", title, lambda: [way() for way in ways], stacked, str)
+    return _row(title, lambda: [way() for way in ways], stacked, str)
 
 
 def grouped(sizes: Sizes, device: torch.device) -> Row:
@@ -217,19 +212,19 @@ def grouped(sizes: Sizes, device: torch.device) -> Row:
         value.backward()
 
     title = f"one layer of {count} shadow models ({width} channels): one grouped convolution"
-    return _row("grouped", title, apart, together, str)
+    return _row(title, apart, together, str)
 
 
-TRIES = (
-    words,
-    counting,
-    optimizer("fused"),
-    optimizer("foreach"),
-    scores_in_bf16,
-    batch_of_scores,
-    inference_mode,
-    batch_of_answers,
-    together,
-    grouped,
-)
-SLOW = (compiled,)  # minutes on a CPU
+TRIES = {
+    "words": words,
+    "counting": counting,
+    "fused": optimizer("fused"),
+    "foreach": optimizer("foreach"),
+    "bf16 scores": scores_in_bf16,
+    "batch of scores": batch_of_scores,
+    "inference mode": inference_mode,
+    "batch of answers": batch_of_answers,
+    "vmap": together,
+    "grouped": grouped,
+}
+SLOW = {"compile": compiled}  # minutes on a CPU

@@ -24,7 +24,7 @@ class Row:
 
     Attributes
     ----------
-    name : short, for a file. title : what a page calls it. ways : by name; the ratio is the time of
+    title : what a page calls it. ways : by name; the ratio is the time of
         `base` over that of `tried`.
     plain : what the slow way does, in words.
     target : the ratio that it is to reach, if there is one.
@@ -34,7 +34,6 @@ class Row:
     same : called at the end; says how far the ways agree, "" where there is nothing to compare.
     """
 
-    name: str
     title: str
     ways: dict[str, Way]
     plain: str = ""
