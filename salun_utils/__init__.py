@@ -19,12 +19,13 @@ from .errors import InputError
 warnings.filterwarnings("ignore", message="IProgress not found")
 
 if TYPE_CHECKING:
-    from . import data, masking, metrics, models, runs, saliency, training, unlearning
+    from . import data, lean, masking, metrics, models, runs, saliency, training, unlearning
     from .studies.diagnosis.signatures import Diagnosis, diagnose
 
 # What a name stands for is imported when it is first used: the whole takes PyTorch's seconds.
 _ON_FIRST_USE = {
     "data": ".data",
+    "lean": ".lean",
     "masking": ".masking",
     "metrics": ".metrics",
     "models": ".models",
@@ -136,6 +137,7 @@ __all__ = [
     "InputError",
     "data",
     "diagnose",
+    "lean",
     "masking",
     "metrics",
     "models",

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from .bits.inplace import laid_out_like, put_back_, zero_
 from .errors import InputError
 from .saliency import SaliencyMask
 from .units import numerics
@@ -74,18 +75,17 @@ def hold(
     if not trained <= {id(p) for p in model.parameters()}:
         raise InputError("the optimizer holds parameters that are not the model's")
     held = [
-        (p, (~mask[n]).to(p.device), p.detach().clone())
+        (p, laid_out_like(p, ~mask[n]), p.detach().clone())
         for n, p in named.items()
         if id(p) in trained
     ]
-    buffers = [(b, b.clone()) for b in _held_statistics(model, mask)]
+    buffers = [(b, b.clone()) for b in held_statistics(model, mask)]
     decays = any(group.get("weight_decay") for group in optimizer.param_groups)
 
     def mask_gradients() -> None:
         for p, still, _original in held:
             if p.grad is not None:
-                # a product would let an infinite gradient through as NaN
-                p.grad.masked_fill_(still, 0)
+                zero_(p.grad, still)  # a product would let an infinite gradient through as NaN
 
     def masking(closure: Callable[[], Any] | None) -> Callable[[], Any] | None:
         if closure is None:
@@ -108,10 +108,10 @@ def hold(
     @torch.no_grad()
     def restore(*_: object) -> None:
         for p, still, original in held:
-            torch.where(still, original, p, out=p)
+            put_back_(p, still, original)
             if decays:  # added to the gradient by most optimizers, and so gathered with it
                 for average in _averages(optimizer, p):
-                    average.masked_fill_(still, 0)
+                    zero_(average, still)
         for buffer, original in buffers:
             buffer.copy_(original)
 
@@ -134,7 +134,7 @@ def _averages(optimizer: torch.optim.Optimizer, p: nn.Parameter) -> Iterator[tor
             yield average
 
 
-def _held_statistics(model: nn.Module, mask: SaliencyMask) -> Iterator[torch.Tensor]:
+def held_statistics(model: nn.Module, mask: SaliencyMask) -> Iterator[torch.Tensor]:
     """Buffers of the normalisation layers in which no weight may change (none that the mask knows
     and keeps).
     """

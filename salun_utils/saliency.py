@@ -7,7 +7,8 @@ gamma being the median, so that half of all weights, ranked over all layers toge
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import contextlib
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from numbers import Real
 from typing import Any
 
@@ -62,7 +63,7 @@ def saliency_scores(
     Source: Fan et al., ICLR 2024, equation for m_S.
     """
     device = next(check_weights(model).parameters(), torch.zeros(())).device
-    measure: Callable[[Any, Any], Tensor] = loss or _CrossEntropy()
+    measure: Callable[[Any, Any], Tensor] = loss or CrossEntropy()
     named = {
         n: p
         for n, p in model.named_parameters()
@@ -71,19 +72,11 @@ def saliency_scores(
     if not named:
         raise InputError("no trainable parameter is left to score")
     batches = data.to(device).batches(batch_size) if isinstance(data, Images) else data
-    modes = {module: module.training for module in model.modules()}
-    before = {p: p.grad for p in model.parameters()}
-    frozen = [p for n, p in model.named_parameters() if p.requires_grad and n not in named]
-    try:
-        model.eval()
-        for p in before:
-            p.grad = None
-        for p in frozen:
-            p.requires_grad_(False)
+    with left_as_found(model, named):
         seen = 0
         for batch in batches:
-            batch = _to_device(batch, device)
-            count = __batch_size(batch)
+            batch = to_device(batch, device)
+            count = batch_length(batch)
             with torch.enable_grad(), torch.autocast(device.type, enabled=False):
                 # .grad accumulates: no second buffer is needed
                 (measure(model, batch) * count).backward()
@@ -94,6 +87,23 @@ def saliency_scores(
             n: torch.zeros_like(p) if p.grad is None else p.grad.abs_().div_(seen)
             for n, p in named.items()
         }
+
+
+@contextlib.contextmanager
+def left_as_found(model: nn.Module, named: Mapping[str, Tensor]) -> Iterator[None]:
+    """Inside, the model is in evaluation mode, has no gradients, and only the `named` parameters
+    get any; afterwards modes, gradients and what is trained are as before.
+    """
+    modes = {module: module.training for module in model.modules()}
+    before = {p: p.grad for p in model.parameters()}
+    frozen = [p for n, p in model.named_parameters() if p.requires_grad and n not in named]
+    try:
+        model.eval()
+        for p in before:
+            p.grad = None
+        for p in frozen:
+            p.requires_grad_(False)
+        yield
     finally:
         for p, grad in before.items():
             p.grad = grad
@@ -103,8 +113,10 @@ def saliency_scores(
             module.training = training
 
 
-class _CrossEntropy:
-    """With the true labels; looks closely at what the model gives for the first batch."""
+class CrossEntropy:
+    """The loss of `saliency_scores`, with the true labels; looks closely at what the model gives
+    for the first batch.
+    """
 
     classes = 0
 
@@ -118,20 +130,22 @@ class _CrossEntropy:
         return nn.functional.cross_entropy(logits, y)
 
 
-def _to_device(batch: object, device: torch.device) -> object:
+def to_device(batch: object, device: torch.device) -> object:
+    """A batch with all its tensors on a device."""
     if isinstance(batch, Tensor):
         return batch.to(device)
     if isinstance(batch, Mapping):
-        return {k: _to_device(v, device) for k, v in batch.items()}
+        return {k: to_device(v, device) for k, v in batch.items()}
     if isinstance(batch, tuple | list):
-        moved = [_to_device(v, device) for v in batch]
+        moved = [to_device(v, device) for v in batch]
         # a named tuple takes its fields one by one
         kind: Any = type(batch)
         return kind(*moved) if hasattr(batch, "_fields") else kind(moved)
     return batch
 
 
-def __batch_size(batch: object) -> int:
+def batch_length(batch: object) -> int:
+    """Examples in a batch: the length of its first tensor."""
     parts = (
         list(batch.values())
         if isinstance(batch, Mapping)

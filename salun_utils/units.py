@@ -23,6 +23,7 @@ T = TypeVar("T")
 # Modules of this package that declare units, or import those that do, besides every `kind.py` and
 # `studies/*/study.py`.
 HOMES = (
+    "lean",
     "runs",
     "runs.kinds",
     "runs.tuning",

@@ -10,6 +10,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from ..models.contract import logits_of
 
+KEPT = "_counted_flops"  # attribute of a model
 BATCH = 2  # pictures: a norm over the batch needs more than one
 
 
@@ -28,8 +29,17 @@ def training_flops(model: nn.Module, shape: tuple[int, ...]) -> float | None:
     Returns
     -------
     The number, or None for a network that looks at values on its way, or keeps tensors that it
-    doesn't register.
+    doesn't register. Counting takes a few tenths of a second, so the model (and each copy of it)
+    remembers the number while neither its structure nor what is trained of it changes.
     """
+    trained = tuple((tuple(p.shape), p.requires_grad) for p in model.parameters())
+    counted = (shape, repr(model), trained)
+    if model.__dict__.get(KEPT, (None, None))[0] != counted:
+        model.__dict__[KEPT] = (counted, _count(model, shape))
+    return model.__dict__[KEPT][1]
+
+
+def _count(model: nn.Module, shape: tuple[int, ...]) -> float | None:
     try:
         with torch.random.fork_rng(devices=[]), FlopCounterMode(display=False) as counter:
             twin = copy.deepcopy(model).to("meta").train()

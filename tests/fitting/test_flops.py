@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+
 import torch
 from networks import digit_net
 from torch import nn
 
+from salun_utils.fitting import flops
 from salun_utils.fitting.flops import training_flops
 from salun_utils.training import fit
 
@@ -56,6 +59,19 @@ def test_a_training_counts_each_picture_it_saw(digits):
     history = fit(digit_net(digits), few, epochs=3, lr=0.01, batch_size=64)
     each = training_flops(digit_net(digits), (1, 8, 8))
     assert history.pflop == 300 * each / 1e15
+
+
+def test_a_model_and_its_copies_are_counted_once_until_something_changes(tiny_model, monkeypatch):
+    tiny_model, calls = copy.deepcopy(tiny_model), []
+    tiny_model.__dict__.pop(flops.KEPT, None)
+    count = flops._count
+    monkeypatch.setattr(flops, "_count", lambda *a: calls.append(a) or count(*a))
+    found = flops.training_flops(tiny_model, (1, 8, 8))
+    twin = copy.deepcopy(tiny_model)
+    assert flops.training_flops(twin, (1, 8, 8)) == found and len(calls) == 1
+    next(twin.parameters()).requires_grad_(False)
+    assert flops.training_flops(twin, (1, 8, 8)) < found and len(calls) == 2
+    assert flops.training_flops(tiny_model, (1, 8, 8)) == found and len(calls) == 2
 
 
 def test_what_cannot_be_counted_is_none(digits):

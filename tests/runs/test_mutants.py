@@ -134,7 +134,7 @@ FAULTS = [
     ),
     Fault(
         "8 statistics of frozen layers move",
-        masking._held_statistics,
+        masking.held_statistics,
         "yield from module.buffers(recurse=False)",
         "yield from ()",
         ("masking",),
