@@ -101,7 +101,7 @@ def methods_of(run: dict[str, Any]) -> set[str]:
     found |= set(spec["methods"]) if isinstance(spec.get("methods"), dict) else set()
     if run.get("notebook") == "00_influence":  # compares masks under it
         found.add("salun")
-    if run.get("notebook") == "20_errata" and spec.get("parts") == "classifiers":
+    if spec.get("method") == "errata" and spec.get("parts") == "classifiers":
         found |= {"salun", "salun-soft", "l1-sparse", "be", "rl"}
     return found
 
@@ -135,7 +135,7 @@ def scores_classifiers(run: dict[str, Any]) -> bool:
 def erases(run: dict[str, Any], model: str, *erasers: str) -> bool:
     """Whether it erases from this generator, by one of these if any are named."""
     spec = run.get("spec", {})
-    errata = run.get("notebook") == "20_errata" and spec.get("parts") == "generators"
+    errata = spec.get("method") == "errata" and spec.get("parts") == "generators"
     name = spec.get("eraser") or run.get("measurements", {}).get("parameters", {}).get("eraser")
     return errata or (spec.get("model") == model and (not erasers or name in erasers))
 

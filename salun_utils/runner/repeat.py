@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from ..runs.records.naming import without_younger
+from ..runs.records.naming import since_cut, without_younger
 from ..runs.records.record import Record
 from .notebooks import notebook_path
 from .parameters import check_parameters
@@ -33,9 +33,10 @@ def recorded_run(
     parameters = record.measurements.get("parameters")
     if not record.notebook or parameters is None:
         raise InputError(f"{file} was not made by a notebook: there is nothing to repeat")
-    path = notebook_path(notebook) if notebook else _find(record.notebook, Path(file))
-    if path.stem != record.notebook:
-        raise InputError(f"{file} was made by {record.notebook}, not by {path.stem}")
+    made_by, parameters = since_cut(record.notebook, parameters)
+    path = notebook_path(notebook) if notebook else _find(made_by, Path(file))
+    if path.stem != made_by:
+        raise InputError(f"{file} was made by {made_by}, not by {path.stem}")
     effective = check_parameters(path, parameters)
     changed = [k for k, v in without_younger(effective).items() if parameters.get(k, v) != v]
     if younger := sorted(set(without_younger(effective)) - set(parameters)):
@@ -45,7 +46,7 @@ def recorded_run(
         raise InputError(
             f"{path.name} takes {name} {parameters[name]!r} of {file} as {effective[name]!r}"
         )
-    return path, dict(parameters)
+    return path, parameters
 
 
 def _find(stem: str, file: Path) -> Path:

@@ -18,7 +18,14 @@ NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 CHAPTERS = sorted(p for p in NOTEBOOKS.glob("[0-9]*.py") if not p.name.startswith("00_"))
 LINES, COLUMNS = 15, 88  # a page cuts there
 MOST_CODE = 200  # lines a chapter on average; lower it with every chapter that is put in form
-IN_FORM = ("04_random_forgetting", "05_class_forgetting", "07_leaderboard")
+IN_FORM = (
+    "04_random_forgetting",
+    "05_class_forgetting",
+    "07_leaderboard",
+    "20_errata",
+    "25_errata_of_generators",
+)
+FOLDED = {"parameters", "hide-cell"}  # a list of settings that nobody need open
 HTML = re.compile(r"\b(\w*_?table|claims_table)\(")
 
 
@@ -31,6 +38,7 @@ def sizes() -> pd.DataFrame:
 def _row(path: Path) -> dict[str, int]:
     cells = jupytext.read(path).cells
     code = [c for c in cells if c.cell_type == "code" and "google.colab" not in c.source]
+    code = [c for c in code if not FOLDED.issubset(c.metadata.get("tags", []))]
     lines = [[line for line in cell.source.splitlines() if line.strip()] for cell in code]
     prose = "\n".join(c.source for c in cells if c.cell_type == "markdown")
     exercises = prose[prose.rindex("## Exercises") :] if "## Exercises" in prose else ""

@@ -15,7 +15,7 @@ from salun_utils.errors import InputError
 from salun_utils.runner import notebooks
 from salun_utils.runner.repeat import recorded_run
 from salun_utils.runs import Record
-from salun_utils.runs.records.naming import notebook_run
+from salun_utils.runs.records.naming import HALVES, notebook_run, since_cut
 from salun_utils.units import versions
 
 ROOT = Path(__file__).parents[2]
@@ -48,10 +48,24 @@ def executed(monkeypatch):
 def test_a_recorded_run_is_repeated_with_all_of_its_values(notebook):
     for file in sorted(RECORDS.glob(f"{notebook}-*.json"))[:3]:
         path, parameters = recorded_run(file)
-        assert path == ROOT / "notebooks" / f"{notebook}.ipynb"
-        assert parameters == Record.read(file).measurements["parameters"]
+        stem, known = since_cut(notebook, Record.read(file).measurements["parameters"])
+        assert path == ROOT / "notebooks" / f"{stem}.ipynb" and parameters == known
         effective = notebooks.check_parameters(path, parameters)
         assert notebook_run(path.stem, effective) == file.stem
+
+
+def test_a_notebook_cut_in_two_leaves_the_names_of_its_runs_as_they_were():
+    whole, left = HALVES["25_errata_of_generators"]
+    own = {k: v for k, v in HALVES[whole][1].items() if k != "parts"}
+    parameters = own | {"method": "salun", "seed": 4, "concept": "Bag"}
+    name = notebook_run("25_errata_of_generators", parameters)
+    assert name == notebook_run(whole, {**left, **parameters})
+    assert name.startswith("20_errata-salun")
+    assert since_cut(whole, {**left, **parameters}) == ("25_errata_of_generators", parameters)
+    assert since_cut("25_errata_of_generators", parameters)[1] == parameters
+    other = {**left, **parameters, "lr": 0.5}  # no half has such a run
+    assert since_cut(whole, other) == (whole, other)
+    assert since_cut("00_run", parameters) == ("00_run", parameters)
 
 
 def test_nothing_and_the_empty_text_stay_what_they_were(tmp_path, executed, capsys):

@@ -14,6 +14,51 @@ NOT_IN_ID = ("tier", "device", "data_note")
 # Settings younger than the first records, and the value all runs had before. At that value they are
 # not written down, so that the ids of old runs, and what is named by a dump, stay what they were.
 ADDED_LATER: dict[str, Any] = {"train_recipe": None}
+# A notebook that has been cut in two since its first records: what either half is called now, and
+# the settings that it has left behind, which were the same in all of its runs.
+_LEFT_BY_CLASSIFIERS: dict[str, Any] = {
+    "parts": "classifiers",
+    "concept": "Sneaker",
+    "per_class": 25,
+    "concept_samples": 100,
+    "drawing_steps": 12,
+    "ddpm_steps": 90,
+    "ddpm_lr": 0.0007444302118037695,
+    "ddpm_alpha": 0.7134106843874948,
+    "sd_lr": 0.0001,
+    "sd_alpha": 1.0,
+}
+_LEFT_BY_GENERATORS: dict[str, Any] = {
+    "parts": "generators",
+    "data_note": "",
+    "arch": "small-cnn",
+    "width": 1.0,
+    "scenario": "random",
+    "forget_fraction": 0.1,
+    "forget_class": 3,
+    "epochs": 2,
+    "lr": 0.03,
+    "soft_epochs": 2,
+    "soft_lr": 0.025411420469968186,
+    "soft_beta": 0.0487987576019275,
+    "sparse_epochs": 2,
+    "sparse_lr": 0.2729975794231068,
+    "sparse_gamma": 3.929066651901579e-06,
+    "shadow_epochs": 10,
+    "shadow_lr": 0.001,
+    "ranked": 11173962,
+    "split_seed": None,
+    "training_seed": None,
+    "train_epochs": 10,
+    "train_lr": 0.2,
+    "train_schedule": "one-cycle",
+    "train_batch_size": 128,
+    "augment": None,
+}
+HALVES: dict[str, tuple[str, dict[str, Any]]] = {
+    "20_errata": ("20_errata", _LEFT_BY_CLASSIFIERS),
+    "25_errata_of_generators": ("20_errata", _LEFT_BY_GENERATORS),
+}
 
 
 def digest(settings: Mapping[str, Any]) -> str:
@@ -31,11 +76,23 @@ def without_younger(settings: Mapping[str, Any]) -> dict[str, Any]:
 
 def notebook_run(notebook: str, parameters: Mapping[str, Any]) -> str:
     """The name of a notebook's run: the notebook, what is most telling, and the digest of all
-    parameters.
+    parameters. One half of a notebook that was cut in two goes by the name of the whole.
     """
+    notebook, left = HALVES.get(notebook, (notebook, {}))
+    parameters = {**left, **parameters}
     telling = [str(parameters[k]) for k in ("method", "eraser") if parameters.get(k)]
     telling += [f"s{parameters['seed']}"] if "seed" in parameters else []
     return "-".join([notebook, *telling, digest(parameters)])
+
+
+def since_cut(notebook: str, parameters: Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """What a notebook of a record, and its parameters, are today: of one that was cut in two the
+    half that has this run, without the settings that it left behind.
+    """
+    for half, (whole, left) in HALVES.items():
+        if notebook in (whole, half) and all(parameters.get(k, v) == v for k, v in left.items()):
+            return half, {k: v for k, v in parameters.items() if k not in left}
+    return notebook, dict(parameters)
 
 
 def single_run(settings: Mapping[str, Any]) -> str:

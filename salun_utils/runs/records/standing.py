@@ -12,7 +12,7 @@ from typing import Any
 from ...errors import InputError
 from ...files import DamagedError
 from .naming import notebook_run as run_name
-from .naming import without_younger
+from .naming import since_cut, without_younger
 from .numerics import changes
 from .record import Record
 
@@ -52,8 +52,7 @@ def of_file(path: Path, *, parameters: Mapping[str, Any] | None = None, data: st
         record = Record.read(path)
     except InputError as error:
         return Standing(DAMAGED, (str(error),))
-    made_with = record.measurements.get("parameters")
-    if parameters is not None and not _same(made_with, parameters):
+    if parameters is not None and not _same(record, parameters):
         why = f"{path.name} is of other parameters than its name says"
         return Standing(DAMAGED, (why,), record)
     found = of_record(record)
@@ -91,10 +90,13 @@ def _damage(record: Record) -> str:
     return ""
 
 
-def _same(made_with: Any, parameters: Mapping[str, Any]) -> bool:
+def _same(record: Record, parameters: Mapping[str, Any]) -> bool:
     """Whether a record's parameters are these."""
     asked = json.loads(json.dumps(without_younger(parameters), default=str))
-    return isinstance(made_with, Mapping) and without_younger(made_with) == asked
+    made_with = record.measurements.get("parameters")
+    if not isinstance(made_with, Mapping):
+        return False
+    return without_younger(since_cut(record.notebook, made_with)[1]) == asked
 
 
 def standing(records: Iterable[Record | Standing]) -> str:

@@ -1,5 +1,5 @@
-"""One picture of the errata: what each fault does to each measure. It returns a figure and its text
-alternative.
+"""Pictures of planted mistakes: what each does to the average gap, and to each measure. They return
+a figure and its text alternative.
 """
 
 from __future__ import annotations
@@ -16,7 +16,43 @@ from .recorded import FAULTS, row, seen
 
 LINEAR = 1.0  # points (or other units) around 0 within which the axis is linear
 IN_POINTS = ("ua", "ra", "ta", "mia", "gap", "others")  # differences of percentages
+KIND_OF = {  # where a fault sits, by the beginning of its number -> colour
+    "in the method": (COLOURS[0], ("1", "2a", "2b", "3a", "3b", "5", "8", "9", "10", "11", "15a")),
+    "in the split, the settings or the name": (COLOURS[1], ("4a", "4b", "15b", "15c")),
+    "in the attack": (COLOURS[2], ("6", "7a", "7b")),
+}
+OF_GENERATORS = {"ua": "UA", "others": "others", "fid": "FID"}  # measure -> heading
 SMALLEST = 0.05  # an axis reaches at least as far, so that differences of nothing aren't magnified
+
+
+def gaps(table: pd.DataFrame, standing: str = "gap") -> Picture:
+    """What each fault does to the average gap, the largest at the top; colours tell where the fault
+    sits, full dots that the interval leaves 0 out.
+
+    Parameters
+    ----------
+    table : as `errata.effects` returns it.
+    """
+    found = table[table.measure == standing]
+    found = found.sort_values("effect", key=abs, ascending=False).reset_index(drop=True)
+    figure, axis = plt.subplots(figsize=(6.4, 0.25 * len(found) + 1.5), dpi=200)
+    for place, effect in found.iterrows():
+        colour = next((c for c, items in KIND_OF.values() if effect["item"] in items), GREY)
+        axis.plot([effect.low, effect.high], [place, place], color=colour, linewidth=1.8)
+        face = colour if seen(effect) else "white"
+        axis.plot(effect.effect, place, "o", color=colour, markersize=6, markerfacecolor=face)
+    for kind, (colour, items) in KIND_OF.items():
+        if set(items) & set(found["item"]):
+            axis.plot([], [], "o", color=colour, label=kind)
+    axis.axvline(0, color=GREY, linewidth=1)
+    _scale(axis, found[["effect", "low", "high"]].to_numpy(dtype=float).ravel().tolist())
+    axis.set(yticks=range(len(found)), ylim=(len(found) - 0.5, -0.5))
+    axis.set_yticklabels([f"{item}  {FAULTS[item]}" for item in found["item"]], fontsize=9)
+    axis.set_xlabel("change of the average gap, points (logarithmic beyond 1)", fontsize=9)
+    axis.legend(frameon=False, fontsize=8, loc="upper left")
+    sns.despine(figure, left=True)
+    figure.tight_layout()
+    return figure, _said(table, list(found["item"]), {standing: "average gap"})
 
 
 def effects(table: pd.DataFrame, measures: Mapping[str, str]) -> Picture:
@@ -35,6 +71,7 @@ def effects(table: pd.DataFrame, measures: Mapping[str, str]) -> Picture:
         1,
         len(measures),
         figsize=(2.6 + 1.5 * len(measures), 0.27 * len(items) + 1.2),
+        dpi=200,
         sharey=True,
         squeeze=False,
     )
@@ -81,7 +118,7 @@ def _scale(axis: plt.Axes, values: list[float]) -> None:
     if far > LINEAR:
         axis.set_xscale("symlog", linthresh=LINEAR, linscale=0.8)
         powers = [10.0**k for k in range(int(np.log10(far)) + 1)]
-        ticks = sorted({powers[0] if far <= 10 * LINEAR else powers[-2], powers[-1]})
+        ticks = sorted({powers[0], powers[-1]})
     else:
         size = 10.0 ** np.floor(np.log10(far))
         ticks = [size * np.floor(far / size)]

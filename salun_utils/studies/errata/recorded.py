@@ -1,5 +1,5 @@
-"""What the mistakes of published implementations do to the figures: recorded runs of chapter 20 as
-tables of faulty minus right.
+"""What the mistakes of published implementations do to the figures: recorded runs of chapters 20
+and 25 as faulty minus right.
 """
 
 from __future__ import annotations
@@ -145,39 +145,6 @@ def seen(effect: pd.Series) -> bool | None:
     return None if effect.low != effect.low else bool(effect.low > 0 or effect.high < 0)
 
 
-def as_text(
-    table: pd.DataFrame, measures: Mapping[str, str], *, intervals: bool = True, digits: int = 1
-) -> str:
-    """Rows of `effects` as a plain table: one line an item, one column a measure; a star where the
-    interval leaves 0 out.
-
-    Parameters
-    ----------
-    measures : measure -> heading. intervals : write the half-width of the interval behind each
-        effect.
-    """
-    lines = {}
-    for item in dict.fromkeys(table.item):
-        cells = {
-            heading: _cell(row(table, item, measure), intervals, digits)
-            for measure, heading in measures.items()
-        }
-        if any(cells.values()):
-            lines[f"{item:>3} {FAULTS[item]}"] = cells
-    shown = pd.DataFrame(lines).T
-    shown.index = pd.Index([f"{name:<38}" for name in shown.index])
-    return shown.to_string()
-
-
-def _cell(effect: pd.Series | None, intervals: bool, digits: int) -> str:
-    if effect is None:
-        return ""
-    text = f"{effect.effect:+.{digits}f}"
-    if intervals and effect.low == effect.low:
-        text += f" ± {(effect.high - effect.low) / 2:.{digits}f}"
-    return text + ("*" if seen(effect) else " ")
-
-
 def ranks(
     records: Iterable[Record],
     others: Mapping[str, Mapping[int, float]],
@@ -233,8 +200,8 @@ def ranks(
 
 @numerics(1, "study/errata")
 def units_of_errata(settings: Mapping[str, Any], part: str) -> list[str]:
-    """Units that one run of chapter 20 touches, whose cells hold the experiment itself: what they
-    do is versioned here.
+    """Units that one run of chapter 20 or 25 touches, whose cells hold the experiment itself: what
+    they do is versioned here.
 
     Parameters
     ----------
@@ -254,6 +221,6 @@ def units_of_errata(settings: Mapping[str, Any], part: str) -> list[str]:
     return ["study/errata", *(unit for run in runs for unit in units_of(run))]
 
 
-@touched_by("20_errata")
+@touched_by("20_errata", "25_errata_of_generators")
 def _of_record(record: Record) -> list[str]:
     return units_of_errata(record.spec, str(record.spec["parts"]))
