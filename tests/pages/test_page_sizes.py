@@ -21,9 +21,11 @@ MOST_CODE = 200  # lines a chapter on average; lower it with every chapter that 
 IN_FORM = (
     "04_random_forgetting",
     "05_class_forgetting",
+    "06_stability",
     "07_leaderboard",
     "20_errata",
     "25_errata_of_generators",
+    "26_the_cliff",
 )
 FOLDED = {"parameters", "hide-cell"}  # a list of settings that nobody need open
 HTML = re.compile(r"\b(\w*_?table|claims_table)\(")
