@@ -30,8 +30,11 @@ tier = "quick"
 recorded_tier = "cpu"  # whose records are read
 
 # %% tags=["hide-input", "nbval-check-output"]
-from salun_utils.studies.benchmark import stability, stability_pictures
-from salun_utils.studies.benchmark import stability_tables
+from salun_utils.studies.benchmark import (
+    stability,
+    stability_pictures,
+    stability_tables,
+)
 
 found = stability.Stability.load(recorded_tier)
 stability_tables.answer(found)

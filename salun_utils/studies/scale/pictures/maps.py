@@ -102,6 +102,6 @@ def _border(axis: Axes, table: pd.DataFrame, border: pd.Series, style: str = "-"
     rows = [list(table.index).index(e) for e in border.index]
     # the white edge keeps it visible on every colour
     for width, colour in ((4.0, "white"), (1.8, "#111111")):
-        dots = {"marker": "o", "markersize": width + 2} if style == "-" else {}
+        dots: dict[str, Any] = {"marker": "o", "markersize": width + 2} if style == "-" else {}
         axis.plot(places, rows, style, color=colour, linewidth=width, zorder=3, **dots)
     axis.set_xlim(-0.5, len(table.columns) - 0.5)
