@@ -178,7 +178,7 @@ masks = bench.masks("class-3")
 recorded.verdict_table(masks, "saliency")
 
 # %% [markdown]
-# A positive difference is a mask that comes *nearer* to Retrain than the salient one. GA and IU with the values tuned without a mask gain from any mask, and most from a random one; [](06_stability.ipynb) shows why: a mask makes the step shorter.
+# A positive difference is a mask that comes *nearer* to Retrain than the salient one. GA and IU with the values tuned without a mask gain from any mask, and most from a random one; [](26_the_cliff.ipynb) shows why: a mask makes the step shorter.
 
 # %% tags=["nbval-check-output"]
 recorded.method_table(recorded.means(bench.under_masks("class-3")))

@@ -152,3 +152,18 @@ def test_bootstrap_interval_covers_and_is_seeded():
 def test_bad_input_is_named(call, word):
     with pytest.raises(InputError, match=word):
         call()
+
+
+def test_pairs_without_a_common_side_are_corrected_for_their_number():
+    up = {s: float(s) for s in range(12)}
+    higher = {s: v + 1 + 0.01 * s for s, v in up.items()}
+    pairs = {"a": (higher, up), "b": (up, higher), "c": (up, dict(up))}
+    found = metrics.compare_pairs(pairs, better="higher")
+    assert [found[n].answer for n in "abc"] == ["yes", "no", "undecided"]
+    assert found["a"].p == pytest.approx(3 * 2 / 2**12)
+    assert metrics.compare_pairs({"a": pairs["a"]}, better="higher")["a"].p == pytest.approx(
+        2 / 2**12
+    )
+    few = {s: v for s, v in higher.items() if s < 5}
+    assert metrics.compare_pairs({"a": (few, up)}, better="higher")["a"].answer == "too few"
+    assert metrics.compare_pairs({}) == {}

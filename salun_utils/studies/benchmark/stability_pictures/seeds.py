@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -9,25 +11,28 @@ import seaborn as sns
 from matplotlib.ticker import NullFormatter
 
 from ....metrics import bootstrap_interval
-from ....plots import COLOURS, MARKERS, Picture
+from ....plots import COLOURS, GREY, MARKERS, Picture
 from .marks import plain_log
 
 
 def seed_dots(
-    runs: pd.DataFrame, *, value: str = "average", label: str = "average gap, points"
+    runs: pd.DataFrame,
+    *,
+    value: str = "average",
+    label: str = "average gap, points",
+    nothing: Mapping[str, float] | None = None,
 ) -> Picture:
     """Every seed a dot, the mean a bar and its bootstrap 95 % interval a line; one panel a
-    scenario, one row a method.
+    scenario with an axis of its own, one row a method.
 
     Parameters
     ----------
     runs : columns panel, name, seed and `value` (above 0), in the order to be shown.
+    nothing : panel -> the value of doing nothing, a dashed line.
     """
     panels, names = (list(dict.fromkeys(runs[c])) for c in ("panel", "name"))
     size = (1.2 + 1.9 * len(panels), 1.0 + 0.27 * len(names))
-    figure, axes = plt.subplots(
-        1, len(panels), figsize=size, sharex=True, sharey=True, squeeze=False
-    )
+    figure, axes = plt.subplots(1, len(panels), figsize=size, dpi=200, sharey=True, squeeze=False)
     for axis, panel in zip(axes.flat, panels, strict=True):
         part = runs[runs.panel == panel]
         for place, name in enumerate(names):
@@ -56,12 +61,15 @@ def seed_dots(
                 alpha=0.75,
                 markeredgewidth=0,
             )
-        axis.set_title(panel, fontsize=10.5)
+        if nothing and panel in nothing:
+            axis.axvline(nothing[panel], color=GREY, linestyle="--", linewidth=1.2)
+        axis.set_title(panel.replace(", ", ",\n"), fontsize=10)
         axis.set(ylim=(len(names) - 0.4, -0.6), yticks=range(len(names)), yticklabels=names)
         axis.grid(color="0.9", linewidth=0.7)
-        axis.tick_params(axis="y", labelsize=9, length=0)
+        axis.tick_params(axis="both", labelsize=9)
+        axis.tick_params(axis="y", length=0)
         axis.set_axisbelow(True)
-    plain_log(axes[0, 0])
+        plain_log(axis)
     figure.supxlabel(label, fontsize=10)
     sns.despine(figure, left=True)
     figure.tight_layout(w_pad=0.8)

@@ -14,7 +14,11 @@ from ....plots import COLOURS, GREY, MARKERS, STROKES, Picture
 
 
 def forget_amounts(
-    runs: pd.DataFrame, measures: Mapping[str, str], *, reference: str = "Retrain"
+    runs: pd.DataFrame,
+    measures: Mapping[str, str],
+    *,
+    reference: str = "Retrain",
+    log: bool = False,
 ) -> Picture:
     """Scores against the share that is forgotten: a line through the means, a band from the lowest
     seed to the highest.
@@ -23,17 +27,24 @@ def forget_amounts(
     ----------
     runs : columns name, amount (per cent), seed, carried (whether it ran with the values of the
         line's own tuning) and one a measure. Runs that are not carried are drawn as hollow marks
-        beside the lines. measures : column -> label of its panel.
+        beside the lines. measures : column -> label of its panel. log : a logarithmic axis of
+        values.
     """
     names = list(dict.fromkeys(runs.name))
     rows = -(-(len(measures) + 1) // 2)  # one place is for the legend
-    figure, axes = plt.subplots(rows, 2, figsize=(6.8, 2.35 * rows), squeeze=False)
+    figure, axes = plt.subplots(
+        rows, 2, figsize=(6.8, (2.35 if rows > 1 else 3.0) * rows), dpi=200, squeeze=False
+    )
     for axis, (measure, label) in zip(axes.flat, measures.items(), strict=False):
         for k, name in enumerate(names):
             _amount_line(axis, runs[runs.name == name], measure, name, k, reference)
         axis.set(title=label, xticks=[1, 10, 20, 30, 40, 50], xlim=(-1, 53))
         axis.tick_params(labelsize=9)
         axis.grid(color="0.92", linewidth=0.7)
+        if log:
+            axis.set_yscale("log")
+            axis.set_yticks([2, 5, 10, 20, 50], ["2", "5", "10", "20", "50"])
+            axis.minorticks_off()
     for axis in axes.flat[len(measures) :]:
         axis.axis("off")
     axes.flat[len(measures)].legend(
@@ -139,7 +150,12 @@ def trade_off(
     """
     methods: Sequence[str] = list(dict.fromkeys(found.method))
     figure, axes = plt.subplots(
-        1, len(methods), figsize=(3.4 * len(methods), 3.2), squeeze=False, sharey=True
+        1,
+        len(methods),
+        figsize=(max(4.8, 3.4 * len(methods)), 3.2),
+        dpi=200,
+        squeeze=False,
+        sharey=True,
     )
     seen = found[found.ua <= highest]
     floor = max(0.0, min(seen.ta.min(), *(pair[1] for pair in levels.values())) - 4)

@@ -22,6 +22,7 @@ def maps(
     signed: Sequence[str] = (),
     border: pd.Series | None = None,
     marked: tuple[int, float] | None = None,
+    guide: pd.Series | None = None,
 ) -> Picture:
     """Heat maps side by side, epochs upward and learning rates to the right, the figure written
     into each cell.
@@ -33,14 +34,16 @@ def maps(
     signed : titles of those whose zero has a meaning: red above it, blue below.
     border : learning rate by epochs that is drawn as a line through each map; 0 and infinity lie at
         its edges.
-    marked : (epochs, learning rate) of the cell that is framed.
+    marked : (epochs, learning rate) of the cell that is framed. guide : like `border`, a dashed
+        line to compare it with.
     """
-    figure, axes = plt.subplots(
-        1, len(cells), figsize=(0.9 + 2.9 * len(cells), 3.1), squeeze=False, sharey=True
-    )
+    size = (0.9 + (2.9 if len(cells) > 1 else 4.4) * len(cells), 3.1)
+    figure, axes = plt.subplots(1, len(cells), figsize=size, dpi=200, squeeze=False, sharey=True)
     for axis, (title, table) in zip(axes.flat, cells.items(), strict=True):
         _heat(axis, table, title in signed)
         axis.set_title(title, fontsize=10.5)
+        if guide is not None:
+            _border(axis, table, guide, "--")
         if border is not None:
             _border(axis, table, border)
         if marked is not None:
@@ -82,7 +85,7 @@ def _heat(axis: Axes, table: pd.DataFrame, signed: bool) -> None:
     axis.tick_params(length=0, labelsize=9)
 
 
-def _border(axis: Axes, table: pd.DataFrame, border: pd.Series) -> None:
+def _border(axis: Axes, table: pd.DataFrame, border: pd.Series, style: str = "-") -> None:
     """A line from cell to cell; between two learning rates it lies where the logarithm says."""
     edges = {0.0: -0.5, float("inf"): len(table.columns) - 0.5}
     places = [
@@ -99,7 +102,6 @@ def _border(axis: Axes, table: pd.DataFrame, border: pd.Series) -> None:
     rows = [list(table.index).index(e) for e in border.index]
     # the white edge keeps it visible on every colour
     for width, colour in ((4.0, "white"), (1.8, "#111111")):
-        axis.plot(
-            places, rows, color=colour, linewidth=width, marker="o", markersize=width + 2, zorder=3
-        )
+        dots: dict[str, Any] = {"marker": "o", "markersize": width + 2} if style == "-" else {}
+        axis.plot(places, rows, style, color=colour, linewidth=width, zorder=3, **dots)
     axis.set_xlim(-0.5, len(table.columns) - 0.5)
