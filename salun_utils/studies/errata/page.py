@@ -27,7 +27,7 @@ def rows_of(**given: Any) -> list[dict[str, Any]]:
         if cell.cell_type != "code" or tags & PASSED_OVER:
             continue
         with contextlib.redirect_stdout(io.StringIO()):
-            exec(compile(cell.source, CHAPTER.name, "exec"), page)
+            exec(compile(cell.source, CHAPTER.name, "exec"), page)  # nosec B102
         if "parameters" in tags:
             page.update(given)
         if page.get("record") is not None:
