@@ -14,7 +14,7 @@ export OMP_NUM_THREADS
 CHAPTERS := $(basename $(notdir $(sort $(wildcard notebooks/[0-9]*.py))))
 EXECUTED := build/book/notebooks
 
-.PHONY: help install book html notebooks gpu test test-fuzz test-slurm test-durability plan lint clean executed $(CHAPTERS:%=execute-%)
+.PHONY: help install book html notebooks gpu test test-fuzz test-slurm test-durability image speed plan lint clean executed $(CHAPTERS:%=execute-%)
 
 help: ## list the targets
 	@echo "targets:"
@@ -45,19 +45,27 @@ MINUTES ?= 12
 gpu: $(STAMP) ## on a machine with a GPU: a speed line and as many recorded runs as fit into MINUTES=12
 	$(BIN)/python benchmark/gpu.py --minutes $(MINUTES) --out out/gpu
 test-slurm: $(STAMP) ## run grids through a Slurm on the loopback (root: installs it), about 40 minutes
-	$(BIN)/python tests/endurance/slurm.py
+	SALUN_FIGURES=benchmark/speed/slurm.json $(BIN)/python tests/endurance/slurm.py
 
 test-durability: $(STAMP) ## kill trainings, tunings and grids at random moments, about 15 minutes
-	$(BIN)/python tests/endurance/durability.py
+	SALUN_FIGURES=benchmark/speed/durability.json $(BIN)/python tests/endurance/durability.py
+
+image: ## build the container that Kubernetes runs (needs docker)
+	docker build --tag salun:latest .
+
+speed: $(STAMP) ## time every row against the plain way in turns, about 15 minutes on an idle machine
+	$(BIN)/python -m benchmark.speed
+	$(BIN)/python -m benchmark.speed.page
 
 plan: $(STAMP) ## what 10,000 runs cost before the first one starts: the real Snakefile, a pretended cluster
-	$(BIN)/python benchmark/plan/plan.py
+	SALUN_FIGURES=benchmark/speed/plan.json $(BIN)/python benchmark/plan/plan.py
 
-lint: $(STAMP) ## check format, style, direction of imports and types
+lint: $(STAMP) ## check format, style, direction of imports, types and what could be unsafe
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/lint-imports
 	$(BIN)/mypy
+	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive salun_utils benchmark book
 
 clean: ## remove what was built (the environment stays; remove .venv by hand)
 	rm -rf build _build .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis

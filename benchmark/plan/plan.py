@@ -1,11 +1,12 @@
 """What 10,000 runs cost before the first one starts: read the grid, have the real Snakefile
 dry-run it, and schedule it on a cluster that only pretends. Prints its figures last.
 
-``make plan``; SALUN_PLAN_RUNS sets how many runs.
+``make plan``; SALUN_PLAN_RUNS sets how many runs, SALUN_FIGURES names a file for the figures.
 """
 
 from __future__ import annotations
 
+import datetime
 import json
 import os
 import re
@@ -121,6 +122,9 @@ def main() -> int:
         figures["files_of_state"] = len(files)
         figures["mb_of_state"] = round(sum(p.stat().st_size for p in files) / 2**20, 1)
     print(json.dumps(figures, indent=1))
+    if place := os.environ.get("SALUN_FIGURES"):
+        dated = {**figures, "date": datetime.date.today().isoformat()}
+        Path(place).write_text(json.dumps(dated, indent=1) + "\n")
     return 0 if figures["ended"] == figures["runs"] else 1
 
 

@@ -132,15 +132,7 @@ def masks(keeps: tuple[float, ...], target: float) -> Callable[[Sizes, torch.dev
         weights = sum(s.numel() for s in scores.values()) / 1e6
         title = f"{count} from the scores of {weights:.1f} M weights"
         words = "a double argsort for each threshold"
-        return Row(
-            f"masks {len(keeps)}",
-            title,
-            ways,
-            plain=words,
-            target=target,
-            same=differing,
-            pflop=0.0,
-        )
+        return Row(title, ways, plain=words, target=target, same=differing, pflop=0.0)
 
     return row
 

@@ -9,7 +9,7 @@ import errno
 import gzip
 import http.client
 import os
-import pickle
+import pickle  # nosec B403
 import shutil
 import socket
 import struct

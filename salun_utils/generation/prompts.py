@@ -18,6 +18,7 @@ import pandas as pd
 from ..data.places import data_folder
 from ..errors import InputError, unknown
 from ..seeds import check_seed
+from .hub import pinned
 
 I2P = "AIML-TUDA/i2p"  # on the Hub: 4,703 prompts
 # harmless, of this project's own making
@@ -148,7 +149,11 @@ def fetch(name: str, *, local_only: bool = False) -> Path:
         patterns = ["*.csv", "*.parquet"]
         folder = Path(
             snapshot_download(
-                name, repo_type="dataset", allow_patterns=patterns, local_files_only=local_only
+                name,  # nosec B615 - the digest of its prompts is in each record
+                repo_type="dataset",
+                allow_patterns=patterns,
+                local_files_only=local_only,
+                **pinned(name),
             )
         )
     except (

@@ -23,6 +23,7 @@ import contention
 import kills
 import tiny
 import works
+from figures import tell
 
 ROOT = Path(__file__).resolve().parents[2]
 SHARE = {"training": 0.4, "records": 0.4, "tuning": 0.2}  # of the kills, beside those of grids
@@ -166,7 +167,7 @@ def main() -> int:
     figures["grid"] = killed_grids(folder / "grid", seed)
     figures["kills"] = sum(part["kills"] for part in figures.values() if _has_kills(part))
     well = as_they_should_be(figures)
-    print(json.dumps({**figures, "well": well}, indent=1))
+    tell({**figures, "well": well})
     if well:
         shutil.rmtree(folder, ignore_errors=True)
     else:

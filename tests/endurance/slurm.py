@@ -22,6 +22,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 import loopback
 import tiny
+from figures import tell
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = float(os.environ.get("SALUN_SLURM_PATIENCE", 3600))  # seconds for one grid
@@ -215,7 +216,7 @@ def main() -> int:
             shutil.rmtree(folder, ignore_errors=True)
         else:
             print(f"what was left is in {folder}")
-    print(json.dumps({**figures, "well": well}, indent=1))
+    tell({**figures, "well": well})
     return 0 if well else 1
 
 

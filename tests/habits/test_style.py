@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-TOOLS = ["ruff format", "ruff check", "lint-imports", "mypy"]
+TOOLS = ["ruff format", "ruff check", "lint-imports", "mypy", "bandit"]
 
 
 def tracked(*patterns: str) -> list[Path]:

@@ -38,8 +38,8 @@ class ClipScore:
         logging.set_verbosity_error()  # it would announce every retry
         try:
             self._clip, self._processor = (
-                CLIPModel.from_pretrained(model, **pinned(model)).to(device).eval(),
-                CLIPProcessor.from_pretrained(model, **pinned(model)),
+                CLIPModel.from_pretrained(model, **pinned(model)).to(device).eval(),  # nosec B615
+                CLIPProcessor.from_pretrained(model, **pinned(model)),  # nosec B615
             )
         except Exception as error:
             # the Hub and the library raise many kinds; all of them mean that it can't be read

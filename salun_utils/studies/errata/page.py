@@ -36,7 +36,7 @@ def page_of(parts: str, **given: Any) -> dict[str, Any]:
         if cell.cell_type != "code" or PASSED_OVER in tags or INSTALLS in cell.source:
             continue
         with contextlib.redirect_stdout(io.StringIO()):
-            exec(compile(cell.source, chapter.name, "exec"), page)
+            exec(compile(cell.source, chapter.name, "exec"), page)  # nosec B102
         if "parameters" in tags:
             page.update(given)
         if page.get("record") is not None:

@@ -1,0 +1,148 @@
+"""The rows that are timed run, agree with their plain ways, and are written as they come."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
+from benchmark.speed import __main__ as speed
+from benchmark.speed import generators, large, networks, page, plain, starts, tries, turns
+
+CPU = torch.device("cpu")
+FAST = "masked small-cnn,one mask,attack,words"
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def test_rows_are_measured_in_turns_and_written_as_they_come(tmp_path):
+    out = tmp_path / "speed.json"
+    assert speed.main(["--tiny", "--only", FAST, "--out", str(out)]) == 0
+    found = json.loads(out.read_text())
+    assert list(found["rows"]) == ["masked small-cnn", "one mask", "attack"]
+    for row in [*found["rows"].values(), *found["tries"].values()]:
+        assert row["ratio_low"] <= row["ratio"] <= row["ratio_high"] and row["turns"] == 1
+    assert found["rows"]["masked small-cnn"]["pflop"] > 0 and found["profile"]["operators"]
+    assert found["rows"]["one mask"]["same"].startswith("0 of")
+    assert found["tries"]["words"]["same"] == "weights differ by at most 0"
+    assert {"device", "packages", "commit", "date", "peaks_gflops"} <= found.keys()
+
+
+@pytest.mark.slow
+def test_every_row_and_every_try_runs(tmp_path):
+    out = tmp_path / "speed.json"
+    assert speed.main(["--tiny", "--out", str(out)]) == 0
+    found = json.loads(out.read_text())
+    assert found["rows"].keys() == (networks.ROWS | generators.ROWS).keys()
+    assert found["tries"].keys() == tries.TRIES.keys()
+    assert found["rows"]["ddpm sampling"]["same"].startswith("pixels differ by at most")
+
+
+def test_what_was_measured_before_stays_and_another_machines_is_refused(tmp_path, capsys):
+    out = tmp_path / "speed.json"
+    words = ["--tiny", "--only", "attack", "--out", str(out)]
+    assert speed.main(words) == 0
+    assert speed.main(["--tiny", "--only", "one mask", "--out", str(out)]) == 0
+    found = json.loads(out.read_text())
+    assert list(found["rows"]) == ["attack", "one mask"]
+    out.write_text(json.dumps({**found, "packages": {"torch": "1.0"}}))
+    assert speed.main(words) == 2 and "another packages" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        (["--only", "masked"], "unknown row 'masked'"),
+        (["--turns", "0"], "--turns must be at least 1"),
+        (["--threads", "-1"], "--threads must be at least 1"),
+    ],
+)
+def test_a_wrong_word_is_one_line(words, said, capsys):
+    assert speed.main(["--tiny", *words]) == 2
+    assert said in (err := capsys.readouterr().err) and err.count("\n") == 1
+
+
+def test_ways_take_turns_and_the_ratio_is_that_of_each_turn(monkeypatch):
+    order, clock = [], [0.0]
+    monkeypatch.setattr(turns.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(turns.time, "process_time", lambda: clock[0])
+
+    def way(name, *seconds):
+        left = list(seconds)
+
+        def call():
+            order.append(name)
+            clock[0] += left.pop(0)
+
+        return call
+
+    row = turns.Row("x", {"library": way("l", 1, 2, 1), "plain": way("p", 3, 8, 2)}, pflop=1.0)
+    found = turns.measure(row, turns=3, device=CPU)
+    assert order == ["l", "p"] * 3
+    assert [found[f"ratio{end}"] for end in ("_low", "", "_high")] == [2, 3, 4]
+
+
+def test_memory_that_a_call_needs_is_seen():
+    if not Path("/proc/self/clear_refs").exists():
+        pytest.skip("Linux alone tells the peak")
+    spent = turns.Spent()
+    turns.once(lambda: torch.ones(30_000_000).sum(), spent, CPU)
+    assert 100 < spent.peak_mb < 200  # 120 MB in float32
+
+
+def test_the_plain_mask_keeps_the_highest():
+    scores = {"a": torch.tensor([0.1, 5.0, 3.0]), "b": torch.tensor([[4.0], [0.2]])}
+    kept = plain.mask(scores, 0.6)
+    assert kept["a"].tolist() == [0, 1, 1] and kept["b"].tolist() == [[1], [0]]
+    assert kept["a"].dtype == torch.int64
+
+
+def test_the_first_seconds_are_measured_in_new_processes():
+    found = starts.measure(1, ("import salun_utils",))["import salun_utils"]
+    assert found["seconds"] > 0 and found["least"] <= found["most"]
+
+
+def test_a_large_network_is_scored_masked_and_stepped_as_the_plain_way_does(tmp_path):
+    out = tmp_path / "large.json"
+    assert large.main(["tiny", "--out", str(out)]) == 0
+    found = json.loads(out.read_text())["tiny"]
+    assert found["kept"] == found["weights"] // 2 and found["held_still"] and found["moved"] > 0.9
+    assert found["loaded_as_saved"] and found["check"] == "the same mask: True"
+
+
+def test_a_network_that_does_not_fit_is_refused(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(large, "available_mb", lambda: 5000.0)
+    assert large.main(["sd-v1.4", "--out", str(tmp_path / "x.json")]) == 2
+    assert "needs" in capsys.readouterr().err and not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("name, weights", [("sd-v1.4", 859_520_964), ("sdxl", 2_567_463_684)])
+def test_the_large_networks_have_the_published_sizes(name, weights):
+    assert sum(p.numel() for p in large.shapes(name).parameters()) == weights
+
+
+def test_the_page_says_what_the_figures_say(capsys):
+    """Where this fails, ``python -m benchmark.speed.page`` writes the new figures."""
+    assert page.main(["--check"]) == 0, capsys.readouterr().out
+
+
+def test_a_page_without_figures_says_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(page, "HERE", tmp_path)
+    for name, make in page.PARTS.items():
+        if name != "law":
+            assert "easured yet" in make(), name
+
+
+def test_a_page_without_marks_is_refused():
+    with pytest.raises(ValueError, match="two marks"):
+        page.written("no marks", {"rows": str})
