@@ -1,5 +1,5 @@
-"""Write files so that a reader sees either nothing or the whole; read text that others wrote, and
-believe a file that carries a checksum only if every byte of it is as it was written.
+"""Write files so that a reader sees either nothing or the whole, and believe a file that carries a
+checksum only if every byte of it is as it was written.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ from typing import Any
 
 from .errors import InputError
 
-LARGEST = 50 * 2**20  # bytes of a YAML or JSON file that is read
-MOST_VALUES = 200_000  # in a file, those that aliases repeat counted each time
 DEEPEST = 50  # levels of lists and mappings within one another
 CHECKSUM = "checksum"  # the entry of a JSON object that is about all the others
 MAGIC = b"salun-checked-1\n"  # what a file of `save_checked` begins with
@@ -79,68 +77,6 @@ def sha256(path: str | os.PathLike) -> str:
 def text_sha256(path: str | os.PathLike) -> str:
     """SHA-256 (hex) of a text file, the same whether its lines end as on Unix or as on Windows."""
     return hashlib.sha256(_unix(Path(path).read_bytes())).hexdigest()
-
-
-def read_yaml(path: str | os.PathLike) -> Any:
-    """The content of a YAML file that somebody wrote; None for an empty one.
-
-    Raises
-    ------
-    InputError : it can't be read, is no YAML (or not UTF-8, or names Python objects), is larger
-        than `LARGEST`, refers to itself, or is nested deeper than `DEEPEST` levels.
-    """
-    import yaml
-
-    path = Path(path)
-    try:
-        if path.stat().st_size > LARGEST:
-            raise InputError(f"{path.name} is larger than {LARGEST // 2**20} MiB")
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise InputError(f"can't read {path} ({error.strerror})") from error
-    except RecursionError:
-        raise InputError(f"{path.name} is nested too deeply; allowed: {DEEPEST} levels") from None
-    except (yaml.YAMLError, UnicodeDecodeError, ValueError, AttributeError, TypeError) as error:
-        if isinstance(error, InputError):
-            raise
-        raise InputError(f"{path.name} is no YAML: {str(error)[:200]}") from error
-    _check_size(content, path.name)
-    return content
-
-
-def read_json(text: str, what: str) -> Any:
-    """JSON from a parameter or a small file; `InputError` that names `what` when it is none."""
-    try:
-        content = json.loads(text)
-    except (TypeError, ValueError, RecursionError) as error:
-        raise InputError(
-            f"{what} is no JSON ({type(error).__name__}): {str(text)[:60]!r}"
-        ) from None
-    _check_size(content, what)
-    return content
-
-
-def _check_size(content: Any, what: str) -> None:
-    """Refuse what is nested too deeply, or refers to itself, which is endlessly deep, or repeats
-    its own parts (YAML's aliases) until nobody can walk through it, or counts beyond any float.
-    """
-    open_parts = [(content, 0)]
-    for _ in range(MOST_VALUES):
-        if not open_parts:
-            return
-        part, level = open_parts.pop()
-        if level > DEEPEST:
-            raise InputError(f"{what} is nested too deeply; allowed: {DEEPEST} levels")
-        if isinstance(part, dict):
-            open_parts += [(value, level + 1) for value in (*part, *part.values())]
-        elif isinstance(part, list | tuple | set):
-            open_parts += [(value, level + 1) for value in part]
-        elif isinstance(part, int) and part.bit_length() > 1023:
-            raise InputError(f"{what} holds a whole number of more than 308 digits")
-    raise InputError(f"{what} holds more than {MOST_VALUES:,} values")
-
-
-# -- JSON with a checksum
 
 
 def checksum(content: Mapping[str, Any]) -> str:

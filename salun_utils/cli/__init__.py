@@ -59,7 +59,8 @@ def main(argv: list[str] | None = None) -> int:
 def _os_error(error: OSError) -> str:
     """One line on what the system refused, with the way out where there is a usual one."""
     said = " ".join(f"{error.strerror or error}".split())
-    where = f" ({error.filename})" if error.filename else ""
+    name = str(error.filename or "")
+    where = f" ({name[:200] + '…' * (len(name) > 200)})" if name else ""
     if error.errno == errno.ENOSPC:
         return f"the disk is full{where}; nothing half-written is left, free some space and go on"
     if error.errno == errno.ENAMETOOLONG:

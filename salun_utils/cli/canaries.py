@@ -43,7 +43,7 @@ def act(args: argparse.Namespace) -> int:
         for name in canaries.load():
             print(f"{units.version(name):>3}  {name}")
         return 0
-    if args.update:
+    if args.update is not None:
         from ..runs.canaries.update import update
 
         written = update(args.update, because=args.because)

@@ -7,7 +7,7 @@ import dataclasses
 import sys
 from typing import Any
 
-from .words import EPILOG, add_parameters, parameters_of
+from .words import EPILOG, add_parameters, check_folder, parameters_of
 
 
 def add(commands: Any) -> None:
@@ -42,6 +42,7 @@ def act(args: argparse.Namespace) -> int:
     from ..generation import own
     from ..training import TrainingDivergedError
 
+    check_folder(args.out, "--out")
     names = [f.name for f in dataclasses.fields(own.Request) if f.name not in ("params", "keep")]
     request = own.Request(
         **{name: getattr(args, name) for name in names},

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from .words import EPILOG
+from .words import EPILOG, check_folder
 
 
 def add(commands: Any) -> None:
@@ -60,7 +60,7 @@ def add(commands: Any) -> None:
 def act(args: argparse.Namespace) -> int:
     """Do it; the exit status."""
     from ..runner import grid as grids
-    from ..runner.grid.driver import stands
+    from ..runner.grid.driver import place, stands
     from ..runs import records_folder
 
     if args.cores < 1:
@@ -69,10 +69,12 @@ def act(args: argparse.Namespace) -> int:
         raise InputError(f"--minutes must be above 0, not {args.minutes}")
     if not 0 <= args.job_minutes < math.inf:
         raise InputError(f"--job-minutes must be at least 0, not {args.job_minutes}")
+    check_folder(args.out, "--out")
     grid = grids.read(args.grid).only(args.tier)
     home = Path(args.out) if args.out else Path("out") / "grids" / grid.name
     records = home / "records" if args.out else records_folder()
     if args.list:
+        place(grid, args.executor, args.profile)
         for run in grid.runs:
             found = stands(grid, run, records)
             why = f"  ({found.why})" if found.why else ""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from .words import EPILOG, add_parameters, parameters_of
+from .words import EPILOG, add_parameters, check_folder, parameters_of
 
 
 def add(commands: Any) -> None:
@@ -39,6 +39,7 @@ def act(args: argparse.Namespace) -> int:
     from ..runner.notebooks import RunFailedError
     from ..runs import run_notebook
 
+    check_folder(args.out, "--out")
     notebook, parameters = _named_run(args)
     try:
         record, path, done = run_notebook(

@@ -54,12 +54,14 @@ def act(args: argparse.Namespace) -> int:
         raise InputError("--records needs the name of a folder")
     if missing := next((f for f in folders if not f.is_dir()), None):
         raise InputError(f"there is no folder of records {missing}")
+    if empty := next((n for n in FILTERS if getattr(args, n) == ""), None):
+        raise InputError(f"--{empty} is empty: name one, or leave --{empty} out")
     filters = {n: getattr(args, n) for n in FILTERS if getattr(args, n)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OutdatedWarning)  # the line under the table says it
         records = [r for f in folders for r in load_records(f, **filters)]
     frame = table(records)
-    if args.export:
+    if args.export is not None:
         export(frame, args.export)
         print(f"{len(frame)} runs written to {args.export}")
         return 0

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError, unknown
-from .words import EPILOG, add_parameters, names_in, parameters_of, seeds_in
+from .words import EPILOG, add_parameters, check_folder, names_in, parameters_of, seeds_in
 
 
 def add(commands: Any) -> None:
@@ -51,6 +51,8 @@ def act(args: argparse.Namespace) -> int:
     from ..training import TrainingDivergedError
     from ..unlearning import METHODS
 
+    for option in ("out", "state"):
+        check_folder(getattr(args, option), f"--{option}")
     given = parameters_of(args)
     if "model" in given:
         return _tune_erasers(args, given)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import difflib
 import sys
+from pathlib import Path
 from typing import Any, NoReturn
 
 from ..errors import InputError
@@ -52,6 +53,20 @@ def parameters_of(args: argparse.Namespace) -> dict[str, Any]:
     if twice := next((n for n in names if names.count(n) > 1), None):
         raise InputError(f"parameter {twice!r} is given twice")
     return {name: parse_value(value) for name, value in args.parameter}
+
+
+def check_folder(name: str | None, option: str) -> None:
+    """Raise `InputError` for a folder that can't be made, before hours are spent on what would be
+    written there; nothing is made yet. None leaves it to the command.
+    """
+    if name is None:
+        return
+    if not name.strip() or not name.isprintable():
+        raise InputError(f"{option} needs the name of a folder, not {name[:200]!r}")
+    path = Path(name).expanduser()
+    there = next((p for p in (path, *path.parents) if p.exists()), None)
+    if there is not None and not there.is_dir():
+        raise InputError(f"{option} {name}: {there} is a file, not a folder")
 
 
 def seeds_in(text: str) -> list[int]:

@@ -7,12 +7,12 @@ model, add its line below.
 from __future__ import annotations
 
 import importlib
-import json
 from pathlib import Path
 
 from ..errors import InputError, unknown
 from . import shipped
 from .erasers import ERASERS, Eraser
+from .files import described
 from .models import pipelines
 
 # kind of a saved model (the "kind" of its config.json or card) -> "module:function" that loads its
@@ -52,10 +52,9 @@ def load(name: str | Path):
     if str(name) in shipped.names():
         return _resolve(LOADERS[shipped.card(str(name))["kind"]])(shipped.folder(str(name)))
     folder = Path(name).expanduser()
-    if (folder / "config.json").is_file():
-        kind = json.loads((folder / "config.json").read_text()).get("kind")
-        if kind in LOADERS:
-            return _resolve(LOADERS[kind])(folder)
+    kind = described(folder).get("kind")
+    if kind in LOADERS:
+        return _resolve(LOADERS[kind])(folder)
     if not folder.exists() and "/" not in str(name):
         raise unknown(
             "generator", str(name), [*shipped.names(), "a folder", "a Hub id such as owner/name"]
@@ -122,12 +121,9 @@ def kind_named(name: str | Path) -> str:
     """
     if str(name) in shipped.names():
         return shipped.card(str(name))["kind"]
-    path = Path(name).expanduser() / "config.json"
-    found = (
-        json.loads(path.read_text()).get("kind")
-        if path.is_file()
-        else Path(name).name.split("-")[0]
-    )
+    folder = Path(name).expanduser()
+    by_name = Path(name).name.split("-")[0]
+    found = described(folder).get("kind") if (folder / "config.json").is_file() else by_name
     return found if found in LOADERS else "pipeline"
 
 

@@ -84,6 +84,25 @@ def save_model(folder: str | Path, module: nn.Module, config: dict, *, half: boo
     return folder
 
 
+def described(folder: str | Path) -> dict:
+    """The parsed `config.json` of a folder; empty where there is none.
+
+    Raises
+    ------
+    InputError : a file that is no JSON object.
+    """
+    path = Path(folder) / "config.json"
+    if not path.is_file():
+        return {}
+    try:
+        config = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise InputError(f"{path} is not JSON: {error}") from error
+    if not isinstance(config, dict):
+        raise InputError(f"{path} is not JSON of a model: it holds no object")
+    return config
+
+
 def read_config(folder: str | Path, kind: str) -> dict:
     """The parsed `config.json` of a saved model of this kind, without its kind; `InputError` when
     it is missing or of another kind.
@@ -91,10 +110,7 @@ def read_config(folder: str | Path, kind: str) -> dict:
     path = Path(folder) / "config.json"
     if not path.is_file():
         raise InputError(f"no model in {folder}: config.json is missing")
-    try:
-        config = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise InputError(f"{path} is not JSON: {error}") from error
+    config = described(folder)
     found = config.pop("kind", None)
     if found != kind:
         raise InputError(f"{path} describes a model of kind {found!r}, not {kind!r}")

@@ -60,12 +60,18 @@ def check_data(effective: Mapping[str, Any]) -> None:
     kind.check_present(kind.of(effective))
     if name := _dataset_name(effective):
         data = _dataset(name, effective.get("train_images"), effective.get("image_size"))
-        if effective.get("scenario") == "class" and "forget_class" in effective:
+        if effective.get("scenario", "class") == "class" and "forget_class" in effective:
             check_label(effective["forget_class"], data.classes)
 
 
 def notebook_parameters(path: Path) -> dict[str, Any]:
     """Names and default values in the cell tagged "parameters"."""
+    changed = path.stat().st_mtime_ns if path.is_file() else 0
+    return dict(_parameters_in(path, changed))
+
+
+@functools.lru_cache(maxsize=64)  # a grid asks for each of its runs
+def _parameters_in(path: Path, _changed: int) -> dict[str, Any]:
     import nbformat
 
     try:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..errors import InputError, unknown
 from ..files import atomic
+from .values import FALSE, TRUE, parse_value
 
 TEMPLATES = Path(__file__).parent / "templates"
 ROOT = Path(__file__).resolve().parents[2]
@@ -83,6 +84,8 @@ def _words(kind: str, name: str, root: Path) -> dict[str, str]:
     module = name.replace("-", "_")
     if keyword.iskeyword(module):
         raise InputError(f"{name!r} is a word of Python; choose another name")
+    if not isinstance(parse_value(name), str) or name in TRUE + FALSE:
+        raise InputError(f"{name!r} would be read as a value, not as a name; choose another name")
     title = name.replace("-", " ").capitalize()
     found = map(_chapter, (root / "notebooks").glob("*.py"))
     chapters = {m[2]: m[1] for m in found if m and m[1] != "00"}

@@ -61,7 +61,7 @@ class Kind:
     Attributes
     ----------
     name : what it is called.
-    recognises : whether parameters describe such a run, by the names that have a value.
+    recognises : whether parameters describe such a run, by their names.
     of : what parameters describe, everything checked that needs no data; raises `InputError`.
     data : the parameter that names the data set. check_present : raises `InputError` where
         something that the described run needs is not on this machine. `tuned` says what of a run
@@ -92,16 +92,18 @@ def register(kind: Kind) -> Kind:
 
 @dataclass(frozen=True)
 class Has:
-    """Whether parameters give a value to every one of these names."""
+    """Whether every one of these names is among the parameters, whatever its value: a name that
+    is set to nothing makes no other kind of run, but a run that is refused.
+    """
 
     names: tuple[str, ...]
 
     def __call__(self, parameters: Parameters) -> bool:
-        return all(parameters.get(name) is not None for name in self.names)
+        return all(name in parameters for name in self.names)
 
 
 def has(*names: str) -> Has:
-    """What recognises a kind of run by names that have a value."""
+    """What recognises a kind of run by the names of its parameters."""
     return Has(names)
 
 

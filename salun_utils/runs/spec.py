@@ -25,6 +25,7 @@ from ..metrics import PROTOCOLS
 from ..models import NAMES as ARCHITECTURES
 from ..saliency import check_keep
 from ..seeds import check_seed
+from ..texts import each_once
 from ..training import RECIPES, SCHEDULES
 from ..unlearning import METHODS, RULES, get
 from ..unlearning.job import COMMON
@@ -175,7 +176,7 @@ class RunSpec(BaseModel):
             ("scenario", self.scenario, SCENARIOS),
             ("schedule", self.train_schedule, SCHEDULES),
             ("protocol", self.protocol, PROTOCOLS),
-            ("mask", self.mask or "none", RULES),
+            ("mask", "none" if self.mask is None else self.mask, RULES),
         ):
             if value not in allowed:
                 raise unknown(kind, value, allowed)
@@ -289,16 +290,6 @@ def _check_param(name: str, value: Any, default: Any) -> None:
             raise InputError(f"{name} must be a number, not {value!r}")
         if name in LOWEST and value < LOWEST[name]:
             raise InputError(f"{name} must be at least {LOWEST[name]:g}, not {value!r}")
-
-
-def each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The object of a JSON text, whose names must differ: of two values one would be lost."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise InputError(f"{twice!r} is named twice in one JSON object: keep one of its values")
-    return found
 
 
 def mapping_of(params: object) -> dict[str, Any]:

@@ -13,13 +13,14 @@ import pandas as pd
 
 from ..errors import InputError
 from ..metrics.significance import Interval, bootstrap_interval
+from ..texts import each_once
 from ..training import TrainingDivergedError
 from ..units import numerics, version
 from .cache import Cache
 from .execute import diverged_record, run
 from .records import alike
 from .records.record import WARM, Record
-from .spec import RunSpec, each_once
+from .spec import RunSpec
 from .summary import MEASURES, cost
 from .task import Task, differing, prepare
 

@@ -19,9 +19,10 @@ from typing import Any
 import yaml
 
 from ..errors import InputError, unknown
-from ..files import atomic, read_yaml
+from ..files import atomic
 from ..metrics import evaluate
 from ..seeds import check_seed, derive
+from ..texts import read_json, read_yaml
 from ..training import TrainingDivergedError
 from ..units import numerics
 from ..unlearning import METHODS, Range, unlearn
@@ -234,7 +235,7 @@ def trials_file(path: Path) -> Path:
 
 def _write_trials(path: Path, entry: str, study: Any) -> None:
     file = trials_file(path)
-    all_trials = json.loads(file.read_text()) if file.is_file() else {}
+    all_trials = read_json(file.read_text(), file.name) if file.is_file() else {}
     all_trials[entry] = [
         {"params": t.params, "gaps": t.user_attrs["gaps"], "pruned": t.state.name == "PRUNED"}
         for t in study.trials
@@ -293,7 +294,7 @@ def read_tuned(path: str | os.PathLike) -> dict[str, dict]:
         raise InputError(f"{path.name} must map methods to their chosen values")
     for name, entry in entries.items():
         params = entry.get("params") if isinstance(entry, dict) else None
-        if not isinstance(name, str) or not isinstance(params, dict):
+        if not isinstance(name, str) or not name or not isinstance(params, dict):
             raise InputError(f"{path.name}: the entry {name!r} has no mapping called params")
         for key, value in params.items():
             plain = isinstance(value, str | int | float | bool | None) and isinstance(key, str)

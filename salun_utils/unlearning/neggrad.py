@@ -23,6 +23,7 @@ BATCHNORM = ("frozen", "apart", "together")
     search={"lr": Range(1e-4, 0.1, log=True), "beta": Range(0.8, 0.9999)},
     defaults_from="paper",
     stronger={"lr": "raise", "epochs": "raise", "beta": "lower"},
+    retains=("beta",),
 )
 @numerics(2, uses=TRAINED)
 def neggrad_plus(

@@ -42,6 +42,7 @@ class Method:
     defaults_from : "paper" where `defaults` are those of `paper` or its authors' code, else
         "ours: " and which are not, or why.
     stronger : parameter -> "raise" or "lower", whichever makes it forget more.
+    retains : parameters that weigh the retained pictures; all at 0, these have no say.
     common : its own values for some of `COMMON`, where its authors' differ.
     later : parameters that it got after runs had been recorded; at their default they stay out of a
         run's name, so that a record keeps its name.
@@ -59,6 +60,7 @@ class Method:
     takes_mask: bool = True
     defaults_from: str = PAPER
     stronger: Mapping[str, str] = field(default_factory=dict)
+    retains: tuple[str, ...] = ()
     common: Mapping[str, Any] = field(default_factory=dict)
     later: frozenset[str] = frozenset()
     own_schedule: bool = False
@@ -125,6 +127,7 @@ def method(
     search: Mapping[str, Range | tuple],
     defaults_from: str,
     stronger: Mapping[str, str] | None = None,
+    retains: tuple[str, ...] = (),
     common: Mapping[str, Any] | None = None,
     later: tuple[str, ...] = (),
     mask: str | None = None,
@@ -148,13 +151,14 @@ def method(
             run,
             defaults,
             search,
-            mask,
-            takes_mask,
-            defaults_from,
-            dict(stronger or {}),
-            dict(common or {}),
-            frozenset(later),
-            own_schedule,
+            mask=mask,
+            takes_mask=takes_mask,
+            defaults_from=defaults_from,
+            stronger=dict(stronger or {}),
+            retains=retains,
+            common=dict(common or {}),
+            later=frozenset(later),
+            own_schedule=own_schedule,
         )
         return run
 

@@ -98,6 +98,7 @@ def weighed(images: Images, weight: float) -> Images:
     search=SEARCH,
     defaults_from="ours: those of SalUn, of which it is the case without a mask",
     stronger=STRONGER,
+    retains=("alpha",),
     later=("balance",),
 )
 @numerics(1, uses=TRAINED)
@@ -138,6 +139,7 @@ def rl(
     search=SEARCH,
     defaults_from="paper",
     stronger=STRONGER,
+    retains=("alpha",),
     later=("balance",),
     mask="saliency",
 )

@@ -27,6 +27,7 @@ from .salun_soft import total_steps
     search=SEARCH,
     defaults_from="ours: the method is; epochs, lr and alpha are those of SalUn",
     stronger={**STRONGER, "final_keep": "raise"},
+    retains=("alpha",),
     later=("balance",),
 )
 @numerics(1, uses=(*TRAINED, "masks"))

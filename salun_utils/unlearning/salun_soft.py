@@ -33,6 +33,7 @@ SCHEDULES: dict[str, Callable[[int, int], float]] = {
     search={"lr": Range(1e-3, 0.3, log=True), "beta": Range(1e-4, 1.0, log=True)},
     defaults_from="ours: beta; epochs, lr and alpha are those of SalUn",
     stronger={**STRONGER, "beta": "lower"},
+    retains=("alpha",),
     later=("balance",),
 )
 @numerics(1, uses=TRAINED)

@@ -33,6 +33,7 @@ from .registry import Range, method
     own_schedule=True,
     defaults_from="paper",
     stronger={"lr": "raise", "max_epochs": "raise", "alpha": "lower"},
+    retains=("alpha", "gamma"),
     common={"batch_size": 128},
 )
 @numerics(2, uses=TRAINED)

@@ -41,7 +41,7 @@ ONE_PARAMETER = {
     "arch": ["small-cn", "resnet", *NO_NAME],
     "scenario": ["randm", "Class", *NO_NAME],
     "method": ["salum", "SalUn", *NO_NAME],
-    "mask": ["salienci", "True", "0.5"],
+    "mask": ["salienci", "True", "0.5", ""],
     "protocol": ["joint", *NO_NAME],
     "train_schedule": ["cosin", "one_cycle", *NO_NAME],
     "augment": ["flp", "crop flip", "maybe", "0.5"],
@@ -66,6 +66,20 @@ LINES = [
     *[["run", SWEEP, "-p", "sweep", s] for s in ('{"keep": []}', '{"keep": [2]}', '{"kep": [1]}')],
     ["run", SWEEP, "-p", "sweep", '{"keep": [0.1], "keep": [0.5]}'],
     *[["run", ERASE, "-p", "eraser", e] for e in ("salum", "", "esd")],
+    *[["run", str(ROOT / "notebooks" / f"00_{notebook}.ipynb"), "-p", name, value]
+      for notebook, name, values in (  # nothing where a value is needed, in every kind of run
+        ("erase", "model", ["None", "", "..", "/", "../x", "nowhere"]),
+        ("erase", "judge", ["None", "~", ""]), ("erase", "guidance", ["true", "None of it"]),
+        ("erase", "data", ["", "None"]), ("erase", "per_class", ["None", "true"]),
+        ("relearning", "looks", ["None", "[]", "[1, 1]"]), ("relearning", "lessons", ["None"]),
+        ("relearning", "teach_lr", ["None", "true"]), ("relearning", "teach_batch", ["None"]),
+        ("probes", "probes", ["None", "[]", '["wort"]']), ("probes", "search_steps", ["None"]),
+        ("audit", "models", ["None", "7"]), ("audit", "targets", ["None"]),
+        ("influence", "noise", ["None"]), ("influence", "judged", ["None", "true"]),
+        ("traces", "counts", ["None", "[]"]), ("traces", "bits", ["None", "[1.5]"]),
+        ("anatomy", "networks", ["None", "{}", '[{"arch": "vgg11_bn", "arch": "resnet18"}]']),
+        ("anatomy", "forget_class", ["", "zebra", "yes"]), ("sweep", "sweep", ["None"]),
+      ) for value in values],
     ["run"], ["run", "nowhere.ipynb"], ["run", str(ROOT / "README.md")], ["run", str(ROOT)],
     ["run", RUN, "-p"], ["run", RUN, "-p", "seed"],
     ["run", RUN, "-p", "seed", "1", "-p", "seed", "1"],
@@ -94,6 +108,10 @@ LINES = [
     ["run", "--record", "/no/such/file.json"], ["run", RUN, "--record", "x"],
     *[["table", "--records", f] for f in ("/no/such/folder", "", "☃")],
     *[["table", "--export", f] for f in ("x", "x.xlsx", "x.json", ".csv.")],
+    *[["table", f"--{name}", ""] for name in ("tier", "method", "mask", "export")],
+    ["canaries", "--update", ""], *[["new", "method", n] for n in ("null", "nan", "yes", "class")],
+    *[["grid", "GRID", "--list", *more] for more in (
+        ["--executor", "yes"], ["--executor", ""], ["--profile", "../x"], ["--profile", ""])],
     ["table", "--teir", "cpu"], ["table", "extra"], ["doctr"], ["--version-"],
 ]  # fmt: skip
 
@@ -105,6 +123,28 @@ def grid_file(tmp_path_factory):
         f"notebook: {RUN}\nfixed: {{dataset: digits, method: ft}}\nproduct: {{seed: [1]}}\n"
     )
     return path
+
+
+@pytest.mark.parametrize("folder", ["", " ", "a\nb", "file", "file/below"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", RUN],
+        ["grid", "GRID"],
+        ["tune", "-p", "dataset", "digits", "--methods", "ft"],
+        ["erase", "mini-sd", "--concept", "sneaker"],
+    ],
+    ids=lambda w: w[0],
+)
+def test_a_folder_that_cant_be_is_named_before_any_work(
+    capsys, tmp_path, monkeypatch, grid_file, words, folder
+):
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("")
+    words = [str(grid_file) if w == "GRID" else w for w in words]
+    status, lines = said(capsys, [*words, "--out", folder])
+    assert status == 2 and len(lines) == 1 and ("--out" in lines[0] or "folder" in lines[0])
+    assert [p.name for p in tmp_path.rglob("*")] == ["file"]
 
 
 def said(capsys, words: list[str]) -> tuple[int, list[str]]:

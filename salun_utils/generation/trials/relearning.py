@@ -56,6 +56,7 @@ class RelearningTrial(Trial):
     teach_batch: int = 16
 
     def __post_init__(self):
+        super().__post_init__()
         for name, low in (("lessons", 1), ("looks", 0)):
             object.__setattr__(self, name, ascending(name, getattr(self, name), low))
         if not self.teach_lr > 0 or self.teach_batch < 1:
@@ -63,7 +64,6 @@ class RelearningTrial(Trial):
                 f"teach_lr must be above 0 and teach_batch at least 1, not {self.teach_lr!r} and"
                 f" {self.teach_batch!r}"
             )
-        super().__post_init__()
         if self.kind not in ("ddpm", "pipeline"):
             raise InputError(
                 f"relearning is for diffusion models, not for {self.model}, a {self.kind}"
@@ -74,7 +74,7 @@ def ascending(name: str, given: str | Sequence[int], low: int) -> tuple[int, ...
     """Whole numbers from `low`, each larger than the one before, given as they are or as JSON."""
     try:
         values = json.loads(given) if isinstance(given, str) else list(given)
-    except ValueError:
+    except (TypeError, ValueError, RecursionError):
         values = None
     whole = isinstance(values, list) and all(
         isinstance(v, int) and not isinstance(v, bool) and v >= low for v in values

@@ -7,10 +7,12 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from types import UnionType
+from typing import Any, ClassVar, Self, get_args, get_type_hints
 
 from ...errors import InputError, unknown
 from ...runs.spec import mapping_of
@@ -19,10 +21,12 @@ from ...seeds import check_seed
 from .. import JUDGES, kind_named, shipped
 from ..erasers import ERASERS
 from ..erasers.common import settings
-from ..files import class_label
+from ..files import class_label, described
 from ..models import pipelines
 
 TIERS = ("quick", "cpu", "paper")
+HUB = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
+WORDS = {str: "a text", int: "a whole number", float: "a number", type(None): "None"}
 
 
 class ErasureSettings:
@@ -97,9 +101,10 @@ class ErasureSettings:
         return f"{Path(self.model).name}_{readable}_{self.name}_s{self.seed}_{digest}"
 
     def check_shared(self, *counts: int) -> None:
-        """Raise `InputError` for an eraser or tier that isn't known, or a seed, share, count of
-        pictures or sampling out of range.
+        """Raise `InputError` for a field of another type than it says, an eraser or tier that isn't
+        known, or a seed, share, count of pictures or sampling out of range.
         """
+        self._check_types()
         if self.eraser not in ERASERS:
             raise unknown("eraser", self.eraser, ERASERS)
         if self.tier not in TIERS:
@@ -113,6 +118,17 @@ class ErasureSettings:
             )
         if self.keep is not None:
             check_keep(self.keep)
+
+    def _check_types(self) -> None:
+        """Every plain field is what its annotation says: a number isn't None, nor true."""
+        for name, kind in get_type_hints(type(self)).items():
+            allowed = get_args(kind) if isinstance(kind, UnionType) else (kind,)
+            if name not in self.__dataclass_fields__ or not set(allowed) <= set(WORDS):
+                continue
+            value, taken = getattr(self, name), (*allowed, *((int,) * (float in allowed)))
+            if isinstance(value, bool) or not isinstance(value, taken):
+                said = " or ".join(WORDS[one] for one in allowed)
+                raise InputError(f"{name} must be {said}, not {value!r}")
 
 
 @dataclass(frozen=True)
@@ -158,6 +174,10 @@ class Trial(ErasureSettings):
 
     def __post_init__(self):
         self.check_shared(self.per_class, self.concept_samples), check_seed(self.sample_seed)
+        if not self.data:
+            raise InputError(
+                "data is empty: name the data set whose pictures are forgotten and kept"
+            )
         eraser, kind = ERASERS[self.eraser], self.kind
         if kind not in eraser.kinds:
             raise InputError(
@@ -212,8 +232,10 @@ def check_judge(name: str) -> None:
 
 def check_model(name: str) -> None:
     """Raise `InputError` when a generator neither is here nor can be on the Hub."""
-    on_hub = kind_named(name) == "pipeline" and name.count("/") == 1
-    if name not in shipped.names() and not Path(name).expanduser().is_dir() and not on_hub:
+    on_hub = kind_named(name) == "pipeline" and HUB.fullmatch(name)
+    folder = Path(name).expanduser()
+    here = bool(name) and any((folder / f).is_file() for f in ("model_index.json", "config.json"))
+    if name not in shipped.names() and not here and not on_hub:
         raise InputError(
             f"there is no model {name}; shipped: {', '.join(shipped.names())}; or a folder, or a"
             " Hub id"
@@ -225,8 +247,7 @@ def classes_known(name: str) -> list[str]:
     such file.
     """
     folder = shipped.ROOT / name if name in shipped.names() else Path(name).expanduser()
-    path = folder / "config.json"
-    return json.loads(path.read_text()).get("classes", []) if path.is_file() else []
+    return described(folder).get("classes", [])
 
 
 def identity(name: str) -> Any:

@@ -75,8 +75,7 @@ def run(
     """
     if here and (cores > 1 or executor or profile or snakemake):
         raise InputError("runs in one process take no cores, executor, profile or Snakemake words")
-    snakefile = _snakefile(grid)
-    chosen = choose(snakefile.parent / "profiles", executor, profile)
+    snakefile, chosen = _snakefile(grid), place(grid, executor, profile)
     state.mkdir(parents=True, exist_ok=True)
     try:
         alone = FileLock(state / "grid.lock").acquire(timeout=0)
@@ -193,6 +192,11 @@ def _check_data_of(grid: Grid, pending: list[GridRun], *, here: bool) -> None:
         if kind not in seen:
             seen.add(kind)
             check_data(effective if here else {**effective, "device": "cpu"})
+
+
+def place(grid: Grid, executor: str | None, profile: str | None) -> Profile | None:
+    """Where a grid's runs would go; see `executors.choose`."""
+    return choose(_snakefile(grid).parent / "profiles", executor, profile)
 
 
 def _snakefile(grid: Grid) -> Path:

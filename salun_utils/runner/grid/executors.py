@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError, unknown
-from ...files import read_yaml
+from ...texts import read_yaml
 from .resources import Lane, Resources
 
 LOCAL = "local"

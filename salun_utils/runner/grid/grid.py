@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError, unknown
-from ...files import read_json, read_yaml
 from ...runs.kinds import Tuned
 from ...runs.records.standing import run_name
 from ...runs.tuning import read_tuned
+from ...texts import read_json, read_yaml
 from ..kinds import kind_of
 from ..notebooks import notebook_path
 from ..parameters import check_parameters, notebook_parameters
@@ -170,8 +170,9 @@ def _grid_run(
     if setting["tuned"]:
         kind = kind_of({**notebook_parameters(notebook), **parameters})
         parameters = _with_tuned(parameters, kind.tuned(parameters), root / str(setting["tuned"]))
+    texts = {k for k, v in notebook_parameters(notebook).items() if str(v)[:1] in ("{", "[")}
     parameters = {
-        k: json.dumps(v, sort_keys=True) if isinstance(v, dict) else v
+        k: json.dumps(v, sort_keys=True) if isinstance(v, dict) and k in texts else v
         for k, v in parameters.items()
     }
     effective = check_parameters(notebook, parameters)

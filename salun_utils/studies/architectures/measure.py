@@ -16,6 +16,7 @@ from ...runs import Record, RunSpec, Task, prepare
 from ...runs.records.numerics import units_of_start
 from ...saliency import SaliencyMask, saliency_scores
 from ...seeds import generator
+from ...texts import each_once
 from ...units import numerics
 from .anatomy import anatomy, idle
 from .study import label
@@ -33,8 +34,10 @@ def specs(networks: str, base: RunSpec | None = None, **shared: Any) -> list[Run
     InputError : no such JSON, no network, or a setting that all networks share.
     """
     try:
-        listed = json.loads(networks)
-    except (TypeError, ValueError):
+        listed = json.loads(networks, object_pairs_hook=each_once)
+    except InputError:
+        raise
+    except (TypeError, ValueError, RecursionError):
         listed = None
     if (
         not isinstance(listed, list)

@@ -43,15 +43,38 @@ class Finding:
     advice: str
 
 
+def named_weights(model: nn.Module) -> dict[str, Tensor]:
+    """Its parameters by their names without what wrappers put before them."""
+    return {bare_name(name): p for name, p in model.named_parameters()}
+
+
+def check_same_network(model: nn.Module, original: nn.Module) -> None:
+    """Raise `InputError` unless both have the same parameters, of the same shapes."""
+    shapes, before = (
+        {name: tuple(p.shape) for name, p in named_weights(m).items()} for m in (model, original)
+    )
+    for name in (*shapes, *before):
+        if shapes.get(name) != before.get(name):
+            raise InputError(
+                f"the model isn't made of its original: {name!r} is"
+                f" {shapes.get(name, 'not there')} in the model and"
+                f" {before.get(name, 'not there')} in the original"
+            )
+
+
 def mask_broken(model: nn.Module, original: nn.Module, mask: SaliencyMask | None) -> list[Finding]:
     """Weights outside the mask must be those of the original, bit for bit."""
     if mask is None:
         return []
-    before, after = ({bare_name(n): p for n, p in m.named_parameters()} for m in (original, model))
+    before, after = (named_weights(m) for m in (original, model))
     moves, start = [], []
     for name in mask:
-        if before[name].shape != after[name].shape:
-            raise InputError(f"{name} has another shape than in the original")
+        if name not in before or before[name].shape != mask[name].shape:
+            shape = tuple(before[name].shape) if name in before else "not there"
+            raise InputError(
+                f"the mask doesn't fit the model: {name!r} is {tuple(mask[name].shape)} in the"
+                f" mask, {shape} in the model"
+            )
         old, new = before[name].detach().cpu(), after[name].detach().cpu()
         moves.append((new - old)[~mask[name]])
         start.append(old[~mask[name]])
@@ -106,9 +129,14 @@ def statistics_moved(
 
 
 def labels_equal(labels: Tensor | None, split: ForgetSplit) -> list[Finding]:
+    """A random label that is the true one teaches what was to be forgotten."""
     if labels is None:
         return []
-    truth, given = split.forget.labels.cpu(), torch.as_tensor(labels).cpu()
+    truth = split.forget.labels.cpu()
+    try:
+        given = torch.as_tensor(labels).cpu()
+    except (TypeError, ValueError, RuntimeError):
+        raise InputError(f"labels must be whole numbers, not {str(labels)[:60]!r}") from None
     if given.shape != truth.shape:
         raise InputError(
             f"labels must be one a picture of D_f, {tuple(truth.shape)}, not {tuple(given.shape)}"
@@ -172,16 +200,16 @@ def from_settings(
 ) -> list[Finding]:
     """Settings that explain a signature by themselves."""
     found = []
-    if (
-        signature == SIGNATURES[2]
-        and params.get("alpha") == 0
-        and method not in ("iu", "fisher", "ssd")
-    ):
+    weights = METHODS[method].retains if method in METHODS else ()
+    if signature == SIGNATURES[2] and weights and not any(params.get(w, 1) for w in weights):
+        named = " and ".join(weights)
+        usual = " and ".join(f"{METHODS[method].defaults[w]:g}" for w in weights)
         found.append(
             Finding(
-                "alpha 0",
-                "alpha is 0, so the retained pictures have no say",
-                "Set alpha above 0; the paper uses 1 for classifiers.",
+                f"{named} 0",
+                f"{named} {'are' if len(weights) > 1 else 'is'} 0, so the retained pictures have no"
+                " say",
+                f"Set {named} above 0; {method} has {usual} by default.",
             )
         )
     if signature == SIGNATURES[1] and density < SPARSE:
@@ -222,7 +250,8 @@ def from_size(
 
 def _evidence(params: Mapping[str, Any], distance: float | None) -> str:
     rate = params.get("lr")
-    said = f"lr is {rate:g}" if rate is not None else "no other fault was found"
+    numbered = isinstance(rate, int | float)
+    said = f"lr is {rate:g}" if numbered else "no other fault was found"
     if distance is None:
         return said
     return f"{said}, and the weights have moved by {100 * distance:.2g} % of their length"
@@ -233,6 +262,13 @@ def _way(method: str, params: Mapping[str, Any], *, more: bool) -> str:
         return way if more else f"{way} Tune it on a pilot seed (salun tune)."
     if params.get("lr") is not None:
         return "Raise it, or take more epochs." if more else "Lower it, or stop earlier."
+    if method in METHODS:  # it has no setting that makes it forget more or less
+        return (
+            f"{method} is trained on D_r alone: give it the recipe of the original (epochs, lr,"
+            " schedule) and the same split."
+            if method == "retrain"
+            else f"{method} has no setting for that: take another method."
+        )
     how = "stronger, longer or on more weights" if more else "weaker, shorter or on fewer weights"
     return (
         f"Make the update {how}, by whichever setting of its method does that (diagnose names it"

@@ -24,6 +24,7 @@ from .findings import (
     SIGNATURES,
     SURE,
     Finding,
+    check_same_network,
     from_settings,
     from_size,
     labels_equal,
@@ -111,7 +112,7 @@ def diagnose(
         return _of_record(what)
     if isinstance(what, UnlearnResult | nn.Module):
         return _of_model(what, split, original, mask, labels, retrained)
-    records = list(what)
+    records = list(what) if isinstance(what, Iterable) else []
     if not records or not all(isinstance(r, Record) for r in records):
         raise InputError("diagnose takes a record, several, a result of unlearn, or a model")
     return _of_several(records)
@@ -127,11 +128,14 @@ def _of_record(record: Record) -> Diagnosis:
             if not record.scores
             else f"{record.id} has no reference to judge by"
         )
+    judged = {"": record.scores, "Retrain ": record.reference, "original ": record.original}
     figures = {
-        **{m: record.scores[m] for m in ("ua", "ra", "ta")},
-        **{f"Retrain {m}": record.reference[m] for m in ("ua", "ra", "ta")},
-        **{f"original {m}": record.original[m] for m in ("ua", "ra", "ta")},
+        f"{prefix}{m}": scores.get(m, math.nan)
+        for prefix, scores in judged.items()
+        for m in ("ua", "ra", "ta")
     }
+    if none := next((name for name, value in figures.items() if not math.isfinite(value)), None):
+        raise InputError(f"{record.id} can't be judged: it has no {none}")
     signature = signature_of(figures, record.data.get("forget", 0))
     params = record.spec.get("params") or {}
     density = record.mask.get("density", 1.0)
@@ -220,8 +224,15 @@ def _of_model(what, split, original, mask, labels, retrained) -> Diagnosis:
             "to judge a model, diagnose needs its split and the original: diagnose(model, split,"
             " original=…)"
         )
+    for name, one, kind in (("split", split, ForgetSplit), ("original", original, nn.Module)):
+        if not isinstance(one, kind):
+            raise InputError(
+                f"{name} must be a {kind.__name__}, not a {type(one).__name__}: diagnose(model,"
+                " split, original=…)"
+            )
     result = what if isinstance(what, UnlearnResult) else None
     model = what if result is None else result.model
+    check_same_network(model, original)
     given = result.mask if mask is None and result else mask
     mask = None if given is None else SaliencyMask.of(given).bare()
     params, method = (dict(result.params), result.method) if result else ({}, "")

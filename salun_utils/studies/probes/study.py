@@ -50,8 +50,8 @@ class Plan(Trial):
     learned_from: int = 50
 
     def __post_init__(self):
-        object.__setattr__(self, "probes", chosen(self.probes))
         super().__post_init__()
+        object.__setattr__(self, "probes", chosen(self.probes))
         if self.kind != "pipeline":
             raise InputError(
                 f"the probes are for text-to-image pipelines, not for {self.model}, a {self.kind}"
@@ -73,7 +73,7 @@ def chosen(given: str | Sequence[str]) -> tuple[str, ...]:
         return tuple(PROBES)
     try:
         names = json.loads(given) if isinstance(given, str) else list(given)
-    except ValueError:
+    except (TypeError, ValueError, RecursionError):
         names = None
     if not isinstance(names, list) or not names:
         raise InputError(f'probes must be "all" or a list such as ["prompt"], not {given!r}')

@@ -16,13 +16,13 @@ from torch import nn
 
 from ...data.images import Images
 from ...errors import InputError, unknown
-from ...files import read_json
 from ...metrics import accuracy, margin, predict_logits
 from ...runs import Record, RunSpec, Task, prepare
 from ...runs.records.numerics import units_of, units_of_start
 from ...runs.spec import mapping_of
 from ...runs.task import with_spec
 from ...seeds import derive, generator
+from ...texts import read_json
 from ...training import TrainingDivergedError
 from ...units import numerics
 from ...unlearning import METHODS, unlearn

@@ -5,6 +5,8 @@ healthy.
 from __future__ import annotations
 
 import copy
+import itertools
+import re
 
 import pytest
 import torch
@@ -13,8 +15,9 @@ from torch import nn
 import salun_utils as su
 from salun_utils.runs import Record
 from salun_utils.saliency import SaliencyMask, saliency_scores
+from salun_utils.studies.diagnosis.findings import SIGNATURES, from_settings, from_size
 from salun_utils.studies.diagnosis.signatures import signature_of
-from salun_utils.unlearning import UnlearnResult, random_labels, unlearn
+from salun_utils.unlearning import METHODS, UnlearnResult, random_labels, unlearn
 
 SPEC = dict(train_images=2000, forget_class=3)
 
@@ -369,3 +372,74 @@ def test_a_wrapped_model_and_a_mask_with_its_names_are_judged(tasks):
     for model in (moved, nn.DataParallel(moved)):
         found = su.diagnose(model, task.split, original=task.original, mask=given)
         assert "mask not applied" in found.causes
+
+
+SETTING = re.compile(r"(?:aise|ower|or) (\w+) \(")
+
+
+@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("signature", SIGNATURES[1:3])
+def test_advice_names_settings_that_the_method_has(name, signature):
+    method = METHODS[name]
+    (found,) = from_size(signature, dict(method.defaults), name)
+    named = SETTING.findall(found.advice)
+    assert set(named) <= {*method.defaults, *method.common} and len(named) == len(method.stronger)
+    assert named or name in found.advice  # one without such a setting says what to do instead
+    assert ("learning rate" in found.cause) == ("lr" in method.defaults)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_only_a_weight_of_the_retained_pictures_silences_them(name):
+    weights = METHODS[name].retains
+    assert set(weights) <= set(METHODS[name].defaults)
+    nothing = {k: 0 for k, v in METHODS[name].defaults.items() if isinstance(v, int | float)}
+    found = from_settings(SIGNATURES[2], nothing, 1.0, name)
+    assert bool(found) == bool(weights)
+    if weights:
+        assert found[0].cause == f"{' and '.join(weights)} 0" and "by default" in found[0].advice
+        assert not from_settings(SIGNATURES[2], nothing | {weights[-1]: 1.0}, 1.0, name)
+
+
+@pytest.mark.parametrize("what", [3, None, "out/record.json", {}, [], [1], b"", object()])
+def test_what_cant_be_diagnosed_is_named(what):
+    with pytest.raises(su.InputError, match="takes a record, several, a result of unlearn, or a"):
+        su.diagnose(what)
+
+
+def linear(*sizes: int) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), *(nn.Linear(a, b) for a, b in itertools.pairwise(sizes)))
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({}, "needs its split and the original"),
+        ({"original": linear(64, 5, 10)}, r"isn't made of its original: '1.weight' is \(10, 64\)"),
+        ({"original": "x"}, "original must be a Module, not a str"),
+        ({"split": "x"}, "split must be a ForgetSplit, not a str"),
+        ({"mask": {"1.weight": torch.ones(3, dtype=torch.bool)}}, r"'1.weight' is \(3,\) in the"),
+        ({"mask": {"9.bias": torch.ones(3, dtype=torch.bool)}}, "not there in the model"),
+        ({"labels": "x"}, "labels must be whole numbers"),
+        ({"labels": [1, 2]}, "one a picture of D_f"),
+    ],
+)
+def test_what_doesnt_fit_a_model_is_named(given, said):
+    data = su.data.load("digits")
+    fitting = {
+        "split": su.data.random_split(data, fraction=0.1, seed=0),
+        "original": linear(64, 10),
+    }
+    with pytest.raises(su.InputError, match=said):
+        su.diagnose(linear(64, 10), **(fitting | given if given else {}))
+
+
+def test_a_result_of_an_unknown_method_and_a_record_without_figures_are_taken_as_they_are():
+    advice = from_size(SIGNATURES[1], {"lr": "fast", "beta": None}, "mine", 0.1)[0].advice
+    assert advice == "Raise it, or take more epochs."
+    whole = record(60.0, 60.0, 55.0)
+    for part in ("scores", "original", "reference"):
+        kept = {"ta": getattr(whole, part)["ta"]}
+        with pytest.raises(su.InputError, match="can't be judged: it has no"):
+            su.diagnose(whole.model_copy(update={part: kept}))
+    with pytest.raises(su.InputError, match="can't be judged: it has no ua"):
+        su.diagnose(whole.model_copy(update={"scores": whole.scores | {"ua": float("nan")}}))
