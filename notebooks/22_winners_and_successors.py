@@ -46,12 +46,7 @@ import salun_utils as su
 from salun_utils.studies.common import none_recorded
 from salun_utils.studies.memorising import pictures, recorded
 
-MEMORISING = {"dataset": "cifar10_jpeg", "arch": "speednet", "scenario": "random-10"}
-on_file = [
-    r
-    for r in su.runs.load_records(tier="cpu", **MEMORISING)
-    if r.spec["train_images"] == 12_000
-]
+on_file = recorded.on_file()
 rows = recorded.table(on_file)
 recorded.answer(rows)
 

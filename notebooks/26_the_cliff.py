@@ -46,7 +46,6 @@ protocol = "disjoint"
 device = "auto"
 
 # %% tags=["hide-input"]
-import salun_utils as su
 from salun_utils.studies.benchmark import cliff, recorded, stability_pictures
 
 study = cliff.Cliff.of(globals())

@@ -17,10 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from torch import nn
 
 from ..errors import InputError, unknown
 from ..files import atomic
-from ..metrics import evaluate
+from ..metrics import Scores, evaluate
 from ..seeds import check_seed, derive
 from ..texts import read_json, read_yaml
 from ..training import TrainingDivergedError
@@ -305,11 +306,9 @@ def read_tuned(path: str | os.PathLike) -> dict[str, dict]:
 
 @numerics(1, "tuning")
 def _gap(task: Task, method: str, params: dict[str, Any]) -> float:
-    task = with_spec(task, task.spec.model_copy(update={"method": method, "params": {}}))
     # an original that diverges is no matter of the trial: that error goes to the caller
-    reference = task.original, task.retrained
-    judged = dataclasses.replace(task.split, test=task.split.validation)
-    protocol: dict[str, Any] = {"protocol": task.spec.protocol, "seed": task.split.seed}
+    original, reference = task.original, _judged_reference(task)
+    task = with_spec(task, task.spec.model_copy(update={"method": method, "params": {}}))
     try:
         settings = {
             "seed": derive(task.spec.seed, "tuning"),
@@ -318,14 +317,23 @@ def _gap(task: Task, method: str, params: dict[str, Any]) -> float:
             **({} if task.spec.mask is None else {"mask": task.spec.mask}),
             **params,
         }
-        result = unlearn(method, reference[0], task.split, **settings)
-        return (
-            evaluate(result.model, judged, **protocol)
-            .gap(evaluate(reference[1], judged, **protocol))
-            .average
-        )
+        result = unlearn(method, original, task.split, **settings)
+        return _judged(task, result.model).gap(reference).average
     except TrainingDivergedError:
         return DIVERGED
+
+
+def _judged(task: Task, model: nn.Module) -> Scores:
+    """Scores with the validation pictures in the place of the test set."""
+    judged = dataclasses.replace(task.split, test=task.split.validation)
+    return evaluate(model, judged, protocol=task.spec.protocol, seed=task.split.seed)
+
+
+def _judged_reference(task: Task) -> Scores:
+    """Those of Retrain, worked out once for all trials of a task."""
+    if "judged_reference" not in task.__dict__:
+        task.__dict__["judged_reference"] = _judged(task, task.retrained)
+    return task.__dict__["judged_reference"]
 
 
 def _held(method: str, fixed: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
 from ..errors import InputError
-from ..metrics import Verdict
+from ..metrics import Verdict, holm
 from ..plots.tables import Table, table
 
 # of a paired test, corrected over the comparisons of its table
@@ -60,6 +60,17 @@ def claims_table(claims: Sequence[Claim]) -> Table:
     rows = {one.text: {"here": one.mark, "the figure behind it": one.behind} for one in ranked}
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("claim")
     return table(frame, best=[one.text for one in ranked if one.mark == "FAILS"])
+
+
+def together(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
+    """Verdicts of one table, with p corrected by Holm for their number."""
+    corrected = holm({name: verdict.p for name, verdict in verdicts.items()})
+    found = {}
+    for name, verdict in verdicts.items():
+        p = corrected[name]
+        open_now = verdict.answer in ("yes", "no") and p >= verdict.alpha
+        found[name] = replace(verdict, p=p, answer="undecided" if open_now else verdict.answer)
+    return found
 
 
 def claim(text: str, verdict: object, figure: str = "") -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from salun_utils.runs import Record
 from salun_utils.studies.benchmark.recorded import Benchmark
 
 ROOT = Path(__file__).parents[2]
@@ -47,3 +48,35 @@ def test_only_what_stands_between_the_marks_is_written():
     assert page.written(after, "new | table") == after
     with pytest.raises(ValueError, match="two marks"):
         page.written("no marks", "new")
+
+
+def test_the_network_that_remembers_is_a_row_where_it_is_recorded():
+    scores = {"ua": 30.0, "ra": 100.0, "ta": 70.0, "mia": 60.0}
+    variants = dict.fromkeys(("confidence", "correctness", "entropy", "m_entropy", "prob"), 60.0)
+
+    def run(method, seed, ua, mask=None):
+        mine = scores | {"ua": ua, "mia_variants": variants}
+        gaps = {m: mine[m] - scores[m] for m in scores}
+        return Record(
+            id=f"{method}-{mask}-{seed}",
+            spec={"method": method, "mask": mask, "params": {}},
+            seeds={"unlearning": seed},
+            scores=mine,
+            reference=scores | {"mia_variants": variants},
+            gap=gaps | {"average": abs(ua - 30.0) / 4},
+            data={"name": "toy", "scenario": "random-10"},
+        )
+
+    runs = [
+        run(*one)
+        for seed in (1, 2)
+        for one in (
+            ("original", seed, 0.0),
+            ("salun", seed, 34.0, "saliency"),
+            ("salun", seed, 32.0 if seed == 1 else 38.0, "random"),
+        )
+    ]
+    (row,) = page.of_memory(runs)
+    assert row["SalUn"] == "1.00, 1st of 2" and row["Doing nothing"] == "7.50"
+    assert row["Saliency nearer than a random mask in"] == "1 of 2 seeds"
+    assert page.of_memory(runs[:1]) == []

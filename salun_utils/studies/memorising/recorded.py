@@ -10,7 +10,7 @@ import pandas as pd
 from ...metrics import Verdict, bootstrap_interval, compare_with
 from ...plots.tables import Cell, Table, between
 from ...plots.tables import table as plain_table
-from ...runs import Record
+from ...runs import Record, load_records
 from ...runs.summary import AGAIN, cost, label, one_a_seed
 from ...runs.tuning import read_tuned
 from ...unlearning import METHODS
@@ -29,6 +29,19 @@ READINGS = (*ATTACKS, WITHOUT)
 REFERENCE, OURS = "Retrain", "SalUn"
 TUNED = "cifar10_jpeg_speednet_random-10.yaml"
 LEAST = 3  # seeds that two sides must have in common
+
+
+SETTING = {"dataset": "cifar10_jpeg", "arch": "speednet"}
+PICTURES = 12_000  # that its networks are trained on, a tenth of them held out
+
+
+def on_file(scenario: str = "random-10", *, tier: str = "cpu") -> list[Record]:
+    """Recorded runs on the network that remembers."""
+
+    def fits(run: Record) -> bool:
+        return run.spec.get("train_images") == PICTURES
+
+    return load_records(tier=tier, scenario=scenario, where=fits, **SETTING)
 
 
 def name_of(record: Record) -> str:

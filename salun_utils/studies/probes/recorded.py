@@ -5,7 +5,6 @@ and the claims of the page.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,13 +15,12 @@ from ...metrics.significance import (
     Verdict,
     bootstrap_interval,
     compare_with,
-    holm,
     significance,
 )
 from ...plots.tables import Cell, Table, between, table
 from ...runs import Record, load_records
 from ...runs.records.alike import check_alike
-from ..claims import claim
+from ..claims import claim, together
 from .study import NAME
 
 ORIGINAL = "original"
@@ -178,8 +176,7 @@ def against_prompt(found: pd.DataFrame, probe: str) -> dict[str, Verdict]:
     for name, part in found.groupby("name"):
         own, prompt = (_by_run(part[part.probe == p]) for p in (probe, "prompt"))
         single[str(name)] = significance(own, prompt, names=(probe, "prompt"), better="higher")
-    corrected = holm({name: verdict.p for name, verdict in single.items()})
-    return {name: _decided(verdict, corrected[name]) for name, verdict in single.items()}
+    return together(single)
 
 
 def between_erasers(
@@ -200,12 +197,6 @@ def between_erasers(
 
 def _by_run(part: pd.DataFrame) -> dict[tuple[str, int], float]:
     return {(r.concept, r.seed): r.recognised for r in part.itertuples()}
-
-
-def _decided(verdict: Verdict, p: float) -> Verdict:
-    """The verdict with a corrected p."""
-    undecided = verdict.answer in ("yes", "no") and p >= verdict.alpha
-    return replace(verdict, p=p, answer="undecided" if undecided else verdict.answer)
 
 
 def claims(found: pd.DataFrame, cost: pd.DataFrame) -> list[str]:
