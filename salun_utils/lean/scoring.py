@@ -112,12 +112,14 @@ class _Passes:
         if loss is None and len(self.groups) > 1:  # its first look is at the model as a whole
             with left_as_found(model, named), torch.enable_grad():
                 for batch in self._batches():
-                    self.measure(model, to_device(batch, self.device))
+                    given: Any = to_device(batch, self.device)
+                    self.measure(model, given)
                     break
 
     def _batches(self) -> Iterable:
-        images = isinstance(self.data, Images)
-        return self.data.batches(self.batch_size) if images else self.data
+        if isinstance(self.data, Images):
+            return self.data.batches(self.batch_size)
+        return self.data
 
     def each_score(self, take: Take) -> None:
         """Call `take` with the name and the bits of the score of each parameter."""

@@ -11,8 +11,17 @@ import torch
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
-from benchmark.speed import __main__ as speed
-from benchmark.speed import generators, large, networks, page, plain, starts, tries, turns
+from benchmark.speed import __main__ as speed  # noqa: E402
+from benchmark.speed import (  # noqa: E402
+    generators,
+    large,
+    networks,
+    page,
+    plain,
+    starts,
+    tries,
+    turns,
+)
 
 CPU = torch.device("cpu")
 FAST = "masked small-cnn,one mask,attack,words"

@@ -13,7 +13,7 @@ from .figures import change, state
 
 @canary("lean/mask")
 def mask() -> dict:
-    images, made = toy.pictures(21), {}
+    images, made = toy.pictures(21), dict[str, object]()
     for name, size, together in (("one batch", 21, None), ("three, in groups", 8, 50)):
         plain = SaliencyMask.top(saliency_scores(toy.network(), images, batch_size=size), 0.4)
         lean = saliency_mask(toy.network(), images, 0.4, batch_size=size, together=together)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -22,7 +23,7 @@ from . import recorded
 from .recorded import by_seed
 
 LEAST = 3  # seeds behind a figure that a picture or a claim rests on
-WHERE = {"dataset": "fashion-mini", "arch": "small-cnn", "train_images": None}
+WHERE: dict[str, Any] = {"dataset": "fashion-mini", "arch": "small-cnn", "train_images": None}
 TUNED = {
     "random-10": "fashion-mini_small-cnn_random-10.yaml",
     "class-3": "fashion-mini_small-cnn_class.yaml",
