@@ -144,6 +144,7 @@ def random_labelling(after=None, mask=None):
     su.training.fit(model, pictures, after_step=after and after(model), **options)
     return model
 
+
 # %%
 def soft(model):
     pairs = [(p, o.detach()) for p, o in zip(model.parameters(), theta_o.parameters())]
@@ -155,6 +156,7 @@ def soft(model):
             p.copy_(torch.where((p - o).abs() <= tau, o, p - tau * (p - o).sign()))
 
     return put_back
+
 
 # %%
 def annealed(model):
@@ -172,6 +174,7 @@ def annealed(model):
             p.copy_(torch.where(free[n], p, original[n]))
 
     return put_back
+
 
 # %% [markdown]
 # The library has the same as methods of its registry, `rl`, `salun`, `salun-soft` and `salun-annealed`. Its soft variant takes a `schedule` besides: "linear" is the falling one above, "constant" keeps $\beta_t = \beta$, and "rising" is the falling one backwards, $\beta_t = \beta\, t / T$. Are its models the ones above, every weight, bit for bit?
