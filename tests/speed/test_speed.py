@@ -9,8 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from benchmark.speed import __main__ as speed
 from benchmark.speed import generators, large, networks, page, plain, starts, tries, turns
 
