@@ -71,6 +71,7 @@ def hold(
             "hold needs a torch.optim.Optimizer, whose steps can be watched, not"
             f" {type(optimizer).__name__}"
         )
+    optimizer = _watched(optimizer)
     trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
     if not trained <= {id(p) for p in model.parameters()}:
         raise InputError("the optimizer holds parameters that are not the model's")
@@ -124,6 +125,15 @@ def hold(
     finally:
         for hook in hooks:
             hook.remove()
+
+
+def _watched(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
+    """The optimizer that takes the steps: `accelerate` prepares one by wrapping it, and a wrapper
+    has no hooks of its own.
+    """
+    inner = getattr(optimizer, "optimizer", None)
+    wrapped = isinstance(inner, torch.optim.Optimizer)
+    return _watched(inner) if wrapped and inner is not optimizer else optimizer
 
 
 def _averages(optimizer: torch.optim.Optimizer, p: nn.Parameter) -> Iterator[torch.Tensor]:

@@ -142,6 +142,11 @@ class Slurm:
         done = subprocess.run(words, env=self.environment, capture_output=True, text=True)
         return done.stdout if done.returncode == 0 else ""
 
+    def noted(self) -> str:
+        """What the controller wrote to its log so far."""
+        log = self.folder / "slurmctld.log"
+        return log.read_text() if log.is_file() else ""
+
     def stop(self) -> None:
         """End all jobs and daemons."""
         self.ask("scancel", "--full", "--state=RUNNING")

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -140,11 +141,12 @@ def count(path: Path, runs: int) -> dict[str, Any]:
     }
 
 
-def jobs_of(path: Path) -> dict[str, int]:
-    """Arrays and jobs that were handed to Slurm, by the logs of Snakemake."""
-    logs = path.parent / "out" / "state" / ".snakemake" / "log"
-    text = "".join(p.read_text() for p in logs.glob("*.log"))
-    return {"arrays": text.count("Submitted array job"), "jobs": text.count("has been submitted")}
+def submitted(slurm: loopback.Slurm, start: int) -> dict[str, int]:
+    """Jobs and arrays that were handed to Slurm, by what its controller noted from `start` on."""
+    noted = slurm.noted()[start:]
+    jobs = re.findall(r"submit_batch_job: JobId=(\d+)", noted)
+    arrays = set(re.findall(r"JobId=(\d+)_\d+", noted))
+    return {"arrays": len(arrays & set(jobs)), "jobs": len(jobs)}
 
 
 def refused(slurm: loopback.Slurm, folder: Path) -> dict[str, Any]:
@@ -204,8 +206,9 @@ def main() -> int:
             more = f"resources: {{mem_mb: {RUN_MB}}}\n"
             for way, minutes in (("array", "0"), ("groups", "3")):
                 path = tiny.grid(folder / way, list(range(runs)), more=more, wait=2.0)
+                start = len(slurm.noted())
                 figures[way] = disturbed(slurm, path, runs, "--job-minutes", minutes)
-                figures[way] |= jobs_of(path)
+                figures[way] |= submitted(slurm, start)
                 print(way, json.dumps(figures[way]), flush=True)
             figures["refused"] = refused(slurm, folder / "refused")
             print("refused", json.dumps(figures["refused"]), flush=True)

@@ -9,19 +9,9 @@ from pathlib import Path
 import pytest
 import torch
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
-from benchmark.speed import __main__ as speed  # noqa: E402
-from benchmark.speed import (  # noqa: E402
-    generators,
-    large,
-    networks,
-    page,
-    plain,
-    starts,
-    tries,
-    turns,
-)
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from benchmark.speed import __main__ as speed
+from benchmark.speed import generators, large, networks, page, plain, starts, tries, turns
 
 CPU = torch.device("cpu")
 FAST = "masked small-cnn,one mask,attack,words"
