@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -75,50 +76,18 @@ def hold(
     trained = {id(p) for group in optimizer.param_groups for p in group["params"]}
     if not trained <= {id(p) for p in model.parameters()}:
         raise InputError("the optimizer holds parameters that are not the model's")
-    held = [
-        (p, laid_out_like(p, ~mask[n]), p.detach().clone())
-        for n, p in named.items()
-        if id(p) in trained
-    ]
-    buffers = [(b, b.clone()) for b in held_statistics(model, mask)]
-    decays = any(group.get("weight_decay") for group in optimizer.param_groups)
-
-    def mask_gradients() -> None:
-        for p, still, _original in held:
-            if p.grad is not None:
-                zero_(p.grad, still)  # a product would let an infinite gradient through as NaN
-
-    def masking(closure: Callable[[], Any] | None) -> Callable[[], Any] | None:
-        if closure is None:
-            return None
-        compute = closure
-
-        def masked() -> Any:
-            value = compute()
-            mask_gradients()
-            return value
-
-        return masked
-
-    def before(_: object, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
-        mask_gradients()
-        if "closure" in kwargs:
-            kwargs = kwargs | {"closure": masking(kwargs["closure"])}
-        return (args[0], *map(masking, args[1:2]), *args[2:]), kwargs
-
-    @torch.no_grad()
-    def restore(*_: object) -> None:
-        for p, still, original in held:
-            put_back_(p, still, original)
-            if decays:  # added to the gradient by most optimizers, and so gathered with it
-                for average in _averages(optimizer, p):
-                    zero_(average, still)
-        for buffer, original in buffers:
-            buffer.copy_(original)
-
+    held = _Held(
+        optimizer,
+        [
+            (p, laid_out_like(p, ~mask[n]), p.detach().clone())
+            for n, p in named.items()
+            if id(p) in trained
+        ],
+        [(b, b.clone()) for b in held_statistics(model, mask)],
+    )
     hooks = [
-        optimizer.register_step_pre_hook(before),
-        optimizer.register_step_post_hook(restore),
+        optimizer.register_step_pre_hook(held.before),
+        optimizer.register_step_post_hook(held.restore),
     ]
     try:
         yield
@@ -134,6 +103,58 @@ def _watched(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
     inner = getattr(optimizer, "optimizer", None)
     wrapped = isinstance(inner, torch.optim.Optimizer)
     return _watched(inner) if wrapped and inner is not optimizer else optimizer
+
+
+@dataclasses.dataclass
+class _Held:
+    """What may not change, and the hooks of an optimizer's step that see to it.
+
+    Attributes
+    ----------
+    weights : of each parameter itself, where it is held, and its values at the start. buffers : of
+        each running statistic itself, and its values at the start.
+    """
+
+    optimizer: torch.optim.Optimizer
+    weights: list[tuple[nn.Parameter, Any, torch.Tensor]]
+    buffers: list[tuple[torch.Tensor, torch.Tensor]]
+
+    def __post_init__(self):
+        self.decays = any(group.get("weight_decay") for group in self.optimizer.param_groups)
+
+    def before(self, _: object, args: tuple, kwargs: dict) -> tuple[tuple, dict]:
+        """Mask the gradients, and those that a closure will compute."""
+        self._mask_gradients()
+        if "closure" in kwargs:
+            kwargs = kwargs | {"closure": self._masking(kwargs["closure"])}
+        return (args[0], *map(self._masking, args[1:2]), *args[2:]), kwargs
+
+    @torch.no_grad()
+    def restore(self, *_: object) -> None:
+        """Put every held value back."""
+        for p, still, original in self.weights:
+            put_back_(p, still, original)
+            if self.decays:  # added to the gradient by most optimizers, and so gathered with it
+                for average in _averages(self.optimizer, p):
+                    zero_(average, still)
+        for buffer, original in self.buffers:
+            buffer.copy_(original)
+
+    def _mask_gradients(self) -> None:
+        for p, still, _original in self.weights:
+            if p.grad is not None:
+                zero_(p.grad, still)  # a product would let an infinite gradient through as NaN
+
+    def _masking(self, closure: Callable[[], Any] | None) -> Callable[[], Any] | None:
+        if closure is None:
+            return None
+
+        def masked() -> Any:
+            value = closure()
+            self._mask_gradients()
+            return value
+
+        return masked
 
 
 def _averages(optimizer: torch.optim.Optimizer, p: nn.Parameter) -> Iterator[torch.Tensor]:

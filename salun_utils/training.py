@@ -149,27 +149,7 @@ def fit(
         forward: Any = torch.compile(model) if compile else model
         autocast = torch.autocast(device.type, torch.bfloat16, enabled=bf16)
         loop = _Loop(model, forward, how, loss, optimizer, autocast, draws, before_step, after_step)
-        with tqdm(
-            total=epochs,
-            initial=state.epoch,
-            desc="training",
-            unit="epoch",
-            disable=not progress,
-            leave=False,
-        ) as bar:
-            for epoch in range(state.epoch, epochs):
-                part = data(epoch) if callable(data) else data
-                if part is None:
-                    break
-                mean = loop.epoch(epoch, part.to(device), state)
-                if not math.isfinite(mean):
-                    raise TrainingDivergedError(
-                        f"the loss became {mean} in epoch {epoch + 1} of {epochs} "
-                        f"(lr {lr}, seed {seed})"
-                    )
-                state.finish_epoch(mean, model, optimizer, draws)
-                bar.set_postfix(loss=f"{mean:.3f}")
-                bar.update()
+        loop.run(data, state, seed=seed, progress=progress)
     model.eval()
     return _history(model, loss, how, state)
 
@@ -187,6 +167,27 @@ class _Loop:
     draws: torch.Generator
     before_step: Callable[[nn.Module], None] | None
     after_step: Callable[[int, float], None] | None
+
+    def run(self, data: Any, state: Progress, *, seed: int, progress: bool) -> None:
+        """One epoch after the other, from where the state stands to the last, or to the one for
+        which there are no data.
+        """
+        epochs, device = self.recipe.epochs, next(self.model.parameters()).device
+        shown = dict(desc="training", unit="epoch", disable=not progress, leave=False)
+        with tqdm(total=epochs, initial=state.epoch, **shown) as bar:
+            for epoch in range(state.epoch, epochs):
+                part = data(epoch) if callable(data) else data
+                if part is None:
+                    break
+                mean = self.epoch(epoch, part.to(device), state)
+                if not math.isfinite(mean):
+                    raise TrainingDivergedError(
+                        f"the loss became {mean} in epoch {epoch + 1} of {epochs} "
+                        f"(lr {self.recipe.lr}, seed {seed})"
+                    )
+                state.finish_epoch(mean, self.model, self.optimizer, self.draws)
+                bar.set_postfix(loss=f"{mean:.3f}")
+                bar.update()
 
     def epoch(self, epoch: int, part: Images, state: Progress) -> float:
         """One pass over `part`; the mean loss over its pictures."""

@@ -14,7 +14,8 @@ from salun_utils.generation import prompts
 from salun_utils.generation.prompts import Prompt, read_prompts
 
 I2P_COLUMNS = (
-    ",prompt,categories,hard,inappropriate_percentage,nudity_percentage,q16_percentage,sd_safety_percentage,prompt_toxicity,lexica_url,"
+    ",prompt,categories,hard,inappropriate_percentage,nudity_percentage,q16_percentage,"
+    "sd_safety_percentage,prompt_toxicity,lexica_url,"
     "evaluation_seed,evaluation_guidance,sd_image_width,sd_image_height,sd_model,case_number"
 )
 LINES = [

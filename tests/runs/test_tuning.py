@@ -17,8 +17,8 @@ from salun_utils.runner.grid.grid import _with_tuned
 from salun_utils.runs import tuning
 from salun_utils.runs.kinds import tuned_method
 from salun_utils.runs.records.numerics import units_of
-from salun_utils.runs.search import widened
 from salun_utils.runs.tuning import tune
+from salun_utils.runs.tuning.search import widened
 from salun_utils.training import TrainingDivergedError
 from salun_utils.unlearning import METHODS, Range
 

@@ -8,8 +8,11 @@ into noise and draws it again from there (after TINA).
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -119,33 +122,13 @@ def invert_text(
             "a new word is learned for one text model; an SDXL pipeline has two, so it can't be"
             " attacked this way"
         )
-    tokenizer, text_encoder = pipe.tokenizer, pipe.text_encoder
     scheduler = training_scheduler(pipe.scheduler)
-    table = text_encoder.get_input_embeddings().weight.detach()
-    name = next(
-        n
-        for n, p in text_encoder.named_parameters()
-        if p is text_encoder.get_input_embeddings().weight
-    )
-    word = (
-        table.mean(0)
-        if not start
-        else table[tokenizer(start, add_special_tokens=False).input_ids[0]]
-    )
-    word = word.clone().requires_grad_(True)
-    ids = _ids_with_new_word(tokenizer, template, new=len(table)).to(pipe.device)
-
-    def embed() -> Tensor:
-        return functional_call(text_encoder, {name: torch.cat([table, word[None]])}, (ids,))[0]
-
+    word, embed = _new_word(pipe, template, start)
     latents = encode_pictures(pipe, images)
     draws = generator(seed, "invert text")
     batches = shuffled_batches(torch.arange(len(latents)), batch_size, draws=draws)
     optimizer, losses = torch.optim.Adam([word], lr), []
-    frozen = [p for p in (*pipe.unet.parameters(), *text_encoder.parameters()) if p.requires_grad]
-    for p in frozen:
-        p.requires_grad_(False)
-    try:
+    with _frozen(pipe.unet, pipe.text_encoder):
         for _ in range(steps):
             x = latents[next(batches)].to(pipe.device)
             noise = torch.randn(x.shape, generator=draws).to(pipe.device)
@@ -159,10 +142,41 @@ def invert_text(
             value.backward()
             optimizer.step()
             losses.append(value.item())
-    finally:
-        for p in frozen:
-            p.requires_grad_(True)
     return embed().detach(), losses
+
+
+def _new_word(pipe: Any, template: str, start: str) -> tuple[Tensor, Callable[[], Tensor]]:
+    """A vector to be trained, (D,), and the embedding (1, L, D) of the prompt in which it stands
+    for a word, anew at each call.
+    """
+    text_encoder = pipe.text_encoder
+    weight = text_encoder.get_input_embeddings().weight
+    table = weight.detach()
+    name = next(n for n, p in text_encoder.named_parameters() if p is weight)
+    if start:
+        vector = table[pipe.tokenizer(start, add_special_tokens=False).input_ids[0]]
+    else:
+        vector = table.mean(0)
+    word = vector.clone().requires_grad_(True)
+    ids = _ids_with_new_word(pipe.tokenizer, template, new=len(table)).to(pipe.device)
+
+    def embed() -> Tensor:
+        return functional_call(text_encoder, {name: torch.cat([table, word[None]])}, (ids,))[0]
+
+    return word, embed
+
+
+@contextlib.contextmanager
+def _frozen(*modules: torch.nn.Module) -> Iterator[None]:
+    """Inside, no parameter of these modules asks for a gradient; afterwards those do that did."""
+    held = [p for module in modules for p in module.parameters() if p.requires_grad]
+    for p in held:
+        p.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for p in held:
+            p.requires_grad_(True)
 
 
 @torch.no_grad()

@@ -90,58 +90,88 @@ def build(
     image_size : side of the RGB pictures in pixels; the latents are a quarter of it and have four
         channels.
     """
-    from diffusers import (
-        AutoencoderKL,
-        DDIMScheduler,
-        StableDiffusionPipeline,
-        UNet2DConditionModel,
-    )
-    from transformers import CLIPTextConfig, CLIPTextModel
+    from diffusers import StableDiffusionPipeline
 
     tokenizer = build_tokenizer(classes)
-    last = len(tokenizer) - 1
-    text = CLIPTextConfig(
-        vocab_size=len(tokenizer),
-        hidden_size=text_width,
-        intermediate_size=4 * text_width,
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(check_seed(seed))
+        vae = _autoencoder(image_size, vae_widths)
+        latent_size = image_size // 2 ** (len(vae_widths) - 1)
+        unet = _unet(latent_size, widths, text_width)
+        text_encoder = _text_encoder(len(tokenizer), text_width)
+    pipe = StableDiffusionPipeline(
+        vae,
+        text_encoder,
+        tokenizer,
+        unet,
+        _scheduler(),
+        safety_checker=None,
+        feature_extractor=None,
+        requires_safety_checker=False,
+    )
+    pipe.set_progress_bar_config(disable=True)
+    return pipe
+
+
+def _autoencoder(size: int, widths: Sequence[int]) -> Any:
+    from diffusers import AutoencoderKL
+
+    return AutoencoderKL(
+        in_channels=3,
+        out_channels=3,
+        latent_channels=4,
+        layers_per_block=1,
+        sample_size=size,
+        block_out_channels=widths,
+        down_block_types=["DownEncoderBlock2D"] * len(widths),
+        up_block_types=["UpDecoderBlock2D"] * len(widths),
+        norm_num_groups=math.gcd(8, *widths),
+    )
+
+
+def _unet(size: int, widths: Sequence[int], text_width: int) -> Any:
+    from diffusers import UNet2DConditionModel
+
+    return UNet2DConditionModel(
+        sample_size=size,
+        in_channels=4,
+        out_channels=4,
+        layers_per_block=1,
+        block_out_channels=widths,
+        down_block_types=["CrossAttnDownBlock2D"] * len(widths),
+        up_block_types=["CrossAttnUpBlock2D"] * len(widths),
+        cross_attention_dim=text_width,
+        attention_head_dim=2,
+        norm_num_groups=math.gcd(16, *widths),
+    )
+
+
+def _text_encoder(entries: int, width: int) -> Any:
+    """For a tokenizer whose last two entries begin and end a text."""
+    from transformers import CLIPTextConfig, CLIPTextModel
+
+    config = CLIPTextConfig(
+        vocab_size=entries,
+        hidden_size=width,
+        intermediate_size=4 * width,
         num_hidden_layers=2,
         num_attention_heads=4,
         max_position_embeddings=TOKENS,
-        projection_dim=text_width,
-        bos_token_id=last - 1,
-        eos_token_id=last,
-        pad_token_id=last,
+        projection_dim=width,
+        bos_token_id=entries - 2,
+        eos_token_id=entries - 1,
+        pad_token_id=entries - 1,
     )
-    groups = math.gcd(16, *widths)
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(check_seed(seed))
-        vae = AutoencoderKL(
-            in_channels=3,
-            out_channels=3,
-            latent_channels=4,
-            layers_per_block=1,
-            sample_size=image_size,
-            block_out_channels=vae_widths,
-            down_block_types=["DownEncoderBlock2D"] * len(vae_widths),
-            up_block_types=["UpDecoderBlock2D"] * len(vae_widths),
-            norm_num_groups=math.gcd(8, *vae_widths),
-        )
-        unet = UNet2DConditionModel(
-            sample_size=image_size // 2 ** (len(vae_widths) - 1),
-            in_channels=4,
-            out_channels=4,
-            layers_per_block=1,
-            block_out_channels=widths,
-            down_block_types=["CrossAttnDownBlock2D"] * len(widths),
-            up_block_types=["CrossAttnUpBlock2D"] * len(widths),
-            cross_attention_dim=text_width,
-            attention_head_dim=2,
-            norm_num_groups=groups,
-        )
-        text_encoder = CLIPTextModel(text)
-    # clip_sample would cut latents at 1, which bloats objects under guidance: 75 % recognised
-    # instead of 97 %.
-    scheduler = DDIMScheduler(
+    return CLIPTextModel(config)
+
+
+def _scheduler() -> Any:
+    """Of sampling. `clip_sample` would cut latents at 1, which bloats objects under guidance: 75 %
+    recognised instead of 97 %.
+    """
+    from diffusers import DDIMScheduler
+
+    return DDIMScheduler(
         num_train_timesteps=1000,
         beta_schedule="squaredcos_cap_v2",
         prediction_type="v_prediction",
@@ -149,18 +179,6 @@ def build(
         steps_offset=1,
         timestep_spacing="trailing",
     )
-    pipe = StableDiffusionPipeline(
-        vae,
-        text_encoder,
-        tokenizer,
-        unet,
-        scheduler,
-        safety_checker=None,
-        feature_extractor=None,
-        requires_safety_checker=False,
-    )
-    pipe.set_progress_bar_config(disable=True)
-    return pipe
 
 
 def plain_attention(model: Any) -> None:

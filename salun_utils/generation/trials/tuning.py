@@ -15,9 +15,9 @@ from typing import Any
 
 import torch
 
-from ...errors import InputError, unknown
-from ...runs.search import chosen, finished, open_study, suggest
-from ...runs.tuning import write_chosen
+from ...errors import unknown
+from ...runs.tuning.search import check_budget, chosen, finished, open_study, suggest
+from ...runs.tuning.values import write_chosen
 from ...training import TrainingDivergedError
 from ...units import numerics
 from ...unlearning import Range
@@ -59,52 +59,46 @@ def tune(
     """
     if wrong := next((name for name in erasers if name not in ERASERS), None):
         raise unknown("eraser", wrong, ERASERS)
-    if trials < 1:
-        raise InputError("tuning needs at least 1 trial")
-    # checked before anything runs
-    first = {
-        name: Trial(**{**pilot, "eraser": name, "params": _taken(name, pilot)}) for name in erasers
-    }
-    deadline, scene, path = (
-        None if minutes is None else time.monotonic() + 60 * minutes,
-        None,
-        Path(out),
-    )
-    for name, trial in first.items():
+    check_budget(trials, minutes)
+    first = [  # checked before anything runs
+        Trial(**{**pilot, "eraser": name, "params": _taken(name, pilot)}) for name in erasers
+    ]
+    deadline = None if minutes is None else time.monotonic() + 60 * minutes
+    path, scene = Path(out), None
+    for trial in first:
         path = Path(out) / f"{Path(trial.model).name}.yaml"
         scene = scene or experiment.Scene.of(trial)
-        defaults = ERASERS[name].defaults[
-            (
-                "mini-sd"
-                if trial.kind == "pipeline" and pipelines.is_small(scene.model)
-                else trial.kind
-            )
-        ]
-        space = search_space(name, defaults)
-        if not space:
-            continue
-        with open_study(
-            Path(state),
-            f"{path.stem}_{name}_{_digest(trial, space, defaults)}",
-            what=name,
-            space=space,
-            default=defaults,
-        ) as study:
-            while finished(study) < trials and (deadline is None or time.monotonic() < deadline):
-                asked = study.ask()
-                point = suggest(asked, space)
-                study.tell(
-                    asked,
-                    damage(dataclasses.replace(trial, params={**trial.params, **point}), scene),
-                )
-            if finished(study) >= trials:
-                facts = {
-                    "concept": str(trial.concept),
-                    "pilot_seeds": [trial.seed],
-                    "device": torch.device(scene.model.device).type,
-                }
-                write_chosen(path, _header(trial), name, chosen(study, {}) | facts)
+        _tune_one(trial, scene, trials, path=path, state=Path(state), deadline=deadline)
     return path
+
+
+def _tune_one(
+    trial: Trial,
+    scene: experiment.Scene,
+    trials: int,
+    *,
+    path: Path,
+    state: Path,
+    deadline: float | None,
+) -> None:
+    """Try points for one eraser until there are enough, or it is late; then write its values."""
+    name, small = trial.eraser, trial.kind == "pipeline" and pipelines.is_small(scene.model)
+    defaults = ERASERS[name].defaults["mini-sd" if small else trial.kind]
+    if not (space := search_space(name, defaults)):
+        return
+    called = f"{path.stem}_{name}_{_digest(trial, space, defaults)}"
+    with open_study(state, called, what=name, space=space, default=defaults) as study:
+        while finished(study) < trials and (deadline is None or time.monotonic() < deadline):
+            asked = study.ask()
+            params = {**trial.params, **suggest(asked, space)}
+            study.tell(asked, damage(dataclasses.replace(trial, params=params), scene))
+        if finished(study) >= trials:
+            facts = {
+                "concept": str(trial.concept),
+                "pilot_seeds": [trial.seed],
+                "device": torch.device(scene.model.device).type,
+            }
+            write_chosen(path, _header(trial), name, chosen(study, {}) | facts)
 
 
 def _taken(name: str, pilot: Mapping[str, Any]) -> dict[str, Any]:

@@ -87,56 +87,52 @@ def run(
         stood = {r.name: stands(grid, r, records).word for r in grid.runs}
         left_alone = (DONE,) if outdated else (DONE, OUTDATED)
         pending = [r for r in grid.runs if stood[r.name] not in left_alone]
-        before = [name for name, word in stood.items() if word == DONE]
-        old = [name for name, word in stood.items() if word == OUTDATED and not outdated]
+        deadline = None if minutes is None else time.time() + 60 * minutes
         why = ""
         if pending:
             _check_data_of(grid, pending, here=chosen is None)
-            deadline = None if minutes is None else time.time() + 60 * minutes
-            if here:
-                run_all(grid, pending, records, deadline=deadline)
-            else:
-                why = _by_snakemake(
-                    grid,
-                    pending,
-                    lists.Places(records, state, notebooks),
-                    snakefile,
-                    chosen,
-                    deadline,
-                    cores,
-                    snakemake,
-                    job_minutes,
-                )
-        done = [r.name for r in pending if is_done(grid, r, records)]
-        failed = {
-            r.name: text
-            for r in pending
-            if r.name not in done and (text := failure(records, r.name))
-        }
-        left = [r.name for r in pending if r.name not in done and r.name not in failed]
-        return Outcome(before, done, failed, left, old, why if left else "")
+        if pending and here:
+            run_all(grid, pending, records, deadline=deadline)
+        elif pending:
+            places = lists.Places(records, state, notebooks)
+            listed = _listed(grid, pending, places, chosen, deadline, job_minutes)
+            said = call_snakemake(
+                snakefile, listed, state, cores=cores, profile=chosen, words=snakemake
+            )
+            _note_killed(listed, said, places)
+            why = why_none_started(said.log, remote=chosen is not None)
+        return _outcome(grid, stood, pending, records, why)
 
 
-def _by_snakemake(
+def _outcome(
+    grid: Grid, stood: dict[str, str], pending: list[GridRun], records: Path, why: str
+) -> Outcome:
+    """What has come of the runs that were pending; `stood` is how each stood before."""
+    before = [name for name, word in stood.items() if word == DONE]
+    started = {r.name for r in pending}
+    old = [name for name, word in stood.items() if word == OUTDATED and name not in started]
+    done = [r.name for r in pending if is_done(grid, r, records)]
+    failed = {
+        r.name: text for r in pending if r.name not in done and (text := failure(records, r.name))
+    }
+    left = [r.name for r in pending if r.name not in done and r.name not in failed]
+    return Outcome(before, done, failed, left, old, why if left else "")
+
+
+def _listed(
     grid: Grid,
     pending: list[GridRun],
     places: lists.Places,
-    snakefile: Path,
     chosen: Profile | None,
     deadline: float | None,
-    cores: int,
-    words: list[str] | None,
     job_minutes: float,
-) -> str:
-    """Hand the runs to Snakemake; why it started none, where it didn't."""
+) -> dict[str, Any]:
+    """The list of runs that Snakemake is handed, and the lanes in which they go."""
     together = lanes(pending)
     if chosen is not None:
         check_nodes(together, chosen)
     length = None if chosen is None else job_minutes
-    listed = lists.write(grid.notebook, together, places, deadline=deadline, job_minutes=length)
-    said = call_snakemake(snakefile, listed, places.state, cores=cores, profile=chosen, words=words)
-    _note_killed(listed, said, places)
-    return why_none_started(said.log, remote=chosen is not None)
+    return lists.write(grid.notebook, together, places, deadline=deadline, job_minutes=length)
 
 
 def stands(grid: Grid, run: GridRun, records: Path) -> Standing:

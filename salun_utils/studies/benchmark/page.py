@@ -71,7 +71,8 @@ def page_table(rows: Sequence[Row], standing: str = "") -> str:
     return (
         '<div class="leaderboard"><div class="leaderboard-scroll" role="region"'
         ' aria-label="Leaderboard" tabindex="0">'
-        f"<table><caption>{CAPTION}</caption><thead><tr>{head}</tr></thead>{bodies}</table></div>{stands}</div>"
+        f"<table><caption>{CAPTION}</caption><thead><tr>{head}</tr></thead>{bodies}</table></div>"
+        f"{stands}</div>"
     )
 
 

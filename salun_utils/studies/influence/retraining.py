@@ -60,15 +60,8 @@ def minimise(
     if not parameters or any(p.dtype != torch.float64 for p in parameters):
         raise InputError("the minimum is sought in float64: call model.double() first")
     check_weight("l2", l2)
-    kept = (
-        torch.ones(len(x), dtype=torch.float64, device=x.device)
-        if weights is None
-        else weights.to(x.device, torch.float64)
-    )
-    if kept.shape != (len(x),):
-        raise InputError(f"{len(x)} examples need as many weights, not {tuple(kept.shape)}")
-    rows = kept.nonzero().flatten()
-    x, y, kept = x[rows], y[rows], kept[rows] / len(kept)
+    rows, kept = _kept(x, weights)
+    x, y = x[rows], y[rows]
 
     def objective() -> Tensor:
         for p in parameters:
@@ -98,6 +91,19 @@ def minimise(
                 p.grad = None
             return found
     raise NotConvergedError(f"L-BFGS left a gradient of {left:.1e}, above {tolerance:.0e}")
+
+
+def _kept(x: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor]:
+    """Rows of the examples whose weight isn't 0, and their weights over the number of all."""
+    every = (
+        torch.ones(len(x), dtype=torch.float64, device=x.device)
+        if weights is None
+        else weights.to(x.device, torch.float64)
+    )
+    if every.shape != (len(x),):
+        raise InputError(f"{len(x)} examples need as many weights, not {tuple(every.shape)}")
+    rows = every.nonzero().flatten()
+    return rows, every[rows] / len(every)
 
 
 @dataclass(frozen=True)

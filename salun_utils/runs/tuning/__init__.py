@@ -7,30 +7,36 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import math
 import os
-import re
 import statistics
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
 from torch import nn
 
-from ..errors import InputError, unknown
-from ..files import atomic
-from ..metrics import Scores, evaluate
-from ..seeds import check_seed, derive
-from ..texts import read_json, read_yaml
-from ..training import TrainingDivergedError
-from ..units import numerics
-from ..unlearning import METHODS, Range, unlearn
-from .records.provenance import device_facts
-from .search import ENDED, Space, chosen, edges, finished, open_study, suggest, widened
-from .spec import RunSpec
-from .task import Task, prepare, with_spec
+from ...errors import InputError, unknown
+from ...metrics import Scores, evaluate
+from ...seeds import check_seed, derive
+from ...training import TrainingDivergedError
+from ...units import numerics
+from ...unlearning import METHODS, Range, unlearn
+from ..records.provenance import device_facts
+from ..spec import RunSpec
+from ..task import Task, prepare, with_spec
+from .search import Space, check_budget, chosen, edges, finished, open_study, suggest, widened
+from .values import (
+    check_recipe,
+    entry_name,
+    relatives,
+    tuned_name,
+    write_chosen,
+    write_trials,
+)
+from .values import (
+    read_tuned as read_tuned,
+)
 
 DIVERGED = 100.0  # the gap of a trial that ended in NaN: as bad as can be
 
@@ -80,7 +86,7 @@ def tune(
         if name not in known:
             raise unknown("parameter of these methods", name, sorted(known))
     path = Path(out) / f"{tuned_name(spec)}.yaml"
-    _same_recipe(path, _header(spec))
+    check_recipe(path, _header(spec))
     tasks = [
         prepare(spec.model_copy(update={"seed": s, "split_seed": s, "training_seed": s}))
         for s in pilot_seeds
@@ -105,36 +111,22 @@ def tune(
                 "device": device_facts(tasks[0].device)["name"],
             }
             write_chosen(path, _header(spec), entry_name(name, spec.mask), entry | facts)
-            _write_trials(path, entry_name(name, spec.mask), study)
+            write_trials(path, entry_name(name, spec.mask), study)
     return path
-
-
-def relatives(path: Path, space: Space) -> list[dict[str, Any]]:
-    """What the file has for methods, or masks, that have all of these parameters: points to start
-    from, so that relatives are not told apart by the luck of a short search.
-    """
-    entries = (entry["params"] for entry in read_tuned(path).values())
-    return [params for params in entries if set(space) <= set(params)]
-
-
-def entry_name(method: str, mask: str | None) -> str:
-    """What an entry of chosen values is called: "salun", or "salun/random" for one mask alone."""
-    return method if mask in (None, METHODS[method].mask) else f"{method}/{mask}"
 
 
 def _check(methods, trials: int, pilot_seeds: Sequence[int], minutes: float | None) -> None:
     for name in methods:
         if name not in METHODS:
             raise unknown("method", name, METHODS)
-    if trials < 1 or not pilot_seeds:
-        raise InputError("tuning needs at least 1 trial and 1 pilot seed")
+    check_budget(trials, minutes)
+    if not pilot_seeds:
+        raise InputError("tuning needs at least 1 pilot seed")
     for kind, given in (("method", methods), ("pilot seed", pilot_seeds)):
         if twice := next((value for value in given if list(given).count(value) > 1), None):
             raise InputError(f"{kind} {twice!r} is named twice")
     for seed in pilot_seeds:
         check_seed(seed)
-    if minutes is not None and not 0 < minutes < math.inf:
-        raise InputError(f"minutes must be a number above 0, not {minutes!r}")
 
 
 WIDENINGS = 3
@@ -227,81 +219,6 @@ def one_seed_costs(gaps: Sequence[Sequence[float]]) -> float | None:
         picked = min(range(len(gaps)), key=lambda i: gaps[i][seed])
         costs.append(elsewhere[picked] - min(elsewhere))
     return statistics.fmean(costs)
-
-
-def trials_file(path: Path) -> Path:
-    """Where the trials behind a file of chosen values are kept."""
-    return path.parent / "trials" / f"{path.stem}.json"
-
-
-def _write_trials(path: Path, entry: str, study: Any) -> None:
-    file = trials_file(path)
-    all_trials = read_json(file.read_text(), file.name) if file.is_file() else {}
-    all_trials[entry] = [
-        {"params": t.params, "gaps": t.user_attrs["gaps"], "pruned": t.state.name == "PRUNED"}
-        for t in study.trials
-        if t.state.name in ENDED
-    ]
-    with atomic(file) as partial:
-        partial.write_text(json.dumps(all_trials, indent=1, sort_keys=True) + "\n")
-
-
-def _same_recipe(path: Path, header: str) -> None:
-    """Refuse to put values for one recipe into a file of values for another."""
-    read_tuned(path)
-    lines = path.read_text().splitlines() if path.is_file() else []
-    first = next((line for line in lines if line.startswith("# Chosen by tuning")), "")
-    alike = [re.sub(r" class-[^;]*;", " class;", line) for line in (first, header.strip())]
-    if first and alike[0] != alike[1]:  # one file serves all classes
-        raise InputError(
-            f"{path} holds values for another recipe ({first.removeprefix('# Chosen by tuning: ')}"
-            f" this one is: {header.strip().removeprefix('# Chosen by tuning: ')}); name another"
-            " --out"
-        )
-
-
-def write_chosen(path: Path, header: str, method: str, entry: dict[str, Any]) -> None:
-    """Put one method's entry into the file; those of others, written meanwhile or not, stay."""
-    entries = read_tuned(path) | {method: entry}
-    with atomic(path) as partial:
-        partial.write_text(header + yaml.safe_dump(entries, sort_keys=True))
-
-
-def tuned_name(spec: RunSpec) -> str:
-    """File stem of the chosen values: data, network, scenario (one for all classes)."""
-    data = spec.dataset.rstrip("/").rsplit("/", 1)[-1]
-    return f"{data}_{spec.arch}_{'class' if spec.scenario == 'class' else spec.scenario_name}"
-
-
-def read_tuned(path: str | os.PathLike) -> dict[str, dict]:
-    """Chosen values by method; empty when there is no such file.
-
-    Raises
-    ------
-    InputError : the file is damaged: no YAML, or no mapping from methods to entries whose `params`
-        are a mapping from names to finite numbers, words or truth values.
-    """
-    path = Path(path)
-    try:
-        if not path.exists():
-            return {}
-    except (OSError, ValueError) as error:  # too long a name, or one with a null byte
-        reason = getattr(error, "strerror", None) or error
-        raise InputError(f"tuned names no file: {str(path)[:100]!r}: {reason}") from error
-    entries = read_yaml(path)
-    if entries is None:
-        return {}
-    if not isinstance(entries, dict):
-        raise InputError(f"{path.name} must map methods to their chosen values")
-    for name, entry in entries.items():
-        params = entry.get("params") if isinstance(entry, dict) else None
-        if not isinstance(name, str) or not name or not isinstance(params, dict):
-            raise InputError(f"{path.name}: the entry {name!r} has no mapping called params")
-        for key, value in params.items():
-            plain = isinstance(value, str | int | float | bool | None) and isinstance(key, str)
-            if not plain or (isinstance(value, float) and not math.isfinite(value)):
-                raise InputError(f"{path.name}: {name}: {key!r} can't be {str(value)[:60]!r}")
-    return entries
 
 
 @numerics(1, "tuning")

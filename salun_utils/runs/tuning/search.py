@@ -12,9 +12,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from ..errors import InputError
-from ..seeds import derive
-from ..unlearning import Range
+from ...errors import InputError
+from ...seeds import derive
+from ...unlearning import Range
 
 Space = Mapping[str, Range | Sequence[Any]]
 ENDED = ("COMPLETE", "PRUNED")
@@ -116,11 +116,20 @@ def edges(params: Mapping[str, Any], space: Space) -> dict[str, str]:
     return {n: outer[n] for n, place in places.items() if not EDGE < place < 1 - EDGE}
 
 
+def check_budget(trials: int, minutes: float | None) -> None:
+    """Raise `InputError` for no trial at all, or a time that is none."""
+    if trials < 1:
+        raise InputError(f"tuning needs at least 1 trial, not {trials!r}")
+    if minutes is not None and not 0 < minutes < math.inf:
+        raise InputError(f"minutes must be a number above 0, not {minutes!r}")
+
+
 def widened(space: Space, at: Mapping[str, str]) -> dict[str, Range | Sequence[Any]]:
     """The space with each range in `at` longer by half at that end. Whole numbers stay above 0, and
     a linear range within 0 and 1, which is that of a share, stays there.
     """
-    return {n: _longer(r, at[n]) if n in at else r for n, r in space.items()}  # type: ignore[arg-type]
+    longer = {n: _longer(r, at[n]) for n, r in space.items() if n in at and isinstance(r, Range)}
+    return {**space, **longer}
 
 
 def _longer(allowed: Range, end: str) -> Range:
