@@ -112,6 +112,7 @@ def losses(theta, x, y):  # ℓ(z, θ), one a picture
 def L(theta):
     return losses(theta, x, y).mean() + l2 / 2 * theta.square().sum()
 
+
 # %%
 H = torch.func.hessian(L)(theta)
 g = torch.func.jacrev(losses)(theta, x[small.singles], y[small.singles])

@@ -24,6 +24,7 @@ IN_FORM = (
     "06_stability",
     "07_leaderboard",
     "12_hard_or_soft",
+    "16_gradient_and_influence",
     "17_duration_and_scale",
     "20_errata",
     "25_errata_of_generators",

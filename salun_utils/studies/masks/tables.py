@@ -1,0 +1,285 @@
+"""The recorded runs of four methods under ten masks: sentences, tables, claims."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from ...metrics import Verdict, compare_with
+from ...metrics.power import smallest_difference
+from ...plots.tables import Cell, Table, between, table
+from ...runs import frame, load_records
+from ...runs.summary import MEASURES
+from ...runs.tuning import read_tuned
+from ...shown import amount
+from ..claims import Claim
+from ..common import NONE_RECORDED, Answer
+from . import compared
+from .live import MASKS, called
+
+LEAST = 3  # seeds behind a mean that is shown with an interval or compared
+RANDOM, CLASS = "SalUn, random 10 %", "SalUn, class 3"
+GA_RANDOM, GA_CLASS = "GA, random 10 %", "GA, class 3"
+PANELS = {
+    ("salun", "random-10"): RANDOM,
+    ("ga", "random-10"): GA_RANDOM,
+    ("ft", "random-10"): "FT, random 10 %",
+    ("iu", "random-10"): "IU, random 10 %",
+    ("salun", "class-3"): CLASS,
+    ("ga", "class-3"): GA_CLASS,
+}
+BEST = f"{RANDOM}, best rates"
+TUNED = "fashion-mini_small-cnn_random-10.yaml"
+Gaps = dict[str, dict[int, float]]
+
+
+@dataclass(frozen=True)
+class Recorded:
+    """Rows of `runs.frame` at half of the weights, with the columns panel and factor (learning rate
+    over the tuned one).
+    """
+
+    rows: pd.DataFrame
+    tuned: float
+
+    @classmethod
+    def load(cls, folder: Path, tier: str = "cpu") -> Recorded:
+        """From the folder of records; `folder` is that of chosen values."""
+        chosen = read_tuned(folder / TUNED)
+        tuned = chosen["salun"]["params"]["lr"] if "salun" in chosen else float("nan")
+        where = {"dataset": "fashion-mini", "arch": "small-cnn"}
+        found = load_records(tier=tier, study="masks", train_images=None, keep=0.5, **where)  # type: ignore[arg-type]
+        return cls.of(frame(found), tuned)
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame, tuned: float) -> Recorded:
+        """From these rows."""
+        own = ["scenario", "method", "mask", "seed", "lr", "avg_gap", "diverged"]
+        columns = [*own, *(f"gap_{m}" for m in MEASURES)]
+        rows = rows if len(rows) else pd.DataFrame(columns=columns)
+        pairs = zip(rows.method, rows.scenario, strict=True)
+        rows = rows.assign(
+            panel=[PANELS.get(pair, "") for pair in pairs],
+            factor=(rows.lr.astype(float) / tuned).round(2),
+        )
+        return cls(rows.sort_values("mask", key=_place, kind="stable"), tuned)
+
+    @property
+    def swept(self) -> pd.DataFrame:
+        """SalUn's runs on random forgetting, at all learning rates."""
+        return self.rows[self.rows.panel == RANDOM]
+
+    @property
+    def at_tuned(self) -> pd.DataFrame:
+        """All runs with the tuned settings."""
+        rows = self.rows
+        return rows[(rows.panel != "") & ((rows.panel != RANDOM) | (rows.factor == 1))]
+
+    @property
+    def best(self) -> pd.DataFrame:
+        """SalUn's runs on random forgetting, each seed at the rate that was best on the others."""
+        found = compared.at_best_setting(self.swept)
+        return found.assign(panel=BEST).sort_values("mask", key=_place, kind="stable")
+
+    @cached_property
+    def gaps(self) -> dict[str, Gaps]:
+        """panel -> mask -> seed -> average gap, of panels with no mask and saliency."""
+        found = {p: self._of(self.at_tuned[self.at_tuned.panel == p]) for p in PANELS.values()}
+        if self.swept.factor.nunique() > 1:
+            # they differ in their learning rate, and are meant to
+            found[BEST] = self._of(self.best[["mask", "seed", "avg_gap"]])
+        return {p: g for p, g in found.items() if {"none", "saliency"} <= set(g)}
+
+    @staticmethod
+    def _of(rows: pd.DataFrame) -> Gaps:
+        found = compared.gaps_by_mask(rows) if len(rows) else {}
+        return {mask: values for mask, values in found.items() if len(values) >= LEAST}
+
+    def dots(self, panels: tuple[str, ...], masks: tuple[str, ...] = MASKS) -> pd.DataFrame:
+        """Rows for a picture."""
+        every = pd.concat([self.at_tuned, self.best]) if BEST in self.gaps else self.at_tuned
+        parts = [every[(every.panel == p) & every["mask"].isin(masks)] for p in panels]
+        return pd.concat([part for part in parts if part.panel.isin(self.gaps).all()])
+
+    def mean(self, panel: str, mask: str) -> str:
+        """A mean average gap, as a page writes it."""
+        values = self.gaps[panel][mask].values()
+        return amount(sum(values) / len(values), 2)
+
+    def verdict(self, panel: str, other: str) -> Verdict | None:
+        """Is saliency nearer to Retrain than another mask? p by Holm over all other masks."""
+        return self.verdicts.get(panel, {}).get(other)
+
+    @cached_property
+    def verdicts(self) -> dict[str, dict[str, Verdict]]:
+        """panel -> mask -> is saliency nearer?"""
+        return {panel: compare_with(gaps, "saliency") for panel, gaps in self.gaps.items()}
+
+
+def _place(masks: pd.Series) -> pd.Series:
+    return masks.map({name: k for k, name in enumerate(MASKS)})
+
+
+def answer(found: Recorded) -> Answer:
+    """Whether a mask helps, and whether it matters which, for SalUn and GA."""
+    if not {BEST, CLASS, GA_CLASS} <= set(found.gaps):
+        return Answer((NONE_RECORDED,))
+
+    def listed(panel: str) -> str:
+        masks = ("saliency", "none", "random")
+        return ", ".join(f"{called(m)} {found.mean(panel, m)}" for m in masks)
+
+    decided = [m for m in ("none", "random") if _decided(found.verdict(BEST, m))]
+    told = "the tests tell none of them apart" if not decided else "a test tells some apart"
+    return Answer(
+        (
+            f"Forgetting pictures at random, each mask at its own learning rate, SalUn's gap to"
+            f" Retrain is {listed(BEST)}: {told}.",
+            f"Forgetting a class: {listed(CLASS)}; for gradient ascent {listed(GA_CLASS)}. What"
+            " helps gradient ascent is that some weights are held, not that saliency chooses them.",
+        )
+    )
+
+
+def _decided(verdict: Verdict | None) -> bool:
+    return verdict is not None and verdict.answer in ("yes", "no")
+
+
+def mean_table(found: Recorded) -> Table:
+    """Mean average gaps, a row a mask and a column a method and scenario."""
+    columns = {
+        panel: {called(m): sum(g.values()) / len(g) for m, g in gaps.items()}
+        for panel, gaps in found.gaps.items()
+        if panel != BEST
+    }
+    order = [called(m) for m in MASKS]
+    rows = pd.DataFrame(columns)
+    rows = rows.reindex([name for name in order if name in rows.index])
+    note = "" if columns else NONE_RECORDED
+    return table(rows, digits=2, best=["saliency"] if "saliency" in rows.index else [], note=note)
+
+
+def signed_table(found: Recorded, panel: str) -> Table:
+    """Average gap with its interval, and the signed gaps."""
+    if panel not in found.gaps:
+        return table(pd.DataFrame(), caption=panel, note=NONE_RECORDED)
+    part, overall = found.at_tuned, compared.summary(found.gaps[panel])
+    signed = part[part.panel == panel].groupby("mask")[[f"gap_{m}" for m in MEASURES]].mean()
+    rows = {
+        called(str(mask)): {
+            "seeds": int(row.seeds),
+            "average gap": Cell(f"{row['mean']:.2f}", between(row.low, row.high)),
+            **{
+                m.upper(): amount(float(signed.loc[mask, f"gap_{m}"]), 2, signed=True)
+                for m in MEASURES
+            },
+        }
+        for mask, row in overall.iterrows()
+    }
+    frame_ = pd.DataFrame.from_dict(rows, orient="index")
+    return table(frame_, caption=panel, best=["saliency"], reference=["no mask"])
+
+
+def grid_table(found: Recorded, reference: str) -> Table:
+    """Differences of the average gap to one mask: a row a mask, a column a method and scenario;
+    a star where the test decides.
+    """
+    columns: dict[str, dict[str, Cell]] = {}
+    for panel, gaps in found.gaps.items():
+        tests = compared.differences(gaps, reference)
+        columns[panel] = {
+            called(str(mask)): Cell(
+                amount(float(row.difference), 2, signed=True),
+                "*" if row.answer in ("closer", "further") else "",
+            )
+            for mask, row in tests.iterrows()
+        }
+    order = [called(m) for m in MASKS if m != reference]
+    rows = pd.DataFrame(columns)
+    rows = rows.reindex([name for name in order if name in rows.index]).astype(object)
+    note = "Negative: nearer to Retrain. A star: decided, p below 0.05 after Holm's correction."
+    said = f"average gap minus that with {called(reference)}, points"
+    return table(
+        rows.where(rows.notna(), None), caption=said, note=note if columns else NONE_RECORDED
+    )
+
+
+def difference_table(found: Recorded) -> Table:
+    """Every comparison with its interval and its corrected p."""
+    rows = {}
+    for panel, gaps in found.gaps.items():
+        sides = {name: compared.differences(gaps, name) for name in ("none", "saliency")}
+        for mask in (m for m in MASKS if m in gaps):
+            row: dict[str, object] = {}
+            for name, tests in sides.items():
+                one = tests.loc[mask] if mask in tests.index else None
+                row[f"minus {called(name)}"] = (
+                    None
+                    if one is None
+                    else Cell(
+                        amount(float(one.difference), 2, signed=True), between(one.low, one.high)
+                    )
+                )
+                row[f"p, {called(name)}"] = None if one is None else f"{one.p_holm:.3f}"
+            rows[f"{panel}: {called(mask)}"] = row
+    frame_ = pd.DataFrame.from_dict(rows, orient="index")
+    return table(frame_, note="" if rows else NONE_RECORDED)
+
+
+def rate_table(found: Recorded) -> Table:
+    """SalUn on random forgetting by learning rate, and at the rate chosen on the other seeds."""
+    if BEST not in found.gaps:
+        return table(pd.DataFrame(), note=NONE_RECORDED)
+    swept, best = found.swept, found.best
+    wide = swept.pivot_table(index="mask", columns="factor", values="avg_gap")
+    overall = compared.summary(found.gaps[BEST])
+    picks = best.groupby("mask").factor.value_counts()
+    rows = {
+        called(str(mask)): {
+            **{f"{f:g}×": f"{wide.loc[mask, f]:.2f}" for f in wide.columns},
+            "at the best": Cell(f"{row['mean']:.2f}", between(row.low, row.high)),
+            "chosen (seeds)": ", ".join(
+                f"{f:g}× ({n})" for f, n in picks[mask].sort_index().items()
+            ),
+        }
+        for mask, row in overall.iterrows()
+    }
+    said = f"SalUn, random 10 %, average gap; 1× is a learning rate of {found.tuned:.4f}"
+    return table(pd.DataFrame.from_dict(rows, orient="index"), best=["saliency"], caption=said)
+
+
+def power_table(found: Recorded) -> Table:
+    """The smallest true difference that so many seeds would have found four times in five."""
+    rows = {}
+    for panel, gaps in found.gaps.items():
+        row = {}
+        for head, rival in (("saliency − no mask", "none"), ("saliency − random", "random")):
+            common = sorted(set(gaps["saliency"]) & set(gaps.get(rival, {})))
+            if len(common) >= LEAST:
+                spread = pd.Series([gaps["saliency"][s] - gaps[rival][s] for s in common]).std()
+                small = smallest_difference(len(common), float(spread)) if spread > 0 else 0.0
+                row[head] = Cell(f"{small:.2f}", f"({len(common)} seeds)")
+        rows[panel] = row
+    frame_ = pd.DataFrame.from_dict(rows, orient="index")
+    return table(frame_.astype(object), note="points" if rows else NONE_RECORDED)
+
+
+def claims(found: Recorded) -> list[Claim]:
+    """Is saliency nearer to Retrain than no mask and than a random one?"""
+    asked = (
+        (BEST, "none", "SalUn, random 10 %, each mask at its best rate", "no mask"),
+        (BEST, "random", "SalUn, random 10 %, each mask at its best rate", "a random half"),
+        (CLASS, "none", "SalUn, class 3", "no mask"),
+        (CLASS, "random", "SalUn, class 3", "a random half"),
+        (GA_CLASS, "random", "GA, class 3", "a random half"),
+    )
+    said = [
+        Claim(f"{where}: the saliency mask is nearer to Retrain than {other}", found.verdict(p, m))
+        for p, m, where, other in asked
+    ]
+    bare = compare_with(found.gaps[GA_RANDOM], "none") if GA_RANDOM in found.gaps else {}
+    text = "GA, random 10 %: GA is nearer to Retrain without a mask than under the saliency mask"
+    return [*said, Claim(text, bare.get("saliency"))]
