@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import unicodedata
 import warnings
 
 import pytest
@@ -240,3 +241,32 @@ def test_paths_that_no_folder_can_have(path):
 def test_a_link_to_no_folder_is_named(tmp_path):
     (tmp_path / "x").symlink_to(tmp_path / "gone")
     assert "is a link that leads nowhere" in message(tmp_path / "x")
+
+
+def test_an_accent_is_the_same_however_a_system_spells_it(tmp_path):
+    one, two = (unicodedata.normalize(form, "café") for form in ("NFC", "NFD"))
+    make_classes(tmp_path / "x" / "train", {two: 3, "dog": 3})
+    make_classes(tmp_path / "x" / "test", {one: 1, "dog": 1}, start=90)
+    data = sd.load(tmp_path / "x")
+    assert data.classes == [one, "dog"] and len(data.test) == 2
+    flat = make_classes(tmp_path / "flat", {two: 5, "dog": 5})
+    assert sd.load(flat).classes == [one, "dog"]
+    make_classes(flat, {one: 5}, start=200)
+    assert "two folders called 'café'" in message(flat)
+
+
+def test_a_class_in_another_case_is_named_beside_the_one_it_may_be(tmp_path):
+    make_classes(tmp_path / "x" / "train", {"Cat": 3, "dog": 3})
+    make_classes(tmp_path / "x" / "test", {"cat": 1, "dog": 1}, start=90)
+    assert message(tmp_path / "x").endswith("does not have; it has 'Cat'")
+
+
+@pytest.mark.parametrize("inside", ["data", "data/images"])
+def test_a_folder_around_a_data_set_is_no_class(tmp_path, inside):
+    for part, start in (("train", 0), ("test", 90)):
+        make_classes(tmp_path / "x" / inside / part, {"cat": 3, "dog": 3}, start=start)
+    assert str(tmp_path / "x" / inside) in message(tmp_path / "x")
+    make_classes(tmp_path / "y" / inside, {"cat": 3, "dog": 3})
+    assert message(tmp_path / "y").endswith(f"such as {tmp_path / 'y' / inside}")
+    make_classes(tmp_path / "z", {"cat": 3})
+    assert "one class only (cat)" in message(tmp_path / "z")

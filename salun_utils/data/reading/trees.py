@@ -4,6 +4,8 @@ one flat set of class folders, or Tiny-ImageNet's zip.
 
 from __future__ import annotations
 
+import difflib
+import unicodedata
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from ...errors import InputError
 from ..names import ordered
 from ..statistics import fixed_test_rows
 from .decode import Chunk
+from .layouts import by_class, check_no_parts_below, doubts_about
 from .listing import (
     CHUNK,
     FIXED_SPLIT,
@@ -48,8 +51,8 @@ def listing(root: Path) -> Listing:
             f"{root} has {', '.join(f.name for f in parts.values())} but no train folder"
         )
     classes = _classes(root, walk)
-    _check_no_parts_below(root, classes, walk)
-    doubts = _doubts(root, classes, walk)
+    check_no_parts_below(root, classes, walk)
+    doubts = doubts_about(root, classes, walk)
     samples = _samples(root, classes, walk)
     labels = torch.tensor([label for _, label in samples])
     check_classes(root, classes, labels)
@@ -145,12 +148,14 @@ def _has_labels(folder: Path, classes: list[str], walk: Walk) -> bool:
     """Whether a test or validation folder holds annotations, or class folders of the training
     part and no others.
     """
-    names = [f.name for f in walk.folders(folder)]
-    if (folder / ANNOTATIONS).is_file() or not set(names) & set(classes):
+    names = set(by_class(folder, walk))
+    if (folder / ANNOTATIONS).is_file() or not names & set(classes):
         return (folder / ANNOTATIONS).is_file()
-    if strangers := sorted(set(names) - set(classes)):
+    if strangers := sorted(names - set(classes)):
+        near = difflib.get_close_matches(strangers[0].lower(), {c.lower(): c for c in classes}, n=1)
+        alike = next((f"; it has {c!r}" for c in classes if [c.lower()] == near), "")
         raise InputError(
-            f"{folder / strangers[0]} is a class that the training folder does not have"
+            f"{folder / strangers[0]} is a class that the training folder does not have{alike}"
         )
     for path in walk.loose_pictures(folder):
         walk.pass_over(path, "picture", "in no class folder")
@@ -195,7 +200,7 @@ def _listing(
 
 def _classes(folder: Path, walk: Walk) -> list[str]:
     """The names of the class folders in `folder`, in the order in which they are numbered."""
-    names = [f.name for f in walk.folders(folder)]
+    names = list(by_class(folder, walk))
     if not names:
         loose = " only loose files" if any(folder.iterdir()) else " nothing"
         raise InputError(
@@ -207,54 +212,25 @@ def _classes(folder: Path, walk: Walk) -> list[str]:
     return ordered(names)
 
 
-def _check_no_parts_below(root: Path, classes: list[str], walk: Walk) -> None:
-    """Refuse several data sets side by side, and classes that hold their own train and test."""
-    below = {name: [f for f in walk.folders(root / name) if part_of(f.name)] for name in classes}
-    parted = [name for name in classes if len({part_of(f.name) for f in below[name]}) > 1]
-    if not parted:
-        return
-    if any(walk.folders(folder) for folder in below[parted[0]]):
-        raise InputError(
-            f"{root} holds {'a data set' if len(parted) == 1 else 'several data sets'} with parts"
-            f" of its own: {', '.join(parted[:10])}; load one, such as {root / parted[0]}"
-        )
-    raise InputError(
-        f"the class folders of {root} hold {', '.join(f.name for f in below[parted[0]])} each; make"
-        " these the outer folders, with the class folders inside"
-    )
-
-
-def _doubts(root: Path, classes: list[str], walk: Walk) -> tuple[str, ...]:
-    """Class folders that hold nothing but the same folders each may be parts by other names."""
-    below = {name: [f.name for f in walk.folders(root / name)] for name in classes}
-    alike = [n for n in classes if len(below[n]) > 1 and not walk.loose_pictures(root / n)]
-    for name in alike:
-        if len(same := [n for n in alike if below[n] == below[name]]) > 1:
-            return (
-                f"{', '.join(same[:10])} are taken for classes, and each holds the folders"
-                f" {', '.join(below[name][:10])}; where those are the classes, call the outer ones"
-                " train and test, or load one of them",
-            )
-    return ()
-
-
 def _samples(folder: Path, classes: list[str], walk: Walk) -> Samples:
     """(file, label) of all pictures in the class folders of `folder` and below, sorted by class and
     name.
     """
-    present = [(label, name) for label, name in enumerate(classes) if (folder / name).is_dir()]
-    walk.claim(folder / name for _, name in present)
+    own = by_class(folder, walk)
+    # a test folder may lack a class
+    present = [(label, own[name]) for label, name in enumerate(classes) if name in own]
+    walk.claim(path for _, path in present)
     samples = []
-    for label, name in present:  # a test folder may lack a class
-        found = walk.pictures(folder / name)
+    for label, path in present:
+        found = walk.pictures(path)
         if not found:
-            left = [str(one) for one in walk.left_out if f"{name}/" in one.what][:2]
+            left = [str(one) for one in walk.left_out if f"{path.name}/" in one.what][:2]
             raise InputError(
-                f"class folder {folder / name} holds no pictures"
+                f"class folder {path} holds no pictures"
                 + (f"; left out: {', '.join(left)}" if left else "")
                 + "; allowed: what Pillow reads, such as .jpg, .png, .webp, .gif, .avif, .tif, .bmp"
             )
-        samples += [(path, label) for path in found]
+        samples += [(picture, label) for picture in found]
     return samples
 
 
@@ -271,6 +247,8 @@ def _annotated(folder: Path, classes: list[str], walk: Walk) -> Samples:
         if not line.strip():
             continue
         path = folder / "images" / fields[0]
+        if len(fields) > 1:
+            fields[1] = unicodedata.normalize("NFC", fields[1])
         if len(fields) < 2 or fields[1] not in index:
             raise InputError(
                 f"{folder / ANNOTATIONS} line {number}: no class of the training folder:"
