@@ -132,8 +132,9 @@ def _watched(optimizer: torch.optim.Optimizer) -> torch.optim.Optimizer:
     has no hooks of its own.
     """
     inner = getattr(optimizer, "optimizer", None)
-    wrapped = isinstance(inner, torch.optim.Optimizer)
-    return _watched(inner) if wrapped and inner is not optimizer else optimizer
+    if isinstance(inner, torch.optim.Optimizer) and inner is not optimizer:
+        return _watched(inner)
+    return optimizer
 
 
 def _averages(optimizer: torch.optim.Optimizer, p: nn.Parameter) -> Iterator[torch.Tensor]:

@@ -106,18 +106,20 @@ class _Passes:
     ):
         self.model, self.named = model, named
         self.device = next(model.parameters()).device
-        self.data = data.to(self.device) if isinstance(data, Images) else data
+        self.data: Images | Iterable = data.to(self.device) if isinstance(data, Images) else data
         self.measure: Callable[[Any, Any], Tensor] = loss or CrossEntropy()
         self.batch_size, self.groups = batch_size, list(_groups(named, together))
         if loss is None and len(self.groups) > 1:  # its first look is at the model as a whole
             with left_as_found(model, named), torch.enable_grad():
                 for batch in self._batches():
-                    self.measure(model, to_device(batch, self.device))
+                    first: Any = to_device(batch, self.device)
+                    self.measure(model, first)
                     break
 
     def _batches(self) -> Iterable:
-        images = isinstance(self.data, Images)
-        return self.data.batches(self.batch_size) if images else self.data
+        if isinstance(self.data, Images):
+            return self.data.batches(self.batch_size)
+        return self.data
 
     def each_score(self, take: Take) -> None:
         """Call `take` with the name and the bits of the score of each parameter."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 from torch import nn
 
@@ -13,7 +15,8 @@ from .figures import change, state
 
 @canary("lean/mask")
 def mask() -> dict:
-    images, made = toy.pictures(21), {}
+    images = toy.pictures(21)
+    made: dict[str, Any] = {}
     for name, size, together in (("one batch", 21, None), ("three, in groups", 8, 50)):
         plain = SaliencyMask.top(saliency_scores(toy.network(), images, batch_size=size), 0.4)
         lean = saliency_mask(toy.network(), images, 0.4, batch_size=size, together=together)
