@@ -106,7 +106,7 @@ class _Passes:
     ):
         self.model, self.named = model, named
         self.device = next(model.parameters()).device
-        self.data = data.to(self.device) if isinstance(data, Images) else data
+        self.data: Images | Iterable = data.to(self.device) if isinstance(data, Images) else data
         self.measure: Callable[[Any, Any], Tensor] = loss or CrossEntropy()
         self.batch_size, self.groups = batch_size, list(_groups(named, together))
         if loss is None and len(self.groups) > 1:  # its first look is at the model as a whole

@@ -4,6 +4,7 @@ the test set.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 from pathlib import Path
@@ -92,6 +93,44 @@ def test_a_trial_cut_short_is_run_again(call, tmp_path, monkeypatch, at):
     assert chosen["trials"] == 3 and len(tried) == 3 - at
     assert tried[0] == pytest.approx(METHODS["ga"].defaults["lr"] if at == 0 else cut)
     assert chosen["default_gap"] == (7.0 if at == 0 else 5.0)
+
+
+def test_a_search_that_was_killed_again_and_again_ends_as_an_undisturbed_one(
+    call, tmp_path, monkeypatch
+):
+    """Killed within the default, among the first points drawn at random, and among those that are
+    drawn by what came before, pruned ones among them: the same trials in the same order.
+    """
+    cut = iter([1, 2, 3, 5, 8, 9, 12, 15, 16])  # calls of the gap, over all lives
+
+    def gap(task, method, params):
+        calls.append(params["lr"])
+        if len(calls) == at:
+            raise KeyboardInterrupt
+        return abs(math.log(params["lr"] / 5e-4)) + task.spec.seed
+
+    def trials() -> object:
+        (file,) = (tmp_path / "tuned" / "trials").glob("*.json")
+        return json.loads(file.read_text())
+
+    monkeypatch.setattr(tuning, "_gap", gap)
+    options = {"fixed": {"epochs": 1}, "pilot_seeds": (1, 2)}
+    calls, at = [], 0
+    call(["ga"], 9, **options)
+    whole = trials()
+    for folder in ("tuned", "state"):
+        (tmp_path / folder).rename(tmp_path / f"undisturbed-{folder}")
+    calls, kills = [], 0
+    for moment in cut:
+        at = moment
+        with contextlib.suppress(KeyboardInterrupt):
+            call(["ga"], 9, **options)
+            break
+        kills += 1
+    at = 0
+    call(["ga"], 9, **options)
+    assert kills >= 7 and trials() == whole
+    assert any(trial["pruned"] for trial in whole["ga"])
 
 
 def test_an_original_that_diverges_is_no_matter_of_the_trial(tmp_path, monkeypatch):

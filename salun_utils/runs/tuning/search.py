@@ -18,6 +18,7 @@ from ...unlearning import Range
 
 Space = Mapping[str, Range | Sequence[Any]]
 ENDED = ("COMPLETE", "PRUNED")
+GIVEN = "fixed_params"  # where Optuna notes a point that was not drawn
 EDGE = 0.05  # of a range: a value chosen there asks for a wider one
 
 
@@ -65,11 +66,7 @@ def open_study(
         study = optuna.create_study(
             study_name=name, storage=storage, direction="minimize", load_if_exists=True
         )
-        # Seeded by how many trials there are: a study that goes on must not draw its first points
-        # again.
-        study.sampler = optuna.samplers.TPESampler(
-            seed=derive(0, f"{name} {len(study.trials)}") % 2**32, n_startup_trials=4
-        )
+        study.sampler = _where_it_stood(study, derive(0, f"{name} 0") % 2**32, list(space))
         # a trial that is worse than half of those before it on the first pilot seed ends there
         study.pruner = optuna.pruners.MedianPruner(n_startup_trials=4, n_warmup_steps=0)
         _enqueue(study, space, default)
@@ -161,22 +158,50 @@ def chosen(study: Any, held: Mapping[str, Any]) -> dict[str, Any]:
     } | ({"pruned": pruned} if pruned else {})
 
 
+def _where_it_stood(study: Any, seed: int, names: Sequence[str]) -> Any:
+    """The sampler as it is after the trials that have ended: a search that was killed draws on as
+    if nothing had happened. They are drawn once more, in a study that computes nothing.
+    """
+    import optuna
+
+    sampler = optuna.samplers.TPESampler(seed=seed, n_startup_trials=4)
+    again = optuna.create_study(direction="minimize", sampler=sampler)
+    for trial in study.trials:
+        if trial.state.name not in ENDED:
+            continue
+        if (given := trial.system_attrs.get(GIVEN)) is not None:
+            again.enqueue_trial(given)
+        drawn = {n: trial.distributions[n] for n in names if n in trial.distributions}
+        twin = again.ask(drawn)
+        for step, value in sorted(trial.intermediate_values.items()):
+            twin.report(value, step)
+        ended = {"values": trial.values} if trial.state.name == "COMPLETE" else {}
+        again.tell(twin, state=trial.state, **ended)
+    return sampler
+
+
 def _enqueue(study: Any, space: Space, default: Mapping[str, Any]) -> None:
-    """Put first what must come first: the default in a new study, in an old one the trial that was
-    running when the call was killed.
+    """Put first what must come first: the default in a new study; in an old one the point that was
+    being tried when the call was killed, if it had been given, and those that waited behind it. One
+    that was drawn is drawn again.
     """
     from optuna.trial import TrialState
 
-    waiting = any(t.state.name in ("COMPLETE", "WAITING") for t in study.trials)
+    points = [
+        trial.system_attrs.get(GIVEN)
+        for trial in study.trials
+        if trial.state.name in ("RUNNING", "WAITING")
+    ]
     for trial in study.trials:
         if trial.state.name == "RUNNING":
             study.tell(trial.number, state=TrialState.FAIL)
-            if waiting and set(trial.params) == set(space):
-                study.enqueue_trial(trial.params)
-    if not waiting:
-        study.enqueue_trial(
-            {name: _inside(default[name], allowed) for name, allowed in space.items()}
-        )
+        elif trial.state.name == "WAITING":
+            study.tell(study.ask(), state=TrialState.FAIL)  # takes the first that waits
+    given = [point for point in points if point is not None]
+    if not given and not any(t.state.name == "COMPLETE" for t in study.trials):
+        given = [{name: _inside(default[name], allowed) for name, allowed in space.items()}]
+    for point in given:
+        study.enqueue_trial(point)
 
 
 def _inside(value: Any, allowed: Range | Sequence[Any]) -> Any:
