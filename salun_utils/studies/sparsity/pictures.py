@@ -240,7 +240,10 @@ PANELS = {
 
 
 def against_density(
-    tables: Mapping[str, pd.DataFrame], *, knees: Mapping[str, float] | None = None
+    tables: Mapping[str, pd.DataFrame],
+    *,
+    knees: Mapping[str, float] | None = None,
+    measures: Mapping[str, str] = PANELS,
 ) -> Picture:
     """Small multiples: one row of panels a task, one panel a measure, its mean against the density
     with a 95 % interval.
@@ -248,13 +251,14 @@ def against_density(
     Parameters
     ----------
     tables : task -> rows by keep, columns of `sparsity.by_density`. knees : task -> density of the
-        automatic mask, drawn as a line.
+        automatic mask, drawn as a line. measures : column -> title of its panels.
     """
+    size = (max(6.4, 1.57 * len(measures)), 0.6 + 1.6 * len(tables))
     figure, axes = plt.subplots(
-        len(tables), len(PANELS), figsize=(9.4, 0.6 + 1.6 * len(tables)), sharex=True, squeeze=False
+        len(tables), len(measures), figsize=size, dpi=200, sharex=True, squeeze=False
     )
     for line, (task, table) in zip(axes, tables.items(), strict=True):
-        for axis, (measure, title) in zip(line, PANELS.items(), strict=True):
+        for axis, (measure, title) in zip(line, measures.items(), strict=True):
             scale = 100 if measure == "cost" else 1
             mean, low, high = (
                 scale * table[f"{measure}{end}"].to_numpy(dtype=float)
@@ -284,7 +288,7 @@ def against_density(
     )
     return (
         figure,
-        f"Panels of the signed gaps, the average gap and the cost against the density. {said}",
+        f"Panels of {', '.join(measures.values())} against the density. {said}",
     )
 
 

@@ -1,0 +1,110 @@
+"""Chapter 13: recorded sweeps over densities as sentences, tables and claims."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+
+from salun_utils.studies.claims import claims_table
+from salun_utils.studies.sparsity import pictures, tables
+
+SEEDS = range(1, 13)
+
+
+def row(task: str, seed: int, mask: str, keep: float, gap: float, density: float | None = None):
+    gaps = {f"gap_{m}": gap for m in ("ua", "ra", "ta", "mia")}
+    return {
+        "task": task,
+        "dataset": task.split(", ")[0],
+        "scenario": task.split(", ")[1],
+        "seed": seed,
+        "mask": mask,
+        "keep": keep,
+        "density": keep if density is None else density,
+        "avg_gap": gap + 0.01 * seed * (1 + keep),
+        "guessed_gap": 5 * abs(keep - 0.5),
+        "cost": 0.2,
+        **gaps,
+    }
+
+
+def rows(seeds=SEEDS) -> pd.DataFrame:
+    """Half is best on the tenth, all weights on the half; saliency leads at 1 %, trails at half."""
+    found = []
+    for seed in seeds:
+        for keep, gap in {0.01: 4.0, 0.5: 3.0, 1.0: 3.5}.items():
+            found.append(row(tables.TENTH, seed, "saliency", keep, gap))
+        for keep, gap in {0.01: 5.0, 0.5: 2.0}.items():
+            found.append(row(tables.TENTH, seed, "random", keep, gap))
+        found.append(row(tables.TENTH, seed, "per-layer", 0.5, 2.5))
+        found.append(row(tables.TENTH, seed, "knee", 1.0, 2.0, density=0.3))
+        for keep, gap in {0.01: 9.0, 0.5: 7.0, 1.0: 6.0}.items():
+            found.append(row(tables.TASKS[2], seed, "saliency", keep, gap))
+        found.append(row(tables.TASKS[2], seed, "knee", 1.0, 6.5, density=0.4))
+    return pd.DataFrame(found)
+
+
+@pytest.fixture
+def found() -> tables.Sweeps:
+    return tables.Sweeps.from_rows(rows())
+
+
+def test_the_answer_says_where_saliency_pays_and_from_where_nothing_changes(found):
+    said = str(tables.answer(found))
+    assert "1 % 4.07 against 5.07" in said and "50 % 3.10 against 2.10" in said
+    assert "Over 2 tasks" in said and "(1 %)" in said
+
+
+def test_densities_and_masks_stand_in_tables(found):
+    text = str(tables.density_table(found, tables.TENTH))
+    assert "50 %" in text and "+3.0" in text and "20" in text
+    beside = str(tables.beside_table(found, "random"))
+    assert "−1.00" in beside and "+1.00" in beside and "yes" in beside and "no" in beside
+    assert "fashion-mini, random-50" not in beside
+    assert found.knees() == pytest.approx({tables.TENTH: 0.3, tables.TASKS[2]: 0.4})
+
+
+def test_choices_and_fixed_densities_are_held_against_one_half(found):
+    text = str(tables.choice_table(found))
+    line = next(part for part in text.splitlines() if part.startswith("knee"))
+    assert line.endswith("yes") and "35 (30 to 40)" in line
+    assert "a bound" in text
+    fixed = found.fixed()
+    assert fixed[0.01].answer == "yes" and set(fixed) == {0.01, 1.0}
+    assert "1 %" in str(tables.fixed_table(found))
+    assert set(tables.choice_ends(found)) == {*found.of, "mean of all tasks"}
+
+
+def test_claims_follow_the_paired_tests(found):
+    marks = {c.text: c.mark for c in tables.claims(found)}
+    text = "random-10: with {} saliency is nearer to Retrain than a random choice"
+    assert marks[text.format("1 % of the weights")] == "holds"
+    assert marks["random-10: with half of them it is, too"] == "FAILS"
+    assert marks["50 % has the smallest average gap in every task (means)"] == "FAILS"
+    assert marks["mean of all tasks: 50 % is nearer to Retrain than 1 %"] == "holds"
+    claims_table(tables.claims(found))
+    few = tables.Sweeps.from_rows(rows(range(1, 5)))
+    assert "too few" in {c.mark for c in tables.claims(few)}
+
+
+def test_lines_are_of_the_seeds_that_all_masks_have(found):
+    drawn = found.lines()
+    assert list(drawn) == [tables.TENTH]
+    assert list(drawn[tables.TENTH]) == ["global", "per layer", "random"]
+    means = {task: found.means(task) for task in found.of}
+    two = {"gap_ua": "UA gap", "avg_gap": "average gap"}
+    figure, alt = pictures.against_density(means, knees=found.knees(), measures=two)
+    assert len(figure.axes) == 4 and "UA gap, average gap" in alt
+
+
+def test_without_records_every_table_says_so():
+    none = tables.Sweeps.from_rows(pd.DataFrame())
+    shown = [
+        tables.answer(none),
+        tables.density_table(none, tables.TENTH),
+        tables.beside_table(none, "random"),
+        tables.choice_table(none),
+        tables.fixed_table(none),
+    ]
+    assert all("no recorded runs" in str(one) for one in shown)
+    assert {c.mark for c in tables.claims(none)} == {"open"}
