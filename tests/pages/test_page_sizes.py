@@ -24,6 +24,7 @@ IN_FORM = (
     "06_stability",
     "07_leaderboard",
     "12_hard_or_soft",
+    "15_is_the_mask_needed",
     "16_gradient_and_influence",
     "17_duration_and_scale",
     "20_errata",
