@@ -195,7 +195,7 @@ live.ruler_table(masked)
 # %% [markdown]
 # In points, read off between the learning rates on straight lines: how much UA has risen at the distance that is travelled without a mask, what that is of the rise without one, what the first step would have said, and how much RA has changed when UA has risen as far as it does under the random half at the largest rate.
 #
-# At the same distance the masks forget in the order of what they let through of the forget gradient, but all of them less than the first step says: there is more to it than {eq}`eq-let-through`. What a point of forgetting costs on the retain set is much the same with and without a mask. In that sense a mask that does not fit the forget set *is* a weaker step, and a larger
+# At the same distance the masks forget in the order of what they let through of the forget gradient, but saliency and the random half much less than the first step says: there is more to it than {eq}`eq-let-through`. What a point of forgetting costs on the retain set is much the same with and without a mask. In that sense a mask that does not fit the forget set *is* a weaker step, and a larger
 # learning rate makes up for it. Whether that holds up on ten seeds, and for the whole average gap, is what the recorded runs are for.
 #
 # ## Recorded runs
