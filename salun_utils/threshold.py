@@ -25,6 +25,10 @@ def score_bits(scores: Mapping[str, Tensor]) -> dict[str, np.ndarray]:
     """
     if not scores:
         raise InputError("there are no scores to make a mask of")
+    for name, score in scores.items():
+        if not isinstance(score, Tensor) or score.is_complex():
+            kind = score.dtype if isinstance(score, Tensor) else type(score).__name__
+            raise InputError(f"scores must be tensors of real numbers, not {kind} at {name!r}")
     wide = (
         torch.float64 if any(s.dtype == torch.float64 for s in scores.values()) else torch.float32
     )

@@ -236,16 +236,18 @@ class BitMask:
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Self:
-        """Read what `save` wrote, or a ``.pt`` file of a dictionary that `from_bools` takes.
+        """Read what `save` wrote, or a ``.pt`` or ``.safetensors`` file of a dictionary that
+        `from_bools` takes.
 
         Raises
         ------
         InputError : the file is damaged or something else; or it is from before masks carried a
             checksum, and nothing in it shows that it is whole (see `disk`).
         """
-        if not os.fspath(path).endswith((".pt", ".pth")):
+        pickled = os.fspath(path).endswith((".pt", ".pth"))
+        bools = disk.read_dictionary(path) if pickled else disk.read_tensors(path)
+        if bools is None:
             return cls(*disk.read(path))
-        bools = disk.read_dictionary(path)
         try:
             return cls.from_bools(bools, "given")
         except InputError as error:

@@ -91,7 +91,7 @@ def test_a_damaged_header_is_refused(saved):
 @pytest.mark.parametrize(
     ("tensors", "facts"),
     [
-        ({"a": torch.zeros(3)}, None),
+        ({"a": torch.tensor([0.5, 2.0])}, None),
         ({"a": torch.zeros(3)}, {"shapes": '{"a": [3]}'}),
         ({"a": torch.zeros(3, dtype=torch.uint8)}, {"shapes": '{"a": [3]}'}),
         ({"a": torch.zeros(1, 1, dtype=torch.uint8)}, {"shapes": '{"a": [3]}'}),
@@ -213,7 +213,9 @@ def test_zeros_and_ones_of_any_type_are_a_mask(cast, tmp_path):
     assert SaliencyMask.from_bools(given) == SaliencyMask.from_bools(BITS) == SaliencyMask.of(given)
     if isinstance(given["b"], torch.Tensor):
         torch.save(given, tmp_path / "mask.pt")
-        assert SaliencyMask.load(tmp_path / "mask.pt") == SaliencyMask.from_bools(BITS)
+        save_file({n: b.detach() for n, b in given.items()}, tmp_path / "mask.safetensors")
+        for name in ("mask.pt", "mask.safetensors"):
+            assert SaliencyMask.load(tmp_path / name) == SaliencyMask.from_bools(BITS)
 
 
 @pytest.mark.parametrize(
@@ -291,3 +293,19 @@ def test_a_part_of_ones_own_called_module_is_no_wrapper():
     assert mask.fitted(both) == mask
     with pytest.raises(InputError, match="doesn't fit"):
         mask.fitted({"w": torch.zeros(1)})
+
+
+def test_scores_in_a_plain_file_are_named_and_half_of_our_own_header_is_not_enough(tmp_path):
+    save_file({"a": torch.tensor([0.3, 0.9])}, tmp_path / "scores.safetensors")
+    with pytest.raises(InputError, match=r"make one of scores by SaliencyMask.top"):
+        SaliencyMask.load(tmp_path / "scores.safetensors")
+    bits = {"a": torch.tensor([1, 0], dtype=torch.uint8)}
+    save_file(bits, tmp_path / "ours.safetensors", {"rule": "top 0.5"})
+    with pytest.raises(InputError, match="no readable mask file"):
+        SaliencyMask.load(tmp_path / "ours.safetensors")
+
+
+@pytest.mark.parametrize("score", [[0.1, 0.2], None, 3, torch.tensor([1j])])
+def test_scores_are_tensors_of_real_numbers(score):
+    with pytest.raises(InputError, match=r"tensors of real numbers, not .* at 'a'"):
+        SaliencyMask.top({"a": score}, 0.5)
