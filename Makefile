@@ -31,6 +31,9 @@ book: $(STAMP) ## execute every chapter's quick tier and render the book as HTML
 html: $(STAMP) ## render the book from the committed outputs, executing nothing
 	$(BIN)/python book/render.py --out build
 
+pdf: $(STAMP) ## print the committed book as one file, build/book.pdf (needs Chromium)
+	$(BIN)/python book/render.py --pdf --out build
+
 notebooks: $(STAMP) ## execute every chapter and write the outputs back into notebooks/*.ipynb
 	$(BIN)/python book/refresh.py --jobs $(JOBS) $(NOTEBOOKS)
 

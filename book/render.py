@@ -1,7 +1,8 @@
 """Render the book as HTML from notebooks that have been executed.
 
 `x` shows the committed outputs; ``--notebooks DIR`` takes every notebook that lies in DIR from
-there instead. The pages are copied into ``OUT/src`` first, so that neither the virtual environment
+there instead. ``--pdf`` prints the whole book as one file, ``OUT/book.pdf``, by a Chromium
+(``$CHROMIUM``, or the one that is installed). The pages are copied into ``OUT/src`` first, so that neither the virtual environment
 nor earlier builds are scanned and the committed notebooks stay as they are. Ends by printing the
 path of ``index.html``.
 """
@@ -74,27 +75,23 @@ def stage(source: Path, *, notebooks: Path | None = None) -> None:
         shutil.copy(executed, source / "notebooks")
 
 
+def build(out: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """Run Jupyter Book on ``out/src``."""
+    program = str(Path(sys.executable).parent / "jupyter-book")
+    command = [program, "build", *options, "--quiet", "--path-output", str(out), str(out / "src")]
+    environment = os.environ | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
+    return subprocess.run(
+        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+
+
 def render(out: Path, *, notebooks: Path | None = None) -> Path:
     """Build the HTML with warnings as errors and return the path of its ``index.html``."""
     out = out.resolve()
     stage(out / "src", notebooks=notebooks)
     built, html = out / "_build" / "html", out / "html"
     shutil.rmtree(out / "_build", ignore_errors=True)
-    program = str(Path(sys.executable).parent / "jupyter-book")
-    command = [
-        program,
-        "build",
-        "-W",
-        "--keep-going",
-        "--quiet",
-        "--path-output",
-        str(out),
-        str(out / "src"),
-    ]
-    environment = os.environ | {"PYDEVD_DISABLE_FILE_VALIDATION": "1"}
-    done = subprocess.run(
-        command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False
-    )
+    done = build(out, "-W", "--keep-going")
     if done.returncode or not (built / "index.html").exists():
         said = f"{done.stdout}{done.stderr}"
         raise SystemExit(
@@ -104,6 +101,47 @@ def render(out: Path, *, notebooks: Path | None = None) -> Path:
     shutil.rmtree(html, ignore_errors=True)
     built.rename(html)
     return html / "index.html"
+
+
+def browser() -> str:
+    """Path of a Chromium, by name or ``$CHROMIUM``."""
+    names = (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")
+    found = next((path for name in names if name and (path := shutil.which(name))), None)
+    if found is None:
+        raise SystemExit("error: printing needs a Chromium: install one, or name it in $CHROMIUM")
+    return found
+
+
+def print_book(out: Path, *, notebooks: Path | None = None) -> Path:
+    """Put all pages into one, print it, and return the path of the PDF."""
+    program, out = browser(), out.resolve()
+    stage(out / "src", notebooks=notebooks)
+    shutil.rmtree(out / "_build", ignore_errors=True)
+    done = build(out, "--builder", "singlehtml")
+    pages = sorted((out / "_build" / "singlehtml").rglob("*.html"), key=lambda p: -p.stat().st_size)
+    if done.returncode or not pages:
+        raise SystemExit(f"{done.stdout}{done.stderr}\nerror: the pages could not be joined")
+    pdf = out / "book.pdf"
+    partial = pdf.with_suffix(".part.pdf")
+    printed = subprocess.run(
+        [
+            program,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--no-pdf-header-footer",
+            "--virtual-time-budget=60000",
+            f"--print-to-pdf={partial}",
+            pages[0].as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if printed.returncode or not partial.is_file():
+        raise SystemExit(f"{printed.stderr[-2000:]}\nerror: the book could not be printed")
+    partial.replace(pdf)
+    return pdf
 
 
 if __name__ == "__main__":
@@ -119,5 +157,7 @@ if __name__ == "__main__":
         default=ROOT / "build",
         help="folder to build in; the pages end up in OUT/html",
     )
+    parser.add_argument("--pdf", action="store_true", help="print one file in place of pages")
     options = parser.parse_args()
-    print(render(options.out, notebooks=options.notebooks))
+    make = print_book if options.pdf else render
+    print(make(options.out, notebooks=options.notebooks))

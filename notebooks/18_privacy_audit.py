@@ -56,7 +56,7 @@ audits = recorded.on_file()
 rows = summary.attack_rows(audits)
 recorded.answer(audits)
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Areas under the curve with intervals, one line a method, for the likelihood ratio and two attacks by one threshold, on pictures that were to be forgotten, after unlearning. A grey band marks the interval of Retrain around one half"}}
+# %% mystnb={"image": {"alt": "Areas under the curve with intervals, one line a method, for the likelihood ratio and two attacks by one threshold, on pictures that were to be forgotten, after unlearning. A grey band marks the interval of Retrain around one half"}} tags=["hide-input"]
 if audits:
     part = rows[(rows.pictures == "targets") & (rows.when == "after")]
     shown = [recorded.BEST, recorded.BLUNT, "modified entropy"]
@@ -145,9 +145,9 @@ others = np.arange(models) // 2 != victim // 2  # its pair is left out with it
 had = np.where(inside[others], phi[others], np.nan)
 never = np.where(inside[others], np.nan, phi[others])
 
+
 # %% [markdown]
 # Now {eq}`eq-lira`, with $\mu$ of each picture and one $\sigma$ for all:
-
 
 # %%
 def log_normal(values):

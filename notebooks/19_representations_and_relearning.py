@@ -56,7 +56,7 @@ looks = recorded.on_file()
 curves_on_file = recorded.of_class(looks)
 recorded.answer(looks)
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Five panels, relearning from one, five, ten and fifty pictures and from retained pictures only: the share of the forgotten class that is recognised against the steps, one line a network with a band"}}
+# %% mystnb={"image": {"alt": "Five panels, relearning from one, five, ten and fifty pictures and from retained pictures only: the share of the forgotten class that is recognised against the steps, one line a network with a band"}} tags=["hide-input"]
 if len(curves_on_file):
     figure, alt = draw.relearning_curves(curves_on_file)
 
@@ -104,6 +104,7 @@ for n, m in networks.items():
     probes[label(n)] = {"answers": hit, "probe": found}
 pd.DataFrame(probes).T.round(1)
 
+
 # %% [markdown]
 # Retrain is the lesson here. It never saw the class, and a probe finds it in its features nevertheless, since what tells a dress from a shirt was worth learning for the other nine classes. A probe that finds a forgotten class is therefore *no* proof that the class wasn't forgotten. Only a probe that finds more than in Retrain is.
 #
@@ -114,7 +115,6 @@ pd.DataFrame(probes).T.round(1)
 # $$
 # \text{CKA}(A, B) = \frac{\lVert B^\top A \rVert_F^2}{\lVert A^\top A \rVert_F \, \lVert B^\top B \rVert_F} .
 # $$ (eq-cka)
-
 
 # %%
 def cka(a, b):
@@ -144,13 +144,13 @@ for part, shown in {"forget": first, "test": every}.items():
         ]
 figure, alt = draw.alignment_by_layer(pd.DataFrame(layers))
 
+
 # %% [markdown]
 # On pictures of what was retained, the networks agree in every layer. On the forgotten class they part in the last ones, where a network decides what a picture is. There the other Retrain stays nearest to the first.
 #
 # ## Relearning
 #
 # If the class is only hidden, a few pictures should bring it out {cite:p}`suriyakumar2024unstable`. We train each network on **one** picture of the class, or on ten, by plain gradient descent, and count how many *other* pictures of the class it recognises. Statistics of normalisation layers are held, since those of one picture would ruin any network:
-
 
 # %%
 def taught(model, pictures, steps, lr):
