@@ -1,10 +1,10 @@
 """Render the book as HTML from notebooks that have been executed.
 
-`x` shows the committed outputs; ``--notebooks DIR`` takes every notebook that lies in DIR from
-there instead. ``--pdf`` prints the whole book as one file, ``OUT/book.pdf``, by a Chromium
-(``$CHROMIUM``, or the one that is installed). The pages are copied into ``OUT/src`` first, so that neither the virtual environment
-nor earlier builds are scanned and the committed notebooks stay as they are. Ends by printing the
-path of ``index.html``.
+Shows the committed outputs; ``--notebooks DIR`` takes every notebook that lies in DIR from there
+instead. ``--pdf`` prints the whole book as one file, ``OUT/book.pdf``, by a Chromium
+(``$CHROMIUM``, or the one that is installed). The pages are copied into ``OUT/src`` first, so that
+neither the virtual environment nor earlier builds are scanned and the committed notebooks stay as
+they are. Ends by printing the path of what was made.
 """
 
 from __future__ import annotations
