@@ -254,7 +254,7 @@ tables.density_table(sweeps, tables.TASKS[3])
 #
 # ### Global, per layer, random
 #
-# Masks of as many weights chosen in another way, paired by seed; a negative difference means that the global threshold is nearer to Retrain. At 1 and 10 % it is, in both tables; at half it isn't, and the random half is nearest.
+# Masks of as many weights chosen in another way, paired by seed; a negative difference means that the global threshold is nearer to Retrain. For a random tenth it is at 1 and 10 %, in both tables; at half it isn't, and the random half is nearest.
 
 # %% tags=["nbval-check-output"]
 tables.beside_table(sweeps, "random")
