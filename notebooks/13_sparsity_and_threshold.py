@@ -93,6 +93,7 @@ g_f, g_r = (
 flat = torch.cat([s.flatten() for s in g_f.values()]).double().numpy()
 n = len(flat)
 
+
 # %%
 def rule(name, keep):
     return su.unlearning.build_mask(name, original, split, keep=keep, seed=seed)
@@ -129,7 +130,6 @@ figure, alt = pictures.thresholds(g_f, marks)
 #
 # with $g_{(i)}$ the $i$-th highest score, is a **Lorenz curve**, known from the distribution of incomes. Were all scores equal it would be the diagonal. The same weights in the same order also hold a share of the *squared* gradient (the squared length of a step of gradient ascent on $D_f$) and a share of the gradient on the
 # **retain set**, which we should like to leave alone.
-
 
 # %% mystnb={"image": {"alt": "Three curves of the share of the whole against the share of the weights, all above the dotted diagonal. The squared gradient on the forget set rises steepest, then the gradient on the forget set; the gradient on the retain set rises least"}}
 squared = {name: s.double() ** 2 for name, s in g_f.items()}
@@ -172,7 +172,6 @@ figure, alt = pictures.layer_shares(shares, by_layer["50 %"].weights)
 #
 # The order matters. Sorted by $g_i$, the kept weights are SalUn's, only their number is new: the rule `knee`. Sorted by the **quotient** $g_i / r_i$ they are others, and $F - R$ gets as large as any choice of weights can make it (each weight adds its share of the forget gradient minus its share of the retain gradient; the largest sum takes all weights for which that is positive): the rule `ratio-knee`, which keeps each weight whose share of the forget gradient is larger than its share of the
 # retain gradient (all but a few: something small is added to $r_i$, so that 0/0 is 0). Written out:
-
 
 # %%
 r = torch.cat([g_r[name].flatten() for name in g_f]).double().numpy()
@@ -255,7 +254,7 @@ tables.density_table(sweeps, tables.TASKS[3])
 #
 # ### Global, per layer, random
 #
-# Masks of as many weights chosen in another way, paired by seed; a negative difference means that the global threshold is nearer to Retrain. At 1 and 10 % it is, in both tables; at half it isn't, and the random half is nearest.
+# Masks of as many weights chosen in another way, paired by seed; a negative difference means that the global threshold is nearer to Retrain. For a random tenth it is at 1 and 10 %, in both tables; at half it isn't, and the random half is nearest.
 
 # %% tags=["nbval-check-output"]
 tables.beside_table(sweeps, "random")
@@ -274,7 +273,6 @@ tables.beside_table(sweeps, "per-layer")
 # - **hindsight**: the density with the smallest average gap on this very seed. Nobody can choose so; it is a bound on what choosing among these densities could gain, and a generous one, since it also picks what is small by luck.
 #
 # Negative differences are closer to Retrain than 50 %. $p$ is that of a paired permutation test, corrected by Holm: within a task for the number of tasks that the choice is tried on, and for the mean over all tasks, which is paired by seed as well, for the number of automatic choices. *Too few* means that so few seeds cannot decide, however they come out.
-
 
 # %% tags=["nbval-check-output"]
 tables.choice_table(sweeps)
