@@ -9,6 +9,8 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from .orphans import die_with_parent
+
 # Names of variables that hold what gives access to something: a notebook may come from anybody.
 # The Hub's own file of a token stays where it is: models with a licence to accept need it.
 SECRET = re.compile(
@@ -25,13 +27,15 @@ def without_secrets(environment: Mapping[str, str]) -> dict[str, str]:
 @contextlib.contextmanager
 def kernel_manager() -> Iterator[type]:
     """Talk to the kernel through files in place of TCP ports, which parallel runs could snatch from
-    each other; and start it without the secrets of whoever calls.
+    each other; start it without the secrets of whoever calls, and have it die with its caller.
     """
     from jupyter_client.manager import AsyncKernelManager
 
     class WithoutSecrets(AsyncKernelManager):
         async def _async_pre_start_kernel(self, **options: Any) -> Any:
             options["env"] = without_secrets(options.get("env") or os.environ)
+            if (dies := die_with_parent()) is not None:
+                options["preexec_fn"] = dies  # a kernel looks for its parent only once it is up
             return await super()._async_pre_start_kernel(**options)
 
         pre_start_kernel = _async_pre_start_kernel

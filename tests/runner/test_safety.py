@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
@@ -107,7 +108,9 @@ def test_a_kernel_is_started_without_them(monkeypatch):
     with kernel_manager() as kind:
         manager = kind(kernel_name="python3")
         try:
-            env = asyncio.run(_options(manager))["env"]
+            options = asyncio.run(_options(manager))
         finally:
             manager.cleanup_connection_file()
+    env = options["env"]
     assert "HF_TOKEN" not in env and env["PATH"] == os.environ["PATH"]
+    assert callable(options.get("preexec_fn")) == sys.platform.startswith("linux")

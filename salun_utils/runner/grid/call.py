@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError
+from ..orphans import die_with_parent
 from .durations import too_late
 from .executors import Profile
-from .orphans import die_with_parent
 from .pending import LIST
 
 LOG = "snakemake.log"

@@ -21,9 +21,9 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
+from ..orphans import die_with_parent
 from .durations import note_duration, too_late
 from .ends import failure_file, note_end, note_start, write_failure
-from .orphans import die_with_parent
 
 DONE, FAILED, ORPHANED, LEFT = 0, 1, 3, 4
 
