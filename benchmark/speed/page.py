@@ -264,7 +264,7 @@ def slurm_said() -> str:
     elif starved:
         once, always = starved["once"], starved["always"]
         lines.append(
-            f"- A run that lacked memory was begun {once['begun']} times, with twice the memory, and"
+            f"- A run that lacked memory was begun {once['begun']} times, with twice as much, and"
             f" ended with {once['records']} record; one that always lacks it ends so:"
             f" `{always['said'][-1]}`"
         )
@@ -297,13 +297,17 @@ def durability_said() -> str:
     if "grid" not in found:
         return "Not measured yet."
     grid, artefact = found["grid"], found["artefact"]
-    return (
-        f"{found['kills']} kills in all (seed {found['seed']}); no process outlived a killed grid by"
-        f" more than {grid['longest_outlived_seconds']:.1f} seconds on a machine that was busy with"
-        f" other work. Of {artefact['processes']} processes that want one artefact at once"
-        f" {artefact['made']} makes it; a second grid on a folder is refused; on a full disk nothing"
-        " that a reader would believe is left."
-    )
+    full = found["disks"].get("full", {"said": {}, "seen": []})
+    said = [
+        f"{found['kills']} kills in all, seed {found['seed']}",
+        f"processes outlived a killed grid by at most {grid['longest_outlived_seconds']:.1f} s, on a"
+        " machine busy with other work",
+        f"of {artefact['processes']} processes that wanted one artefact {artefact['made']} made it",
+        f"a second grid on a folder ended with status {found['two grids']['second']}",
+        f"files that a reader would believe after {len(full['said'])} writes to a full disk:"
+        f" {len(full['seen'])}",
+    ]
+    return "\n".join(f"- {line}" for line in said)
 
 
 PARTS: dict[str, Callable[[], str]] = {
