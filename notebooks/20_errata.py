@@ -118,7 +118,6 @@ salun = plants.salun  # the right way, and with other settings where some are gi
 #
 # SalUn changes the weights inside the mask $m_S$ and keeps the others. Multiplying the *gradient* by $m_S$, as the public code did [until February 2026](https://github.com/OPTML-Group/Unlearn-Saliency/pull/33), doesn't do that: weight decay adds $\lambda \theta$ afterwards, and momentum makes it larger.
 
-
 # %%
 def masked_gradient():
     job = plants.job()
@@ -141,7 +140,6 @@ plants.compare("1", salun, masked_gradient, also={"moved": plants.moved})
 #
 # In one published library the mask was computed, returned and never used until August 2026. What was called SalUn was RL with SalUn's learning rate.
 
-
 # %%
 def never_applied():
     job = plants.job()
@@ -157,7 +155,6 @@ plants.compare("2a", salun, never_applied, also={"moved": plants.moved})
 # **Advice:** let the function that unlearns return the mask that it held, and check that one.
 #
 # A second way to spoil a mask: `zero_grad` goes to the optimizer of another model. The gradient of each batch is then added to all earlier ones: the first batch counts in every sum, the last in one.
-
 
 # %%
 def with_mask(mask):
@@ -184,7 +181,6 @@ plants.compare("2b", right, lambda: with_mask(leftover_mask()))
 # ## 3. Wrong labels that are right
 #
 # The paper draws $y' \neq y$. A label drawn from all $K$ classes is the true one in one case out of $K$, and then the picture is *learned*. First the training with labels of any kind, then two kinds:
-
 
 # %%
 def relabelled(draw):
@@ -219,7 +215,6 @@ plants.compare("3a", never_the_true_one, lambda: relabelled(any_class))
 
 # %% [markdown]
 # A related slip drew labels 0 to 9 for a hundred classes. With ten classes it can't be repeated as it was; in its place labels are drawn from the first fifth of the classes, so that what is forgotten is pushed towards a few of them.
-
 
 # %%
 def few_classes(true, draws):
@@ -266,7 +261,6 @@ plants.compare(
 #
 # In the public code the name of the data set decides the algorithm: for CIFAR-10 each epoch is a pass over $D_f$ and then one over $D_r$; for CIFAR-100 both are mixed in one stream. Neither is wrong. That a table compares the two as one method is.
 
-
 # %%
 def by_name(name):
     return salun(order="forget-first" if name == "cifar10" else "mixed")
@@ -287,7 +281,6 @@ plants.compare("5", salun, lambda: by_name("cifar10"))
 # $$
 #
 # The published form takes $\log p_i$ where $\log(1 - p_i)$ belongs, and exchanges whole *columns* where one entry of each row was meant: with all classes in a batch every entry is exchanged, and the true label makes no difference. MIA is here the attack on this one feature, for Retrain too.
-
 
 # %%
 def columns_and_p(p, labels):
@@ -317,7 +310,6 @@ plants.compare(
 #
 # The attack learns what non-members look like from the test set, and TA is measured on the same pictures. Here the whole test set serves both, against two disjoint halves.
 
-
 # %%
 def one_set_for_both(model):
     return plants.scored_as(model, protocol="paper")
@@ -333,7 +325,6 @@ plants.compare(
 
 # %% [markdown]
 # Worse is an attack whose members are loaded with the training's augmentation: shifted and mirrored, while non-members and the forget set are not. What it then learns is to tell distorted pictures from clean ones.
-
 
 # %%
 def augmented(model):
@@ -355,7 +346,6 @@ plants.compare("7b", salun, lambda: augmented(salun()), retrain=both)
 # ## 8. Running statistics that run on
 #
 # A normalisation layer whose every weight is frozen still changes what it computes, as long as its running means and variances follow the batches. Here the mask leaves out all weights of such layers. On the right the statistics stay as well; on the wrong side they move. Which of the two ends closer to Retrain is another matter: convolutions that change below statistics that don't can fit each other badly.
-
 
 # %%
 def held_by_hand():
@@ -442,7 +432,6 @@ plants.compare("10", salun_soft, reanchored, also={"unmoved": plants.unmoved})
 #
 # The mask is made of gradients on $D_f$. On augmented pictures, in a single pass, it is made of gradients on pictures that nobody asked to forget; and a short last batch, whose mean is added like any other, counts each of its pictures several times.
 
-
 # %%
 def augmented_mask():
     model, draws = plants.job().model.eval(), su.seeds.generator(seed, "augmented mask")
@@ -461,7 +450,6 @@ plants.compare("11", right, lambda: with_mask(augmented_mask()))
 # ## 14. Sorting twice what needs no sorting
 #
 # To find the upper half of $n$ scores one needs a threshold, not an order. The published mask sorts twice, for each of ten shares anew, and stores 0 and 1 in eight bytes each. With the 859.5 million weights of Stable Diffusion's U-Net that is 6.9 GB for one mask, beside the ranks; that was not run here. What is run here is as many scores as a ResNet-18 has weights.
-
 
 # %%
 def double_argsort(scores):

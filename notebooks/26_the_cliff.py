@@ -184,6 +184,8 @@ claims_table(cliff.claims(study, bench))
 # About twice as far out as without a mask: the length of a random part of $v$ goes with the square root of its share, $\sqrt{0.25} = 0.5$. The curve of TA against UA hardly changes.
 #
 # ```python
+# import salun_utils as su
+#
 # quarter = su.unlearning.build_mask("random", original, study.task.split, keep=0.25, seed=0)
 # for alpha in (10, 20, 30, 40):
 #     print(alpha, study.judge(study.along(alpha, quarter)))

@@ -250,6 +250,27 @@ def slurm_table() -> str:
     return table([f"{found['runs']} runs a grid, {found['version']}", *ways], rows)
 
 
+def slurm_said() -> str:
+    """What was refused before anything started, and what became of runs that lacked memory."""
+    found = read("slurm")
+    if not found:
+        return "Not measured yet."
+    lines = [f"- {what}: `{said}`" for what, (_, said) in found.get("refused", {}).items()]
+    starved = found.get("starved", {})
+    if "skipped" in starved:
+        lines.append(
+            f"- Runs that lack memory, and are begun again with more: {starved['skipped']}."
+        )
+    elif starved:
+        once, always = starved["once"], starved["always"]
+        lines.append(
+            f"- A run that lacked memory was begun {once['begun']} times, with twice as much, and"
+            f" ended with {once['records']} record; one that always lacks it ends so:"
+            f" `{always['said'][-1]}`"
+        )
+    return "\n".join(lines)
+
+
 def durability_table() -> str:
     """Kills at random moments."""
     found = read("durability")
@@ -270,6 +291,25 @@ def durability_table() -> str:
     return table(head, rows)
 
 
+def durability_said() -> str:
+    """How long processes outlived a killed grid, and one artefact that several want."""
+    found = read("durability")
+    if "grid" not in found:
+        return "Not measured yet."
+    grid, artefact = found["grid"], found["artefact"]
+    full = found["disks"].get("full", {"said": {}, "seen": []})
+    said = [
+        f"{found['kills']} kills in all, seed {found['seed']}",
+        f"processes outlived a killed grid by at most {grid['longest_outlived_seconds']:.1f} s, on a"
+        " machine busy with other work",
+        f"of {artefact['processes']} processes that wanted one artefact {artefact['made']} made it",
+        f"a second grid on a folder ended with status {found['two grids']['second']}",
+        f"files that a reader would believe after {len(full['said'])} writes to a full disk:"
+        f" {len(full['seen'])}",
+    ]
+    return "\n".join(f"- {line}" for line in said)
+
+
 PARTS: dict[str, Callable[[], str]] = {
     "answer": answer,
     "machine": machine,
@@ -284,7 +324,9 @@ PARTS: dict[str, Callable[[], str]] = {
     "law": law_table,
     "plan": plan_table,
     "slurm": slurm_table,
+    "slurm said": slurm_said,
     "durability": durability_table,
+    "durability said": durability_said,
 }
 
 
