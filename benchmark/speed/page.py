@@ -300,8 +300,8 @@ def durability_said() -> str:
     full = found["disks"].get("full", {"said": {}, "seen": []})
     said = [
         f"{found['kills']} kills in all, seed {found['seed']}",
-        f"processes outlived a killed grid by at most {grid['longest_outlived_seconds']:.1f} s, on a"
-        " machine busy with other work",
+        "processes outlived a killed grid by at most"
+        f" {grid['longest_outlived_seconds']:.1f} s, on a machine busy with other work",
         f"of {artefact['processes']} processes that wanted one artefact {artefact['made']} made it",
         f"a second grid on a folder ended with status {found['two grids']['second']}",
         f"files that a reader would believe after {len(full['said'])} writes to a full disk:"
