@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import json
 import os
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -14,4 +15,5 @@ def tell(figures: dict[str, Any]) -> None:
     print(json.dumps(figures, indent=1))
     if place := os.environ.get("SALUN_FIGURES"):
         dated = {**figures, "date": datetime.date.today().isoformat()}
-        Path(place).write_text(json.dumps(dated, indent=1) + "\n")
+        text = json.dumps(dated, indent=1).replace(f"{tempfile.gettempdir()}/", "")
+        Path(place).write_text(text + "\n")
