@@ -17,11 +17,13 @@ from typing import Any
 from salun_utils.files import atomic
 from salun_utils.shown import amount
 
+from . import generators, networks
 from .large import LAW, NETWORKS
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1]
 PAGE, PICTURE = ROOT / "book" / "speed_and_scale.md", ROOT / "book" / "_static" / "speed.svg"
+ROWS = networks.ROWS | generators.ROWS
 Found = dict[str, Any]
 
 
@@ -89,7 +91,9 @@ def rows_table() -> str:
         both = [spread(row, "_processor"), spread(row)]
         lines.append([row["title"], f"{ours:.3g}", f"{plain:.3g}", *both, target])
     head = ["what", "library, s", "plain, s", "ratio", "by wall time", "target"]
-    return table(head, lines)
+    missing = [n for n in ROWS if n not in read("cpu").get("rows", {})]
+    rest = f"\n\nNot measured yet: {', '.join(missing)}." if missing and lines else ""
+    return table(head, lines) + rest
 
 
 def work_table() -> str:
