@@ -47,7 +47,8 @@ from salun_utils.studies.requests import harm, pictures, recorded, study
 
 on_file = recorded.recorded()
 found = recorded.rows(on_file)
-recorded.answer(found) if len(found) else none_recorded()
+more = harm.sentence(harm.recorded("poisoned-5"))
+recorded.answer(found, more) if len(found) else none_recorded()
 
 # %% mystnb={"image": {"alt": "The average gap to Retrain after each request, one line a method; open marks at the right are the methods given all requests at once, the dashed line is another Retrain"}}
 if len(found):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -63,6 +63,29 @@ def shown(scenario: str) -> Table | None:
         return table_of(groups, scenario)
     none_recorded()
     return None
+
+
+CLOSED = 10.0  # per cent of stamped pictures that obey, up to which a back door is called closed
+
+
+def sentence(groups: Mapping[str, Mapping[int, Record]]) -> str:
+    """After which methods the stamp still works; "" where nothing is recorded."""
+    means = {
+        name: sum(r.scores["test_forgotten"] for r in runs.values()) / len(runs)
+        for name, runs in groups.items()
+    }
+    methods = {
+        n: v for n, v in means.items() if n not in ("Retrain", label(AGAIN), label("original"))
+    }
+    if not methods or label("original") not in means:
+        return ""
+    still = {n: v for n, v in methods.items() if v > CLOSED}
+    said = (
+        f"A stamp that {means[label('original')]:.0f} % of pictures obey loses its power when the"
+        f" stamped ones are forgotten by {len(methods) - len(still)} of {len(methods)} methods"
+    )
+    names = ", ".join(f"{n} ({v:.0f} %)" for n, v in sorted(still.items(), key=lambda p: -p[1]))
+    return said + (f"; it still works after {names}." if still else ".")
 
 
 def left_of_the_harm(groups: dict[str, dict[int, Record]], *, more: bool) -> dict[str, Verdict]:

@@ -153,8 +153,13 @@ def _more(verdict: Verdict) -> str:
     return f"{-test.difference:+.2f} points, p = {verdict.p:.3f}, {test.n} pairs"
 
 
-def answer(found: pd.DataFrame) -> Answer:
-    """What the page finds, with its figures."""
+def answer(found: pd.DataFrame, more: str = "") -> Answer:
+    """What the page finds, with its figures.
+
+    Parameters
+    ----------
+    more : a further sentence; "" for none.
+    """
     last = int(found.request.max())
     end = found[found.request == last].groupby("network").gap.mean()
     names = methods_of(found)
@@ -171,4 +176,4 @@ def answer(found: pd.DataFrame) -> Answer:
             f"SalUn ends {end['SalUn']:.2f} points from Retrain in a row and"
             f" {once['SalUn']:.2f} when it is given all requests at once."
         )
-    return Answer(tuple(said))
+    return Answer((*said, *([more] if more else [])))

@@ -155,3 +155,13 @@ def test_tables_of_harm_say_what_was_seen(scenario, tmp_path):
     groups = harm.recorded(scenario, records=records)
     text = str(harm.table_of(groups, scenario))
     assert "Retrain" in text and (harm.SEEN.get(scenario, "UA") in text)
+
+
+def test_the_sentence_names_after_whom_the_stamp_still_works():
+    def runs(*shares):
+        made = (Record(id=f"r{s}", scores={"test_forgotten": v}) for s, v in enumerate(shares))
+        return dict(enumerate(made))
+
+    groups = {"original": runs(98.0), "Retrain": runs(1.0), "SalUn": runs(2.0), "FT": runs(60, 80)}
+    assert harm.sentence(groups).endswith("by 1 of 2 methods; it still works after FT (70 %).")
+    assert "98 % of pictures" in harm.sentence(groups) and harm.sentence({}) == ""
