@@ -116,6 +116,8 @@ harm.shown("two-classes-10")
 # A tenth of the training pictures is given labels drawn from the other classes. The original learns them; then they are found out, and are the forget set. UA is now the share whose *wrong* label is no longer given. *True label found* is the share that the network puts into the class the picture really shows, which Retrain does from the
 # others alone.
 #
+# Values tuned for a random tenth need not suit another forget set: a run that ends in NaN leaves no record, so that a method which diverged on some seeds has fewer of them in the tables below, or no row (NegGrad+).
+#
 # In the cell, `cut.forget` holds the wrong labels and `cut.test_forgotten` the same pictures under the true ones.
 
 # %%
