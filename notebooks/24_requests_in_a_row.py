@@ -163,7 +163,7 @@ if groups := harm.recorded("poisoned-5"):
 recorded.claims(found) if len(found) else none_recorded()
 
 # %% tags=["nbval-check-output"]
-harm.claims() if harm.recorded("poisoned-5") else none_recorded()
+harm.claims() or none_recorded()
 
 # %% [markdown]
 # ## Forget sets that others can use

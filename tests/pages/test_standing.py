@@ -24,7 +24,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted((ROOT / "notebooks").glob("[0-2][1-9]_*.ipynb")) + sorted(
     (ROOT / "notebooks").glob("[12]0_*.ipynb")
 )
-READERS = ("load_records", "rows", "recorded", "on_file")
+READERS = ("load_records", "rows", "recorded", "on_file", "standing_of")
 LINE = re.compile(r"^\d+ records?: (done|all done|.*\d (done|outdated|damaged)\b.*)$", re.M)
 
 

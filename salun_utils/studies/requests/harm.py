@@ -106,9 +106,9 @@ def left_of_the_harm(groups: dict[str, dict[int, Record]], *, more: bool) -> dic
     return compare_with(values, "Retrain", better="higher" if more else "lower")
 
 
-def claims() -> Table:
+def claims() -> Table | None:
     """Whether less of the harm is left in Retrain than in the four methods of each table that come
-    nearest to it.
+    nearest to it; None where nothing is recorded.
     """
     made = []
     for scenario, more, text in (
@@ -118,4 +118,4 @@ def claims() -> Table:
         verdicts = left_of_the_harm(recorded(scenario), more=more)
         ranked = sorted(verdicts, key=lambda n: abs(verdicts[n].test.difference))
         made += [Claim(text.format(name), verdicts[name]) for name in ranked[:4]]
-    return claims_table(made)
+    return claims_table(made) if made else None
