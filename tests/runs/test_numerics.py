@@ -212,6 +212,7 @@ OWN = {  # kind -> the unit that all of its runs touch and no other kind's
     "influence": "study/influence",
     "traces": "study/traces",
     "probes": "study/probes",
+    "requests": "study/requests",
     "erasure": "trial",
     "relearning": "trial/relearning",
     "harmful": "trial/harmful",
