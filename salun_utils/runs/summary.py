@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import pandas as pd
 
+from ..data.scenarios import OF_A_KIND
 from ..errors import InputError
 from ..metrics import bootstrap_interval
 from ..unlearning import METHODS
@@ -48,6 +49,13 @@ def plain(record: Record, *, train_images: int | None = None) -> bool:
     method = METHODS.get(spec.get("method", ""))
     own = method is not None and spec.get("mask") in (method.mask, method.mask or "none")
     return own and spec.get("keep", 0.5) == 0.5 and spec.get("train_images") == train_images
+
+
+def of_a_method(record: Record) -> bool:
+    """Whether a run is one of a method on a task of the benchmark: not one of a study, and not on a
+    forget set of a kind of its own.
+    """
+    return record.spec.get("method") in METHODS and record.spec.get("scenario") not in OF_A_KIND
 
 
 def cost(record: Record) -> float:

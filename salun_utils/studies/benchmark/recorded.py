@@ -12,7 +12,15 @@ from ...metrics import Scores, compare_with
 from ...metrics.significance import Verdict
 from ...plots.tables import Cell, Table, between, table
 from ...runs import Record, load_records
-from ...runs.summary import AGAIN, MEASURES, gap_by_seed, label, plain, summarise
+from ...runs.summary import (
+    AGAIN,
+    MEASURES,
+    gap_by_seed,
+    label,
+    of_a_method,
+    plain,
+    summarise,
+)
 from ...shown import amount
 from ...unlearning import METHODS
 from ..common import NONE_RECORDED
@@ -40,13 +48,14 @@ class Benchmark:
         arch: str = "small-cnn",
         train_images: int | None = None,
     ) -> Benchmark:
-        """All runs on a training set of that size, from the folder of records; None is all of it.
+        """All runs of methods on a training set of that size, from the folder of records; None is
+        all of it. Forget sets of a kind of their own are no part of the benchmark.
 
         Parameters
         ----------
         dataset : the name that the data gave themselves, which for a folder isn't its path.
         """
-        found = load_records(tier=tier, arch=arch, train_images=train_images)
+        found = load_records(tier=tier, arch=arch, train_images=train_images, where=of_a_method)
         return cls(tuple(r for r in found if r.row()["dataset"] == dataset), train_images)
 
     @cached_property

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ...metrics.power import seeds_needed
 from ...runs import Record, load_records
-from ...runs.summary import MEASURES, label, one_a_seed
+from ...runs.summary import MEASURES, label, of_a_method, one_a_seed
 from ...unlearning import METHODS
 
 OURS = "fashion-mini", "small-cnn"
@@ -36,7 +36,10 @@ class Stability:
     def load(cls, tier: str = "cpu") -> Stability:
         """From the folder of records: at half of the weights, the latest of each seed."""
         return cls.of(
-            load_records(tier=tier, where=lambda r: r.gap and r.spec.get("keep", 0.5) == 0.5)
+            load_records(
+                tier=tier,
+                where=lambda r: r.gap and r.spec.get("keep", 0.5) == 0.5 and of_a_method(r),
+            )
         )
 
     @classmethod
