@@ -95,7 +95,8 @@ def _declared(readme: Path) -> list[dict]:
     try:
         text = readme.read_text(encoding="utf-8", errors="replace")[:1_000_000]
         head = text.split("\n---", 1)[0] if text.startswith("---") else ""
-        said = yaml.load(head, yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader)  # nosec B506
+        safe = yaml.CSafeLoader if yaml.__with_libyaml__ else yaml.SafeLoader
+        said = yaml.load(head, safe)  # nosec B506
     except (OSError, ValueError, RecursionError, yaml.YAMLError):
         return []
     configs = said.get("configs") if isinstance(said, dict) else None

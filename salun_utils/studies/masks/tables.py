@@ -50,8 +50,14 @@ class Recorded:
         """From the folder of records; `folder` is that of chosen values."""
         chosen = read_tuned(folder / TUNED)
         tuned = chosen["salun"]["params"]["lr"] if "salun" in chosen else float("nan")
-        where = {"dataset": "fashion-mini", "arch": "small-cnn"}
-        found = load_records(tier=tier, study="masks", train_images=None, keep=0.5, **where)  # type: ignore[arg-type]
+        found = load_records(
+            tier=tier,
+            study="masks",
+            dataset="fashion-mini",
+            arch="small-cnn",
+            train_images=None,
+            keep=0.5,
+        )
         return cls.of(frame(found), tuned)
 
     @classmethod

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, Self
 
 import torch
@@ -20,14 +20,13 @@ from ...data.splits import ForgetSplit, subset_split
 from ...errors import InputError, unknown
 from ...metrics import accuracy, predict_logits
 from ...runs import Record, RunSpec, Task, prepare
-from ...runs.records.numerics import units_of, units_of_start
 from ...runs.spec import mapping_of
 from ...seeds import derive, generator
 from ...training import TrainingDivergedError
 from ...units import numerics
 from ...unlearning import METHODS, unlearn
 from ...unlearning.job import check_count
-from ..common import rounded
+from ..common import record_of_networks, rounded, units_of_networks
 
 NAME = "requests"  # what such records are filed under, where others have their method
 # the last: Retrain from another seed, the yardstick of all figures
@@ -134,7 +133,10 @@ def run(plan: Plan, task: Task | None = None) -> Record:
             diverged[name] = str(error)
     lost = {"diverged": diverged} if diverged else {}
     asked = [len(step.now.forget) for step in steps]
-    return as_record(plan, task, rounded({"networks": found, "asked": asked, **lost}))
+    units = units_of_requests(plan.spec.effective, plan.methods)
+    return record_of_networks(
+        NAME, plan, task, units, rounded({"networks": found, "asked": asked, **lost})
+    )
 
 
 def _references(plan: Plan, steps: list[Step]) -> Iterator[tuple[str, list[dict[str, float]]]]:
@@ -177,29 +179,6 @@ def _unlearn(
     return unlearn(name, model, split, seed=seed, keep=plan.spec.keep, **options).model
 
 
-def as_record(plan: Plan, task: Task, measured: Mapping[str, Any]) -> Record:
-    """The record of one row. Its `scores` and `gap` are empty: it is no row of a comparison of
-    methods.
-    """
-    spec = plan.spec
-    own = {k: v for k, v in asdict(plan).items() if k != "spec"}
-    return Record.of(
-        units=units_of_requests(spec.effective, plan.methods),
-        device=task.device,
-        id=f"{NAME}_{spec.id}",
-        tier=spec.tier,
-        seeds=spec.seeds,
-        spec=spec.effective | own | {"dataset": task.data.name, "method": NAME},
-        data=task.facts,
-        measurements=dict(measured),
-    )
-
-
 def units_of_requests(settings: Mapping[str, Any], methods: Iterable[str]) -> list[str]:
-    """Units that one row touches: those of a run of each method under its own mask."""
-    runs = [{**settings, "method": name, "mask": METHODS[name].mask} for name in methods]
-    return [
-        "study/requests",
-        *units_of_start(settings),
-        *(u for run in runs for u in units_of(run)),
-    ]
+    """Units that one run touches."""
+    return units_of_networks("study/requests", settings, methods)

@@ -8,7 +8,7 @@ were rounded.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Self
 
 import torch
@@ -18,7 +18,6 @@ from ...data.images import Images
 from ...errors import InputError, unknown
 from ...metrics import accuracy, margin, predict_logits
 from ...runs import Record, RunSpec, Task, prepare
-from ...runs.records.numerics import units_of, units_of_start
 from ...runs.spec import mapping_of
 from ...runs.task import with_spec
 from ...seeds import derive, generator
@@ -27,7 +26,7 @@ from ...training import TrainingDivergedError
 from ...units import numerics
 from ...unlearning import METHODS, unlearn
 from ...unlearning.job import check_count, check_number
-from ..common import rounded, some
+from ..common import record_of_networks, rounded, some, units_of_networks
 from . import inside
 from .quantise import check_bits, codes_changed, quantised
 from .relearn import relearn
@@ -119,7 +118,10 @@ def run(plan: Plan, task: Task | None = None) -> Record:
     scene, diverged = Scene(plan, task), dict[str, str]()
     found = {name: scene.look(name, model) for name, model in networks(plan, task, diverged)}
     lost = {"diverged": diverged} if diverged else {}
-    return as_record(plan, task, rounded({"networks": found, "watched": scene.sizes, **lost}))
+    units = units_of_traces(plan.spec.effective, plan.methods)
+    return record_of_networks(
+        NAME, plan, task, units, rounded({"networks": found, "watched": scene.sizes, **lost})
+    )
 
 
 def networks(
@@ -279,27 +281,6 @@ class Scene:
         }
 
 
-def as_record(plan: Plan, task: Task, measured: Mapping[str, Any]) -> Record:
-    """The record of one run. Its `scores` and `gap` are empty: it is no row of a comparison of
-    methods.
-    """
-    spec = plan.spec
-    own = {
-        k: list(v) if isinstance(v, tuple) else v for k, v in asdict(plan).items() if k != "spec"
-    }
-    return Record.of(
-        units=units_of_traces(spec.effective, plan.methods),
-        device=task.device,
-        id=f"{NAME}_{spec.id}",
-        tier=spec.tier,
-        seeds=spec.seeds,
-        spec=spec.effective | own | {"dataset": task.data.name, "method": NAME},
-        data=task.facts,
-        measurements=dict(measured),
-    )
-
-
 def units_of_traces(settings: Mapping[str, Any], methods: Iterable[str]) -> list[str]:
-    """Units that one run touches: those of a run of each method under its own mask."""
-    runs = [{**settings, "method": name, "mask": METHODS[name].mask} for name in methods]
-    return ["study/traces", *units_of_start(settings), *(u for run in runs for u in units_of(run))]
+    """Units that one run touches."""
+    return units_of_networks("study/traces", settings, methods)
