@@ -21,7 +21,7 @@ def mask() -> dict:
     return made
 
 
-@canary("lean/step")
+@canary("lean/step", touches=["data"])
 def step() -> dict:
     model = toy.network().train()
     before = state(model)
