@@ -35,6 +35,7 @@ _ON_FIRST_USE = {
     "unlearning": ".unlearning",
     "errors": ".errors",
     "audit": ".studies.audit",
+    "check": ".check",
     "generation": ".generation",
     "grid": ".runner.grid",
     "influence": ".studies.influence",

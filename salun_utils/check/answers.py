@@ -1,0 +1,158 @@
+"""What an answer can be, and how it is judged: numbers, one of several words, some of them, figures
+that were measured, a function.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import InputError
+
+
+@dataclass(frozen=True)
+class Checked:
+    """What came out: true or false, and shown as a sentence."""
+
+    right: bool
+    look: str
+
+    def __bool__(self) -> bool:
+        return self.right
+
+    def __repr__(self) -> str:
+        return "right" if self.right else f"not yet: {self.look}"
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """Called with an answer it says whether that is right.
+
+    Attributes
+    ----------
+    takes : what an answer is, in words. judge : the answer's parts -> whether it is right. Raises
+        `InputError` for what is no answer at all. look : where to look when it is wrong.
+    """
+
+    takes: str
+    judge: Callable[..., bool]
+    look: str
+
+    def __call__(self, *answer: Any) -> Checked:
+        return Checked(bool(self.judge(*answer)), self.look)
+
+    def __repr__(self) -> str:
+        return f"takes {self.takes}"
+
+
+def number(*right: float, look: str, within: float = 1e-6, each: Sequence[float] = ()) -> Exercise:
+    """As many numbers as `right`, each at most `within` away (or its own part of `each`)."""
+    slack = each or [within] * len(right)
+
+    def judge(*answer: Any) -> bool:
+        values = _numbers(answer, len(right), takes)
+        return all(abs(a - b) <= s for a, b, s in zip(values, right, slack))
+
+    takes = _count(len(right), "number")
+    return Exercise(takes, judge, look)
+
+
+def measured(count: int, fits: Callable[..., bool], *, look: str) -> Exercise:
+    """`count` figures that the reader measured, right where `fits` says so of them."""
+
+    def judge(*answer: Any) -> bool:
+        return fits(*_numbers(answer, count, takes))
+
+    takes = _count(count, "measured figure")
+    return Exercise(takes, judge, look)
+
+
+def word(*right: str, of: Iterable[str] | Sequence[Iterable[str]], look: str) -> Exercise:
+    """One word for each of `right`, out of the allowed ones (one list, or one for each)."""
+    given = list(of)
+    lists = [given] * len(right) if isinstance(given[0], str) else [list(g) for g in given]
+
+    def judge(*answer: Any) -> bool:
+        if len(answer) != len(right):
+            raise InputError(f"an answer is {takes}, not {len(answer)} of them")
+        for said, allowed in zip(answer, lists):
+            if _plain(said) not in map(_plain, allowed):
+                raise InputError(f"an answer is {takes}, not {said!r}")
+        return [_plain(a) for a in answer] == [_plain(r) for r in right]
+
+    shown = [" | ".join(f'"{w}"' for w in allowed) for allowed in lists]
+    takes = "one of " + (shown[0] if len(set(shown)) == 1 else ", then one of ".join(shown))
+    takes = takes if len(right) == 1 or len(set(shown)) > 1 else f"{len(right)} words, each {takes}"
+    return Exercise(takes, judge, look)
+
+
+def words(right: Iterable[str], *, of: Iterable[str], look: str) -> Exercise:
+    """All of `right` and no other of the allowed words, in any order."""
+    wanted, allowed = {_plain(r) for r in right}, list(of)
+
+    def judge(*answer: Any) -> bool:
+        for said in answer:
+            if _plain(said) not in map(_plain, allowed):
+                raise InputError(f"an answer is {takes}, not {said!r}")
+        return {_plain(a) for a in answer} == wanted
+
+    takes = "some of " + " | ".join(f'"{w}"' for w in allowed)
+    return Exercise(takes, judge, look)
+
+
+def function(
+    wanted: Callable[..., Any], cases: Sequence[tuple], *, takes: str, look: str
+) -> Exercise:
+    """A function that gives what `wanted` gives for each of the cases, to six digits."""
+
+    def judge(*answer: Any) -> bool:
+        if len(answer) != 1 or not callable(answer[0]):
+            raise InputError(f"an answer is {said}")
+        for case in cases:
+            try:
+                found = answer[0](*case)
+            except Exception as error:  # the reader's own code: say what it did, and for what
+                raise InputError(
+                    f"the function fails for {case}: {type(error).__name__}: {error}"
+                ) from error
+            if not _same(found, wanted(*case)):
+                return False
+        return True
+
+    said = f"a function {takes}"
+    return Exercise(said, judge, look)
+
+
+def _same(found: Any, wanted: Any) -> bool:
+    if isinstance(wanted, Sequence) and not isinstance(wanted, str):
+        try:
+            parts = list(found)
+        except TypeError:
+            return False
+        return len(parts) == len(wanted) and all(map(_same, parts, wanted))
+    try:
+        return math.isclose(float(found), float(wanted), rel_tol=1e-6, abs_tol=1e-9)
+    except (TypeError, ValueError):
+        return False
+
+
+def _numbers(answer: tuple, count: int, takes: str) -> list[float]:
+    if len(answer) != count:
+        raise InputError(f"an answer is {takes}, not {len(answer)} of them")
+    values = []
+    for one in answer:
+        try:
+            values.append(float(one))
+        except (TypeError, ValueError):
+            raise InputError(f"an answer is {takes}, not {one!r}") from None
+    return values
+
+
+def _count(count: int, what: str) -> str:
+    return f"one {what}" if count == 1 else f"{count} {what}s"
+
+
+def _plain(text: Any) -> str:
+    return " ".join(str(text).lower().replace("-", " ").replace("_", " ").split())
