@@ -448,7 +448,7 @@ claims_table([
 # %% [markdown]
 # ## Exercises
 #
-# 1. The absolute value is taken *after* the sum. Take it before: add up $\lvert \nabla_\theta\, \ell_{\mathrm{CE}}(\theta_o; x, y) \rvert$ over batches of ten pictures. How many weights do the two masks share?
+# 1. (medium, 10 minutes) The absolute value is taken *after* the sum. Take it before: add up $\lvert \nabla_\theta\, \ell_{\mathrm{CE}}(\theta_o; x, y) \rvert$ over batches of ten pictures. How many weights do the two masks share? *Hint: `su.saliency.saliency_scores` takes any list of batches.* *Check:* `su.check.chapter_03.ex1(…)` takes one measured figure.
 #
 # :::{dropdown} Solution
 # ```python
@@ -463,27 +463,30 @@ claims_table([
 # Well above `keep`, and well below 1. The second mask prefers weights on which single pictures pull hard in *different* directions. Note that it also depends on the size of the batches, which the first one does not.
 # :::
 #
-# 2. Without sorting: find $\gamma$ for `keep = 0.5` with `torch.kthvalue` and count how many scores are at least $\gamma$. Is it exactly half? When isn't it?
+# 2. (medium, 10 minutes) Without sorting: write a function of scores and `keep` that finds $\gamma$ with `torch.kthvalue`, and count how many scores are at least $\gamma$. Is it exactly $\lfloor \rho n \rfloor$? When isn't it? *Hint: what if several scores are equal?* *Check:* `su.check.chapter_03.ex2(…)` takes a function of a list of scores and a share: the limit that int(keep * n) scores reach.
 #
 # :::{dropdown} Solution
 # ```python
-# g = torch.cat([s.flatten() for s in scores.values()])
-# k = int(keep * len(g))
-# limit = g.kthvalue(len(g) - k + 1).values
-# print(k, int((g >= limit).sum()))
+# def gamma(scores, keep):
+#     scores = torch.as_tensor(scores)
+#     return scores.kthvalue(len(scores) - int(keep * len(scores)) + 1).values
+#
+# flat = torch.cat([s.flatten() for s in scores.values()])
+# print(int(keep * len(flat)), int((flat >= gamma(flat, keep)).sum()))
+# su.check.chapter_03.ex2(gamma)
 # ```
 #
 # It is, unless several scores equal $\gamma$. That happens for certain when more than half of the scores are 0, as they are where units have died or $D_f$ is learned perfectly: then "at least $\gamma$" keeps everything.
 # :::
 #
-# 3. Set `lr` for Adam in `OPTIMIZERS` to `1e-4`, or its weight decay to `5e-6`. What happens to the distance that held weights move?
+# 3. (easy, 5 minutes) Set `lr` for Adam in `OPTIMIZERS` to `1e-4`, or its weight decay to `5e-6`. By what factor does either change the distance that held weights move? *Hint: what does Adam divide its pull by?* *Check:* `su.check.chapter_03.ex3(…)` takes 2 numbers.
 #
 # :::{dropdown} Solution
 # A tenth of the learning rate makes it a tenth: every step has about the length $\eta$, whatever pulls. A hundredth of the weight decay hardly changes it, for the same reason: Adam divides the pull by its own size (until it gets so small
 # that Adam's $\epsilon = 10^{-8}$ in the denominator counts).
 # :::
 #
-# 4. Set `scenario = "random"`. Does the choice of the mask matter more when single pictures, not a class, have to be forgotten?
+# 4. (easy, 5 minutes) Set `scenario = "random"`. Does the choice of the mask matter more when single pictures, not a class, have to be forgotten? Of three masks that keep half, which is nearest to Retrain in the records? *Hint: the table "Recorded runs".* *Check:* `su.check.chapter_03.ex4(…)` takes one of "salient" | "random" | "least salient".
 #
 # :::{dropdown} Solution
 # Change the parameter and run the notebook again; the tables "Does it matter which weights?" and "Recorded runs" answer it. In the records of 10 % a random half is nearer to Retrain than the salient half; the first screen says in how many seeds.

@@ -307,14 +307,14 @@ recorded.verdict_table(bench.by_method("random-50"), "SalUn", caption="50 % forg
 # %% [markdown]
 # ## Exercises
 #
-# 1. In the picture of UA against TA at 50 %, the original network lies above Retrain. Why can a method that touches nothing have a *better* TA than Retrain, and should that count against it?
+# 1. (easy, 5 minutes) In the picture of UA against TA at 50 %, the original network lies above Retrain. Why can a method that touches nothing have a *better* TA than Retrain, and should that count against it? *Hint: what has the one seen that the other has not?* *Check:* `su.check.chapter_04.ex1(…)` takes one of "more pictures" | "more epochs" | "a larger network".
 #
 # :::{dropdown} Solution
 # Retrain has learned from half of the pictures, the original from all. Its higher TA is what it learned from pictures that it should have forgotten. The average gap counts that as a fault. Whether it is one depends on why the
 # pictures have to go: for privacy their influence must go, for a correction of data a higher accuracy is welcome.
 # :::
 #
-# 2. GA's tuned learning rate is chosen on one pilot seed. Take `RATES["ga"]` and find the largest rate that does no harm to TA. Is it the same with `seed = 1`?
+# 2. (medium, 15 minutes) GA's tuned learning rate is chosen on one pilot seed. Take `RATES["ga"]` and find the largest rate that does no harm to TA. Is it the same with `seed = 1`? *Hint: go up in small steps; GA has no end of its own.* *Check:* `su.check.chapter_04.ex2(…)` takes one measured figure.
 #
 # :::{dropdown} Solution
 # ```python
@@ -327,13 +327,13 @@ recorded.verdict_table(bench.by_method("random-50"), "SalUn", caption="50 % forg
 # width of its interval shows.
 # :::
 #
-# 3. A family of 15 comparisons is corrected by Holm. How many seeds are needed before the smallest of them can fall below 0.05?
+# 3. (easy, 5 minutes) A family of 15 comparisons is corrected by Holm. How many seeds are needed before the smallest of them can fall below 0.05? *Hint: the smallest $p$ of $n$ pairs is $2/2^n$.* *Check:* `su.check.chapter_04.ex3(…)` takes one number.
 #
 # :::{dropdown} Solution
 # $n$ pairs give at least $2 / 2^n$, and the smallest value of $p$ is multiplied by 15: $15 \cdot 2 / 2^n < 0.05$ needs $n \ge 10$. Ten seeds are the number of the paper tier.
 # :::
 #
-# 4. Which method would you take if RA must not fall by more than 1 point?
+# 4. (easy, 5 minutes) Which method would you take if RA must not fall by more than 1 point? *Hint: `enough` has the means of both scenarios.* *Check:* `su.check.chapter_04.ex4(…)` takes two names of methods, for 10 and 50 %.
 #
 # :::{dropdown} Solution
 # ```python

@@ -215,20 +215,20 @@ claims_table(classes.live_claims(scores, in_training, apart, odd))
 # %% [markdown]
 # ## Exercises
 #
-# 1. A method answers every forgotten picture with the same wrong class. What are its UA and its MIA? What is its distance in answers to Retrain?
+# 1. (easy, 5 minutes) A method answers every forgotten picture with the same wrong class, which Retrain gives to 60 % of them. What are its UA, its MIA, and its distance in answers to Retrain? *Hint: how many pictures would have to change their answer?* *Check:* `su.check.chapter_05.ex1(…)` takes 3 numbers.
 #
 # :::{dropdown} Solution
 # UA is 100 and MIA nearly 100, since the confidence in the true class is low: a perfect result by the usual measures. Its distance in answers is 100 minus Retrain's share of that class, which may be large. To someone who watches the answers, the
 # class that all dresses turn into gives the unlearning away.
 # :::
 #
-# 2. Set `forget_class = 8` (bags). Is there a class that Retrain puts most of the bags in? Do you expect UA to be easier or harder to reach than for dresses?
+# 2. (easy, 5 minutes) Set `forget_class = 8` (bags). How many classes get a good part of Retrain's answers to the bags? Do you expect UA to be easier or harder to reach than for dresses? *Hint: what else looks like a bag?* *Check:* `su.check.chapter_05.ex2(…)` takes one of "none" | "one" | "several".
 #
 # :::{dropdown} Solution
 # Nothing else looks like a bag, so Retrain spreads them over more classes than it does dresses. Run the notebook with the parameter changed, or look at the row of that class under "One class or any class".
 # :::
 #
-# 3. How much do the answers of two Retrains differ? Train one with another seed, and compare.
+# 3. (medium, 10 minutes) How much do the answers of two Retrains differ? Train one with another seed, and compare. *Hint: `shared.but(training_seed=1)`.* *Check:* `su.check.chapter_05.ex3(…)` takes one measured figure.
 #
 # :::{dropdown} Solution
 # ```python
@@ -241,7 +241,7 @@ claims_table(classes.live_claims(scores, in_training, apart, odd))
 # That is the distance that chance alone makes, and the one that a perfect method would have. Compare it with the table of distances above.
 # :::
 #
-# 4. TA leaves out the forgotten class. What would go wrong if it didn't?
+# 4. (easy, 5 minutes) TA leaves out the forgotten class. What would Retrain's TA be at most if it didn't, and what would go wrong? *Hint: ten classes, all of one size.* *Check:* `su.check.chapter_05.ex4(…)` takes one number.
 #
 # :::{dropdown} Solution
 # Retrain's own TA would be at most 90, since it cannot be right on a tenth of the pictures; a method that had forgotten nothing would get a positive gap for that, and UA would be counted twice.

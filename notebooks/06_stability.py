@@ -166,7 +166,7 @@ claims_table(stability_tables.claims(found))
 #
 # ## Exercises
 #
-# 1. (easy, 5 minutes) Two methods differ by 0.5 points of average gap; the paired differences have a spread of 1 point. How many seeds does it take? How many if the spread is halved by pairing better? *Hint: `salun_utils.metrics.power.seeds_needed`.*
+# 1. (easy, 5 minutes) Two methods differ by 0.5 points of average gap; the paired differences have a spread of 1 point. How many seeds does it take? How many if the spread is halved by pairing better? *Hint: `salun_utils.metrics.power.seeds_needed`.* *Check:* `su.check.chapter_06.ex1(…)` takes 2 numbers.
 #
 # :::{dropdown} Solution
 # ```python
@@ -178,7 +178,7 @@ claims_table(stability_tables.claims(found))
 # 34 and 10. The number goes with the square of the ratio: half the spread, a quarter of the seeds (and a few more, since the $t$-test pays for not knowing the spread).
 # :::
 #
-# 2. (medium, 10 minutes) Why are the comparisons paired by seed? Compute the spread of SalUn's average gap, that of RL's, and that of their differences. *Hint: `found.gaps("random-10", "salun")`.*
+# 2. (medium, 10 minutes) Why are the comparisons paired by seed? Compute the spread of SalUn's average gap, that of RL's, and that of their differences. *Hint: `found.gaps("random-10", "salun")`.* *Check:* `su.check.chapter_06.ex2(…)` takes three spreads: of SalUn's gap, of RL's, of their differences.
 #
 # :::{dropdown} Solution
 # ```python
@@ -193,7 +193,7 @@ claims_table(stability_tables.claims(found))
 # 0.41, 0.88 and 0.70. Both methods start from the same original network and are compared with the same Retrain. What these two contribute to the gaps is common to both, and leaves the difference. The variance of a difference of *independent* values would be the sum of the variances, a spread of 0.97.
 # :::
 #
-# 3. (medium, 10 minutes) A table compares one method with 15 others by the exact test, corrected by Holm. What is the smallest number of seeds with which any of its lines can hold? *Hint: the smallest p is multiplied by the number of comparisons.*
+# 3. (medium, 10 minutes) A table compares one method with 15 others by the exact test, corrected by Holm. What is the smallest number of seeds with which any of its lines can hold? *Hint: the smallest p is multiplied by the number of comparisons.* *Check:* `su.check.chapter_06.ex3(…)` takes one number.
 #
 # :::{dropdown} Solution
 # $15 \cdot 2 / 2^n < 0.05$ needs $2^n > 600$: ten seeds. With five the smallest corrected value is $15 \cdot 2 / 32$, which is cut to 1 or 0.94, and every line says *too few*.

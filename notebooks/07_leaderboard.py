@@ -115,26 +115,26 @@ claims_table(places.place_claims(board, races, least=least_seeds))
 # %% [markdown]
 # ## Exercises
 #
-# 1. Sort the table by UA in a class-wise group, then by RA. Why is neither order a ranking?
+# 1. (easy, 5 minutes) Sort the table by UA in a class-wise group, then by RA. Which network would lead the one list, and which the other? Why is neither order a ranking? *Hint: think of the two extremes.* *Check:* `su.check.chapter_07.ex1(…)` takes 2 words, each one of "a destroyed one" | "the original" | "Retrain".
 #
 # :::{dropdown} Solution
 # Each is one side of the bargain. A destroyed network leads the one list, and doing nothing leads the other. The average gap looks at all four measures, and still hides the signs, which stand beside the scores.
 # :::
 #
-# 2. Three methods have the intervals $[1, 2]$, $[1.8, 3]$ and $[2.5, 4]$. Which places do they get? Is "shares a place with" transitive?
+# 2. (medium, 10 minutes) Three methods have the intervals $[1, 2]$, $[1.8, 3]$ and $[2.5, 4]$. Which places do they get? Is "shares a place with" transitive? *Hint: count for each who is clearly ahead of it, and who clearly behind.* *Check:* `su.check.chapter_07.ex2(…)` takes three pairs (first, last place), then True or False for transitive.
 #
 # :::{dropdown} Solution
 # The first is clearly ahead of the third, and of nobody else: places 1–2. The second is neither ahead nor behind: 1–3. The third has one ahead of it: 2–3. The first ties with the second and the second with the third, yet the first is ahead of the third, so it is not transitive.
 # That is why the table gives a range for each row rather than groups of equals.
 # :::
 #
-# 3. Add a row of your own: run your method with `salun run notebooks/00_run.ipynb -p tier cpu -p method NAME -p seed 1` for three seeds, and execute this chapter again. Which column tells how it was run?
+# 3. (medium, 20 minutes) Add a row of your own: run your method with `salun run notebooks/00_run.ipynb -p tier cpu -p method NAME -p seed 1` for three seeds, and execute this chapter again. Which column tells how it was run? *Hint: the triangle before a row opens its settings.* *Check:* `su.check.chapter_07.ex3(…)` takes the records of your method, su.runs.load_records(method=…, tier='cpu').
 #
 # :::{dropdown} Solution
 # None of them: it is among the settings that the triangle before the new row opens, which come from its records. A method without its `retrain` records gets its gaps all the same: each record holds the scores of its own Retrain.
 # :::
 #
-# 4. Twenty methods of exactly equal merit are run with five seeds each. Will all of them get the places 1–20?
+# 4. (easy, 5 minutes) Twenty methods of exactly equal merit are run with five seeds each. How many pairs are there, and will all methods get the places 1–20? *Hint: each pair is a chance to fall apart.* *Check:* `su.check.chapter_07.ex4(…)` takes one number.
 #
 # :::{dropdown} Solution
 # Most likely not. The intervals are 95 % ones for a single mean (and with five seeds rather 83 %), and twenty methods make 190 pairs; some pair will fall apart by chance. A place range guards against reading too much into close means, not against having many rivals. [](06_stability.ipynb)

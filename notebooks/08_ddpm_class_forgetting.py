@@ -283,7 +283,7 @@ claims_table(recorded.claims(every, rivals=("GA", "Selective Amnesia")))
 # %% [markdown]
 # ## Exercises
 #
-# 1. Sample with `guidance=0` and with `guidance=5` from the erased model. Does UA depend on it?
+# 1. (medium, 10 minutes) Sample with `guidance=0` and with `guidance=5` from the erased model. Does UA depend on it? Which prediction does guidance subtract? *Hint: write guidance as a sum of two predictions.* *Check:* `su.check.chapter_08.ex1(…)` takes one of "the one of the class" | "the one without a class" | "the frozen original's".
 #
 # :::{dropdown} Solution
 # ```python
@@ -294,20 +294,20 @@ claims_table(recorded.claims(every, rivals=("GA", "Selective Amnesia")))
 # Guidance subtracts $\epsilon_\theta(x_t \mid \varnothing)$, which was never told to forget anything. A class that is forgotten for one $w$ only is not forgotten, so try several.
 # :::
 #
-# 2. Steer the class to several others at once. What does the model draw?
+# 2. (medium, 10 minutes) Steer the class to several others at once. What does the model draw? *Hint: which of the two does a single start noise become?* *Check:* `su.check.chapter_08.ex2(…)` takes one of "one of the two" | "always the first" | "a third class".
 #
 # :::{dropdown} Solution
 # `generation.erase("salun", ddpm, concept="Sneaker", data=images, substitute=["Bag", "Trouser"])`. Each picture of a batch gets one of the two targets at random, and the network learns their mean, the prediction for a mixture. At large $t$ both
 # are still open, so the noise decides which of the two it becomes.
 # :::
 #
-# 3. Set `alpha=0`. Which classes go first, and why?
+# 3. (easy, 10 minutes) Set `alpha=0`. Which classes go first, and why? *Hint: whose weights are salient for sneakers?* *Check:* `su.check.chapter_08.ex3(…)` takes one of "bags" | "other shoes" | "trousers".
 #
 # :::{dropdown} Solution
 # `generation.erase("salun", ddpm, concept="Sneaker", data=images, alpha=0.0)`, then judge as above. Nothing holds the rest in place any more; the weights that are salient for sneakers are those that other shoes use too.
 # :::
 #
-# 4. Why does gradient ascent do so much damage here, when a classifier survives a few steps of it?
+# 4. (easy, 5 minutes) Why does gradient ascent do so much damage here, when a classifier survives a few steps of it? *Hint: follow either loss as the prediction runs away.* *Check:* `su.check.chapter_08.ex4(…)` takes one of "the squared error has no end" | "the rate is larger" | "the network is smaller".
 #
 # :::{dropdown} Solution
 # Cross-entropy stops pulling on the other answers once the class is wrong. A squared error has no such end: ascent drives the predictions away from the noise without bound, through weights that every class shares.

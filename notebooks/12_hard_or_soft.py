@@ -333,20 +333,20 @@ claims_table(tables.claims(study, mia) + live.claims(ways))
 #
 # ## Exercises
 #
-# 1. (easy, 5 minutes) Derive the proximal step for a squared penalty, $\eta\beta\, \frac{1}{2} \lVert \vartheta - \theta_o \rVert_2^2$. Can it put a weight exactly on $\theta_o$? *Hint: set the derivative to zero.*
+# 1. (easy, 5 minutes) Derive the proximal step $d$ from $u$ for a squared penalty, $\eta\beta\, \frac{1}{2} \lVert \vartheta - \theta_o \rVert_2^2$. Can it put a weight exactly on $\theta_o$? *Hint: set the derivative to zero.* *Check:* `su.check.chapter_12.ex1(…)` takes a function of u = the free step and eta * beta, giving the step d that is taken.
 #
 # :::{dropdown} Solution
 # The derivative of $\frac{1}{2}(d - u)^2 + \frac{\eta\beta}{2} d^2$ is $d - u + \eta\beta d$, which is zero at $d = u / (1 + \eta\beta)$. That is zero only for $u = 0$. The squared penalty has no kink: near $d = 0$ it hardly resists, and whatever the gradient wants, it gets a part of.
 # :::
 #
-# 2. (medium, 10 minutes) A weight is pulled by a constant gradient $g$ in one direction, by steps with momentum $m = 0.9$. How large must $\beta$ (constant) be to hold it for ever? *Hint: where does the buffer of the momentum tend to?*
+# 2. (medium, 10 minutes) A weight is pulled by a constant gradient $g$ in one direction, by steps with momentum $m = 0.9$. How large must $\beta$ (constant) be to hold it for ever, as a multiple of $\lvert g \rvert$? *Hint: where does the buffer of the momentum tend to?* *Check:* `su.check.chapter_12.ex2(…)` takes one number.
 #
 # :::{dropdown} Solution
 # The momentum buffer tends to $g / (1 - m) = 10 g$, so in the long run each step moves the weight by $10\, \eta g$, and the proximal step takes back $\eta\beta$ at most. The weight is held if $\beta \ge 10 \lvert g \rvert$. The rule $\lvert g \rvert \le \beta$ is that of a step without momentum: with it the penalty counts for a tenth, since the gradient goes
 # through the buffer and the penalty doesn't.
 # :::
 #
-# 3. (medium, 10 minutes) Give the soft variant a penalty that is constant for nine tenths of the steps and zero for the last tenth. What do you expect the count of moved weights to be, and what the distance? *Hint: one step without a penalty is enough to leave.*
+# 3. (medium, 10 minutes) Give the soft variant a penalty that is constant for nine tenths of the steps and zero for the last tenth. What do you expect the count of moved weights to be, and what the distance? *Hint: one step without a penalty is enough to leave.* *Check:* `su.check.chapter_12.ex3(…)` takes one measured figure.
 #
 # :::{dropdown} Solution
 # ```python
@@ -360,14 +360,14 @@ claims_table(tables.claims(study, mia) + live.claims(ways))
 # Without a penalty one step is enough to move every weight that has a gradient, so the count jumps to nearly 100 %, while the distance grows by no more than a few free steps make. The count says when the penalty stopped; the distance says what it did.
 # :::
 #
-# 4. (hard, 15 minutes) In the annealed variant, let a weight come back that was put on $\theta_o$ earlier (rank all moves at each step, not those of free weights alone). Which weights can still come back near the end? *Hint: what does one step compete with?*
+# 4. (hard, 15 minutes) In the annealed variant, let a weight come back that was put on $\theta_o$ earlier (rank all moves at each step, not those of free weights alone). Which weights can still come back near the end? *Hint: what does one step compete with?* *Check:* `su.check.chapter_12.ex4(…)` takes one of "all of them" | "none of them" | "those whose one step is long".
 #
 # :::{dropdown} Solution
 # In `annealed` leave out `* free[name]` and set `free[name] = furthest[name]`. A weight on $\theta_o$ gets one step to win back its place, against weights that have been moving for many. It can do so only if that one step is longer than the shortest move that is still kept, which grows with time: early on many come back, near the end hardly any. This is the original
 # iterative hard thresholding.
 # :::
 #
-# 5. (hard, 20 minutes) Find the penalty at which the constant schedule moves half of the weights, and compare its average gap with that of the hard mask at `keep = 0.5`. *Hint: the table of the penalty above pins it between two values.*
+# 5. (hard, 20 minutes) Find the penalty at which the constant schedule moves half of the weights, and compare its average gap with that of the hard mask at `keep = 0.5`. *Hint: the table of the penalty above pins it between two values.* *Check:* `su.check.chapter_12.ex5(…)` takes one measured figure.
 #
 # :::{dropdown} Solution
 # Bisect $\beta$ on a logarithmic scale with `moves.share_moved`; at the settings of this page the answer lies between 0.001 (84 %) and 0.003 (38 %). A fair comparison needs several seeds: add the value to a copy of `benchmark/grids/ablation-soft.yaml` as `{"method": "salun-soft", "beta": …, "schedule": "constant"}` and run the grid.

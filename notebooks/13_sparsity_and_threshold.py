@@ -309,7 +309,7 @@ claims_table(tables.claims(sweeps))
 #
 # ## Exercises
 #
-# 1. (medium, 10 minutes) The knee of {eq}`eq-knee` needs the gradient on all of $D_r$. How many retained pictures would do? *Hint: the noise of single weights averages out in the sums.*
+# 1. (medium, 10 minutes) The knee of {eq}`eq-knee` needs the gradient on all of $D_r$. What density do 200 of the retained pictures give, and what density all? *Hint: the noise of single weights averages out in the sums.* *Check:* `su.check.chapter_13.ex1(…)` takes 2 measured figures.
 #
 # :::{dropdown} Solution
 # ```python
@@ -323,20 +323,20 @@ claims_table(tables.claims(sweeps))
 # The sums run over all weights, so noise in single ones averages out; watch how fast the density settles. It also depends on the size of $D_f$ itself, whose gradient is as noisy.
 # :::
 #
-# 2. (easy, 5 minutes) Multiply all scores of one layer by 10. What happens to the mask of the rule `saliency`, what to that of `per-layer`? *Hint: which of the two compares weights of different layers?*
+# 2. (easy, 5 minutes) Multiply all scores of one layer by 10. What happens to the mask of the rule `saliency`, what to that of `per-layer`? *Hint: which of the two compares weights of different layers?* *Check:* `su.check.chapter_13.ex2(…)` takes 2 words, each one of "changes" | "stays".
 #
 # :::{dropdown} Solution
 # The global ranking prefers that layer, and its mask changes. The ranks *within* each layer stay, and so does the per-layer mask. The scale of a layer's gradients depends on how the network is written down (a factor can be moved from one layer into the next without changing a single answer), so the global mask depends on that and the per-layer mask
 # does not. Which is no proof that the latter forgets better.
 # :::
 #
-# 3. (medium, 10 minutes) Draw $F - R$ for a class instead of a random tenth. Is the knee higher or lower? Why? *Hint: the recorded mean densities at the knee are 30 % for both.*
+# 3. (medium, 10 minutes) Draw $F - R$ for a class instead of a random tenth. Is the density at the knee higher or lower? Why? *Hint: the recorded mean densities at the knee are 30 % for both.* *Check:* `su.check.chapter_13.ex3(…)` takes one of "twice as high" | "half as high" | "much the same".
 #
 # :::{dropdown} Solution
 # Set `scenario = "class"` and run the notebook again. The lead of the curve is smaller if the gradients on $D_f$ and $D_r$ rank the weights more alike, as they do for a class. The density at the top hardly changes: it follows the spread of the scores, which is similar.
 # :::
 #
-# 4. (medium, 10 minutes) The guess of Retrain takes $\mathrm{RA}_o$ and $V_o$ from the original. For a random *half* to be forgotten, in which direction is that guess wrong? *Hint: how many pictures has Retrain left to learn from?*
+# 4. (medium, 10 minutes) The guess of Retrain takes $\mathrm{RA}_o$ and $V_o$ from the original. For a random *half* to be forgotten, is Retrain's UA above or below the guess, and its TA? *Hint: how many pictures has Retrain left to learn from?* *Check:* `su.check.chapter_13.ex4(…)` takes 2 words, each one of "above" | "below" | "at".
 #
 # :::{dropdown} Solution
 # Retrain has half as many pictures to learn from, so it is worse on new pictures than the original: its UA is above $100 - V_o$ and its TA below $V_o$. The guess asks for too little forgetting. One could correct it by training two small models, on a part of $D_r$ and on half of that part.

@@ -273,13 +273,13 @@ claims_table(tables.claims(on_file) + live.claims(both))
 #
 # ## Exercises
 #
-# 1. (easy, 5 minutes) What overlap do two unrelated masks have that each keep a tenth of the weights? And two masks that are each other's complement? *Hint: the formula above.*
+# 1. (easy, 5 minutes) What overlap do two unrelated masks have that each keep a tenth of the weights? And two masks that are each other's complement? *Hint: the formula above.* *Check:* `su.check.chapter_15.ex1(…)` takes 2 numbers.
 #
 # :::{dropdown} Solution
 # $0.1 / 1.9 \approx 0.05$ by the formula above (`influence.by_chance(0.1)`), and exactly 0: no weight is in both.
 # :::
 #
-# 2. (medium, 15 minutes) Predict from $s_m$ the learning rate at which the random mask makes SalUn's first step forget as much as the saliency mask does, then run it. *Hint: the fall of the loss goes with $\eta\, s_m$.*
+# 2. (medium, 15 minutes) Predict from $s_m$ the learning rate at which the random mask makes SalUn's first step forget as much as the saliency mask does, then run it. *Hint: the fall of the loss goes with $\eta\, s_m$.* *Check:* `su.check.chapter_15.ex2(…)` takes one number.
 #
 # :::{dropdown} Solution
 # The first step needs $0.99 / 0.50 \approx 2$ times the rate:
@@ -292,13 +292,13 @@ claims_table(tables.claims(on_file) + live.claims(both))
 # At twice the rate the random mask's UA is near that of saliency, as the recorded table of learning rates suggests: *random* is at its best at twice the rate of *saliency*.
 # :::
 #
-# 3. (medium, 10 minutes) Nine comparisons, each decided at $p < 0.05$ without a correction: how likely is at least one false finding if all masks are equal and the tests independent? What does Holm's correction ask of the smallest $p$? *Hint: the chance that none is found.*
+# 3. (medium, 10 minutes) Nine comparisons, each decided at $p < 0.05$ without a correction: how likely is at least one false finding if all masks are equal and the tests independent? What does Holm's correction ask of the smallest $p$? *Hint: the chance that none is found.* *Check:* `su.check.chapter_15.ex3(…)` takes 2 numbers.
 #
 # :::{dropdown} Solution
 # $1 - 0.95^9 = 0.37$. The smallest must be below $0.05 / 9 = 0.0056$; with ten seeds the test's smallest is $2 / 2^{10} = 0.002$, with eight it is $0.0078$, which is not enough.
 # :::
 #
-# 4. (hard, 20 minutes) At what share of the weights does the choice begin to matter? Set `keep = 0.05` and look at the tables of what the masks let through and of the live runs. *Hint: compare at equal UA, not at an equal rate.*
+# 4. (hard, 20 minutes) At what share of the weights does the choice begin to matter? Set `keep = 0.05` and look at the tables of what the masks let through (first the random one, then saliency) and of the live runs. *Hint: compare at equal UA, not at an equal rate.* *Check:* `su.check.chapter_15.ex4(…)` takes 2 measured figures.
 #
 # :::{dropdown} Solution
 # A random twentieth lets about 5 % of the squared forget gradient through, the saliency mask about two thirds. Now the distances differ as well, so that the two are not compared at equal effort. Raise `lr` for the random one until it raises UA as far, then compare RA.

@@ -304,13 +304,13 @@ claims_table(tables.claims(studies) + of_page)
 #
 # ## Exercises
 #
-# 1. (easy, 5 minutes) In equation {eq}`eq-influence`, replace $H$ by the identity. What do the predictions become, and which column of which table above shows how good they are? *Hint: what is left of the formula?*
+# 1. (easy, 5 minutes) In equation {eq}`eq-influence`, replace $H$ by the identity. What do the predictions become, and which column of which table above shows how good they are? *Hint: what is left of the formula?* *Check:* `su.check.chapter_16.ex1(…)` takes one of "magnitude" | "gradient" | "random".
 #
 # :::{dropdown} Solution
 # The predicted move of the weights is then proportional to the gradient itself, so the ranking by influence turns into the ranking by saliency: the row *gradient* of the table with the squared moves.
 # :::
 #
-# 2. (medium, 10 minutes) By the linearity of {eq}`eq-influence`, a group has the sum of its members' influences. Leave out all digits of one class instead of a random tenth. Does the prediction still hold? *Hint: compare lengths and directions.*
+# 2. (medium, 10 minutes) By the linearity of {eq}`eq-influence`, a group has the sum of its members' influences. Leave out all digits of one class instead of a random tenth. Does the prediction still hold? *Hint: compare lengths and directions.* *Check:* `su.check.chapter_16.ex2(…)` takes 2 measured figures.
 #
 # :::{dropdown} Solution
 # ```python
@@ -324,7 +324,7 @@ claims_table(tables.claims(studies) + of_page)
 # doesn't know it.
 # :::
 #
-# 3. (medium, 10 minutes) Cut the weights by magnitude instead of saliency, and set each decile to zero. Which deciles matter? *Hint: `influence.partition` takes any scores.*
+# 3. (medium, 10 minutes) Cut the weights by magnitude instead of saliency, and set each decile to zero. Which deciles matter? *Hint: `influence.partition` takes any scores.* *Check:* `su.check.chapter_16.ex3(…)` takes one of "the smallest" | "the middle" | "the largest".
 #
 # :::{dropdown} Solution
 # ```python
@@ -338,7 +338,7 @@ claims_table(tables.claims(studies) + of_page)
 # The largest tenth, again; but here setting to zero also moves the largest weights furthest, as the column `distance` shows. With `length` given, every decile is moved equally far.
 # :::
 #
-# 4. (easy, 5 minutes) Why is the mask's drift compared with masks from halves of $D_f$, and not only with chance? *Hint: two samples of pictures never give the same mask.*
+# 4. (easy, 5 minutes) Why is the mask's drift compared with masks from halves of $D_f$, and not only with chance? *Hint: two samples of pictures never give the same mask.* *Check:* `su.check.chapter_16.ex4(…)` takes one of "two samples" | "two seeds of training" | "two densities".
 #
 # :::{dropdown} Solution
 # A mask is made from a finite number of pictures, and another sample of the same kind gives another mask. A drift no larger than that difference would mean that the old mask is as good as any. Halves exaggerate it a little, since each has only half as many pictures.

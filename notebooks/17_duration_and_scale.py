@@ -194,7 +194,7 @@ claims_table(sizes.claims(found))
 #
 # ## Exercises
 #
-# 1. (easy, 5 minutes) Run one epoch with $\eta = 1$. What do UA and TA say? *Hint: compare both with* `reference`.
+# 1. (easy, 5 minutes) Run one epoch with $\eta = 1$. What do UA and TA say? *Hint: compare both with* `reference`. *Check:* `su.check.chapter_17.ex1(…)` takes 2 measured figures.
 #
 # :::{dropdown} Solution
 # ```python
@@ -206,7 +206,7 @@ claims_table(sizes.claims(found))
 # UA rises far above that of Retrain, and it is no forgetting any more: the accuracy on the test pictures falls with it. A high UA alone means nothing.
 # :::
 #
-# 2. (easy, 5 minutes) Is the validation error a good stand-in for the UA of Retrain? *Hint:* `split.validation`.
+# 2. (easy, 5 minutes) Is the validation error a good stand-in for the UA of Retrain? *Hint:* `split.validation`. *Check:* `su.check.chapter_17.ex2(…)` takes 2 measured figures.
 #
 # :::{dropdown} Solution
 # ```python
@@ -217,13 +217,13 @@ claims_table(sizes.claims(found))
 # Both are errors on pictures that the network was not trained on, the original on its validation pictures and Retrain on $D_f$. For random forgetting they differ by chance and by the few pictures that Retrain had less. For a class they have nothing in common: Retrain gets all of it wrong.
 # :::
 #
-# 3. (medium, 10 minutes) From {eq}`eq-dose`: you double the training set and keep epochs and learning rate. What happens to the dose, and how would you keep the move of the weights as it was? *Hint: T.*
+# 3. (medium, 10 minutes) From {eq}`eq-dose`: you double the training set and keep epochs and learning rate. By what factor does the number of steps change, and by what factor must the rate change to keep the move of the weights as it was? *Hint: T.* *Check:* `su.check.chapter_17.ex3(…)` takes 2 numbers.
 #
 # :::{dropdown} Solution
 # $T$ doubles, so the sum has twice as many terms. Half the epochs or half the learning rate would keep its length, as long as the gradient stays the same. Whether that is what Retrain asks for is another question: see the section on the training set.
 # :::
 #
-# 4. (medium, 10 minutes) Predict the learning rate at which SalUn reaches Retrain's UA with 20 epochs, from the border at 5. *Hint: use the dose, then the measured exponent.*
+# 4. (medium, 10 minutes) Predict the learning rate at which SalUn reaches Retrain's UA with 20 epochs, from the border at 5. *Hint: use the dose, then the measured exponent.* *Check:* `su.check.chapter_17.ex4(…)` takes 2 numbers.
 #
 # :::{dropdown} Solution
 # By the dose a quarter of the rate, $0.0618 / 4 = 0.0155$; by the exponent $-0.82$ it is $0.0618 \cdot 4^{-0.82} = 0.0198$. Ten epochs, where it was measured, warn against both: $0.0263$ lies below what either predicts ($0.0309$ and $0.0350$).

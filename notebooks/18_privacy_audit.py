@@ -244,7 +244,7 @@ recorded.claims(audits, recorded.blind(at), said)
 # %% [markdown]
 # ## Exercises
 #
-# 1. (medium, 10 minutes) The pairs are complementary: model 1 has exactly the pictures that model 0 has not. Why is the pair left out as a whole when one of them plays the victim?
+# 1. (medium, 10 minutes) The pairs are complementary: model 1 has exactly the pictures that model 0 has not. Why is the pair left out as a whole when one of them plays the victim? Where would the AUC of an attack that knows nothing lie otherwise, beside one half? *Check:* `su.check.chapter_18.ex1(…)` takes one of "below" | "at" | "above".
 #
 # :::{dropdown} Hint
 # Count the "in" and the "out" margins that are left for a member and for a non-member when the victim alone is left out.
@@ -255,7 +255,7 @@ recorded.claims(audits, recorded.blind(at), said)
 # a little less like members, non-members a little more, and an attack that knows nothing would end *below* one half. With both gone the two sides are equal.
 # :::
 #
-# 2. (easy, 5 minutes) An AUC of 0.52 sounds harmless. When is it not?
+# 2. (easy, 5 minutes) An AUC of 0.52 sounds harmless. When is it not? Of what share of the members can an attack be sure that is blind for the rest? *Check:* `su.check.chapter_18.ex2(…)` takes one number.
 #
 # :::{dropdown} Hint
 # Must an attack know a little about everybody?
@@ -266,7 +266,7 @@ recorded.claims(audits, recorded.blind(at), said)
 # logarithmic axes and the true-positive rate at 0.1 % and 1 % is given.
 # :::
 #
-# 3. (medium, 15 minutes) Audit another method here: set `method = "ft"`, `lr = 0.1`. Which attack, before you look, should find more?
+# 3. (medium, 15 minutes) Audit another method here: set `method = "ft"`, `lr = 0.1`. Which attack, before you look, should find more? *Check:* `su.check.chapter_18.ex3(…)` takes one of "confidence" | "likelihood ratio" | "entropy".
 #
 # :::{dropdown} Hint
 # Which of them compares a picture with itself?

@@ -335,7 +335,7 @@ recorded.claims(looks, fine_tuned) or none_recorded()
 # %% [markdown]
 # ## Exercises
 #
-# 1. (easy, 5 minutes) Two networks give the same answers to every picture. Can their CKA in the last features be below 1?
+# 1. (easy, 5 minutes) Two networks give the same answers to every picture. Can their CKA in the last features be below 1? In how many directions may 256 features differ? *Check:* `su.check.chapter_19.ex1(…)` takes one number.
 #
 # :::{dropdown} Hint
 # How many directions of $h(x)$ does the last layer read?
@@ -345,7 +345,7 @@ recorded.claims(looks, fine_tuned) or none_recorded()
 # Yes. Answers fix $W h(x) + b$ for a last layer of ten rows. The features may differ in every direction that $W$ doesn't read, and with 256 features there are 246 of them.
 # :::
 #
-# 2. (easy, 5 minutes) Somebody reports that after 20 steps on 50 pictures a network recognises the forgotten class again, and concludes that unlearning failed. What is missing?
+# 2. (easy, 5 minutes) Somebody reports that after 20 steps on 50 pictures a network recognises the forgotten class again, and concludes that unlearning failed. Which network is missing? *Check:* `su.check.chapter_19.ex2(…)` takes one of "the original" | "Retrain" | "another method".
 #
 # :::{dropdown} Hint
 # What would a network do that never knew the class?
@@ -355,7 +355,7 @@ recorded.claims(looks, fine_tuned) or none_recorded()
 # Retrain under the same lesson. Given enough pictures and steps it learns the class as well; only the lead over it speaks of something left behind.
 # :::
 #
-# 3. (medium, 10 minutes) SalUn holds half of the weights at exactly $\theta_o$. Should it be the easiest to teach again? Which row of the tables tests that?
+# 3. (medium, 10 minutes) SalUn holds half of the weights at exactly $\theta_o$. Should it be the easiest to teach again? Which row of the tables tests that? *Check:* `su.check.chapter_19.ex3(…)` takes one of "RL" | "FT" | "GA" | "Retrain".
 #
 # :::{dropdown} Hint
 # Which method differs from SalUn by the mask alone?

@@ -577,25 +577,25 @@ claims_table(found)
 #
 # ## Exercises
 #
-# 1. (easy, 5 minutes) The first mistake needs weight decay or momentum. Which of the two moves frozen weights in a run whose optimizer is new and whose gradient is masked from the first step on? *Hint: what is the average of nothing but zeros?*
+# 1. (easy, 5 minutes) The first mistake needs weight decay or momentum. Which of the two moves frozen weights in a run whose optimizer is new and whose gradient is masked from the first step on? *Hint: what is the average of nothing but zeros?* *Check:* `su.check.chapter_20.ex1(…)` takes one of "weight decay" | "momentum" | "both" | "neither".
 #
 # :::{dropdown} Solution
 # Weight decay alone. Momentum is an average of earlier gradients, and those of frozen weights have been 0 from the start; but the decay $\lambda \theta$ is added after masking, and then momentum makes it about $1 / (1 - 0.9) = 10$ times as large. Momentum moves frozen weights by itself where the optimizer has a past, as in `tests/pages/test_errata.py`.
 # :::
 #
-# 2. (medium, 10 minutes) With two classes and both labels in the batch, show that the faulty entropy does not depend on the true label. *Hint: which columns does the assignment exchange?*
+# 2. (medium, 10 minutes) With two classes and both labels in the batch, show that the faulty entropy does not depend on the true label, and write it as a function of the probabilities. *Hint: which columns does the assignment exchange?* *Check:* `su.check.chapter_20.ex2(…)` takes a function of the two probabilities, giving the faulty entropy with both labels in the batch.
 #
 # :::{dropdown} Solution
 # `weights[:, labels] = (1 - p)[:, labels]` exchanges both columns, whatever the order of `labels`. What is left, $-\sum_i (1 - p_i) \log p_i$, contains no $y$. A feature that doesn't know whether the answer was right is the plain entropy's cousin.
 # :::
 #
-# 3. (medium, 10 minutes) How many of the pictures in $D_f$ were never trained on if the original was trained with another seed's split, and what does that add to UA? Use that a tenth is held out, and that the original gets a share $a$ of training pictures and a share $b$ of test pictures right. *Hint: the two splits are independent.*
+# 3. (medium, 10 minutes) How many of the pictures in $D_f$ were never trained on if the original was trained with another seed's split, and what does that add to UA? Use that a tenth is held out, and that the original gets a share $a$ of training pictures and a share $b$ of test pictures right. *Hint: the two splits are independent.* *Check:* `su.check.chapter_20.ex3(…)` takes 2 numbers.
 #
 # :::{dropdown} Solution
 # A tenth of $D_f$ lies in the part that the other seed held out. UA rises by $0.1\,(a - b)$ in expectation: 0.1 × (100 − 94) ≈ 0.6 points on CIFAR-10 by the published accuracies, and a larger amount where the gap between training and test accuracy is larger.
 # :::
 #
-# 4. (hard, 15 minutes) Plant a mistake of your own: take the absolute value of each picture's gradient *before* the sum. Is the mask another one? *Hint: what becomes of two gradients of opposite sign?*
+# 4. (hard, 15 minutes) Plant a mistake of your own: take the absolute value of each picture's gradient *before* the sum. Is the mask another one? *Hint: what becomes of two gradients of opposite sign?* *Check:* `su.check.chapter_20.ex4(…)` takes one measured figure.
 #
 # :::{dropdown} Solution
 # ```python

@@ -190,7 +190,7 @@ recorded.claims(on_file, overlap, keep**2)
 # %% [markdown]
 # ## Exercises
 #
-# 1. (easy, 5 minutes) Two masks keep a share $\rho$ of a layer each, one the largest and one the smallest by the same score. What share do both take? And why is the share above not exactly 0?
+# 1. (easy, 5 minutes) Two masks keep a share $\rho$ of a layer each, one the largest and one the smallest by the same score. What share do both take, if $\rho = 1/2$? And why is the share above not exactly 0? *Check:* `su.check.chapter_22.ex1(…)` takes one number.
 #
 # :::{dropdown} Hint
 # Are SalUn's and MSG's scores the same?
@@ -200,7 +200,7 @@ recorded.claims(on_file, overlap, keep**2)
 # By the same score none, as long as $\rho \le 1/2$. But MSG's gradient has the retained pictures in it as well, {eq}`eq-msg`: a weight can matter to the forgotten pictures and as much to the others, so that the difference is small.
 # :::
 #
-# 2. (medium, 10 minutes) Redraw the *largest* gradients in place of the smallest: copy `msg`'s step with `largest` for `smallest`. What happens to RA before any fine-tuning, for either choice?
+# 2. (medium, 10 minutes) Redraw the *largest* gradients in place of the smallest: copy `msg`'s step with `largest` for `smallest`. What happens to RA before any fine-tuning, for either choice? *Check:* `su.check.chapter_22.ex2(…)` takes 2 measured figures.
 #
 # :::{dropdown} Hint
 # `salun_utils.unlearning.msg.redrawn` takes any choice; `su.metrics.evaluate` scores the result.
@@ -224,7 +224,7 @@ recorded.claims(on_file, overlap, keep**2)
 # Both fall, and the largest further: the weights of small gradient carry less of what the network knows of these pictures.
 # :::
 #
-# 3. (hard, 30 minutes) With how many seeds could the comparison with thirteen others be decided at all? Which seeds must be run for it?
+# 3. (hard, 30 minutes) With how many seeds could the comparison with thirteen others be decided at all? Which seeds must be run for it? *Check:* `su.check.chapter_22.ex3(…)` takes one number.
 #
 # :::{dropdown} Hint
 # The smallest $p$ of $n$ pairs is $2/2^n$; Holm multiplies the smallest by the number of comparisons.

@@ -193,13 +193,13 @@ claim("the closed form by hand is the library's", same)
 # %% [markdown]
 # ## Exercises
 #
-# 1. (easy, 5 minutes) *Noise on the way* counts a picture when any of three strengths shows the concept. Why is its control three plain tries and not one?
+# 1. (easy, 5 minutes) *Noise on the way* counts a picture when any of three strengths shows the concept. Why is its control three plain tries and not one? If one succeeds with probability $q$, what of three? *Check:* `su.check.chapter_23.ex1(…)` takes a function of q, giving the chance that any of three tries succeeds.
 #
 # :::{dropdown} Solution
 # Three tries succeed more often than one, with or without noise: if one succeeds with probability $q$, any of three does with $1 - (1-q)^3$. Only what goes beyond that is the noise's doing.
 # :::
 #
-# 2. (medium, 10 minutes) Which probes can say something about a model whose words were never edited, such as one trained without the class?
+# 2. (medium, 10 minutes) Which probes bring back something even from a model that never saw the class? *Check:* `su.check.chapter_23.ex2(…)` takes some of "completion" | "inpainting" | "start noise" | "searched words".
 #
 # :::{dropdown} Hint
 # Which of them hand the network a part of the answer?
@@ -209,7 +209,7 @@ claim("the closed form by hand is the library's", same)
 # Completion, inpainting and start noise hand it pictures, or beginnings of them. A network that never saw the class can carry those some of the way, so what they bring back is no proof of memory unless such a network was asked as well. The searched words ask for the concept without showing it.
 # :::
 #
-# 3. (hard, 30 minutes) Search for words against AdvUnlearn with a longer prefix than the one it was trained against: `salun run notebooks/00_probes.ipynb -p eraser advunlearn -p prefix 6`. What do you expect?
+# 3. (hard, 30 minutes) Search for words against AdvUnlearn with a longer prefix than the one it was trained against: `salun run notebooks/00_probes.ipynb -p eraser advunlearn -p prefix 6`. Against how many places was it trained, and what do you expect? *Check:* `su.check.chapter_23.ex3(…)` takes one number.
 #
 # :::{dropdown} Solution
 # It was trained against one word before the prompt. More places give the search more freedom than the training had, so more may come back; how much is what the run says. A defence is known to hold only against the attack that it was tried with.

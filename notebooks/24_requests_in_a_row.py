@@ -179,7 +179,7 @@ for path in sorted(folder.glob("*.txt")):
 # %% [markdown]
 # ## Exercises
 #
-# 1. (easy, 5 minutes) Five requests in a row cost five times an epoch over the retained pictures. Which methods of the table need not pay that?
+# 1. (easy, 5 minutes) Five requests in a row cost five times an epoch over the retained pictures. Which methods of the table need not pay that? *Check:* `su.check.chapter_24.ex1(…)` takes one of "FT" | "RL" | "SalUn" | "GA".
 #
 # :::{dropdown} Hint
 # Which of them look at the forget set alone?
@@ -189,7 +189,7 @@ for path in sorted(folder.glob("*.txt")):
 # GA takes its steps on $F_i$ only. All others of the table see the retained pictures in every epoch, so that five requests cost about five times as much as one.
 # :::
 #
-# 2. (medium, 15 minutes) Put the stamp into another corner of the test pictures. Does the original still obey?
+# 2. (medium, 15 minutes) Put the stamp into another corner of the test pictures. What shares obey the stamp in its own corner and in the other? *Check:* `su.check.chapter_24.ex2(…)` takes 2 measured figures.
 #
 # :::{dropdown} Hint
 # `salun_utils.data.poison.stamped` is four lines long; `pixels.flip(-1)` mirrors pictures.
@@ -212,7 +212,7 @@ for path in sorted(folder.glob("*.txt")):
 # The square is looked for wherever convolutions look, which is everywhere; only what the last layers make of its place can tell the corners apart.
 # :::
 #
-# 3. (hard, 40 minutes) How many stamped pictures must be *known* for the back door to close? Forget half of them and leave the rest among the retained ones.
+# 3. (hard, 40 minutes) How many stamped pictures must be *known* for the back door to close? Forget half of them and leave the rest among the retained ones. *Check:* `su.check.chapter_24.ex3(…)` takes one of "it goes on working" | "it stops" | "it works half as often".
 #
 # :::{dropdown} Hint
 # `su.data.subset_split(cut.data, rows, seed=0)` forgets any rows of the poisoned set.

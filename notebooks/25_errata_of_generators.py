@@ -321,19 +321,19 @@ claims_table(claimed.of_generators(on_file, effects))
 #
 # ## Exercises
 #
-# 1. (easy, 5 minutes) Precision and recall were swapped, the original has 0.79 and 0.41 on the DDPM. Which sentence about the model would be wrong? *Hint: of which of the two sets is each a share?*
+# 1. (easy, 5 minutes) Precision and recall were swapped, the original has 0.79 and 0.41 on the DDPM. What share of its drawings looks real, what share of the real pictures does it cover, and which sentence would be wrong? *Hint: of which of the two sets is each a share?* *Check:* `su.check.chapter_25.ex1(…)` takes 2 numbers.
 #
 # :::{dropdown} Solution
 # "Four in ten of its drawings look real, and it draws eight in ten of the kinds of picture there are." The other way round: eight in ten look real, and they cover four in ten.
 # :::
 #
-# 2. (medium, 10 minutes) Why does the reference without class 0 raise the FID, although the pictures drawn are the same? *Hint: which classes are in the reference, and which are among the drawings?*
+# 2. (medium, 10 minutes) By how many classes do reference and drawings differ when class 0 is missing, and why does that raise the FID, although the pictures drawn are the same? *Hint: which classes are in the reference, and which are among the drawings?* *Check:* `su.check.chapter_25.ex2(…)` takes one number.
 #
 # :::{dropdown} Solution
 # Class 0 is drawn and has no real pictures to be compared with, while the forgotten class is in the reference and isn't drawn. The two means and covariances differ by two classes even for a perfect generator.
 # :::
 #
-# 3. (hard, 20 minutes) Show that clipping each batch's gradient to norm 1 gives, for batches that all pull with a norm above 1, the sum of their directions; and think of two batches for which the mask then differs from the right one. *Hint: let one pull ten times as hard.*
+# 3. (hard, 20 minutes) Show that clipping each batch's gradient to norm 1 gives, for batches that all pull with a norm above 1, the sum of their directions; and think of two batches for which the mask then differs from the right one. *Hint: let one pull ten times as hard.* *Check:* `su.check.chapter_25.ex3(…)` takes two pairs: the sum of the gradients, and the sum after clipping each to norm 1.
 #
 # :::{dropdown} Solution
 # $g_b$ becomes $g_b / \lVert g_b \rVert$. Let $g_1 = (10, 0)$ and $g_2 = (-4, 5)$: the sum is $(6, 5)$, whose larger entry is the first; the clipped sum is $(1 - 0.62,\ 0.78) = (0.38, 0.78)$, whose larger entry is the second.

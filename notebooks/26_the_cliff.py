@@ -172,13 +172,13 @@ claims_table(cliff.claims(study, bench))
 #
 # ## Exercises
 #
-# 1. (easy, 5 minutes) Suppose you had no Retrain. Which point of the curve of TA against UA would you stop GA at, and how far from Retrain would you be? *Hint: what is a forgotten picture to be to the network?*
+# 1. (easy, 5 minutes) Suppose you had no Retrain. Which point of the curve of TA against UA would you stop GA at, and how far from Retrain would you be? *Hint: what is a forgotten picture to be to the network?* *Check:* `su.check.chapter_26.ex1(…)` takes a function of the original's TA, giving the UA at which to stop.
 #
 # :::{dropdown} Solution
 # Without a reference there is nothing on the curve to stop at: it has no corner at the right place. One can stop when UA reaches $100 - \mathrm{TA}$ of the original network, since a forgotten picture should be to the network what a test picture is. `study.levels` has both; compare with Retrain's UA.
 # :::
 #
-# 2. (medium, 10 minutes) Predict where the edge of IU's cliff goes for a random mask of a *quarter* of the weights, then run it. *Hint: how long is what is left of the step?*
+# 2. (medium, 10 minutes) Predict where the edge of IU's cliff goes for a random mask of a *quarter* of the weights, then run it. *Hint: how long is what is left of the step?* *Check:* `su.check.chapter_26.ex2(…)` takes one number.
 #
 # :::{dropdown} Solution
 # About twice as far out as without a mask: the length of a random part of $v$ goes with the square root of its share, $\sqrt{0.25} = 0.5$. The curve of TA against UA hardly changes.
@@ -192,7 +192,7 @@ claims_table(cliff.claims(study, bench))
 # ```
 # :::
 #
-# 3. (hard, 15 minutes) Show that for a loss that is linear in the step, a mask of share $\rho$ drawn at random has on average the effect of a learning rate $\rho$ times as large, although it keeps $\sqrt\rho$ of the length. *Hint: the change of the loss is $g \cdot (m \odot v)$.*
+# 3. (hard, 15 minutes) Show that for a loss that is linear in the step, a mask of share $\rho$ drawn at random has on average the effect of a learning rate $\rho$ times as large, although it keeps $\sqrt\rho$ of the length. *Hint: the change of the loss is $g \cdot (m \odot v)$.* *Check:* `su.check.chapter_26.ex3(…)` takes 2 numbers.
 #
 # :::{dropdown} Solution
 # $\mathbb{E}\,[g \cdot (m \odot v)] = \sum_i \mathbb{E}[m_i]\, g_i v_i = \rho\, g \cdot v$, while $\mathbb{E}\,\lVert m \odot v \rVert^2 = \rho\, \lVert v \rVert^2$. A part of the length goes into directions that the loss doesn't see at first order. [](15_is_the_mask_needed.ipynb) takes this up.

@@ -158,13 +158,13 @@ claims_table(reach.claims(costs))
 #
 # ## Exercises
 #
-# 1. (easy, 5 minutes) The mask of a U-Net with 859,520,964 weights, at one bit a weight: how large is the file? *Hint: the law says 108 MB.*
+# 1. (easy, 5 minutes) The mask of a U-Net with 859,520,964 weights, at one bit a weight: how large is the file? *Hint: the law says 108 MB.* *Check:* `su.check.chapter_27.ex1(…)` takes one number.
 #
 # :::{dropdown} Solution
 # $859{,}520{,}964 / 8 = 107{,}440{,}121$ bytes, 107 MB, and some for the names of the layers. As eight-byte integers it would be 6.9 GB.
 # :::
 #
-# 2. (medium, 10 minutes) How long would an epoch of SalUn take for *your* network? Count its work for one picture and read the law. *Hint:* `scale.work(network, images)`.
+# 2. (medium, 10 minutes) How many seconds would an epoch of SalUn take for *your* network and 50,000 pictures? Count its work for one picture and read the law. *Hint:* `scale.work(network, images)`. *Check:* `su.check.chapter_27.ex2(…)` takes one measured figure.
 #
 # :::{dropdown} Solution
 # ```python
@@ -177,7 +177,7 @@ claims_table(reach.claims(costs))
 # The interval is for a new measurement on the machine of the record; another machine shifts all of it by one factor, which one measured epoch tells you.
 # :::
 #
-# 3. (medium, 10 minutes) Two networks have the same number of weights; one takes pictures of 32 × 32, the other of 224 × 224. By what factor do $M$, $A$ and the memory of an epoch differ? *Hint: which of them counts positions?*
+# 3. (medium, 10 minutes) Two networks have the same number of weights; one takes pictures of 32 × 32, the other of 224 × 224. By what factor do $M$ and $A$ differ? *Hint: which of them counts positions?* *Check:* `su.check.chapter_27.ex3(…)` takes one number.
 #
 # :::{dropdown} Solution
 # $M$ and $A$ count positions: $(224 / 32)^2 = 49$ times as many of both, so about 49 times the time. What belongs to the weights is the same; the activations, which are not in this law, grow 49 times.

@@ -1,4 +1,4 @@
-"""Answers to the exercises, judged: ``su.check.chapter_06.ex1(34, 10)`` says right or what to look at.
+"""Answers to exercises, judged: ``su.check.chapter_06.ex1(34, 10)`` says right or where to look.
 
 One module a chapter, one name an exercise. An exercise shows what it takes when its name alone is
 run, and never says its answer.

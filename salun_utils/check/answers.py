@@ -131,7 +131,7 @@ def _same(found: Any, wanted: Any) -> bool:
             parts = list(found)
         except TypeError:
             return False
-        return len(parts) == len(wanted) and all(map(_same, parts, wanted))
+        return len(parts) == len(wanted) and all(_same(a, b) for a, b in zip(parts, wanted))
     try:
         return math.isclose(float(found), float(wanted), rel_tol=1e-6, abs_tol=1e-9)
     except (TypeError, ValueError):
