@@ -69,36 +69,29 @@ def measured(count: int, fits: Callable[..., bool], *, look: str) -> Exercise:
     return Exercise(takes, judge, look)
 
 
-def word(*right: str, of: Iterable[str] | Sequence[Iterable[str]], look: str) -> Exercise:
-    """One word for each of `right`, out of the allowed ones (one list, or one for each)."""
-    given = list(of)
-    lists = [given] * len(right) if isinstance(given[0], str) else [list(g) for g in given]
+def word(*right: str, of: Sequence[str], look: str) -> Exercise:
+    """One word for each of `right`, each out of the allowed ones."""
 
     def judge(*answer: Any) -> bool:
         if len(answer) != len(right):
             raise InputError(f"an answer is {takes}, not {len(answer)} of them")
-        for said, allowed in zip(answer, lists):
-            if _plain(said) not in map(_plain, allowed):
-                raise InputError(f"an answer is {takes}, not {said!r}")
+        _known(answer, of, takes)
         return [_plain(a) for a in answer] == [_plain(r) for r in right]
 
-    shown = [" | ".join(f'"{w}"' for w in allowed) for allowed in lists]
-    takes = "one of " + (shown[0] if len(set(shown)) == 1 else ", then one of ".join(shown))
-    takes = takes if len(right) == 1 or len(set(shown)) > 1 else f"{len(right)} words, each {takes}"
+    takes = f"one of {_listed(of)}"
+    takes = takes if len(right) == 1 else f"{len(right)} words, each {takes}"
     return Exercise(takes, judge, look)
 
 
-def words(right: Iterable[str], *, of: Iterable[str], look: str) -> Exercise:
+def words(right: Iterable[str], *, of: Sequence[str], look: str) -> Exercise:
     """All of `right` and no other of the allowed words, in any order."""
-    wanted, allowed = {_plain(r) for r in right}, list(of)
+    wanted = {_plain(r) for r in right}
 
     def judge(*answer: Any) -> bool:
-        for said in answer:
-            if _plain(said) not in map(_plain, allowed):
-                raise InputError(f"an answer is {takes}, not {said!r}")
+        _known(answer, of, takes)
         return {_plain(a) for a in answer} == wanted
 
-    takes = "some of " + " | ".join(f'"{w}"' for w in allowed)
+    takes = f"some of {_listed(of)}"
     return Exercise(takes, judge, look)
 
 
@@ -123,6 +116,16 @@ def function(
 
     said = f"a function {takes}"
     return Exercise(said, judge, look)
+
+
+def _known(answer: tuple, allowed: Sequence[str], takes: str) -> None:
+    for said in answer:
+        if _plain(said) not in {_plain(a) for a in allowed}:
+            raise InputError(f"an answer is {takes}, not {said!r}")
+
+
+def _listed(allowed: Sequence[str]) -> str:
+    return " | ".join(f'"{w}"' for w in allowed)
 
 
 def _same(found: Any, wanted: Any) -> bool:

@@ -113,7 +113,7 @@ def test_the_kinds_of_answer():
     assert not number(1.0, 2.0, within=0.1, look="")(1.05, 2.15)
     assert not number(1.0, look="")(float("nan"))
     assert measured(1, lambda x: x > 2, look="")(3) and not measured(1, lambda x: x > 2, look="")(1)
-    assert word("a", "c", of=(("a", "b"), ("c", "d")), look="")("A", "c")
+    assert word("a", "c", of=("a", "b", "c"), look="")("A", "c")
     assert not words(("a", "b"), of=("a", "b", "c"), look="")("a", "b", "c")
     pairs = function(lambda x: (x, 2 * x), [(1,), (2,)], takes="of x", look="")
     assert pairs(lambda x: [x, x + x]) and not pairs(lambda x: x)
