@@ -101,22 +101,26 @@ if len(every):
 # %%
 from dataclasses import replace
 
-import pandas as pd
 import torch
 
 import salun_utils as su
 from salun_utils.generation.trials import run as experiment
 from salun_utils.generation.trials.trial import Trial
+from salun_utils.studies.erasing import one_run
 
-trial = Trial.of(globals(), keep=keep if eraser == "salun" else None, params={"steps": erase_steps})
+density = keep if eraser == "salun" else None
+trial = Trial.of(globals(), keep=density, params={"steps": erase_steps})
 scene = experiment.Scene.of(trial)
 ddpm, referee, images = scene.model, scene.judge, scene.data
-print(f"{model}: {sum(p.numel() for p in ddpm.parameters()):,} weights, {len(ddpm.classes)} classes, predicts {ddpm.config.prediction}")
-print(f"judge {referee.name}: {referee.accuracy:.2f} % right on real test pictures; it was trained apart from the generator")
+count = sum(p.numel() for p in ddpm.parameters())
+predicts = ddpm.config.prediction
+print(f"{count:,} weights, {len(ddpm.classes)} classes, predicts {predicts}")
+print(f"judge, trained apart: {referee.accuracy:.2f} % right on real test pictures")
 
 # %% mystnb={"image": {"alt": "Two rows of ten pictures, one column a class: real training pictures above, pictures drawn by the diffusion model below"}}
-real = torch.stack([images.train.pixels[(images.train.labels == k).nonzero()[0, 0]] for k in range(len(ddpm.classes))])
-drawn = ddpm.sample(range(len(ddpm.classes)), guidance=guidance, steps=steps, seed=seed)
+every_class = range(len(ddpm.classes))
+real = one_run.examples(images.train, ddpm.classes)
+drawn = ddpm.sample(every_class, guidance=guidance, steps=steps, seed=seed)
 figure = figures.picture_grid({"real": real, "drawn": drawn}, ddpm.classes, size=0.85)
 
 # %% [markdown]
@@ -127,14 +131,16 @@ figure = figures.picture_grid({"real": real, "drawn": drawn}, ddpm.classes, size
 # %%
 label = ddpm.label(concept)
 substitute = (label + 1) % len(ddpm.classes)  # c'
-forget = images.train.subset((images.train.labels == label).nonzero().flatten())
-retain = images.train.subset((images.train.labels != label).nonzero().flatten())
+of_class = images.train.labels == label
+forget = images.train.subset(of_class.nonzero()[:, 0])
+retain = images.train.subset((~of_class).nonzero()[:, 0])
 draws = su.seeds.generator(seed, "one step")
-
 kept = retain.subset(torch.randint(len(retain), (8,), generator=draws))
-x = torch.cat([forget.subset(range(8)).pixels, kept.pixels]) / 255  # (16, 1, 28, 28) in [0, 1]
+x = torch.cat([forget.subset(range(8)).pixels, kept.pixels]) / 255  # (16, 1, 28, 28)
 c = torch.cat([torch.full((8,), label), kept.labels])
-z = ddpm.encode(x)  # (16, 4, 16, 16) in [-1, 1]: every 2 x 2 square of pixels becomes 4 channels
+z = ddpm.encode(x)  # (16, 4, 16, 16) in [-1, 1]: 2 x 2 pixels become 4 channels
+
+# %%
 t = torch.randint(ddpm.config.timesteps, (16,), generator=draws)
 noise = torch.randn(z.shape, generator=draws)
 z_t = ddpm.noised(z, noise, t)
@@ -143,7 +149,8 @@ with torch.no_grad():
 out = ddpm(z_t, t, c)
 forget_loss = (out[:8] - target).square().mean()
 retain_loss = (out[8:] - ddpm.target(z, noise, t)[8:]).square().mean()
-print(f"c = {ddpm.classes[label]}, c' = {ddpm.classes[substitute]}: forget loss {forget_loss.item():.4f}, retain loss {retain_loss.item():.4f}")
+print(f"c = {ddpm.classes[label]}, c' = {ddpm.classes[substitute]}")
+print(f"forget loss {forget_loss.item():.4f}, retain loss {retain_loss.item():.4f}")
 
 # %% [markdown]
 # ## Forget it
@@ -152,13 +159,14 @@ print(f"c = {ddpm.classes[label]}, c' = {ddpm.classes[substitute]}: forget loss 
 # run with a *random* mask of the same size, the control that tells whether saliency matters.
 
 # %%
-runs = {
-    "SalUn": experiment.run(trial, scene),
-    "random mask": experiment.run(replace(trial, eraser="salun", keep=keep, mask="random"), scene),
-}
+control = replace(trial, eraser="salun", keep=keep, mask="random")
+trials = {"SalUn": trial, "random mask": control}
+runs = {name: experiment.run(one, scene) for name, one in trials.items()}
 erased = runs["SalUn"].erased
-print({k: v for k, v in erased.params.items() if k not in ("method", "concept", "seed")})
-print("processor seconds:", {name: round(run.cpu_seconds) for name, run in runs.items()})
+known = ("method", "concept", "seed")
+print({k: v for k, v in erased.params.items() if k not in known})
+seconds = {name: round(run.cpu_seconds) for name, run in runs.items()}
+print("processor seconds:", seconds)
 
 # %% mystnb={"image": {"alt": "Two curves over the erasing steps, each with its running mean: the forget loss falls, the retain loss stays about level"}}
 figure = figures.loss_curves(erased.losses)
@@ -173,12 +181,7 @@ if erased.mask is not None:
     figure = figures.mask_heatmap(erased.mask)
 
 # %%
-if erased.mask is not None:
-    by_block = figures.mask_by_block(erased.mask)
-    agree = sum(int((erased.mask[n] == runs["random mask"].erased.mask[n]).sum()) for n in erased.mask) / erased.mask.numel
-    print(f"mask: {100 * erased.mask.density:.2f} % of {erased.mask.numel:,} weights; least and most in a block: "
-          f"{by_block.min().min():.0f} % and {by_block.max().max():.0f} %")  # fmt: skip
-    print(f"weights on which the saliency and the random mask agree: {100 * agree:.0f} % (chance: {100 * (keep**2 + (1 - keep) ** 2):.0f} %)")
+one_run.agreement_table(erased.mask, runs["random mask"].erased.mask)
 
 # %% [markdown]
 # ## Before and after, from the same noise
@@ -187,16 +190,15 @@ if erased.mask is not None:
 
 # %% mystnb={"image": {"alt": "Grid with one class a column and one model a row: in the column of the forgotten class the erased models draw another garment, the other columns look alike"}}
 labels = runs["SalUn"].labels
-first = torch.tensor([int((labels == k).nonzero()[0]) for k in range(len(ddpm.classes))])
-rows = {"original": runs["SalUn"].before, **{name: run.after for name, run in runs.items()}}
-figure = figures.picture_grid({name: pixels[first] for name, pixels in rows.items()}, ddpm.classes, size=0.85)
+first = one_run.first_of_each(labels, ddpm.classes)
+figure = figures.picture_grid(one_run.pictures(runs, first), ddpm.classes, size=0.85)
 
 # %% [markdown]
 # Now ten noises for the forgotten class alone:
 
 # %% mystnb={"image": {"alt": "Grid of ten pictures asked for as the forgotten class: the original draws that class, both erased models draw its substitute"}}
-own = (labels == label).nonzero().flatten()[:10]
-figure = figures.picture_grid({name: pixels[own] for name, pixels in rows.items()}, size=0.85)
+own = (labels == label).nonzero()[:10, 0]
+figure = figures.picture_grid(one_run.pictures(runs, own), size=0.85)
 
 # %% [markdown]
 # ## Scores
@@ -205,20 +207,11 @@ figure = figures.picture_grid({name: pixels[own] for name, pixels in rows.items(
 # this one run. The judge errs too, on about one real picture in twelve: differences of a point or two between models are not its to decide.
 
 # %%
-seen = {"original": runs["SalUn"].original, **{name: run.scores for name, run in runs.items()}}
-print(f"{concept_samples} pictures of {ddpm.classes[label]}, {per_class} of each other class; guidance w = {guidance}, {steps} sampling steps")
-pd.DataFrame(
-    {name: {"UA": r.ua, "UA from": r.ua_interval[0], "UA to": r.ua_interval[1], "others": r.retained_mean,
-            "others from": r.retained_interval[0], "others to": r.retained_interval[1]} for name, r in seen.items()}
-).T.round(1)  # fmt: skip
+one_run.score_table(runs)
 
 # %% mystnb={"image": {"alt": "Bars of the share of pictures recognised by the judge, by class, for the original, SalUn and the random mask; for the forgotten class, in bold, the bars of the erased models are near zero"}}
-shares = pd.DataFrame(
-    [(c, name, share) for name, r in seen.items() for c, share in {**r.retained, r.forgotten: 100 - r.ua}.items()],
-    columns=["class", "model", "recognised"],
-)
-order = shares["class"].map(ddpm.classes.index)
-figure = figures.class_bars(shares.iloc[order.argsort(kind="stable")], forgotten=ddpm.classes[label])
+bars = one_run.recognised(runs, ddpm.classes)
+figure = figures.class_bars(bars, forgotten=ddpm.classes[label])
 
 # %% [markdown]
 # A model that drew one and the same perfect coat for every coat would be recognised every time. Distances between *sets* of pictures see that. Both sets go through a fixed network, and its features $f$ are compared:
@@ -231,10 +224,7 @@ figure = figures.class_bars(shares.iloc[order.argsort(kind="stable")], forgotten
 # The real side is *all* training pictures of the classes that are kept. A reference of 500 pictures cut from the front of a sorted data set was right for one class only; casting floats from $[-1, 1]$ to bytes measured mostly black pictures; and precision and recall were swapped: all three have been published.
 
 # %%
-measures = ("fid", "kid", "inception_score", "precision", "recall")
-far = {"original": runs["SalUn"].original_distances, **{name: run.distances for name, run in runs.items()}}
-print(f"features: {far['original'].features}; {far['original'].generated} drawn pictures against {far['original'].real:,} real ones")
-pd.DataFrame({name: {m: getattr(d, m) for m in measures} for name, d in far.items()}).T.round(3)
+one_run.distance_table(runs)
 
 # %% [markdown]
 # Where Inception's weights are on the machine these are the usual FID and its kin. Here the features are the judge's and say so: such figures rank models on one page and can't be compared with published ones.
@@ -318,4 +308,6 @@ claims_table(recorded.claims(every, rivals=("GA", "Selective Amnesia")))
 # The last cell hands the records of the two runs to `salun run`, which writes them to a file:
 
 # %%
-su.runs.publish(*[experiment.record(replace(trial, eraser="salun", keep=keep, mask=mask), scene, run) for mask, run in zip((None, "random"), runs.values())])
+# SalUn and its control, each a record of its own
+records = [experiment.record(trials[name], scene, run) for name, run in runs.items()]
+su.runs.publish(*records)

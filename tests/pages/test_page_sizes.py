@@ -23,6 +23,7 @@ IN_FORM = (
     "05_class_forgetting",
     "06_stability",
     "07_leaderboard",
+    "08_ddpm_class_forgetting",
     "12_hard_or_soft",
     "13_sparsity_and_threshold",
     "15_is_the_mask_needed",
