@@ -62,7 +62,7 @@ if len(mask_rows):
 #
 # - what plain gradients and integrated gradients say about the pixels of a picture;
 # - what a saliency score of a *weight* is, and how the mask comes out of the scores;
-# - the whole of SalUn in about thirty lines, equal to the library's to the last bit;
+# - the whole of SalUn in about forty lines, equal to the library's to the last bit;
 # - why setting gradients to zero does not keep a weight where it is;
 # - whether it matters *which* half of the weights may change.
 #
@@ -75,23 +75,20 @@ if len(mask_rows):
 # The weights after that training are $\theta_o$. The network is read from the cache if an earlier run has left it there, else it is trained in this cell.
 
 # %%
-import contextlib
 import copy
-import itertools
 
-import pandas as pd
 import torch
 from torch.nn.functional import cross_entropy
 
 from salun_utils.plots import saliency as saliency_plots
+from salun_utils.studies.masks import frozen
 
 spec = su.runs.RunSpec.of(globals(), method="salun", params={})
 task = su.runs.prepare(spec)
 split, classes = task.split, task.split.classes
 original = task.original
-theta_o = {name: p.detach().clone() for name, p in original.named_parameters()}
-n = sum(p.numel() for p in theta_o.values())
-print(f"{arch}: {n:,} weights in {len(theta_o)} parameters")
+n = sum(p.numel() for p in original.parameters())
+print(f"{arch}: {n:,} weights")
 split
 
 # %% [markdown]
@@ -120,15 +117,16 @@ from captum.attr import IntegratedGradients, Saliency
 test = task.data.test
 gone = split.forget_label if split.forget_label is not None else 3
 shown = list(dict.fromkeys([gone, *range(len(classes))]))[:10:2]
+names = [classes[k] for k in shown]
 picks = torch.tensor([int((test.labels.cpu() == k).nonzero()[0]) for k in shown])
 x, y = next(test.subset(picks).to(task.device).batches(len(picks)))
 x.requires_grad_(True)
 
-plain_gradients = Saliency(original).attribute(x, target=y).detach()
-integrated = IntegratedGradients(original).attribute(x, baselines=0.0, target=y, n_steps=64).detach()
-figure, alt = saliency_plots.input_saliency(
-    test.pixels[picks], {"plain\ngradients": plain_gradients, "integrated\ngradients": integrated}, [classes[k] for k in shown]
-)
+plain = Saliency(original).attribute(x, target=y).detach()
+path = {"baselines": 0.0, "target": y, "n_steps": 64}
+integrated = IntegratedGradients(original).attribute(x, **path).detach()
+maps = {"plain\ngradients": plain, "integrated\ngradients": integrated}
+figure, alt = saliency_plots.input_saliency(test.pixels[picks], maps, names)
 
 # %% [markdown]
 # The pictures are drawn as on paper: the background, which is 0, is white. Darker is more salient in the second row. In the third, orange pixels speak for the true class and violet ones against it; a background pixel equals the empty picture and gets
@@ -139,13 +137,13 @@ figure, alt = saliency_plots.input_saliency(
 # %%
 f = original(x).gather(1, y[:, None]).squeeze(1)  # f_y(x), one number a picture
 f.sum().backward()
-same_gradient = torch.allclose(x.grad.abs(), plain_gradients, rtol=1e-4, atol=1e-6)
+same_gradient = torch.allclose(x.grad.abs(), plain, rtol=1e-4, atol=1e-6)
 with torch.no_grad():
-    rise = f - original(torch.zeros_like(x)).gather(1, y[:, None]).squeeze(1)
-sums = pd.DataFrame({"sum of IG": integrated.sum((1, 2, 3)).cpu(), "f(x) - f(x')": rise.cpu()}, index=[classes[k] for k in shown])
-error = float((sums["sum of IG"] - sums["f(x) - f(x')"]).abs().max())
+    empty = original(torch.zeros_like(x)).gather(1, y[:, None]).squeeze(1)
+total = integrated.sum((1, 2, 3))
+error = float((total - (f - empty)).abs().max())
 print(f"plain gradients equal x.grad: {same_gradient}")
-sums.map("{:.2f}".format)
+frozen.sum_table({"sum of IG": total, "f(x) - f(x')": f - empty}, names)
 
 # %% [markdown]
 # ## From pixels to weights
@@ -170,14 +168,15 @@ sums.map("{:.2f}".format)
 # %%
 theta = copy.deepcopy(original).eval()
 for x, y in split.forget.batches(batch_size):
-    (cross_entropy(theta(x), y) * len(x)).backward()  # the mean times the count: a short last batch weighs what it should
-by_hand = {name: p.grad.abs() / len(split.forget) for name, p in theta.named_parameters()}
+    # the mean times the count: a short last batch weighs what it should
+    (cross_entropy(theta(x), y) * len(x)).backward()
+count = len(split.forget)
+by_hand = {name: p.grad.abs() / count for name, p in theta.named_parameters()}
 
 scores = su.saliency.saliency_scores(original, split.forget, batch_size=batch_size)
 same_scores = all(torch.equal(by_hand[name], scores[name]) for name in scores)
-print(f"{sum(s.numel() for s in scores.values()):,} scores; equal to the library's: {same_scores}")
-pd.DataFrame({"mean": {k: float(s.mean()) for k, s in scores.items()}, "largest": {k: float(s.max()) for k, s in scores.items()},
-              "exactly 0, %": {k: 100 * float((s == 0).float().mean()) for k, s in scores.items()}}).map("{:.2g}".format)  # fmt: skip
+print(f"{n:,} scores; equal to the library's: {same_scores}")
+frozen.score_table(scores)
 
 # %% [markdown]
 # ## The mask
@@ -195,8 +194,8 @@ pd.DataFrame({"mean": {k: float(s.mean()) for k, s in scores.items()}, "largest"
 # %% mystnb={"image": {"alt": "Above, a histogram of all saliency scores on a logarithmic axis: one broad hump over several powers of ten, grey below the dashed threshold gamma and coloured above it. Below, for each parameter a bar of its middle scores: biases, scales and the first layers lie mostly to the right of the threshold, the last convolutions around it"}}
 mask = su.saliency.SaliencyMask.top(scores, keep=keep)
 kept_scores = torch.cat([scores[name].cpu()[mask[name]] for name in mask])
-gamma = float(kept_scores.min()) if len(kept_scores) else float("inf")  # the lowest score that is kept
-print(f"kept: {mask.kept:,} of {mask.numel:,}; gamma = {gamma:.3g}")
+gamma = float(kept_scores.min()) if len(kept_scores) else float("inf")
+print(f"kept: {mask.kept:,} of {mask.numel:,}; gamma = {gamma:.3g}")  # the lowest kept
 figure, alt = saliency_plots.score_picture(scores, gamma=gamma)
 
 # %% [markdown]
@@ -206,25 +205,13 @@ figure, alt = saliency_plots.score_picture(scores, gamma=gamma)
 # %% mystnb={"image": {"alt": "Above, the 32 filters of the first convolution as squares of 5 by 5 weights, coloured where the weight may change. Below, bars of the share of weights kept in each parameter, with a dashed line at the share kept in the whole network"}}
 if "conv1.weight" in mask:
     figure, alt = saliency_plots.filters_and_shares(mask, layer="conv1.weight")
-else:
-    print(mask.per_layer().round(3).to_string(index=False))
-
 
 # %% [markdown]
 # How much of the mask has to do with *this* class? Let us make the mask of every other class in the same way, and of the retain set, and see how many weights they share with $m_S$. Two masks that have nothing
 # to do with each other share a part `keep` of their weights by chance.
 
 # %%
-def shared_with(images):
-    other = su.saliency.SaliencyMask.top(su.saliency.saliency_scores(original, images, batch_size=batch_size), keep=keep)
-    return 100 * sum(int((mask[name] & other[name]).sum()) for name in mask) / max(1, mask.kept)
-
-
-labels = split.train.labels
-overlap = {classes[k]: shared_with(split.train.subset(labels == k)) for k in range(len(classes)) if k != split.forget_label}
-overlap["all of the retain set"] = shared_with(split.retain)
-print(f"share of the weights in the mask that the other mask keeps too, % (by chance {100 * keep:.0f})")
-print(pd.Series(overlap).map("{:.0f}".format).to_string())
+frozen.shared_with_others(original, split, mask, batch_size=batch_size)
 
 
 # %% [markdown]
@@ -249,45 +236,66 @@ print(pd.Series(overlap).map("{:.0f}".format).to_string())
 # $$
 #
 # In the paper's terms that is an $\alpha$ of $|D_r| / |D_f|$: 9 where a tenth is to be forgotten, 1 where a half is. So the retained pictures have nine times the say at 10 % that they have at 50 %, at one and the same setting. `unlearn(..., balance="sets")` takes the formula as it stands; at 50 % the two differ
-# by a factor of two in the length of a step and in nothing else. The following function is all of it.
+# by a factor of two in the length of a step and in nothing else. The following functions are all of it: the mask, one step, and the loop.
 # Everything random comes from two generators that are named, one for the labels and one for the order of the pictures.
 
 # %%
-def salun(model, split, *, keep, epochs, lr, seed, batch_size=256):
-    theta, K = copy.deepcopy(model).eval(), len(split.classes)
-    # 1. m_S: the highest |gradient of l_f| at theta_o, over all weights together
-    for x, y in split.forget.batches(batch_size):
+def salient(theta, images, keep, batch_size):
+    """m_S: the highest |gradient of l_f| at theta_o, over all weights together."""
+    for x, y in images.batches(batch_size):
         (cross_entropy(theta(x), y) * len(x)).backward()
     weights = list(theta.parameters())
-    g = torch.cat([p.grad.flatten() for p in weights]).abs() / len(split.forget)
+    g = torch.cat([p.grad.flatten() for p in weights]).abs() / len(images)
     m = torch.zeros_like(g, dtype=torch.bool)
     m[g.argsort(descending=True, stable=True)[: int(keep * len(g))]] = True
-    m_S = [part.view(p.shape) for part, p in zip(m.split([p.numel() for p in weights]), weights)]
-    # 2. random wrong labels on D_f, true ones on D_r; only the weights inside m_S move
+    parts = m.split([p.numel() for p in weights])
+    return [part.view(p.shape) for part, p in zip(parts, weights)]
+
+
+# %%
+def step(theta, theta_o, m_S, optimizer, x, y):
+    """theta_u = m_S * (theta_o + change) + (1 - m_S) * theta_o"""
+    optimizer.zero_grad()
+    cross_entropy(theta(x), y).backward()
+    for p, m in zip(theta.parameters(), m_S):
+        p.grad.masked_fill_(~m, 0)
+    optimizer.step()
+    with torch.no_grad():
+        for p, p_o, m in zip(theta.parameters(), theta_o, m_S):
+            p.copy_(torch.where(m, p, p_o))
+
+
+def wrong(images, K, draws):
+    """y' is one of the K - 1 others, never y."""
+    shift = torch.randint(1, K, (len(images),), generator=draws).to(images.device)
+    return images.with_labels((images.labels + shift) % K)
+
+
+# %%
+def salun(model, split, *, keep, epochs, lr, seed, batch_size):
+    theta, K = copy.deepcopy(model).eval(), len(split.classes)
+    m_S = salient(theta, split.forget, keep, batch_size)
     theta.to(memory_format=torch.channels_last).train()
-    theta_o = [p.detach().clone() for p in weights]
-    optimizer = torch.optim.SGD(weights, lr, momentum=0.9, weight_decay=5e-4)
-    new_labels, order = su.seeds.generator(seed, "unlearning labels"), su.seeds.generator(su.seeds.derive(seed, "unlearning fit "), "batches")
+    theta_o = [p.detach().clone() for p in theta.parameters()]
+    sgd = {"lr": lr, "momentum": 0.9, "weight_decay": 5e-4}
+    optimizer = torch.optim.SGD(theta.parameters(), **sgd)
+    labels = su.seeds.generator(seed, "unlearning labels")
+    order = su.seeds.generator(su.seeds.derive(seed, "unlearning fit "), "batches")
     for _ in range(epochs):
-        shift = torch.randint(1, K, (len(split.forget),), generator=new_labels).to(g.device)
-        relabelled = split.forget.with_labels((split.forget.labels + shift) % K)  # y' is never y
-        for x, y in su.data.Images.concat([relabelled, split.retain]).batches(batch_size, generator=order):
-            optimizer.zero_grad()
-            cross_entropy(theta(x), y).backward()
-            for p, m in zip(weights, m_S):
-                p.grad.masked_fill_(~m, 0)
-            optimizer.step()
-            with torch.no_grad():
-                for p, p_o, m in zip(weights, theta_o, m_S):
-                    p.copy_(torch.where(m, p, p_o))  # theta_u = m_S * (theta_o + change) + (1 - m_S) * theta_o
+        relabelled = wrong(split.forget, K, labels)
+        both = su.data.Images.concat([relabelled, split.retain])
+        for x, y in both.batches(batch_size, generator=order):
+            step(theta, theta_o, m_S, optimizer, x, y)
     return theta.eval()
 
 
-ours = salun(original, split, keep=keep, epochs=epochs, lr=lr, seed=seed, batch_size=batch_size)
-theirs = su.unlearning.unlearn(
-    "salun", original, split, seed=seed, keep=keep, epochs=epochs, lr=lr, batch_size=batch_size, precision="float32"
-)
-differing = sum(int((p != q).sum()) for p, q in zip(ours.parameters(), theirs.model.parameters()))
+# %%
+settings = {"keep": keep, "epochs": epochs, "lr": lr, "batch_size": batch_size}
+ours = salun(original, split, seed=seed, **settings)
+settings |= {"seed": seed, "precision": "float32"}
+theirs = su.unlearning.unlearn("salun", original, split, **settings)
+pairs = zip(ours.parameters(), theirs.model.parameters())
+differing = sum(int((p != q).sum()) for p, q in pairs)
 print(f"weights in which the two results differ: {differing} of {n:,}")
 
 # %% [markdown]
@@ -297,20 +305,13 @@ print(f"weights in which the two results differ: {differing} of {n:,}")
 # How well did it forget? UA, RA, TA and MIA are those of [](02_unlearning_and_its_measures.ipynb), in per cent:
 
 # %%
-MEASURES = ("ua", "ra", "ta", "mia")
-
-
-def four(scores):
-    return {m.upper(): getattr(scores, m) for m in MEASURES} | {"average gap": scores.gap(task.retrained_scores).average}
-
-
-rows = {"original": task.original_scores, "SalUn, as written above": task.scores(ours), "Retrain": task.retrained_scores}
-pd.DataFrame({name: four(s) for name, s in rows.items()}).T.round(1)
+by_name = {"original": task.original_scores, "SalUn, as above": task.scores(ours)}
+recorded.live_table(by_name, task.retrained_scores)
 
 # %% [markdown]
 # ## Why masking gradients alone isn't enough
 #
-# In the function above, the line `p.grad.masked_fill_(~m, 0)` sets the gradients of held weights to zero. Isn't that all it takes? The line with `torch.where` looks superfluous. It is not, because an optimizer does more than follow the gradient:
+# In `step` above, the line `p.grad.masked_fill_(~m, 0)` sets the gradients of held weights to zero. Isn't that all it takes? The line with `torch.where` looks superfluous. It is not, because an optimizer does more than follow the gradient:
 #
 # - **weight decay** $\lambda$ pulls each weight towards zero: plain SGD moves $\theta_i$ by $-\eta\,(g_i + \lambda \theta_i)$, with the learning rate $\eta$, and that is not zero when $g_i$ is;
 # - **Adam** divides each step by the size of the recent ones. A pull by weight decay alone, however weak, is blown up to a step of full length $\eta$;
@@ -320,52 +321,9 @@ pd.DataFrame({name: four(s) for name, s in rows.items()}).T.round(1)
 # *furthest* is the largest distance. The last column is the same with `masking.hold`, which zeroes the gradients *and* puts the held weights back after each step.
 
 # %%
-OPTIMIZERS = {
-    "SGD": lambda w: torch.optim.SGD(w, lr),
-    "SGD, momentum": lambda w: torch.optim.SGD(w, lr, momentum=0.9),
-    "SGD, momentum gathered before": lambda w: torch.optim.SGD(w, lr, momentum=0.9),
-    "SGD, momentum, weight decay": lambda w: torch.optim.SGD(w, lr, momentum=0.9, weight_decay=5e-4),
-    "Adam": lambda w: torch.optim.Adam(w, 1e-3),
-    "Adam, weight decay": lambda w: torch.optim.Adam(w, 1e-3, weight_decay=5e-4),
-    "AdamW, weight decay": lambda w: torch.optim.AdamW(w, 1e-3, weight_decay=1e-2),
-}
-STEPS, held = 10, n - mask.kept
-shuffled = su.seeds.generator(seed, "gradients alone")
-steps = list(itertools.islice(itertools.cycle(split.train.batches(64, generator=shuffled)), STEPS + 1))
-
-
-def held_weights_that_move(name, *, restore):
-    theta = copy.deepcopy(original).train()
-    weights = dict(theta.named_parameters())
-    optimizer = OPTIMIZERS[name](weights.values())
-
-    def step(x, y, masked=True):
-        optimizer.zero_grad()
-        cross_entropy(theta(x), (y + 1) % len(classes)).backward()
-        if masked:
-            for k, p in weights.items():
-                p.grad.masked_fill_(~free[k], 0)
-        optimizer.step()
-
-    if "before" in name:
-        step(*steps[-1], masked=False)  # one step with all weights free, before the mask comes in
-    start = {k: p.detach().clone() for k, p in weights.items()}
-    with su.masking.hold(theta, optimizer, mask) if restore else contextlib.nullcontext():
-        for x, y in steps[:STEPS]:
-            step(x, y)
-    distance = torch.cat([(p.detach() - start[k]).abs()[~free[k]] for k, p in weights.items()])
-    return int((distance > 0).sum()), float(distance.max()) if len(distance) else 0.0
-
-
-free = {name: mask[name].to(task.device) for name in mask}
-rows = {}
-for name in OPTIMIZERS:
-    moved, furthest = held_weights_that_move(name, restore=False)
-    rows[name] = {"moved": moved, "moved, %": round(100 * moved / max(1, held), 1), "furthest": f"{furthest:.1e}",
-                  "moved under hold": held_weights_that_move(name, restore=True)[0]}  # fmt: skip
-moves = pd.DataFrame(rows).T
-print(f'{held:,} "frozen" weights, gradients masked, {STEPS} steps')
-moves
+ice = frozen.Frozen.of(original, split, mask, seed)
+moves = ice.all_moves(lr)
+frozen.move_table(moves, ice.held)
 
 # %% [markdown]
 # Plain SGD and SGD with fresh momentum do leave the held weights alone, and so does Adam without weight decay. Everything else moves nearly all of them (weights that are exactly zero have nothing to decay). Adam with weight decay is the worst: it
@@ -385,11 +343,12 @@ moves
 
 # %%
 CONTROLS = ("saliency", "random", "inverted", "magnitude", "none")
-records = {rule: su.runs.run(spec.but(mask=rule, params={"epochs": epochs, "lr": lr}), task=task) for rule in CONTROLS}
-rows = {"original": task.original_scores} | {rule: su.metrics.Scores(**r.scores) for rule, r in records.items()} | {"Retrain": task.retrained_scores}
-controls = pd.DataFrame({name: four(s) for name, s in rows.items()}).T
-controls.insert(0, "may change, %", [""] + [f"{100 * (r.mask['density'] if r.mask else 1.0):.1f}" for r in records.values()] + [""])
-controls.round(1)
+params = {"epochs": epochs, "lr": lr}
+under = {rule: spec.but(mask=rule, params=params) for rule in CONTROLS}
+records = {rule: su.runs.run(one, task=task) for rule, one in under.items()}
+by_name = {rule: su.metrics.Scores(**r.scores) for rule, r in records.items()}
+by_name = {"original": task.original_scores, **by_name}
+recorded.live_table(by_name, task.retrained_scores)
 
 # %% [markdown]
 # The inverted mask forgets least: it frees the very weights on which forgetting has the weakest grip. So the scores do mean something. But a *random* half of the weights does about as well as the salient half. One run on one
@@ -420,7 +379,7 @@ recorded.method_table(rows, caption="50 % of the pictures", best=["saliency"])
 # Each sentence that this page asks you to believe, with the figure behind it and whether it holds. First the records: is the saliency mask nearer to Retrain than the others, by a paired test over seeds, corrected by Holm over the masks of its task?
 
 # %% tags=["nbval-check-output"]
-from salun_utils.studies.claims import Claim, claims_table
+from salun_utils.studies.claims import claims_table
 
 claims_table(claimed.mask_claims(bench))
 
@@ -428,17 +387,8 @@ claims_table(claimed.mask_claims(bench))
 # Then the run above, whose facts are the same on every machine:
 
 # %% tags=["nbval-check-output"]
-decays = [k for k in moves.index if "decay" in k]
-all_move = all(moves.loc[k, "moved, %"] > 99 for k in decays)
-stray = int(moves["moved under hold"].sum())
-claims_table([
-    Claim("integrated gradients add up to f(x) - f(x') within 0.1", error < 0.1),
-    Claim("the scores written out equal the library's bit for bit", same_scores),
-    Claim("the method written out equals the library's bit for bit", differing == 0),
-    Claim("with masked gradients alone, weight decay moves over 99 % of held weights",
-          all_move),
-    Claim("under hold none moves, with any of the optimizers", stray == 0),
-])  # fmt: skip
+seen = {"ig_error": error, "same_scores": same_scores, "differing": differing}
+claims_table(frozen.claims(moves, **seen))
 
 # %% [markdown]
 # A claim about masks that fails is a finding, not a flaw of the page. Where nearly every method reaches Retrain, as in class-wise forgetting here, a mask has little left to improve. The *inverted* mask stays far behind when a class goes, and at 10 %: there the
@@ -479,9 +429,15 @@ claims_table([
 # It is, unless several scores equal $\gamma$. That happens for certain when more than half of the scores are 0, as they are where units have died or $D_f$ is learned perfectly: then "at least $\gamma$" keeps everything.
 # :::
 #
-# 3. (easy, 5 minutes) Set `lr` for Adam in `OPTIMIZERS` to `1e-4`, or its weight decay to `5e-6`. By what factor does either change the distance that held weights move? *Hint: what does Adam divide its pull by?* *Check:* `su.check.chapter_03.ex3(…)` takes 2 numbers.
+# 3. (easy, 5 minutes) `ice.moved(lambda w: torch.optim.Adam(w, 1e-3, weight_decay=5e-4))` says how far Adam moves held weights. Take `1e-4` for the rate, or `5e-6` for the decay. By what factor does either change the distance? *Hint: what does Adam divide its pull by?* *Check:* `su.check.chapter_03.ex3(…)` takes 2 numbers.
 #
 # :::{dropdown} Solution
+# ```python
+# far = [ice.moved(lambda w: torch.optim.Adam(w, r, weight_decay=d)).furthest
+#        for r, d in ((1e-3, 5e-4), (1e-4, 5e-4), (1e-3, 5e-6))]
+# print(su.check.chapter_03.ex3(far[1] / far[0], far[2] / far[0]))
+# ```
+#
 # A tenth of the learning rate makes it a tenth: every step has about the length $\eta$, whatever pulls. A hundredth of the weight decay hardly changes it, for the same reason: Adam divides the pull by its own size (until it gets so small
 # that Adam's $\epsilon = 10^{-8}$ in the denominator counts).
 # :::

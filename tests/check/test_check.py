@@ -33,7 +33,7 @@ RIGHT = {  # answers that stay right whatever is recorded and measured
         2: [lambda p: -((1 - p[0]) * math.log(p[0]) + (1 - p[1]) * math.log(p[1]))],
         3: [0.1, 0.6],
     },
-    "21": {1: ["weight decay"], 2: ["validation"], 3: ["mask not applied"]},
+    "21": {1: ["weight decay"], 2: ["validation"], 4: ["all are one class"]},
     "22": {1: [0], 3: [10]},
     "23": {1: [lambda q: 1 - (1 - q) ** 3], 2: ["start noise", "inpainting", "completion"], 3: [1]},
     "24": {1: ["ga"], 3: ["it goes on working"]},

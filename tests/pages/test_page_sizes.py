@@ -19,6 +19,7 @@ CHAPTERS = sorted(p for p in NOTEBOOKS.glob("[0-9]*.py") if not p.name.startswit
 LINES, COLUMNS = 15, 88  # a page cuts there
 MOST_CODE = 110  # lines a chapter on average; lower it with every chapter that is put in form
 IN_FORM = (
+    "03_weight_saliency",
     "04_random_forgetting",
     "05_class_forgetting",
     "06_stability",
@@ -30,6 +31,7 @@ IN_FORM = (
     "16_gradient_and_influence",
     "17_duration_and_scale",
     "20_errata",
+    "21_it_did_not_forget",
     "25_errata_of_generators",
     "26_the_cliff",
     "27_what_it_costs",

@@ -174,8 +174,11 @@ def _scored(score: float, gap: float) -> Cell:
 
 
 def live_table(scores: Mapping[str, Scores], retrained: Scores) -> Table:
-    """Scores of models of one run, each with its signed gap to Retrain behind it."""
-    rows = {label(m): _live(s, retrained) for m, s in {**scores, "retrain": retrained}.items()}
+    """Scores of models of one run, by method or by any other name, each with its signed gap to
+    Retrain behind it.
+    """
+    every = {**scores, "retrain": retrained}
+    rows = {_name(m): _live(s, retrained) for m, s in every.items()}
     if any(s.test_forgotten is not None for s in scores.values()):
         head = [*_HEAD[1:6], "test, this class"]
     else:

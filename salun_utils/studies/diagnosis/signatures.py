@@ -210,7 +210,9 @@ def _of_several(records: list[Record]) -> Diagnosis:
             evidence,
             _steadier(records[0]),
         )
-        return Diagnosis(SIGNATURES[3], (finding, *named.values()), figures)
+        # single runs ask for a larger or a smaller rate, whichever side they fell on
+        rest = [f for f in named.values() if not f.cause.startswith("learning rate")]
+        return Diagnosis(SIGNATURES[3], (finding, *rest), figures)
     usual = max(SIGNATURES, key=[d.signature for d in single].count)
     return Diagnosis(usual, tuple(named.values()), figures)
 
