@@ -94,13 +94,13 @@ if counts:
 
 # %%
 theta_u = lab.good().model
-original, split, retrained = lab.task.original, lab.task.split, lab.task.retrained
-scores = {"u": su.metrics.evaluate(theta_u, split), "R": lab.task.retrained_scores}
-share, n_f = scores["R"].ua / 100, len(split.forget)
-slack = max(5, 200 * (min(max(share, 0.01), 0.99) * (1 - min(max(share, 0.01), 0.99)) / n_f) ** 0.5)
-print(f"UA {scores['u'].ua:.1f}, Retrain's {scores['R'].ua:.1f}, slack {slack:.1f}")
+original, split = lab.task.original, lab.task.split
+u, u_R = su.metrics.evaluate(theta_u, split).ua, lab.task.retrained_scores.ua
+share = min(max(u_R / 100, 0.01), 0.99)  # a share of 0 or 1 has an error too
+slack = max(5, 200 * (share * (1 - share) / len(split.forget)) ** 0.5)
+print(f"UA {u:.1f}, Retrain's {u_R:.1f}, slack {slack:.1f}")
 
-good = su.diagnose(theta_u, split, original=original, retrained=retrained)
+good = su.diagnose(theta_u, split, original=original, retrained=lab.task.retrained)
 print(good)
 
 # %% [markdown]
@@ -118,21 +118,23 @@ mask, last = lab.mask, lab.last  # the salient half; the last 30 % of all weight
 
 def mask_gradients(model):
     for name, p in model.named_parameters():
-        p.grad *= mask[name]  # WRONG: weight decay is added after this, and moves the rest
+        p.grad *= mask[name]  # WRONG: weight decay is added later, and moves the rest
 
 
 @torch.no_grad()
 def put_back(model):
     for (name, p), old in zip(model.named_parameters(), original.parameters()):
-        p.copy_(torch.where(last[name], p, old))  # WRONG: statistics are no weights, and move
+        p.copy_(torch.where(last[name], p, old))  # WRONG: statistics move all the same
 
 
 # %%
 K, draws = len(split.classes), su.seeds.generator(seed, "any label")
-y_any = torch.randint(0, K, (len(split.forget),), generator=draws)  # WRONG: may be the true one
+n_f = len(split.forget)
+y_any = torch.randint(0, K, (n_f,), generator=draws)  # WRONG: may be the true one
 
+gradient_only = lab.by_hand(each_gradient=mask_gradients, weight_decay=5e-3)
 by_hand = {
-    "mask on the gradient only": lab.by_hand(each_gradient=mask_gradients, weight_decay=5e-3),
+    "mask on the gradient only": gradient_only,
     "BatchNorm statistics": lab.by_hand(after_step=put_back),
     "labels equal": lab.by_hand(labels=y_any),
 }
