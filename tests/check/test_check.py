@@ -23,6 +23,7 @@ RIGHT = {  # answers that stay right whatever is recorded and measured
     "08": {1: ["the one without a class"], 2: ["one of the two"], 3: ["other shoes"]},
     "12": {1: [lambda u, s: u / (1 + s)], 2: [10]},
     "13": {2: ["changes", "stays"], 3: ["much the same"], 4: ["above", "below"]},
+    "14": {1: ["changes", "another"], 3: [0.4256, 0], 4: [7], 5: ["training recipe"]},
     "15": {1: [0.0526, 0], 2: [1.98], 3: [0.37, 0.0056]},
     "16": {1: ["gradient"], 3: ["the largest"], 4: ["two samples"]},
     "17": {3: [2, 0.5], 4: [0.01545, 0.0198]},

@@ -26,6 +26,7 @@ IN_FORM = (
     "08_ddpm_class_forgetting",
     "12_hard_or_soft",
     "13_sparsity_and_threshold",
+    "14_architectures",
     "15_is_the_mask_needed",
     "16_gradient_and_influence",
     "17_duration_and_scale",
