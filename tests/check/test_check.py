@@ -15,6 +15,8 @@ from salun_utils.check.answers import Exercise, function, measured, number, word
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 CHAPTERS = sorted(p for p in NOTEBOOKS.glob("[0-9]*.py") if not p.name.startswith("00_"))
 RIGHT = {  # answers that stay right whatever is recorded and measured
+    "01": {1: ["Sneaker", "less sure"], 2: ["RL"], 3: [17.8, 84.9]},
+    "02": {1: [90, 10, 10], 2: ["MIA", "UA"], 3: [0.002, 0.054], 4: ["positive"]},
     "03": {2: [lambda s, keep: sorted(s)[-int(keep * len(s))]], 3: [0.1, 0.98], 4: ["Random"]},
     "04": {1: ["more pictures"], 3: [10]},
     "05": {1: [100, 99, 40], 2: ["several"], 4: [90]},
