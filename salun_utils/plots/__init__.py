@@ -26,121 +26,6 @@ MARKERS = ("o", "X", "D", "s", "^")
 STROKES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
 
 
-# -- before and after unlearning -------------------------------------------------------
-
-
-def accuracy_by_class(
-    accuracies: Mapping[str, Sequence[float]],
-    classes: Sequence[str],
-    *,
-    forgotten: int | None = None,
-) -> Picture:
-    """Accuracy of several models on each class, as dots on one line a class; the forgotten class is
-    marked.
-
-    Parameters
-    ----------
-    accuracies : model name -> accuracy of each class, in per cent (K,). forgotten : the class to
-        mark.
-    """
-    figure, axis = plt.subplots(figsize=(6.4, 0.36 * len(classes) + 1.1))
-    places = np.arange(len(classes))
-    if forgotten is not None:
-        axis.axhspan(forgotten - 0.5, forgotten + 0.5, color="0.92", zorder=0)
-    shifts = np.linspace(-0.2, 0.2, len(accuracies))  # equal values would hide one another
-    for (name, values), colour, marker, shift in zip(
-        accuracies.items(), COLOURS, MARKERS, shifts, strict=False
-    ):
-        axis.plot(
-            values,
-            places + shift,
-            marker,
-            color=colour,
-            label=name,
-            markersize=8,
-            markeredgecolor="white",
-            markeredgewidth=0.6,
-        )
-    axis.set(
-        xlabel="accuracy, %",
-        xlim=(-4, 104),
-        yticks=places,
-        yticklabels=classes,
-        ylim=(len(classes) - 0.5, -0.5),
-    )
-    axis.grid(axis="y", color="0.88", linewidth=0.8)
-    axis.set_axisbelow(True)
-    axis.legend(
-        loc="lower center",
-        bbox_to_anchor=(0.42, 1.0),
-        ncols=len(accuracies),
-        frameon=False,
-        handletextpad=0.2,
-        columnspacing=1.2,
-    )
-    sns.despine(figure, left=True)
-    figure.tight_layout()
-    said = (
-        ""
-        if forgotten is None
-        else f"; {classes[forgotten]}: "
-        + ", ".join(f"{n} {v[forgotten]:.0f} %" for n, v in accuracies.items())
-    )
-    return figure, f"Dots of the accuracy by class for {', '.join(accuracies)}{said}"
-
-
-def predictions(
-    pictures: Tensor,
-    labels: Sequence[int],
-    probabilities: Mapping[str, Tensor],
-    classes: Sequence[str],
-    *,
-    columns: int = 4,
-) -> Picture:
-    """Pictures, each with what several models call it and how sure they are; a wrong answer is in
-    colour.
-
-    Parameters
-    ----------
-    pictures : uint8 (n, C, H, W). labels : n true classes. probabilities : model name -> (n, K).
-    """
-    rows = -(-len(pictures) // columns)
-    figure, axes = plt.subplots(
-        rows,
-        columns,
-        figsize=(1.85 * columns, rows * (1.55 + 0.19 * len(probabilities))),
-        squeeze=False,
-    )
-    for axis in axes.flat:
-        axis.axis("off")
-    for i, (axis, picture) in enumerate(zip(axes.flat, pictures, strict=False)):
-        axis.imshow(
-            picture.permute(1, 2, 0).cpu().numpy().squeeze(), cmap="gray_r", vmin=0, vmax=255
-        )
-        axis.set_title(classes[int(labels[i])], fontsize=10, fontweight="bold", pad=3)
-        for line, (name, p) in enumerate(probabilities.items()):
-            sure, answer = p[i].max(0)
-            wrong = int(answer) != int(labels[i])
-            said, where = f"{name}: {classes[int(answer)]} {sure:.0%}", -0.06 - 0.135 * line
-            colour = WRONG if wrong else "0.15"
-            axis.text(
-                0.5,
-                where,
-                said,
-                transform=axis.transAxes,
-                ha="center",
-                va="top",
-                fontsize=8.5,
-                color=colour,
-            )
-    figure.tight_layout(h_pad=0.4, w_pad=0.8)
-    figure.subplots_adjust(hspace=0.16 + 0.145 * len(probabilities))
-    return (
-        figure,
-        f"{len(pictures)} pictures, each with the answer of {', '.join(probabilities)} below it",
-    )
-
-
 def mask_picture(
     mask: SaliencyMask, classes: Sequence[str], *, layer: str = "fc.weight"
 ) -> Picture:
@@ -154,7 +39,9 @@ def mask_picture(
     rows = mask[layer].numpy()
     table = mask.per_layer()
     tall = 0.24 * len(classes), 0.25 * len(table)
-    figure, (above, below) = plt.subplots(2, 1, figsize=(6.4, 1.7 + sum(tall)), height_ratios=tall)
+    figure, (above, below) = plt.subplots(
+        2, 1, figsize=(6.4, 1.7 + sum(tall)), dpi=200, height_ratios=tall
+    )
     above.imshow(
         rows,
         cmap=ListedColormap(["0.88", COLOURS[1]]),
@@ -213,6 +100,7 @@ def signed_gaps(gaps: pd.DataFrame) -> Picture:
         len(scenarios),
         1,
         figsize=(6.4, 0.5 + len(scenarios) * (0.9 + 0.15 * len(methods) * len(measures))),
+        dpi=200,
         squeeze=False,
     )
     for axis, scenario in zip(axes.flat, scenarios, strict=True):
@@ -275,7 +163,12 @@ def confidence_curves(
         the vertical axis, per cent.
     """
     figure, axes = plt.subplots(
-        1, len(confidences), figsize=(2.7 * len(confidences), 3.1), sharey=True, squeeze=False
+        1,
+        len(confidences),
+        figsize=(2.7 * len(confidences), 3.1),
+        dpi=200,
+        sharey=True,
+        squeeze=False,
     )
     for axis, (model, sets) in zip(axes.flat, confidences.items(), strict=True):
         for (name, values), colour, style in zip(

@@ -15,6 +15,8 @@ from salun_utils.check.answers import Exercise, function, measured, number, word
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 CHAPTERS = sorted(p for p in NOTEBOOKS.glob("[0-9]*.py") if not p.name.startswith("00_"))
 RIGHT = {  # answers that stay right whatever is recorded and measured
+    "01": {1: ["Sneaker", "less sure"], 2: ["RL"], 3: [17.8, 84.9]},
+    "02": {1: [90, 10, 10], 2: ["MIA", "UA"], 3: [0.002, 0.054], 4: ["positive"]},
     "03": {2: [lambda s, keep: sorted(s)[-int(keep * len(s))]], 3: [0.1, 0.98], 4: ["Random"]},
     "04": {1: ["more pictures"], 3: [10]},
     "05": {1: [100, 99, 40], 2: ["several"], 4: [90]},
@@ -23,6 +25,7 @@ RIGHT = {  # answers that stay right whatever is recorded and measured
     "08": {1: ["the one without a class"], 2: ["one of the two"], 3: ["other shoes"]},
     "12": {1: [lambda u, s: u / (1 + s)], 2: [10]},
     "13": {2: ["changes", "stays"], 3: ["much the same"], 4: ["above", "below"]},
+    "14": {1: ["changes", "another"], 3: [0.4256, 0], 4: [7], 5: ["training recipe"]},
     "15": {1: [0.0526, 0], 2: [1.98], 3: [0.37, 0.0056]},
     "16": {1: ["gradient"], 3: ["the largest"], 4: ["two samples"]},
     "17": {3: [2, 0.5], 4: [0.01545, 0.0198]},

@@ -4,13 +4,11 @@ what they gave on the others.
 
 from __future__ import annotations
 
-import itertools
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy.stats import spearmanr
 
 from ...errors import InputError, unknown
 from ...metrics import bootstrap_interval
@@ -215,27 +213,6 @@ def _index(keys: Iterable[tuple], names: Sequence[str]) -> pd.MultiIndex:
     )
 
 
-def by_seed(
-    rows: pd.DataFrame, network: str, variant: str, column: str = "avg_gap"
-) -> dict[int, float]:
-    """One figure of one variant on one network, by seed, for `metrics.paired_test`; diverged runs
-    are left out.
-    """
-    part = rows[(rows.network == network) & (rows.variant == variant) & rows[column].notna()]
-    return dict(zip(part.seed, part[column]))
-
-
-def over_networks(table: pd.DataFrame, variant: str) -> dict[str, float]:
-    """Mean average gap of one variant by network, from `means`, for a test in which networks are
-    the pairs.
-    """
-    return (
-        table.xs(variant, level="variant").avg_gap.to_dict()
-        if variant in table.index.get_level_values("variant")
-        else {}
-    )
-
-
 def order_of(rows: pd.DataFrame, column: str = "avg_gap") -> pd.DataFrame:
     """Mean of a figure by variant (rows) and network (columns), of the variants that every network
     has; the original is left out.
@@ -244,43 +221,3 @@ def order_of(rows: pd.DataFrame, column: str = "avg_gap") -> pd.DataFrame:
         index="variant", columns="network", values=column, sort=False
     )
     return table.dropna()
-
-
-def agreement(table: pd.DataFrame) -> pd.DataFrame:
-    """Spearman's rank correlation between the columns of a table: do two networks put the methods
-    into the same order?
-    """
-    values = {
-        (a, b): float(spearmanr(table[a], table[b]).statistic) if a != b else 1.0
-        for a in table
-        for b in table
-    }
-    return pd.DataFrame(
-        [[values[a, b] for b in table] for a in table], index=list(table), columns=list(table)
-    )
-
-
-def mean_agreement(tables: Sequence[pd.DataFrame]) -> float:
-    """Mean rank correlation over all pairs of columns within each of the tables; NaN without a
-    pair.
-    """
-    found = [
-        float(spearmanr(t[a], t[b]).statistic)
-        for t in tables
-        for a, b in itertools.combinations(t, 2)
-    ]
-    return float(np.mean(found)) if found else float("nan")
-
-
-def seeds_apart(rows: pd.DataFrame, column: str = "avg_gap") -> list[pd.DataFrame]:
-    """As `order_of`, one table a network with its seeds as columns: how far does the order repeat
-    itself from seed to seed?
-    """
-    tables = []
-    for _, part in rows[rows.variant != "original"].groupby("network", sort=False):
-        table = part.pivot_table(
-            index="variant", columns="seed", values=column, sort=False
-        ).dropna()
-        if len(table) > 1:
-            tables.append(table)
-    return tables

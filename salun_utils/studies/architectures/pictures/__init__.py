@@ -1,22 +1,19 @@
-"""Pictures of the chapter on architectures: where salient weights sit, and how methods fare on each
+"""Networks as pictures: where salient weights sit, and how methods fare on each
 network. Each function returns a figure
 and its text alternative."""
 
 from __future__ import annotations
 
-from .comparisons import STYLES, correlations, differences, gaps, rates
-from .layers import CONVOLUTIONS, GROUP_MARKERS, GROUPS, kinds_of, layers, tenths
+from .comparisons import STYLES, by_split, gaps, rates
+from .layers import bars_by_kind, kinds_of, over_factor, tenths
 
 __all__ = [
-    "CONVOLUTIONS",
-    "GROUPS",
-    "GROUP_MARKERS",
     "STYLES",
-    "correlations",
-    "differences",
+    "bars_by_kind",
+    "by_split",
     "gaps",
     "kinds_of",
-    "layers",
+    "over_factor",
     "rates",
     "tenths",
 ]

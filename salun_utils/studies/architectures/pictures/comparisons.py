@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
 
-from ....plots import COLOURS, GREY, Picture
+from ....plots import COLOURS, GREY, MARKERS, Picture
 from ....plots.axes import log_axis
 
 STYLES = {
@@ -127,80 +125,37 @@ def gaps(means: pd.DataFrame) -> Picture:
     )
 
 
-def differences(pairs: Mapping[str, pd.DataFrame]) -> Picture:
-    """Paired differences of the average gap with intervals, one line a network; one panel a
-    comparison. Left of 0 SalUn is nearer.
+def by_split(differences: pd.DataFrame, *, title: str = "") -> Picture:
+    """One line a network: the difference of two average gaps on each split as a small mark, their
+    mean as a large one; the last line is the mean over networks. Right of 0 the second is nearer.
 
     Parameters
     ----------
-    pairs : title -> rows by network with difference, low, high (points); a last row may stand for
-        all networks.
+    differences : network (rows) by split (columns), points; those of larger mean on top.
     """
-    figure, axes = plt.subplots(
-        1,
-        len(pairs),
-        figsize=(1.9 + 2.8 * len(pairs), 0.34 * max(map(len, pairs.values())) + 1.2),
-        squeeze=False,
-        sharey=True,
-    )
-    for axis, (title, part) in zip(axes.flat, pairs.items(), strict=True):
-        places = np.arange(len(part))
-        axis.axvline(0, color="0.3", linewidth=1)
-        axis.hlines(places, part.low, part.high, color=COLOURS[1], linewidth=2.2)
-        axis.plot(
-            part.difference, places, "D", color=COLOURS[1], markersize=7, markeredgecolor="white"
-        )
-        axis.set(yticks=places, yticklabels=list(part.index), ylim=(len(part) - 0.5, -0.5))
-        axis.set_title(title, fontsize=10)
-        axis.tick_params(axis="y", length=0, labelsize=9)
-        axis.grid(axis="x", color="0.9", linewidth=0.8)
-    figure.supxlabel(
-        "difference of the average gaps, points (left: SalUn is nearer to Retrain)", fontsize=10
-    )
+    order = differences.mean(axis=1).sort_values(ascending=False).index
+    lines = pd.concat([differences.loc[order], differences.mean().to_frame("mean of all").T])
+    figure, axis = plt.subplots(figsize=(6.4, 0.33 * len(lines) + 1.5), dpi=200)
+    places = np.arange(len(lines))
+    axis.axvline(0, color="0.3", linewidth=1)
+    axis.axhspan(places[-1] - 0.5, places[-1] + 0.5, color="0.94", zorder=0)
+    for k, split in enumerate(lines):
+        look = {"color": COLOURS[k], "markersize": 6, "markeredgecolor": "white"}
+        axis.plot(lines[split], places, MARKERS[k], label=f"split {split}", **look)
+    axis.plot(lines.mean(axis=1), places, "|", color="0.1", markersize=15, markeredgewidth=2)
+    axis.set(yticks=places, yticklabels=list(lines.index), ylim=(len(lines) - 0.5, -0.5))
+    axis.set_xlabel("average gap, salient half minus random half, points")
+    axis.set_title(title, fontsize=10, loc="left")
+    axis.tick_params(axis="y", length=0, labelsize=9)
+    axis.grid(axis="x", color="0.9", linewidth=0.8)
+    axis.legend(frameon=False, fontsize=9, loc="lower right", handletextpad=0.1)
     sns.despine(figure, left=True)
     figure.tight_layout()
-    said = "; ".join(
-        f"{t}: below 0 on {(p.difference < 0).sum()} of {len(p)} lines" for t, p in pairs.items()
-    )
-    return figure, f"Paired differences of the average gap by network, with intervals; {said}"
-
-
-def correlations(table: pd.DataFrame) -> Picture:
-    """Rank correlations between networks as a table of coloured cells, -1 to 1.
-
-    Parameters
-    ----------
-    table : square, index and columns the networks.
-    """
-    figure, axis = plt.subplots(figsize=(0.62 * len(table) + 2.4, 0.5 * len(table) + 1.9))
-    axis.imshow(table.to_numpy(float), cmap="PuOr_r", vmin=-1, vmax=1)
-    for (i, j), value in np.ndenumerate(table.to_numpy(float)):
-        if i != j and np.isfinite(value):
-            axis.text(
-                j,
-                i,
-                f"{value:.1f}",
-                ha="center",
-                va="center",
-                fontsize=9,
-                color="white" if abs(value) > 0.7 else "0.1",
-            )
-    axis.set_xticks(
-        range(len(table)), table.columns, rotation=40, ha="right", rotation_mode="anchor"
-    )
-    axis.set_yticks(range(len(table)), table.index)
-    axis.tick_params(length=0, labelsize=9)
-    sns.despine(figure, left=True, bottom=True)
-    figure.tight_layout()
-    off = table.to_numpy(float)[~np.eye(len(table), dtype=bool)]
-    said = (
-        f"from {np.nanmin(off):.1f} to {np.nanmax(off):.1f}"
-        if len(off) and np.isfinite(off).any()
-        else "none"
-    )
-    return (
-        figure,
-        f"Rank correlations of the order of methods between {len(table)} networks, {said}",
+    above = int((differences.mean(axis=1) > 0).sum())
+    of_splits = ", ".join(f"{value:+.2f}" for value in differences.mean())
+    return figure, (
+        f"Differences of the average gap on each split for {len(order)} networks: the mean is"
+        f" above 0 on {above}; mean over networks on each split: {of_splits}"
     )
 
 

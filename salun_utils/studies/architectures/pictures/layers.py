@@ -9,98 +9,75 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 
-from ....plots import COLOURS, Picture
+from ....plots import COLOURS, MARKERS, Picture
 from ..anatomy import KINDS, by_depth, by_kind
 
-CONVOLUTIONS = (
-    "convolution",
-    "1×1 convolution",
-    "depthwise convolution",
-    "squeeze and excitation",
-    "downsampling",
-)
-GROUPS = {
-    "stem": ("stem",),
-    "convolutions": CONVOLUTIONS,
-    "attention": ("queries and keys", "values", "attention output"),
-    "MLP": ("MLP over patches", "MLP over channels"),
-    "norms, positions, scales": ("normalisation", "positions and scales"),
-    "classifier": ("classifier",),
-}
-GROUP_MARKERS = ("*", "o", "D", "s", "X", "^")
+LARGE = 0.1  # share of a network's weights
+PALE = "#9fc5dd"
 
 
-def layers(
-    tables: Mapping[str, pd.DataFrame], *, density: float = 0.5, columns: int = 2
-) -> Picture:
-    """The share of salient weights in each parameter over its depth; one panel a network, the area
-    of a mark grows with the parameter.
+def bars_by_kind(tables: Mapping[str, pd.DataFrame], *, density: float = 0.5) -> Picture:
+    """The share of salient weights in each kind of layer, one panel a network, one scale; a dark
+    bar holds at least a tenth of the network's weights. Figures are the shares, per cent.
 
     Parameters
     ----------
     tables : network -> `anatomy`. density : of the mask, drawn across.
     """
-    columns = min(columns, len(tables))
-    rows = -(-len(tables) // columns)
-    figure, axes = plt.subplots(
-        rows,
-        columns,
-        figsize=(3.7 * columns + 0.3, 2.15 * rows + 0.9),
-        sharex=True,
-        sharey=True,
-        squeeze=False,
-    )
-    for axis in axes.flat[len(tables) :]:
-        axis.axis("off")
-    for axis, (name, table) in zip(axes.flat, tables.items(), strict=False):
-        axis.axhline(100 * density, color="0.3", linestyle="--", linewidth=1, zorder=0)
-        for k, members in enumerate(GROUPS.values()):
-            part = table[table.kind.isin(members)]
-            area = 10 + 240 * part.weights / table.weights.max()
-            axis.scatter(
-                part.depth,
-                100 * part.share,
-                area,
-                color=COLOURS[k],
-                marker=GROUP_MARKERS[k],
-                alpha=0.65,
-                edgecolor="white",
-                linewidth=0.4,
-            )
+    found = {name: by_kind(table) for name, table in tables.items()}
+    kinds = [k for k in KINDS if any(k in rows.index for rows in found.values())]
+    size = (2.0 + 2.3 * len(found), 0.3 * len(kinds) + 1.2)
+    figure, axes = plt.subplots(1, len(found), figsize=size, dpi=200, sharey=True, squeeze=False)
+    for axis, (name, rows) in zip(axes.flat, found.items(), strict=True):
+        rows = rows.reindex(kinds)
+        colours = [COLOURS[0] if part >= LARGE else PALE for part in rows.part]
+        axis.barh(kinds, 100 * rows.share.fillna(0), color=colours)
+        for place, share in enumerate(rows.share):
+            said = "none here" if np.isnan(share) else f"{100 * share:.0f}"
+            at = 3 if np.isnan(share) else 100 * share + 2
+            axis.text(at, place, said, va="center", fontsize=9, color="0.3")
+        axis.axvline(100 * density, color="0.3", linestyle="--", linewidth=1)
         axis.set_title(name, fontsize=10)
-        axis.set(xlim=(-0.04, 1.04), ylim=(-5, 105))
-        axis.set_xticks([0, 0.5, 1], ["first", "middle", "last"])
-        axis.tick_params(labelsize=9)
-    found = [
-        g
-        for g, members in GROUPS.items()
-        if any(t.kind.isin(members).any() for t in tables.values())
-    ]
-    places = [list(GROUPS).index(g) for g in found]
-    marks = [
-        plt.Line2D([], [], marker=GROUP_MARKERS[k], color=COLOURS[k], linestyle="", markersize=7)
-        for k in places
-    ]
-    figure.legend(
-        marks,
-        found,
-        loc="upper center",
-        ncols=3,
-        frameon=False,
-        fontsize=9,
-        handletextpad=0.1,
-        columnspacing=1.2,
-    )
-    figure.supxlabel("layer", fontsize=10)
-    figure.supylabel("salient weights, %", fontsize=10)
+        axis.set(xlim=(0, 118), xticks=(0, 50, 100))
+        axis.tick_params(labelsize=9, axis="both", length=0)
+    axes[0, 0].invert_yaxis()
+    figure.supxlabel("salient weights, % (dark: a tenth of the network's weights or more)", size=9)
+    sns.despine(figure, left=True)
+    figure.tight_layout()
+    said = "; ".join(f"{n}: most in {r.share.idxmax()}" for n, r in found.items())
+    return figure, f"Bars of the share of salient weights in each kind of layer. {said}"
+
+
+def over_factor(rows: pd.DataFrame, stage: str, *, density: float = 0.5) -> Picture:
+    """The share of salient weights in a stage whose convolutions are multiplied by c, and in the
+    rest of the network, over c.
+
+    Parameters
+    ----------
+    rows : by c, with inside and elsewhere (per cent), such as `live.over_factors` gives.
+    """
+    figure, axis = plt.subplots(figsize=(6.0, 3.1), dpi=200)
+    axis.axhline(100 * density, color="0.4", linestyle="--", linewidth=1)
+    for k, (column, name) in enumerate({"inside": stage, "elsewhere": "elsewhere"}.items()):
+        axis.plot(rows.index, rows[column], MARKERS[k] + "-", color=COLOURS[k])
+        axis.annotate(
+            name,
+            (rows.index[-1], rows[column].iloc[-1]),
+            (8, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=9,
+        )
+    axis.set_xscale("log", base=2)
+    axis.set_xticks(rows.index, [f"{c:g}" for c in rows.index])
+    axis.set(ylim=(0, 100), xlabel=f"c, on the weights of {stage}", ylabel="salient weights, %")
     sns.despine(figure)
-    figure.tight_layout(rect=(0, 0, 1, 1 - 0.55 / figure.get_figheight()))
-    return (
-        figure,
-        (
-            "Marks of the share of salient weights in each parameter over its depth; panels:"
-            f" {', '.join(tables)}"
-        ),
+    figure.tight_layout()
+    first, last = rows.iloc[0], rows.iloc[-1]
+    return figure, (
+        f"Lines of the share of salient weights over the factor c: in {stage} from"
+        f" {first.inside:.0f} to {last.inside:.0f} %, elsewhere from {first.elsewhere:.0f} to"
+        f" {last.elsewhere:.0f} %"
     )
 
 

@@ -7,6 +7,7 @@ from ....plots.methods import COLOUR_OF, KINDS, MARKER_OF, RETRAIN, kind
 from .classes import answers, spread_over_classes
 from .gaps import cost_against_gap, gap_intervals, paths, trade_off, tuning_gain
 from .masks import mask_gaps
+from .quick import changes, garments
 
 __all__ = [
     "COLOUR_OF",
@@ -14,8 +15,10 @@ __all__ = [
     "MARKER_OF",
     "RETRAIN",
     "answers",
+    "changes",
     "cost_against_gap",
     "gap_intervals",
+    "garments",
     "kind",
     "mask_gaps",
     "paths",

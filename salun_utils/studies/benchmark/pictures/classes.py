@@ -23,7 +23,9 @@ def answers(shares: pd.DataFrame, *, title: str = "") -> Picture:
     shares : index models, columns classes, values per cent of the pictures; each row adds up to
         100.
     """
-    figure, axis = plt.subplots(figsize=(0.62 * shares.shape[1] + 1.9, 0.36 * len(shares) + 1.5))
+    figure, axis = plt.subplots(
+        figsize=(0.62 * shares.shape[1] + 1.9, 0.36 * len(shares) + 1.5), dpi=200
+    )
     axis.imshow(shares.to_numpy(), cmap="Blues", vmin=0, vmax=100, aspect="auto")
     for i, row in enumerate(shares.to_numpy()):
         for j, value in enumerate(row):

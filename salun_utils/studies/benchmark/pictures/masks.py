@@ -23,7 +23,9 @@ def mask_gaps(rows: pd.DataFrame) -> Picture:
         "doing nothing" of a task is drawn as the line.
     """
     tasks = list(dict.fromkeys(rows.index.get_level_values(0)))
-    figure, axes = plt.subplots(1, len(tasks), figsize=(3.1 * len(tasks), 2.1), squeeze=False)
+    figure, axes = plt.subplots(
+        1, len(tasks), figsize=(max(4.4, 3.1 * len(tasks)), 2.1), dpi=200, squeeze=False
+    )
     said = []
     for axis, task in zip(axes.flat, tasks, strict=True):
         part = rows.loc[task].sort_values("avg_gap")
