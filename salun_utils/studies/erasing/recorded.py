@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from ...generation.trials.recorded import compare, label, rows, summarise
 from ...plots.tables import Cell, Table, between, table
+from ...runs import records_folder
+from ...runs.tuning import read_tuned
 from ...shown import amount
 from ..claims import Claim
 from ..common import NONE_RECORDED, Answer
@@ -20,14 +24,13 @@ __all__ = [
     "MASKS",
     "OURS",
     "answer",
+    "chosen_table",
     "claims",
     "class_table",
     "eraser_table",
     "label",
     "rows",
     "summarise",
-    "word_answer",
-    "word_table",
 ]
 
 
@@ -48,24 +51,6 @@ def answer(every: pd.DataFrame) -> Answer:
         words = "No other mask" if not better else f"{len(better)} of {len(masks)} controls"
         said.append(f"{words} of its size, or none, spares the others more on average: {rest}.")
     return Answer(tuple(said))
-
-
-def word_answer(every: pd.DataFrame) -> Answer:
-    """What a learned word brings back, eraser by eraser, where it was asked."""
-    asked = every[every.word.notna()] if len(every) else every
-    if not len(asked):
-        return Answer((NONE_RECORDED,))
-    back = asked.groupby("name").word.mean().sort_values()
-    least, most = back.index[0], back.index[-1]
-    drawn = 100 - asked[asked.name == most].ua.mean()
-    return Answer(
-        (
-            f"A name can be erased without the concept: after {most} the prompt still gives the"
-            f" concept in {drawn:.1f} % of pictures, a word learned from a few real pictures in"
-            f" {back[most]:.1f} %. After {least} it is {back[least]:.1f} %, in the untouched model"
-            f" {asked.original_word.mean():.1f} %.",
-        )
-    )
 
 
 def eraser_table(every: pd.DataFrame, *, measures: Sequence[str] = ("ua", "change")) -> Table:
@@ -104,25 +89,35 @@ def class_table(every: pd.DataFrame) -> Table:
     return table(frame, best=[OURS] if OURS in frame.index else [])
 
 
-def word_table(every: pd.DataFrame) -> Table:
-    """Share of pictures that show the concept, asked for by its name and by a learned word."""
-    asked = every[every.word.notna()] if len(every) else every
-    if not len(asked):
-        return table(pd.DataFrame(), note=NONE_RECORDED)
-    lines = {
-        name: {
-            "runs": len(part),
-            "by its name, %": 100 - part.ua.mean(),
-            "by a learned word, %": part.word.mean(),
+def chosen_table(model: str, *, folder: Path | None = None) -> Table:
+    """How each eraser's settings were chosen: one row an eraser, what the first trial and the best
+    one lost (points short of complete forgetting, and points that others lose), and the values.
+
+    Parameters
+    ----------
+    folder : of the files of chosen values; that of this book by default.
+    """
+    path = (folder or records_folder().parent / "tuned") / f"{model}.yaml"
+    if not path.is_file():
+        return table(pd.DataFrame(), note="Nothing was tuned.")
+    rows = {
+        label(name, "none"): {
+            "trials": str(entry["trials"]),
+            "first": float(entry["default_gap"]),
+            "best": float(entry["pilot_gap"]),
+            "chosen": ", ".join(f"{k} {_short_number(v)}" for k, v in entry["params"].items()),
+            "on": entry["concept"],
         }
-        for name, part in asked.groupby("name")
+        for name, entry in read_tuned(path).items()
     }
-    frame = pd.DataFrame(lines).T.sort_values("by a learned word, %").astype({"runs": int})
-    note = (
-        f"The untouched model by a learned word: {asked.original_word.mean():.1f} %;"
-        f" the real pictures themselves: {asked.real.mean():.1f} %."
-    )
-    return table(frame, best=[OURS] if OURS in frame.index else [], note=note)
+    frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("eraser")
+    on = ", ".join(sorted(set(frame.pop("on"))))
+    note = f"Points lost on {on}, which no reported run forgets, and on a seed of its own."
+    return table(frame, note=note)
+
+
+def _short_number(value: Any) -> str:
+    return f"{value:.2g}" if isinstance(value, float) else str(value)
 
 
 def claims(every: pd.DataFrame, *, rivals: Sequence[str] = ()) -> list[Claim]:

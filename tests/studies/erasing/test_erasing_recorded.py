@@ -53,22 +53,10 @@ def test_the_answer_compares_with_the_controls():
     assert "random mask \N{MINUS SIGN}1.0, inverted mask \N{MINUS SIGN}3.0" in second
 
 
-def test_the_answer_on_words_names_least_and_most():
-    (said,) = recorded.word_answer(every()).sentences
-    assert "after UCE the prompt still gives the concept in 0.0 %" in said
-    assert "in 35.0 %. After SalUn it is 3.0 %, in the untouched model 60.0 %." in said
-
-
 def test_the_tables_are_best_first():
     lines = recorded.eraser_table(every()).text.splitlines()
     assert lines[1].startswith("UCE") and "100.0 [100.0, 100.0]" in lines[1]
     assert lines[1].split()[-1] == "12"
-    assert recorded.word_table(every()).text.splitlines()[1].split() == [
-        "SalUn",
-        "10",
-        "1.0",
-        "3.0",
-    ]
     head = recorded.class_table(every()).text.splitlines()[0].split("  ")
     assert [h.strip() for h in head if h.strip()] == [
         "name",
@@ -87,7 +75,18 @@ def test_claims_are_paired_tests():
     assert claims_table(recorded.claims(every())).text.splitlines()[1].find("FAILS") > 0
 
 
-@pytest.mark.parametrize("of", ["answer", "word_answer", "eraser_table", "word_table"])
+@pytest.mark.parametrize("of", ["answer", "eraser_table", "class_table"])
 def test_nothing_recorded_is_said(of):
     nothing = every().iloc[:0]
     assert "There are no recorded runs yet." in str(getattr(recorded, of)(nothing))
+
+
+def test_chosen_values_are_a_row_with_what_was_lost(tmp_path):
+    (tmp_path / "m.yaml").write_text(
+        "salun: {trials: 5, default_gap: 4.3, pilot_gap: 2.1, concept: Dress,"
+        " pilot_seeds: [99], params: {lr: 0.00012345, steps: 40}}\n"
+    )
+    text = recorded.chosen_table("m", folder=tmp_path).text
+    assert text.splitlines()[1].split("  ")[0] == "SalUn"
+    assert "lr 0.00012, steps 40" in text and "Points lost on Dress" in text
+    assert "Nothing was tuned" in recorded.chosen_table("other", folder=tmp_path).text

@@ -1,0 +1,54 @@
+"""Erasing a concept from a text-to-image model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..errors import InputError
+from .answers import Exercise, measured, number, word
+
+__all__ = ["ex1", "ex2", "ex3", "ex4"]
+
+KEEP = 0.5  # of the weights that may change
+NEAR = 25.0  # points: a word learned on the page draws from other noises than on record
+
+
+def _half_of_cross_attention(*answer: Any) -> bool:
+    from .. import generation
+    from ..generation.erasers.pipeline.loop import WEIGHTS
+
+    named = generation.load("mini-sd").unet.named_parameters()
+    cross = sum(p.numel() for n, p in named if WEIGHTS["cross-attention"](n))
+    return bool(number(int(KEEP * cross), look="")(*answer))
+
+
+def _as_on_record(share: float) -> bool:
+    from ..studies.erasing import recorded
+
+    every = recorded.rows("mini-sd")
+    asked = every[(every.name == "UCE") & (every.concept == "Trouser") & every.word.notna()]
+    if not len(asked):
+        raise InputError("there are no recorded runs of UCE on trousers to judge by")
+    return abs(share - float(asked.word.mean())) <= NEAR
+
+
+ex1 = Exercise(
+    "one number",
+    _half_of_cross_attention,
+    "count the weights of the cross-attention alone, and take the share that is kept",
+)
+ex2 = measured(
+    1,
+    _as_on_record,
+    look="erase Trouser, not Sneaker, and learn the word from what UCE left of that model",
+)
+ex3 = number(
+    2 / 9,
+    within=0.005,
+    look="either bracket has three terms, and one term of the first has another sign in it",
+)
+ex4 = word(
+    "ankle boots",
+    of=("sneakers by the bare word", "ankle boots"),
+    look="which of the two was nobody asked to erase?",
+)
