@@ -141,4 +141,6 @@ claims_table(places.place_claims(board, races, least=least_seeds))
 # treats tests of pairs, and `su.metrics.compare_with` corrects for their number.
 # :::
 #
+# **An open question.** The order of methods here is that of one small network and of one that memorises ([](22_winners_and_successors.ipynb)). Is there an order that holds for networks of the size that is deployed, and from which size on does it stop changing? It needs the grids of this table at three or four widths of one network, tuned anew at each, with ten seeds; the grid files take a width as it stands.
+#
 # **What next:** [](../book/published.md) has the published figures with their sources and remarks; [](../book/how_to_use.md) shows how to run a grid and add records.

@@ -322,6 +322,8 @@ claims_table(on_record.claims(every, overlap, kept=100 * keep))
 # Salient means that $\ell_f$ is steep there *at* $\theta_o$. Where it is flat, larger steps lead to the same place, and the layers that all classes share offer many ways around. `kinds["GAN"].first` with `mask="inverted"` shows how far it gets with the steps that were chosen for SalUn.
 # :::
 #
+# **An open question.** An erased generator no longer answers to the name, and what it knew of the pictures is within reach of noise, of learned words and of a short lesson. Can weights be changed so that relearning costs as much as learning did, without training from scratch? It needs a measure of that cost that can't be fooled by the choice of the lesson ([](19_representations_and_relearning.ipynb) has one), and generators trained without the class to compare with.
+#
 # **What next:** [](12_hard_or_soft.ipynb) goes back to classifiers, and asks whether a mask must be hard; [](19_representations_and_relearning.ipynb) how fast an erased generator learns the class again.
 #
 # The last cell hands the records of the four runs to `salun run`, which writes them to a file:

@@ -183,4 +183,6 @@ claims_table(reach.claims(costs))
 # $M$ and $A$ count positions: $(224 / 32)^2 = 49$ times as many of both, so about 49 times the time. What belongs to the weights is the same; the activations, which are not in this law, grow 49 times.
 # :::
 #
+# **An open question.** At equal change of the loss, no mask of this part was shown to spare the retained pictures more than a random one of its size, so a score worth its pass over $D_f$ would have to predict *side effects*. Which quantity, taken before the first step, predicts what RA loses by a step along a weight? It needs the sweeps of [](15_is_the_mask_needed.ipynb) with many scores at equal UA, on networks that memorise.
+#
 # **What next:** [](16_gradient_and_influence.ipynb) asks what the mask can know at all.

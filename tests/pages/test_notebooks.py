@@ -182,9 +182,21 @@ def test_the_claims_are_text_that_is_checked(path):
     assert texts(checked[0]).strip()
 
 
+def solutions(path: Path) -> list[str]:
+    """The code of the folded solutions, one text each."""
+    prose = "\n".join(c.source for c in read(path).cells if c.cell_type == "markdown")
+    folded = re.findall(r"^:::\{dropdown\} Solution\n(.*?)^:::$", prose, re.M | re.S)
+    return [code for text in folded for code in re.findall(r"```python\n(.*?)```", text, re.S)]
+
+
 @pytest.mark.slow
 @every_notebook
-def test_it_computes_what_it_shows(path):
+def test_it_computes_what_it_shows_and_its_solutions_run(path, tmp_path):
+    notebook = read(path).copy()
+    more = [nbformat.v4.new_code_cell(code) for code in solutions(path)]
+    notebook.cells = [*notebook.cells, *more]
+    copied = tmp_path / path.name
+    nbformat.write(notebook, copied)
     alone = ["-p", "no:cacheprovider", "-p", "no:xdist"]
     command = [
         sys.executable,
@@ -193,7 +205,7 @@ def test_it_computes_what_it_shows(path):
         "--nbval-lax",
         "--nbval-cell-timeout=300",
         *alone,
-        str(path),
+        str(copied),
     ]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]
