@@ -435,7 +435,7 @@ claims_table(frozen.claims(moves, **seen))
 # ```python
 # far = [ice.moved(lambda w: torch.optim.Adam(w, r, weight_decay=d)).furthest
 #        for r, d in ((1e-3, 5e-4), (1e-4, 5e-4), (1e-3, 5e-6))]
-# print(su.check.chapter_03.ex3(far[1] / far[0], far[2] / far[0]))
+# su.check.chapter_03.ex3(far[1] / far[0], far[2] / far[0])
 # ```
 #
 # A tenth of the learning rate makes it a tenth: every step has about the length $\eta$, whatever pulls. A hundredth of the weight decay hardly changes it, for the same reason: Adam divides the pull by its own size (until it gets so small
