@@ -14,7 +14,7 @@ export OMP_NUM_THREADS
 CHAPTERS := $(basename $(notdir $(sort $(wildcard notebooks/[0-9]*.py))))
 EXECUTED := build/book/notebooks
 
-.PHONY: help install book html notebooks gpu test test-fuzz test-slurm test-durability image speed plan lint clean executed $(CHAPTERS:%=execute-%)
+.PHONY: help install book html pdf notebooks gpu test test-browser test-fuzz test-slurm test-durability image speed plan lint clean executed $(CHAPTERS:%=execute-%)
 
 help: ## list the targets
 	@echo "targets:"
@@ -40,6 +40,10 @@ notebooks: $(STAMP) ## execute every chapter and write the outputs back into not
 test: $(STAMP) ## run every test: units, pages, notebooks
 	@rm -rf build/test-cache
 	SALUN_CACHE=$(CURDIR)/build/test-cache $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
+
+test-browser: $(STAMP) ## render the committed book and use every page of it in a browser (needs Chromium)
+	$(BIN)/python book/render.py --out build
+	$(BIN)/python book/browse.py build/html
 
 test-fuzz: $(STAMP) ## feed the readers of files 27,500 damaged or odd inputs, about 10 minutes
 	SALUN_FUZZ=1 $(BIN)/python -m pytest -n $(JOBS) -rP tests/fuzz

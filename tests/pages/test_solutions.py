@@ -27,7 +27,7 @@ CHECKED = [path for path in SOURCES if any("su.check." in code for code in solut
 def test_a_solution_calls_the_checks_of_its_own_exercises():
     assert CHECKED
     for path in CHECKED:
-        called = re.findall(r"su\.check\.(\w+)\.(\w+)\(", "\n".join(solutions(path)))
+        called = re.findall(r"su\.check\.(\w+)\.(ex\d+)\(", "\n".join(solutions(path)))
         assert len(called) == len(set(called))
         for chapter, exercise in called:
             assert chapter == f"chapter_{path.stem[:2]}"

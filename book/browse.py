@@ -1,0 +1,192 @@
+"""Look at every rendered page in a browser without a network, and print what was checked.
+
+``python book/browse.py [SITE]`` opens each page at 360, 768 and 1440 pixels, light and dark, and
+then uses it: the search box, tables and sliders by mouse and keyboard. Ends with the number of
+pages, checks and failures, and with status 1 if there is any failure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import re
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+WIDTHS, THEMES = (360, 768, 1440), ("light", "dark")
+FIRST_PAGE, ANY_PAGE = 2**20, 5 * 2**20  # bytes, with the pictures and all that a page loads
+NARROW = """() => document.documentElement.scrollWidth <= innerWidth ? [] :
+  [`the page is ${document.documentElement.scrollWidth} pixels wide at ${innerWidth}`]"""
+PICTURES = """() => [...document.querySelectorAll("article img")].flatMap(i => [
+  ...(i.naturalWidth ? [] : [`${i.src} does not load`]),
+  ...(i.alt.trim() ? [] : [`${i.src} has no text alternative`])])"""
+CUT = """() => [...document.querySelectorAll("article .cell_output table td")]
+  .filter(e => e.textContent.trim().endsWith("…")).map(e => `a cell is cut: ${e.textContent}`)"""
+FORMULAS = """() => {
+  const count = s => document.querySelectorAll(s).length;
+  const [all, drawn] = [count("article .math"), count("article .math mjx-container")];
+  const wrong = count("mjx-merror, [data-mjx-error]");
+  return [...(drawn < all ? [`${all - drawn} of ${all} formulas are not drawn`] : []),
+          ...(wrong ? [`${wrong} formulas are wrong`] : [])]; }"""
+
+
+class Look:
+    """What was checked so far, and what failed."""
+
+    def __init__(self) -> None:
+        self.pages, self.checks, self.failures = 0, 0, list[str]()
+
+    def check(self, where: str, faults: list[str]) -> None:
+        self.checks += 1
+        self.failures += [f"{where}: {fault}" for fault in faults]
+
+
+def chromium() -> str:
+    """Where the browser is.
+
+    Raises
+    ------
+    SystemExit : there is none.
+    """
+    names = ("chromium", "chromium-browser", "google-chrome")
+    if found := next(filter(None, map(shutil.which, names)), None):
+        return found
+    sys.exit(f"error: no browser is installed; looked for {', '.join(names)}")
+
+
+def documents(site: Path) -> list[Path]:
+    """The pages of the book, the API by one of them, since these are all made alike."""
+    found = sorted([*site.glob("book/*.html"), *site.glob("notebooks/*.html")])
+    return [p for p in found if not p.name.startswith("api_") or p.name == "api_core.html"]
+
+
+def opened(browser: Any, path: Path, width: int, theme: str) -> tuple[Any, list[str]]:
+    """A page that has loaded, and the list that its errors and outside requests go to."""
+    size = {"width": width, "height": 900}
+    context = browser.new_context(viewport=size, color_scheme=theme, reduced_motion="reduce")
+    page, said = context.new_page(), list[str]()
+    page.on("console", lambda m: said.append(f"console: {m.text}") if m.type == "error" else None)
+    page.on("pageerror", lambda error: said.append(f"error: {error}"))
+
+    def outside(route: Any) -> None:
+        said.append(f"asks {route.request.url}")
+        route.abort()
+
+    page.route(re.compile(r"^https?:"), outside)
+    page.goto(path.as_uri(), wait_until="load")
+    page.evaluate("() => window.MathJax?.startup?.promise")
+    return page, said
+
+
+def grave(page: Any) -> list[str]:
+    """Accessibility violations that are serious or critical, by axe."""
+    from axe_playwright_python.sync_playwright import Axe
+
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{v['id']}: {v['nodes'][0]['html'][:120]}"
+        for v in found
+        if v["impact"] in ("serious", "critical")
+    ]
+
+
+def size(page: Any, path: Path) -> int:
+    """Bytes of a page and of all the local files that it has loaded."""
+    names = page.evaluate("() => performance.getEntriesByType('resource').map(e => e.name)")
+    files = {Path(n.removeprefix("file://").split("?")[0]) for n in names if n.startswith("file:")}
+    return sum(f.stat().st_size for f in {path, *files} if f.is_file())
+
+
+def look_at(browser: Any, path: Path, site: Path, look: Look) -> None:
+    """One page at all widths, in both themes."""
+    name = str(path.relative_to(site))
+    for theme in THEMES:
+        for width in WIDTHS:
+            page, said = opened(browser, path, width, theme)
+            where = f"{name} at {width} pixels, {theme}"
+            look.check(where, page.evaluate(NARROW))
+            look.check(where, page.evaluate(PICTURES))
+            look.check(where, page.evaluate(CUT))
+            look.check(where, page.evaluate(FORMULAS))
+            if width == WIDTHS[-1]:
+                look.check(where, grave(page))
+                most = FIRST_PAGE if path.name == "intro.html" else ANY_PAGE
+                weight = size(page, path)
+                look.check(where, [f"{weight:,} bytes"] if weight > most else [])
+            look.check(where, said)
+            page.context.close()
+    look.pages += 1
+
+
+def use(browser: Any, site: Path, look: Look) -> None:
+    """Search for a word; sort a table and move sliders, by keyboard as well."""
+    page, said = opened(browser, site / "search.html", 1440, "light")
+    page.goto(f"{(site / 'search.html').as_uri()}?q=saliency")
+    page.wait_for_timeout(1500)
+    hits = page.evaluate("() => document.querySelectorAll('#search-results li').length")
+    look.check("search", [] if hits else ["finds nothing for 'saliency'"])
+    look.check("search", said)
+    page.context.close()
+    for path in documents(site):
+        html = path.read_text()
+        if 'class="leaderboard' not in html and 'class="explorer' not in html:
+            continue
+        page, said = opened(browser, path, 1440, "light")
+        look.check(path.name, list(moved(page)))
+        look.check(path.name, said)
+        page.context.close()
+
+
+def moved(page: Any) -> Iterator[str]:
+    """Faults of the parts of a page that can be moved: buttons of tables, lists, sliders."""
+    for button in page.query_selector_all(".leaderboard thead button")[:3]:
+        before = page.inner_text(".leaderboard table")
+        button.focus()
+        page.keyboard.press("Enter")
+        page.keyboard.press("Enter")
+        if page.inner_text(".leaderboard table") == before and page.evaluate(
+            "() => document.querySelectorAll('.leaderboard th[aria-sort]').length === 0"
+        ):
+            yield "a head of the table sorts nothing"
+    for slider in page.query_selector_all(".explorer input[type=range]"):
+        shown = "e => e.closest('.explorer').querySelector('output').textContent"
+        before = slider.evaluate(shown)
+        slider.focus()
+        for key in ("Home", "End"):
+            page.keyboard.press(key)
+            if slider.evaluate(shown) != before:
+                break
+        else:
+            yield "a slider shows nothing new at either end"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    parser.add_argument("site", nargs="?", type=Path, default=ROOT / "build" / "html")
+    site = parser.parse_args().site.resolve()
+    if not (site / "index.html").is_file():
+        print(f"error: {site} holds no rendered book; make html makes one", file=sys.stderr)
+        return 2
+    from playwright.sync_api import sync_playwright
+
+    look = Look()
+    with sync_playwright() as playwright:
+        flags = ["--no-sandbox", "--disable-dev-shm-usage"]
+        browser = playwright.chromium.launch(executable_path=chromium(), args=flags)
+        for path in documents(site):
+            before = len(look.failures)
+            look_at(browser, path, site, look)
+            print(f"{path.relative_to(site)}: {len(look.failures) - before} failures", flush=True)
+        use(browser, site, look)
+        browser.close()
+    for failure in look.failures:
+        print(f"- {failure}")
+    print(f"{look.pages} pages, {look.checks} checks, {len(look.failures)} failures")
+    return 1 if look.failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
