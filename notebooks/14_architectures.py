@@ -198,7 +198,7 @@ live.overlap_table(here)
 # The optimizer is the same for all, SGD with momentum under a one-cycle schedule, in batches of 32. What each network has of its own is the learning rate and the number of epochs, found on pilot seed 99. The records are made by [](00_sweep.ipynb) from the grid
 # `ablation-architectures.yaml`; full-width networks on CIFAR-10, for a GPU, are in `ablation-architectures-paper.yaml`.
 #
-# How well each network learned, and how much it has to forget: RA and TA of the original, UA and TA of Retrain, and the average gap to Retrain if **nothing** is done.
+# How each network was trained (epochs × highest learning rate), how well it learned, and how much it has to forget: RA and TA of the original, UA and TA of Retrain, and the average gap to Retrain if **nothing** is done.
 
 # %% tags=["nbval-check-output"]
 page.facts_table(found)
@@ -283,7 +283,10 @@ if found.sites:
 # *Unevenness* is the standard deviation of the share over the layers, each weight counting once: 0 if every layer has its half, 0.5 if layers are kept whole or not at all. *Overlap* is that of the mask with one made from as many retained pictures (by chance: one third), and *idle* the share of weights with next to no gradient. In VGG-16 those are many: its last three convolutions work on a map that four halvings have made of 28 × 28 pixels a single one, which a kernel of 3 × 3 meets with its centre alone, while its other eight weights see padding.
 
 # %% tags=["nbval-check-output"]
-page.site_table(found)
+page.site_table(found, "random-10")
+
+# %% tags=["nbval-check-output", "hide-output"]
+page.site_table(found, "class-3")
 
 # %% [markdown]
 # ### A network that remembers
@@ -351,7 +354,7 @@ claims_table(recorded.claims(found) + live.claims(factors))
 # $2 \cdot 2/2^n < 0.05$ needs $2^n > 80$: seven. And the mean over the networks is that of these eight. They were not drawn from anything; they are well-known ones, in narrow variants, on one data set. What holds for them may fail for a wide network on colour pictures.
 # :::
 #
-# 5. (hard, 60 minutes) Run SalUn on a network that is not among the eight. What do you have to find first? *Hint: the first table of the recorded runs has a column that each network has of its own.* *Check:* `su.check.chapter_14.ex5(…)` takes one of "training recipe" | "mask" | "membership attack".
+# 5. (hard, 60 minutes) Run SalUn on a network that is not among the eight. What do you have to find first? *Hint: the first table of the recorded runs has a column of settings that each network has of its own.* *Check:* `su.check.chapter_14.ex5(…)` takes one of "training recipe" | "mask" | "membership attack".
 #
 # :::{dropdown} Solution
 # A recipe that trains it, then learning rates for unlearning. With the recipe known, the four rates of one method can be tried on the pilot seed in one sweep:

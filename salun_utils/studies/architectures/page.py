@@ -13,25 +13,27 @@ from .recorded import MASKED, NAMES, SALUN, Networks
 
 
 def facts_table(found: Networks) -> Table:
-    """What each network is, how well it learned, and how much it has to forget."""
+    """What each network is, how it was trained (epochs × highest learning rate) and how well, and
+    how much it has to forget.
+    """
     rows = {
         name: {
             "weights": f"{row.weights:.0f} k",
-            "epochs × rate": f"{row.epochs:.0f} × {row.train_lr:g}",
+            "trained": f"{row.epochs:.0f} × {row.train_lr:g}",
             "RA": row.original_ra,
             "TA": row.original_ta,
             "Retrain's UA": row.retrain_ua,
             "Retrain's TA": row.retrain_ta,
-            "doing nothing": Cell(amount(float(row.nothing), 2)),
+            "nothing": Cell(amount(float(row.nothing), 2)),
         }
         for name, row in found.facts.iterrows()
     }
     return _table(rows, "network")
 
 
-def _table(rows: dict, head: str, note: str = "") -> Table:
+def _table(rows: dict, head: str, note: str = "", caption: str = "") -> Table:
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis(head)
-    return table(frame, note=note if rows else NONE_RECORDED)
+    return table(frame, caption=caption, note=note if rows else NONE_RECORDED)
 
 
 def rate_table(found: Networks) -> Table:
@@ -103,15 +105,15 @@ def place_table(found: Networks) -> Table:
     return _table(rows, "network")
 
 
-def site_table(found: Networks) -> Table:
+def site_table(found: Networks, scenario: str) -> Table:
     """How unevenly masks are spread, how far they overlap with those of D_r, and idle weights."""
-    rows: dict[str, dict[str, str]] = {}
-    for row in tables.sites(found.looks).itertuples():
-        rows.setdefault(str(row.network), {}).update(
-            {
-                f"unevenness, {row.scenario}": amount(float(row.unevenness), 2),
-                f"overlap, {row.scenario}": amount(float(row.retain), 2),
-                f"idle, {row.scenario}": f"{100 * row.idle:.1f} %",
-            }
-        )
-    return _table(rows, "network")
+    every = tables.sites(found.looks)
+    rows = {
+        str(row.network): {
+            "unevenness": amount(float(row.unevenness), 2),
+            "overlap": amount(float(row.retain), 2),
+            "idle, %": amount(100 * float(row.idle)),
+        }
+        for row in every[every.scenario == scenario].itertuples()
+    }
+    return _table(rows, "network", caption=scenario)

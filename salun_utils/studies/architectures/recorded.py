@@ -152,7 +152,7 @@ def answer(found: Networks) -> Answer:
         (
             f"On {worse} of {len(gaps)} networks a random half of the weights ends nearer to"
             f" Retrain than the salient half, on average by {amount(float(by_split.mean()), 2)}"
-            f" points; SalUn is the nearest of five methods on {first}.",
+            f" points; SalUn is the nearest of five methods on {first or 'none'}.",
             f"All networks were given the same {_splits(len(by_split))}, so they are no"
             f" independent witnesses. Split by split the mean difference is {listed}:"
             f" {WORDS[verdict.answer]} for a test to decide."
