@@ -96,11 +96,19 @@ def of_erasers(every: pd.DataFrame) -> list[dict[str, str]]:
                 {
                     "Eraser": name,
                     "By its name": f"{100 - runs.ua.mean():.1f} %",
-                    "By a learned word": f"{runs.word.mean():.1f} %",
+                    "By a learned word": f"{runs.word.mean():.1f} % ({_by_class(runs)})",
                     "Others change": f"{amount(float(runs.change.mean()), signed=True)} points",
                 }
             )
     return rows
+
+
+def _by_class(runs: pd.DataFrame) -> str:
+    """The classes' own means, largest first: a mean over them alone would hide the one that
+    matters.
+    """
+    means = runs.groupby("concept").word.mean().sort_values(ascending=False)
+    return ", ".join(f"{str(name).lower()} {share:.0f}" for name, share in means.items())
 
 
 def markdown(rows: list[dict[str, str]]) -> str:

@@ -46,7 +46,7 @@ from salun_utils.studies.erasing import attacks, live, pictures, recorded, table
 every = recorded.rows("mini-sd")
 attacks.word_answer(every)
 
-# %% mystnb={"figure": {"caption": "Drawn just now, one seed: what four models give for the prompt \"a photo of a sneaker\", and for a word learned from a few dozen real sneakers. Below each row of six the share of twenty that a judge recognises as a sneaker.", "name": "fig-brought-back"}, "image": {"alt": "Four rows of pictures, original, SalUn, ESD-x and UCE, in two blocks. By its name the original alone draws sneakers. By a learned word the original draws sneakers again, and so does UCE in nearly all pictures; SalUn and ESD-x draw hardly any"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Drawn just now, one seed: what four models give for the prompt \"a photo of a sneaker\", and for a word learned from a few dozen real sneakers. Below each row of six the share of twenty that a judge recognises as a sneaker.", "name": "fig-brought-back"}, "image": {"alt": "Four rows of pictures, original, SalUn, ESD-x and UCE, in two blocks. By its name the original alone draws sneakers. By a learned word the original draws sneakers again, and so does UCE in most pictures; SalUn and ESD-x draw broken shoes"}} tags=["hide-input"]
 plans = {"SalUn": {"eraser": "salun", "keep": keep}}
 plans |= {"ESD-x": {"eraser": "esd-x"}, "UCE": {"eraser": "uce"}}
 erased = live.Live.of(globals(), plans)

@@ -26,6 +26,7 @@ def test_erasers_are_rows_with_figures_from_their_attacked_runs():
     every = pd.DataFrame(
         {
             "name": ["SalUn", "SalUn", "UCE", "ESD-x"],
+            "concept": ["Bag", "Coat", "Bag", "Bag"],
             "ua": [99.0, 97.0, 100.0, 90.0],
             "word": [2.0, 4.0, 35.0, float("nan")],
             "change": [-3.0, -1.0, -0.01, 0.0],
@@ -33,7 +34,11 @@ def test_erasers_are_rows_with_figures_from_their_attacked_runs():
     )
     rows = page.of_erasers(every)
     assert [row["Eraser"] for row in rows] == ["SalUn", "UCE"]
-    assert list(rows[0].values())[1:] == ["2.0 %", "3.0 %", "\N{MINUS SIGN}2.0 points"]
+    assert list(rows[0].values())[1:] == [
+        "2.0 %",
+        "3.0 % (coat 4, bag 2)",
+        "\N{MINUS SIGN}2.0 points",
+    ]
     assert rows[1]["Others change"] == "0.0 points"
 
 

@@ -11,9 +11,9 @@ from ...plots.tables import Cell, Table, between, table
 from ...shown import amount
 from ..claims import Claim
 from ..common import NONE_RECORDED, Answer
+from .one_run import ORIGINAL
 from .recorded import MASKS, OURS, compare, summarise
 
-ORIGINAL = "original"
 CLOSED = "UCE"
 PAIRED = {"change": "SalUn, random mask", "ua": "SalUn, inverted mask"}  # one claim each
 PART = 10.0  # per cent of pictures, up to which a concept counts as out of reach

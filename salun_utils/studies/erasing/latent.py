@@ -13,7 +13,8 @@ from ...generation import shipped
 from ...generation.erasers.gan_vae.losses import saliency
 from ...plots.tables import Table, table
 from ...saliency import SaliencyMask
-from .live import ORIGINAL, Live
+from .live import Live
+from .one_run import ORIGINAL
 
 TARGET = "target"
 OWN = {  # kind -> weights that belong to one class each: name -> (parameter, how its classes lie)

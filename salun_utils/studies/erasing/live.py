@@ -19,8 +19,9 @@ from ...generation.trials import run as experiment
 from ...generation.trials.run import Outcome, Scene
 from ...generation.trials.trial import Trial
 from ...runs import Record
+from . import one_run
+from .one_run import ORIGINAL
 
-ORIGINAL = "original"
 LESSONS = 64  # test pictures that a word is learned from, at most
 
 
@@ -88,19 +89,17 @@ class Live:
 
     def drawings(self) -> dict[str, Tensor]:
         """Name -> pictures of all classes, one for each of `labels`, the original's first."""
-        before = next(iter(self.runs.values())).before
-        return {ORIGINAL: before} | {name: run.after for name, run in self.runs.items()}
+        return one_run.pictures(self.runs, torch.arange(len(self.labels)))
 
     def one_of_each(self) -> dict[str, Tensor]:
         """Of `drawings`, the first picture of every class."""
-        count = int(self.labels.max()) + 1
-        first = torch.tensor([int((self.labels == k).nonzero()[0]) for k in range(count)])
-        return {name: pixels[first] for name, pixels in self.drawings().items()}
+        first = one_run.first_of_each(self.labels, self.scene.judge.classes)
+        return one_run.pictures(self.runs, first)
 
     def of_concept(self, count: int = 10) -> dict[str, Tensor]:
         """Of `drawings`, the first ones that were asked for as the concept."""
         own = (self.labels == self.label).nonzero().flatten()[:count]
-        return {name: pixels[own] for name, pixels in self.drawings().items()}
+        return one_run.pictures(self.runs, own)
 
     @cached_property
     def lessons(self) -> Images:

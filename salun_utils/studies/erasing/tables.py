@@ -16,7 +16,8 @@ from ...generation.trials.run import Outcome
 from ...plots.tables import Cell, Table, between, table
 from ...saliency import SaliencyMask
 from ...shown import amount
-from .live import ORIGINAL, Live
+from .live import Live
+from .one_run import ORIGINAL
 
 GIB = 2**30
 PARTS = ("vae", "text_encoder", "unet")

@@ -32,14 +32,16 @@ def answer(every: pd.DataFrame) -> Answer:
     ours, others = found.loc[OURS], found.drop(index=OURS)
     said = [
         f"A model unlearns from its own drawings: after SalUn {ours.ua:.1f} % of the pictures of a"
-        f" prompt list no longer show the stand-in, and harmless prompts change by"
-        f" {amount(float(ours.change), signed=True)} points. {_better(ours.ua, others.ua)}"
+        f" prompt list no longer show the stand-in, and of harmless prompts"
+        f" {amount(float(-ours.change))} points fewer are recognised than before."
+        f" {_better(ours.ua, others.ua)}"
     ]
     most = float(every[["exposed", "original_exposed"]].max().max())
+    saw = f"something in at most {most:.1f} %" if most else "nothing in any"
     said.append(
-        f"The detector of body parts, which the published counts rest on, sees something in at most"
-        f" {most:.1f} % of all these pictures, before erasing and after: a count of 0 is worth what"
-        " the detector would have seen."
+        f"The detector of body parts, which the published counts rest on, sees {saw} of all these"
+        " pictures, before erasing and after: a count of 0 is worth what the detector would have"
+        " seen."
     )
     return Answer(tuple(said))
 

@@ -145,7 +145,9 @@ def every(seeds: int = 3) -> pd.DataFrame:
 def test_the_answer_says_who_is_ahead_and_what_the_detector_saw():
     first, second = recorded.answer(every()).sentences
     assert "97.0 % of the pictures" in first and "1 of 2 others forget more: ESD-x 99.0." in first
-    assert "at most 2.5 %" in second
+    assert "1.5 points fewer" in first and "something in at most 2.5 %" in second
+    blind = recorded.answer(every().assign(original_exposed=0.0)).sentences[1]
+    assert "sees nothing in any" in blind
     assert recorded.answer(every().iloc[:0]).sentences[0].startswith("There are no")
 
 
