@@ -8,9 +8,14 @@ pages, checks and failures, and with status 1 if there is any failure.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import functools
+import gzip
+import http.server
 import re
 import shutil
 import sys
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +23,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 WIDTHS, THEMES = (360, 768, 1440), ("light", "dark")
 FIRST_PAGE, ANY_PAGE = 2**20, 5 * 2**20  # bytes, with the pictures and all that a page loads
+TEXTS = (".html", ".css", ".js", ".svg", ".json")
 NARROW = """() => document.documentElement.scrollWidth <= innerWidth ? [] :
   [`the page is ${document.documentElement.scrollWidth} pixels wide at ${innerWidth}`]"""
 PICTURES = """() => [...document.querySelectorAll("article img")].flatMap(i => [
@@ -63,7 +69,24 @@ def documents(site: Path) -> list[Path]:
     return [p for p in found if not p.name.startswith("api_") or p.name == "api_core.html"]
 
 
-def opened(browser: Any, path: Path, width: int, theme: str) -> tuple[Any, list[str]]:
+@contextlib.contextmanager
+def served(site: Path) -> Iterator[str]:
+    """The address at which this machine, and no other, serves the folder."""
+    handler = functools.partial(Quiet, directory=str(site))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Serves files and writes no line for each."""
+
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+def opened(browser: Any, address: str, width: int, theme: str) -> tuple[Any, list[str]]:
     """A page that has loaded, and the list that its errors and outside requests go to."""
     size = {"width": width, "height": 900}
     context = browser.new_context(viewport=size, color_scheme=theme, reduced_motion="reduce")
@@ -75,8 +98,8 @@ def opened(browser: Any, path: Path, width: int, theme: str) -> tuple[Any, list[
         said.append(f"asks {route.request.url}")
         route.abort()
 
-    page.route(re.compile(r"^https?:"), outside)
-    page.goto(path.as_uri(), wait_until="load")
+    page.route(re.compile(r"^https?://(?!127\.0\.0\.1)"), outside)
+    page.goto(address, wait_until="load")
     page.evaluate("() => window.MathJax?.startup?.promise")
     return page, said
 
@@ -93,51 +116,55 @@ def grave(page: Any) -> list[str]:
     ]
 
 
-def size(page: Any, path: Path) -> int:
-    """Bytes of a page and of all the local files that it has loaded."""
-    names = page.evaluate("() => performance.getEntriesByType('resource').map(e => e.name)")
-    files = {Path(n.removeprefix("file://").split("?")[0]) for n in names if n.startswith("file:")}
-    return sum(f.stat().st_size for f in {path, *files} if f.is_file())
+def size(page: Any, address: str, site: Path) -> int:
+    """Bytes of a page and all that it has loaded, texts compressed as hosts of pages send them."""
+    names = """() => ["navigation", "resource"].flatMap(k => performance.getEntriesByType(k))
+      .map(e => e.name)"""
+    paths = {str(name).split("?")[0].removeprefix(address) for name in page.evaluate(names)}
+    return sum(sent(file) for path in paths if (file := site / path.lstrip("/")).is_file())
 
 
-def look_at(browser: Any, path: Path, site: Path, look: Look) -> None:
+@functools.cache
+def sent(file: Path) -> int:
+    """Bytes of one file on the wire."""
+    data = file.read_bytes()
+    return len(gzip.compress(data, 6)) if file.suffix in TEXTS else len(data)
+
+
+def look_at(browser: Any, address: str, site: Path, name: str, look: Look) -> None:
     """One page at all widths, in both themes."""
-    name = str(path.relative_to(site))
     for theme in THEMES:
         for width in WIDTHS:
-            page, said = opened(browser, path, width, theme)
+            page, said = opened(browser, f"{address}/{name}", width, theme)
             where = f"{name} at {width} pixels, {theme}"
-            look.check(where, page.evaluate(NARROW))
-            look.check(where, page.evaluate(PICTURES))
-            look.check(where, page.evaluate(CUT))
-            look.check(where, page.evaluate(FORMULAS))
+            for faults in (NARROW, PICTURES, CUT, FORMULAS):
+                look.check(where, page.evaluate(faults))
+            if width == WIDTHS[-1]:
+                most = FIRST_PAGE if name.endswith("intro.html") else ANY_PAGE
+                weight = size(page, address, site)
+                look.check(where, [f"{weight:,} bytes"] if weight > most else [])
+            look.check(where, list(said))  # before axe looks for style sheets of its own accord
             if width == WIDTHS[-1]:
                 look.check(where, grave(page))
-                most = FIRST_PAGE if path.name == "intro.html" else ANY_PAGE
-                weight = size(page, path)
-                look.check(where, [f"{weight:,} bytes"] if weight > most else [])
-            look.check(where, said)
             page.context.close()
     look.pages += 1
 
 
-def use(browser: Any, site: Path, look: Look) -> None:
-    """Search for a word; sort a table and move sliders, by keyboard as well."""
-    page, said = opened(browser, site / "search.html", 1440, "light")
-    page.goto(f"{(site / 'search.html').as_uri()}?q=saliency")
-    page.wait_for_timeout(1500)
+def use(browser: Any, address: str, site: Path, look: Look) -> None:
+    """Search for a word; sort tables and move sliders by keyboard."""
+    page, said = opened(browser, f"{address}/search.html?q=saliency", 1440, "light")
+    with contextlib.suppress(Exception):  # what is not there after five seconds is a failure below
+        page.wait_for_selector("#search-results li", timeout=5000)
     hits = page.evaluate("() => document.querySelectorAll('#search-results li').length")
-    look.check("search", [] if hits else ["finds nothing for 'saliency'"])
-    look.check("search", said)
+    look.check("search", said + ([] if hits else ["finds nothing for 'saliency'"]))
     page.context.close()
     for path in documents(site):
         html = path.read_text()
-        if 'class="leaderboard' not in html and 'class="explorer' not in html:
-            continue
-        page, said = opened(browser, path, 1440, "light")
-        look.check(path.name, list(moved(page)))
-        look.check(path.name, said)
-        page.context.close()
+        if 'class="leaderboard' in html or 'class="explorer' in html:
+            name = str(path.relative_to(site))
+            page, said = opened(browser, f"{address}/{name}", 1440, "light")
+            look.check(name, [*moved(page), *said])
+            page.context.close()
 
 
 def moved(page: Any) -> Iterator[str]:
@@ -176,13 +203,14 @@ def main() -> int:
     with sync_playwright() as playwright:
         flags = ["--no-sandbox", "--disable-dev-shm-usage"]
         browser = playwright.chromium.launch(executable_path=chromium(), args=flags)
-        for path in documents(site):
-            before = len(look.failures)
-            look_at(browser, path, site, look)
-            print(f"{path.relative_to(site)}: {len(look.failures) - before} failures", flush=True)
-        use(browser, site, look)
+        with served(site) as address:
+            for path in documents(site):
+                before, name = len(look.failures), str(path.relative_to(site))
+                look_at(browser, address, site, name, look)
+                print(f"{name}: {len(look.failures) - before} failures", flush=True)
+            use(browser, address, site, look)
         browser.close()
-    for failure in look.failures:
+    for failure in dict.fromkeys(look.failures):
         print(f"- {failure}")
     print(f"{look.pages} pages, {look.checks} checks, {len(look.failures)} failures")
     return 1 if look.failures else 0

@@ -35,6 +35,9 @@ THEBE = re.compile(
     re.DOTALL,
 )
 
+# Icons come as a font. The theme sends them a second time, as 1.5 MB of script.
+ICONS = re.compile(r"<script[^>]*/fontawesome/[^>]*/js/all\.min\.js[^>]*></script>\s*")
+
 
 def mend(app, error) -> None:
     """Replace the faulty markup in every finished page."""
@@ -42,7 +45,7 @@ def mend(app, error) -> None:
         return
     for page in Path(app.outdir).rglob("*.html"):
         text = page.read_text(encoding="utf-8")
-        mended = THEBE.sub("", text)
+        mended = ICONS.sub("", THEBE.sub("", text))
         for faulty, right in MENDED.items():
             mended = mended.replace(faulty, right)
         if mended != text:

@@ -23,6 +23,9 @@ CHROMIUM = next(
 _spec = importlib.util.spec_from_file_location("render", ROOT / "book" / "render.py")
 render = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(render)
+_spec = importlib.util.spec_from_file_location("browse", ROOT / "book" / "browse.py")
+browse = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(browse)
 # One worker builds the site and does all that looks at it.
 site_test = [pytest.mark.slow, pytest.mark.xdist_group("site")]
 
@@ -245,6 +248,11 @@ class TestInABrowser:
         assert not grave, "\n".join(
             f"{v['id']}: {v['help']}\n   {[n['html'][:160] for n in v['nodes'][:4]]}" for v in grave
         )
+
+    def test_tables_and_sliders_move_by_keyboard(self, wide, document):
+        if document == "book/explore":
+            assert wide.locator(".explorer input[type=range]").count() == 4
+        assert list(browse.moved(wide)) == []
 
     def test_nothing_runs_over_the_edge(self, wide, narrow):
         assert overflow(wide) == []
