@@ -254,6 +254,12 @@ claims_table(quick.claims(bench, first))
 #
 # :::{dropdown} Solution
 # Retrain still knows all ten classes, and gets most of the forgotten pictures right, as it does with test pictures: its UA is about $100 - \mathrm{TA}$, here 17.8 and 84.9. A network that got 95 % of them wrong would have been *damaged*, and anybody could tell from its answers which pictures had been removed. The next chapter is about that.
+#
+# ```python
+# random = su.runs.prepare(first.spec.but(scenario="random"))
+# scores = random.retrained_scores
+# su.check.chapter_01.ex3(scores.ua, scores.ta)
+# ```
 # :::
 #
 # **What next:** [](02_unlearning_and_its_measures.ipynb) asks how one can know that a network has forgotten, and how far simpler methods get.

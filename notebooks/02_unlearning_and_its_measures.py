@@ -298,10 +298,14 @@ claims_table(measures.claims(bench, simple))
 #
 # :::{dropdown} Solution
 # ```python
-# for lr in (0.002, 0.006, 0.018, 0.054):
-#     spec = simple.shared.but(method="ga", params={"lr": lr, "epochs": ga_epochs})
-#     record = su.runs.run(spec.but(scenario="random"), task=task)
-#     print(lr, record.scores["ua"], record.scores["ra"])
+# ga, before = simple.shared.but(scenario="random", method="ga"), task.original_scores
+# at = {}
+# for rate in (0.002, 0.006, 0.018, 0.054):
+#     spec = ga.but(params={"lr": rate, "epochs": ga_epochs})
+#     at[rate] = su.runs.run(spec, task=task).scores
+# harmless = max(rate for rate, s in at.items() if abs(s["ua"] - before.ua) < 1)
+# broken = min(rate for rate, s in at.items() if s["ra"] < before.ra - 10)
+# su.check.chapter_02.ex3(harmless, broken)
 # ```
 #
 # About 0.002 and 0.054: three steps lie between "no effect" and "broken". UA and MIA rise, past Retrain's, and RA and TA fall with them: the loss has no upper bound, and nothing in it knows $D_r$. [](26_the_cliff.ipynb) walks there slowly.

@@ -338,7 +338,7 @@ claims_table(recorded.claims(found) + live.claims(factors))
 #     return su.unlearning.build_mask("per-layer", model, split, keep=keep, seed=seed)
 #
 # overlap = build(model).overlap(build(rescaled(model, "layer4", 4.0)))
-# print(overlap, su.check.chapter_14.ex2(overlap))
+# su.check.chapter_14.ex2(overlap)
 # ```
 # :::
 #
@@ -346,6 +346,10 @@ claims_table(recorded.claims(found) + live.claims(factors))
 #
 # :::{dropdown} Solution
 # On a single pixel eight of nine weights see padding: $3 \cdot 8 \cdot 128^2 = 393{,}216$ of 923,898 weights, 0.426. The table has a little more, since some units are never active. On 32 × 32 the last stage works on 2 × 2 pixels, where each of the nine weights meets a pixel in at least one place: none is idle for this reason.
+#
+# ```python
+# su.check.chapter_14.ex3(3 * 8 * 128**2 / 923_898, 0)
+# ```
 # :::
 #
 # 4. (hard, 10 minutes) How many splits would a test need, at least, to decide two comparisons at 5 % with Holm's correction? And why would it still not be a test over *all* networks? *Hint: the smallest $p$ that $n$ pairs can give is $2/2^n$.* *Check:* `su.check.chapter_14.ex4(…)` takes one number.
