@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import yaml
 
 import salun_utils as su
 from salun_utils.files import atomic
@@ -38,9 +39,15 @@ RULES = (
     "random",
     "inverted",
 )
-CONCEPT, SEED, STEPS = "Sneaker", 0, (5, 10, 20, 40, 80)
+CONCEPT, SEED = "Sneaker", 0
 SHOWN = ("Sneaker", "Sandal", "Ankle boot", "Bag", "Dress", "Coat", "Trouser", "T-shirt/top")
-ERASERS = {"salun": "SalUn", "rl": "RL (no mask)", "esd-x": "ESD-x"}
+# eraser -> what its length is counted in, and the lengths that are shown
+LENGTHS = {
+    "salun": ("epochs", (1, 2, 3, 4, 5)),
+    "rl": ("epochs", (1, 2, 3, 4, 5)),
+    "ga": ("epochs", (1, 2, 3)),
+    "esd-x": ("steps", (25, 50, 100, 200)),
+}
 
 
 def what_if() -> dict[str, Any]:
@@ -114,16 +121,19 @@ def draw_gallery() -> dict[str, Any]:
         return np.concatenate(list(grey), axis=1)
 
     rows, where = [row(pipe)], {}
-    for eraser in ERASERS:
-        for steps in STEPS:
-            erased = su.generation.erase(eraser, pipe, concept=CONCEPT, seed=SEED, steps=steps)
-            where[f"{eraser}|{steps}"] = len(rows)
-            rows.append(row(erased.model))
+    tuned = yaml.safe_load((ROOT / "benchmark" / "tuned" / "mini-sd.yaml").read_text())
+    for eraser, (unit, lengths) in LENGTHS.items():
+        for length in lengths:
+            given = {**tuned[eraser]["params"], unit: length, "seed": SEED}
+            where[f"{eraser}|{length}"] = len(rows)
+            rows.append(row(su.generation.erase(eraser, pipe, concept=CONCEPT, **given).model))
     where["uce|0"] = len(rows)
     rows.append(row(su.generation.erase("uce", pipe, concept=CONCEPT, seed=SEED).model))
     with atomic(SPRITE) as partial:
         Image.fromarray(np.concatenate(rows)).save(partial, format="png", optimize=True)
-    return {"rows": where, "count": len(rows), "classes": [n.removesuffix("/top") for n in SHOWN]}
+    units = {eraser: unit for eraser, (unit, _) in LENGTHS.items()}
+    classes = [name.removesuffix("/top") for name in SHOWN]
+    return {"rows": where, "count": len(rows), "classes": classes, "units": units}
 
 
 def write(path: Path, text: str) -> None:
@@ -172,7 +182,7 @@ def page() -> str:
     )
     picture = (
         '<img src="../_static/explore/gallery.png" alt="Eight kinds of clothing in columns, drawn'
-        f" before erasing {CONCEPT.lower()} in the first row and after more and more steps of"
+        f" before erasing {CONCEPT.lower()} in the first row and after more and more of"
         ' each eraser below" loading="lazy">'
     )
     return f"""# Explore
@@ -201,9 +211,9 @@ parameter, on a logarithmic axis. Which rules keep whole layers, and which leave
 ## Before and after, step by step
 
 The small text-to-image model of [](../notebooks/09_text_to_image.ipynb), asked for eight kinds
-of clothing from the same start noises, after so many steps of an eraser that is to take the
-sneaker away (seed 0, default settings). UCE has no steps: it solves for the weights at once.
-When does the sneaker go, and what else moves with it?
+of clothing from the same start noises, after so many epochs or steps of an eraser that is to take
+the sneaker away (seed 0, tuned values but for the length). UCE has no steps: it solves for the
+weights at once. When does the sneaker go, and what else moves with it?
 
 {block("gallery", gallery, picture)}
 What the pictures hide is the subject of [](../notebooks/23_probes_of_erasure.ipynb): what is no

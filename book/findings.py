@@ -11,10 +11,11 @@ import argparse
 import re
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
+import nbformat
 import pandas as pd
 
 from salun_utils.files import atomic
@@ -28,6 +29,8 @@ from salun_utils.studies.memorising import recorded as memorising
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "book" / "intro.md", ROOT / "README.md")
+NOTEBOOKS = ROOT / "notebooks"
+MARK = re.compile(r" {2}(holds|FAILS|open|too few)(?: {2}|$)")
 PICTURE = ROOT / "book" / "_static" / "masks.svg"
 MARKS = re.compile(r"(<!-- findings: .*?-->\n).*?(<!-- end of findings -->)", re.S)
 ERASERS = ("SalUn", "RL (no mask)", "ESD-x", "UCE")
@@ -111,6 +114,35 @@ def _by_class(runs: pd.DataFrame) -> str:
     return ", ".join(f"{str(name).lower()} {share:.0f}" for name, share in means.items())
 
 
+def of_claims(folder: Path = NOTEBOOKS) -> dict[str, int]:
+    """How many sentences the chapters claim, by what became of them: "holds", "FAILS", "open",
+    "too few". Read from the tables of claims in their committed outputs.
+    """
+    counts = dict.fromkeys(("holds", "FAILS", "open", "too few"), 0)
+    for path in sorted(folder.glob("[0-9]*.ipynb")):
+        for cell in nbformat.read(path, as_version=4).cells:
+            for output in cell.get("outputs", []):
+                head, *lines = output.get("data", {}).get("text/plain", "").split("\n")
+                if head.startswith("claim ") and "the figure behind it" in head:
+                    for line in lines:
+                        if mark := MARK.search(line):
+                            counts[mark[1]] += 1
+    return counts
+
+
+def in_words(claims: Mapping[str, int]) -> str:
+    """One sentence on all of them; "" for none."""
+    count = sum(claims.values())
+    if not count:
+        return ""
+    return (
+        f"**Claims.** The chapters put {count} sentences to the test, most of them by a paired test"
+        f" corrected for the comparisons of its table: {claims['holds']} hold, {claims['FAILS']}"
+        f" fail, {claims['open']} are open, and {claims['too few']} have too few seeds to be"
+        " decided either way."
+    )
+
+
 def markdown(rows: list[dict[str, str]]) -> str:
     """A table; "" for no rows."""
     if not rows:
@@ -119,8 +151,13 @@ def markdown(rows: list[dict[str, str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def findings(bench: Benchmark, every: pd.DataFrame, memory: Sequence[Record] = ()) -> str:
-    """Both tables, each under the sentence that says what it counts."""
+def findings(
+    bench: Benchmark,
+    every: pd.DataFrame,
+    memory: Sequence[Record] = (),
+    claims: Mapping[str, int] | None = None,
+) -> str:
+    """Both tables, each under the sentence that says what it counts, and what became of claims."""
     parts = []
     if table := markdown([*of_tasks(bench), *of_memory(list(memory))]):
         parts += [
@@ -135,6 +172,8 @@ def findings(bench: Benchmark, every: pd.DataFrame, memory: Sequence[Record] = (
             " class, asked for by its name and by a word learned from a few real pictures.",
             table,
         ]
+    if parts and (text := in_words(claims or {})):
+        parts.append(text)
     return "\n\n".join(parts) or "There are no recorded runs yet."
 
 
@@ -169,7 +208,7 @@ def main(argv: list[str] | None = None) -> int:
         warnings.simplefilter("ignore")  # outdated records: load_records leaves them in on purpose
         bench, every = Benchmark.load(), generation.rows("mini-sd")
         memory = memorising.on_file()
-    text, behind = findings(bench, every, memory), []
+    text, behind = findings(bench, every, memory, of_claims()), []
     for path in PAGES:
         before = path.read_text()
         after = written(before, text)

@@ -104,7 +104,7 @@ explorers.gallery = (data, form, stage, output) => {
   const names = Object.fromEntries([...new Set(keys.map((k) => k[0]))].map((name) => [name, name]));
   const eraser = list(form, "eraser", names);
   const steps = () => ["before", ...numbers(keys.filter((k) => k[0] === eraser.value).map((k) => k[1]))];
-  const step = slider(form, "steps", steps(), "40");
+  const step = slider(form, "length", steps(), "3");
   eraser.addEventListener("input", () => step.pick(steps()));
   return () => {
     const at = step.chosen() === "before" ? 0 : data.rows[`${eraser.value}|${step.chosen()}`];
@@ -122,7 +122,7 @@ explorers.gallery = (data, form, stage, output) => {
       cell.append(shown, text);
       return cell;
     }));
-    output.textContent = step.chosen() === "before" ? "before" : `${eraser.value}, ${step.chosen() === "0" ? "in closed form" : `after ${step.chosen()} steps`}`;
+    output.textContent = step.chosen() === "before" ? "before" : `${eraser.value}, ${step.chosen() === "0" ? "in closed form" : `after ${step.chosen()} ${data.units[eraser.value]}`}`;
   };
 };
 

@@ -85,3 +85,60 @@ def test_the_network_that_remembers_is_a_row_where_it_is_recorded():
     assert row["SalUn"] == "1.00, 1st of 2" and row["Doing nothing"] == "7.50"
     assert row["Saliency nearer than a random mask in"] == "1 of 2 seeds"
     assert page.of_memory(runs[:1]) == []
+
+
+def test_every_claim_of_the_chapters_is_counted_once(tmp_path):
+    import nbformat
+    from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+    text = "claim  here  the figure behind it\na is b  holds  3\nb  too few\nc   FAILS  it holds"
+    output = new_output("display_data", data={"text/plain": text})
+    other = new_output("display_data", data={"text/plain": "method  here\na  holds  1"})
+    page_of_two = new_notebook(cells=[new_code_cell("x", outputs=[output, other])])
+    nbformat.write(page_of_two, tmp_path / "01_a.ipynb")
+    found = page.of_claims(tmp_path)
+    assert found == {"holds": 1, "FAILS": 1, "open": 0, "too few": 1}
+    assert "3 sentences" in page.in_words(found) and page.in_words(dict.fromkeys(found, 0)) == ""
+
+
+def test_the_words_of_a_verdict_are_written_in_one_place():
+    """Whether a sentence holds is said by `studies.claims`, on no page by hand."""
+    import ast
+
+    words = {"holds", "FAILS"}
+    for path in [*(ROOT / "salun_utils").rglob("*.py"), *(ROOT / "notebooks").glob("*.py")]:
+        if path.match("studies/claims.py"):
+            continue
+        constants = {
+            node.value
+            for node in ast.walk(ast.parse(_without_magics(path)))
+            if isinstance(node, ast.Constant) and isinstance(node.value, str)
+        }
+        assert not words & constants, path
+
+
+def _without_magics(path: Path) -> str:
+    return "".join(
+        line if not line.lstrip().startswith(("%", "!")) else "\n"
+        for line in path.read_text().splitlines(keepends=True)
+    )
+
+
+def test_no_chosen_value_lies_at_an_edge_of_what_was_searched():
+    import math
+
+    import yaml
+
+    for path in (ROOT / "benchmark" / "tuned").glob("*.yaml"):
+        for method, entry in yaml.safe_load(path.read_text()).items():
+            for name, (low, high) in (entry.get("ranges") or {}).items():
+                value = entry["params"].get(name)
+                if not isinstance(value, int | float):
+                    continue
+                in_log = low > 0 and high / low >= 50
+                part = (
+                    math.log(value / low) / math.log(high / low)
+                    if in_log
+                    else (value - low) / (high - low)
+                )
+                assert 0.05 <= part <= 0.95, f"{path.name}, {method}: {name} = {value}"
