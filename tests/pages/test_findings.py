@@ -106,8 +106,11 @@ def test_the_words_of_a_verdict_are_written_in_one_place():
     import ast
 
     words = {"holds", "FAILS"}
-    for path in [*(ROOT / "salun_utils").rglob("*.py"), *(ROOT / "notebooks").glob("*.py")]:
-        if path.match("studies/claims.py"):
+    for path in [
+        *(ROOT / "salun_utils" / "studies").rglob("*.py"),
+        *(ROOT / "notebooks").glob("*.py"),
+    ]:
+        if path.match("studies/claims.py"):  # the one place
             continue
         constants = {
             node.value
