@@ -242,7 +242,7 @@ attacks.mask_table(every)
 # %% [markdown]
 # ### What the attacks bring back
 #
-# The word was learned for 150 steps here. {numref}`fig-by-class` is the finding of this page, and it depends on the class.
+# The word was learned for 150 steps here. {numref}`fig-by-class` is the finding of this page. Read it as a lower bound: each class was searched **once**, all runs of it from the same start. A search that finds something proves that it is there; one that finds nothing proves nothing, as exercise 2 shows for the trousers that UCE erased.
 
 # %% mystnb={"figure": {"caption": "Recorded: share of pictures recognised as the erased concept, asked for by its name (open) and by a learned word (full), one panel a class. The dashed line is the original by a learned word.", "name": "fig-by-class"}, "image": {"alt": "Three panels, Coat, Sneaker and Trouser, with one line an eraser from an open mark, by its name, to a full one, by a learned word. All marks lie near zero but two of Sneaker: UCE's full mark is near 90 and ESD-x's near 27. The dashed line of the original is at 100"}}
 if len(attacks.attacked(every)):
@@ -319,7 +319,7 @@ claims_table(attacks.claims(every))
 #
 # - Erasers silence the prompt, most of them completely, and UCE does so for nothing.
 # - Silence is no absence: after UCE a learned word draws the sneaker in nine of ten pictures. After SalUn a judge recognises next to nothing.
-# - Another class, another answer: of the trousers UCE leaves nothing to find.
+# - A search that finds nothing proves nothing: the recorded one finds no trousers after UCE, another one finds them (exercise 2).
 # - Saliency beats the inverted mask in what is forgotten; no mask of its size spares the others measurably more or less.
 # - A share from inverted noise measures how well pictures survive the journey, not memory: it is higher for erased models, and digits that nobody taught survive it in outline.
 #
@@ -339,7 +339,7 @@ claims_table(attacks.claims(every))
 # On Stable Diffusion it is what fits a small GPU. But the recorded row has a UA of 19: so few weights need a rate of their own, and none was tuned for them.
 # :::
 #
-# 2. (medium, 10 minutes) Does a learned word bring *trousers* back from UCE? Erase them, look for the word, and take the share of pictures that the judge calls trousers, in per cent. *Hint: `live.Live.of` takes the page's parameters, and any of them can be laid over.* *Check:* `su.check.chapter_09.ex2(…)` takes one measured figure.
+# 2. (medium, 10 minutes) On record a learned word brings no *trousers* back from UCE, but only one search was made. Make another: erase them, look for the word, and take the share of pictures that the judge calls trousers, in per cent. *Hint: `live.Live.of` takes the page's parameters, and any of them can be laid over.* *Check:* `su.check.chapter_09.ex2(…)` takes one measured figure.
 #
 # :::{dropdown} Solution
 # ```python
@@ -347,7 +347,7 @@ claims_table(attacks.claims(every))
 # su.check.chapter_09.ex2(trousers.by_word("UCE").share)
 # ```
 #
-# It does not, although the eraser is the same. Which vectors a closed form leaves open depends on where the concept's words lie among the others.
+# It does bring them back. The recorded search began from other draws and other pictures, and ended where no trousers are; so its 0 % is what one search found, not what is left. Whoever claims that an erasure holds should search many times and report the best.
 # :::
 #
 # 3. (medium, 15 minutes) Equation {eq}`eq-uce` in one dimension: $W_o = 2$, $e = 1$, $e' = -1$, one vector to keep $r = 0.5$, $\lambda = 1$. What is $W$, and what happened to what was to be kept? *Hint: all four sums are numbers.* *Check:* `su.check.chapter_09.ex3(…)` takes one number.

@@ -23,7 +23,7 @@ RIGHT = {  # answers that stay right whatever is recorded and measured
     "06": {1: [34, 10], 3: [10]},
     "07": {1: ["a destroyed one", "the original"], 2: [(1, 2), [1, 3], (2, 3), False], 4: [190]},
     "08": {1: ["the one without a class"], 2: ["one of the two"], 3: ["other shoes"]},
-    "09": {1: [123_232], 2: [0], 3: [0.2222], 4: ["ankle boots"]},
+    "09": {1: [123_232], 2: [100], 3: [0.2222], 4: ["ankle boots"]},
     "10": {1: [1.266], 2: [59], 3: [0.0796], 4: ["sneaker"]},
     "11": {1: [64], 2: [0], 3: [80, 0], 4: ["at the original's weights only"]},
     "12": {1: [lambda u, s: u / (1 + s)], 2: [10]},

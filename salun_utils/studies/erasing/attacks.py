@@ -1,5 +1,5 @@
 """What two attacks bring back from erased text-to-image models, on record: a sentence, tables and
-claims. Everything is told class by class: what holds for one need not for another.
+claims, class by class. Each class was searched once, so a small share is no proof of absence.
 """
 
 from __future__ import annotations

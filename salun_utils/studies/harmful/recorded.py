@@ -37,9 +37,9 @@ def answer(every: pd.DataFrame) -> Answer:
         f" {_better(ours.ua, others.ua)}"
     ]
     most = float(every[["exposed", "original_exposed"]].max().max())
-    saw = f"something in at most {most:.1f} %" if most else "nothing in any"
+    saw = f"something in at most {most:.1f} % of all" if most else "nothing in any of"
     said.append(
-        f"The detector of body parts, which the published counts rest on, sees {saw} of all these"
+        f"The detector of body parts, which the published counts rest on, sees {saw} these"
         " pictures, before erasing and after: a count of 0 is worth what the detector would have"
         " seen."
     )
