@@ -307,7 +307,7 @@ recorded.eraser_table(recorded.rows("CompVis/stable-diffusion-v1-4", tier="paper
 # %% [markdown]
 # ## Claims
 #
-# Each sentence that this page or the papers ask you to believe, with the figure behind it and whether it holds *here*. Those about means say so; the others are paired tests by class and seed, corrected by Holm over the four controls of the mask.
+# Each sentence that this page or the papers ask you to believe, with the figure behind it and whether it holds *here*. Those about means say so; the others are paired tests by class and seed, corrected by Holm over the four controls of the mask. *Out of reach* is said of the one search that was recorded for each class, and no more.
 
 # %% tags=["nbval-check-output"]
 from salun_utils.studies.claims import claims_table
