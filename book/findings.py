@@ -169,7 +169,8 @@ def findings(
     if table := markdown(of_erasers(every)):
         parts += [
             "**Text to image** (a small Stable Diffusion): how many pictures still show the erased"
-            " class, asked for by its name and by a word learned from a few real pictures.",
+            " class, asked for by its name and by a word learned from real pictures (one search"
+            " a class: another may find more, so small shares are lower bounds).",
             table,
         ]
     if parts and (text := in_words(claims or {})):

@@ -130,7 +130,7 @@ table[["ua", "ra", "ta", "mia", "gap"]].astype(float).round(1)
 #
 # ## Recorded runs
 #
-# Every method was tuned on the pilot seeds 98 and 99, which are not reported: learning rate, one or two epochs (SalUn's search allowed four as well), a constant rate or a cosine, and the method's one weight where it has one. Poor trials end after the first pilot seed, and a range grows where a choice lies at its edge. The saliency mask and the
+# Every method was tuned on the pilot seeds 98 and 99, which are not reported: learning rate, one or two epochs (SalUn's search allowed four as well; none longer, and methods that first break the network and then teach it again, as MSG, CT, FT at a large rate and $\ell_1$-sparse do, are short of time here), a constant rate or a cosine, and the method's one weight where it has one. Poor trials end after the first pilot seed, and a range grows where a choice lies at its edge. The saliency mask and the
 # random one were tuned each on its own. With so few trials the luck of a search is as large as what is sought, so relatives (SalUn under each mask, RL) try each other's choice as well. The table below says how many trials each had.
 # *Another Retrain* is a second network trained from scratch on the same retained pictures from another seed: two exact answers to the same question. Differences smaller than its gap are not called differences.
 
