@@ -97,10 +97,15 @@ def dataset(name: str, **own: Any) -> dict[str, Any]:
         "conformsTo": "http://mlcommons.org/croissant/1.1",
         "name": name,
         "version": project["version"],
-        "url": yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"],
+        "url": address(),
         "license": MIT,
         **own,
     }
+
+
+def address() -> str:
+    """Where the repository lives, by the one setting that says so."""
+    return str(yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["url"])
 
 
 def file_object(path: Path, kind: str, description: str) -> dict[str, Any]:
@@ -255,9 +260,9 @@ def records() -> dict[str, Any]:
                 "@type": "cr:FileObject",
                 "@id": "repository",
                 "name": "repository",
-                "description": "The folder of all records; its checksum is that of records.sha256.",
-                "contentUrl": "../records",
-                "encodingFormat": "application/x-directory",
+                "description": "The repository; its checksum here is that of records.sha256.",
+                "contentUrl": address(),
+                "encodingFormat": "git+https",
                 "sha256": hashlib.sha256(sums().encode()).hexdigest(),
             },
             {
@@ -267,7 +272,7 @@ def records() -> dict[str, Any]:
                 "description": f"{len(every):,} files, one a record.",
                 "containedIn": {"@id": "repository"},
                 "encodingFormat": "application/json",
-                "includes": "*.json",
+                "includes": "benchmark/records/*.json",
             },
             file_object(OUT / "records.sha256", "text/plain", "SHA-256 of every record"),
         ],

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import contextlib
 import functools
 import hashlib
 import importlib
@@ -35,6 +36,7 @@ LOADERS = re.compile(
     r"\.(load|on_file|recorded|rows|generators|ways_back|counts|load_maps|load_records|standing_of)$"
     r"|^harm\.(shown|claims)$"
 )
+OURS = ("salun_utils.studies", "salun_utils.generation.trials", "salun_utils.runs")
 LINE = re.compile(r"^(\d+) records?: ", re.M)
 WORDS = 16
 
@@ -84,6 +86,9 @@ def called(path: Path) -> Iterator[tuple[int, str, set[tuple[Path, int]]]]:
             )
             if ours or parameters:
                 exec(compile(ast.Module([statement], []), path.name, "exec"), names)  # nosec B102
+            elif isinstance(statement, ast.Assign):
+                with contextlib.suppress(ValueError):  # not a literal
+                    names[ast.unparse(statement.targets[0])] = ast.literal_eval(statement.value)
             for call in loads(statement):
                 yield from _again(number, statement, call, names)
 
@@ -98,7 +103,7 @@ def _again(
     except (NameError, AttributeError):
         return
     owner = str(getattr(function, "__module__", ""))
-    if not owner.startswith(("salun_utils.studies", "salun_utils.runs")):
+    if not owner.startswith(OURS):
         return
     kept, table.say = table.say, seen.update
     try:
@@ -211,7 +216,7 @@ HEAD = """# From a figure to its records
 
 Every figure stands in a notebook, and is drawn there from records, from a run on the page, or from both. This page has all of them: what each figure rests on, which grid asked for those records, and the template that made each. A grid is a file in `benchmark/grids/`; `salun grid benchmark/grids/NAME.yaml --list` names its runs, and each that is recorded is the file of that name in `benchmark/records/`. A record can hold several runs.
 
-What a chapter reads was found by calling again what it calls; what a figure shows, by following the names in its cells. No chapter was executed for it.
+*No records* means a run on the page, or the values that tuning chose (`benchmark/tuned`). What a chapter reads was found by calling again what it calls; what a figure shows, by following the names in its cells. No chapter was executed for it.
 """
 
 
@@ -263,7 +268,7 @@ def of_chapter(path: Path, counted: dict[str, Any]) -> str:
         else "It reads no records, or none are there yet."
     )
     drawn = [
-        [text, ", ".join(letters[c] for c in rest) or "what the page computes"]
+        [text, ", ".join(letters[c] for c in rest) or "no records"]
         for text, rest in figures(path, set(calls))
     ]
     if drawn:
