@@ -33,7 +33,10 @@ XIAO = (
     "Xiao, H., Rasul, K. and Vollgraf, R. (2017). Fashion-MNIST: a Novel Image Dataset for"
     " Benchmarking Machine Learning Algorithms. arXiv:1708.07747."
 )
-# In this vocabulary plain keys are schema.org's, and these are Croissant's own.
+OWN = """arrayShape citeAs column containedIn equivalentProperty extract field fileObject fileProperty
+fileSet format includes isArray isLiveDataset jsonPath key md5 parentField path recordSet references
+regex repeated replace samplingRate separator source subField transform"""
+# Plain keys are schema.org's; those above, and some with a type, are Croissant's own.
 CONTEXT: dict[str, Any] = {
     "@language": "en",
     "@vocab": "https://schema.org/",
@@ -47,15 +50,7 @@ CONTEXT: dict[str, Any] = {
     "examples": {"@id": "cr:examples", "@type": "@json"},
     "name": {"@container": "@language"},
     "description": {"@container": "@language"},
-    **{
-        key: f"cr:{key}"
-        for key in (
-            "arrayShape citeAs column containedIn equivalentProperty extract field fileObject"
-            " fileProperty fileSet format includes isArray isLiveDataset jsonPath key md5"
-            " parentField path recordSet references regex repeated replace samplingRate separator"
-            " source subField transform"
-        ).split()
-    },
+    **{key: f"cr:{key}" for key in re.findall(r"\w+", OWN)},
 }
 TYPES = {bool: "sc:Boolean", int: "sc:Integer", float: "sc:Float", str: "sc:Text"}
 # What is told of a record: path in it -> what it is. A path that a record lacks is empty there.

@@ -178,20 +178,28 @@ def figures(path: Path, known: set[str]) -> list[tuple[str, list[str]]]:
         here: set[str] = set()
         for statement in statements:
             own = {text for call in loads(statement) if (text := ast.unparse(call)) in known}
-            stored = set()
-            for node in ast.walk(statement):
-                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                    stored.add(node.id)
-                elif isinstance(node, ast.Name):
-                    own |= rests.get(node.id, set())
-                elif isinstance(node, ast.FunctionDef):
-                    stored.add(node.name)
+            stored, loaded = _names(statement)
+            for name in loaded:
+                own |= rests.get(name, set())
             rests |= dict.fromkeys(stored, own)
             here |= own
         shown = [o for o in cell["outputs"] if any("image/" in k for k in o.get("data", {}))]
         if shown:
             found.append((said(cell, prose), sorted(here)))
     return found
+
+
+def _names(statement: ast.stmt) -> tuple[set[str], set[str]]:
+    """What a statement gives a value, and what it takes from those before it."""
+    stored, loaded, anew = set(), set(), set()
+    for node in ast.walk(statement):
+        if isinstance(node, ast.NamedExpr):
+            anew.add(node.target.id)
+        elif isinstance(node, ast.FunctionDef):
+            stored.add(node.name)
+        elif isinstance(node, ast.Name):
+            (stored if isinstance(node.ctx, ast.Store) else loaded).add(node.id)
+    return stored, loaded - anew
 
 
 def said(cell: dict[str, Any], prose: str) -> str:
@@ -214,9 +222,15 @@ HEAD = """# From a figure to its records
 
 <!-- written by book/map.py; don't edit by hand -->
 
-Every figure stands in a notebook, and is drawn there from records, from a run on the page, or from both. This page has all of them: what each figure rests on, which grid asked for those records, and the template that made each. A grid is a file in `benchmark/grids/`; `salun grid benchmark/grids/NAME.yaml --list` names its runs, and each that is recorded is the file of that name in `benchmark/records/`. A record can hold several runs.
+Every figure stands in a notebook, and is drawn there from records, from a run on the page, or from
+both. This page has all of them: what each figure rests on, which grid asked for those records, and
+the template that made each. A grid is a file in `benchmark/grids/`;
+`salun grid benchmark/grids/NAME.yaml --list` names its runs, and each that is recorded is the file
+of that name in `benchmark/records/`. A record can hold several runs.
 
-*No records* means a run on the page, or the values that tuning chose (`benchmark/tuned`). What a chapter reads was found by calling again what it calls; what a figure shows, by following the names in its cells. No chapter was executed for it.
+What a chapter reads was found by calling again what it calls; what a figure shows, by following the
+names in its cells. No chapter was executed for it. *No records* means a run on the page, or the
+values that tuning chose (`benchmark/tuned`).
 """
 
 
