@@ -33,9 +33,9 @@ XIAO = (
     "Xiao, H., Rasul, K. and Vollgraf, R. (2017). Fashion-MNIST: a Novel Image Dataset for"
     " Benchmarking Machine Learning Algorithms. arXiv:1708.07747."
 )
-OWN = """arrayShape citeAs column containedIn equivalentProperty extract field fileObject fileProperty
-fileSet format includes isArray isLiveDataset jsonPath key md5 parentField path recordSet references
-regex repeated replace samplingRate separator source subField transform"""
+OWN = """arrayShape citeAs column containedIn equivalentProperty extract field fileObject
+fileProperty fileSet format includes isArray isLiveDataset jsonPath key md5 parentField path
+recordSet references regex repeated replace samplingRate separator source subField transform"""
 # Plain keys are schema.org's; those above, and some with a type, are Croissant's own.
 CONTEXT: dict[str, Any] = {
     "@language": "en",

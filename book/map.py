@@ -277,7 +277,7 @@ def of_chapter(path: Path, counted: dict[str, Any]) -> str:
         for text, call in calls.items()
     ]
     parts.append(
-        rows(["", "read by", "runs", "grid: files of records"], body)
+        rows(["key", "read by", "runs", "grid: files of records"], body)
         if body
         else "It reads no records, or none are there yet."
     )
