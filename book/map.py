@@ -243,6 +243,13 @@ def _doc(stem: str) -> str:
     return f"{{doc}}`../notebooks/{stem}`"
 
 
+def heading(path: Path) -> str:
+    """The chapter's own title, which leads to it."""
+    said = "".join("".join(c["source"]) + "\n" for c in json.loads(path.read_text())["cells"])
+    title = re.search(r"^# (.+)", said, re.M)
+    return f"## [{title[1] if title else path.stem}](../notebooks/{path.stem})"
+
+
 def of_grids(counted: dict[str, Any]) -> str:
     """The grids, their templates, and who reads what came of them."""
     readers: dict[str, list[str]] = {}
@@ -266,7 +273,7 @@ def of_chapter(path: Path, counted: dict[str, Any]) -> str:
     """One chapter: what it reads, and its figures."""
     calls = counted["chapters"][path.stem]["calls"]
     letters = {text: chr(ord("A") + n) for n, text in enumerate(calls)}
-    parts = [f"## {_doc(path.stem)}"]
+    parts = [heading(path)]
     body = [
         [
             letters[text],

@@ -57,7 +57,7 @@ def test_every_figure_of_a_chapter_is_on_the_page():
     for path in page.chapters():
         cells = [cell for cell, _, _ in page.code_of(path)]
         shown = sum('"image/' in json.dumps(cell["outputs"]) for cell in cells)
-        section = text.split(f"## {{doc}}`../notebooks/{path.stem}`")[1].split("\n## ")[0]
+        section = text.split(page.heading(path))[1].split("\n## ")[0]
         rows = section.partition("| figure | rests on |\n| --- | --- |\n")[2].splitlines()
         assert len([row for row in rows if row.startswith("| ")]) == shown, path.stem
 
