@@ -113,8 +113,9 @@ def main() -> int:
     )
     with ThreadPoolExecutor(options.jobs) as pool:
         problems = [problem for problem in pool.map(refresh, sources) if problem]
-    if not options.sources:  # all chapters: the first pages read the same records
-        subprocess.run([sys.executable, str(ROOT / "book" / "findings.py")], cwd=ROOT, check=True)
+    if not options.sources:  # all chapters: the first pages and the map read the same records
+        for page in ("findings.py", "map.py"):
+            subprocess.run([sys.executable, str(ROOT / "book" / page)], cwd=ROOT, check=True)
     print("\n".join(problems) or f"{len(sources)} notebooks are up to date")
     return 1 if problems else 0
 

@@ -10,13 +10,18 @@ they are. Ends by printing the path of what was made.
 from __future__ import annotations
 
 import argparse
+import html
 import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
+from string import Template
+
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
+FOLDERS = ("book", "notebooks", "_static", "_images", "_sources", "_downloads")  # of the site
 
 
 def api_pages() -> dict[str, list[str]]:
@@ -85,11 +90,28 @@ def build(out: Path, *options: str) -> subprocess.CompletedProcess[str]:
     )
 
 
+def not_found() -> str:
+    """The page that a server shows where there is none: `not_found.html` with a link to each part
+    of the table of contents. It stands on its own, since it may be shown in any folder.
+    """
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    title = yaml.safe_load((ROOT / "_config.yml").read_text())["title"]
+    firsts = {part["caption"]: part["chapters"][0]["file"] for part in toc["parts"]}
+    links = [f'<li><a href="{file}.html">{html.escape(c)}</a></li>' for c, file in firsts.items()]
+    template = Template((ROOT / "book" / "not_found.html").read_text())
+    return template.substitute(
+        title=html.escape(title),
+        start=f"{toc['root']}.html",
+        links="\n".join(links),
+        folders="|".join(FOLDERS),
+    )
+
+
 def render(out: Path, *, notebooks: Path | None = None) -> Path:
     """Build the HTML with warnings as errors and return the path of its ``index.html``."""
     out = out.resolve()
     stage(out / "src", notebooks=notebooks)
-    built, html = out / "_build" / "html", out / "html"
+    built, site = out / "_build" / "html", out / "html"
     shutil.rmtree(out / "_build", ignore_errors=True)
     done = build(out, "-W", "--keep-going")
     if done.returncode or not (built / "index.html").exists():
@@ -98,9 +120,10 @@ def render(out: Path, *, notebooks: Path | None = None) -> Path:
             f"{said}\nerror: the HTML build failed with exit status {done.returncode}; its warnings"
             " are above"
         )
-    shutil.rmtree(html, ignore_errors=True)
-    built.rename(html)
-    return html / "index.html"
+    (built / "404.html").write_text(not_found())
+    shutil.rmtree(site, ignore_errors=True)
+    built.rename(site)
+    return site / "index.html"
 
 
 def browser() -> str:

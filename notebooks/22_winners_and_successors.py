@@ -120,8 +120,8 @@ live = {
     method: su.runs.run(spec.but(method=method, mask=None, params=own), task=task)
     for method, own in LIVE.items()
 }
-rows = {m: {**r.scores, "gap": r.gap["average"]} for m, r in live.items()}
-table = pd.DataFrame(rows).T
+here = {m: {**r.scores, "gap": r.gap["average"]} for m, r in live.items()}
+table = pd.DataFrame(here).T
 table.loc["Retrain"] = {**task.retrained_scores.to_dict(), "gap": 0.0}
 table[["ua", "ra", "ta", "mia", "gap"]].astype(float).round(1)
 
