@@ -47,7 +47,8 @@ import pandas as pd
 
 import salun_utils as su
 from salun_utils import plots
-from salun_utils.studies.benchmark import pictures, quick, recorded
+from salun_utils.studies.benchmark import pictures, recorded
+from salun_utils.studies.benchmark.first import quick
 
 bench = recorded.Benchmark.load()
 quick.answer(bench)

@@ -48,7 +48,8 @@ device = "auto"
 # %% tags=["hide-input", "nbval-check-output"]
 import salun_utils as su
 from salun_utils import plots
-from salun_utils.studies.benchmark import measures, recorded
+from salun_utils.studies.benchmark import recorded
+from salun_utils.studies.benchmark.first import measures
 
 bench = recorded.Benchmark.load()
 measures.answer(bench)

@@ -9,6 +9,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from ...errors import InputError
 from ...generation import shipped
 from ...generation.erasers.gan_vae.losses import saliency
 from ...plots.tables import Table, table
@@ -74,7 +75,8 @@ class Latent(Live):
     def mask(self) -> SaliencyMask:
         """SalUn's."""
         found = self.runs["SalUn"].erased.mask
-        assert found is not None  # SalUn has one
+        if found is None:
+            raise InputError("SalUn was run without a mask: leave mask and keep as they are")
         return found
 
     def layer_shares(self) -> pd.Series:

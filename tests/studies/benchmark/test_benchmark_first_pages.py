@@ -10,7 +10,8 @@ import torch
 
 from salun_utils.runs import Record
 from salun_utils.saliency import SaliencyMask, saliency_scores
-from salun_utils.studies.benchmark import measures, pictures, quick
+from salun_utils.studies.benchmark import pictures
+from salun_utils.studies.benchmark.first import measures, quick
 from salun_utils.studies.benchmark.recorded import Benchmark
 from salun_utils.studies.claims import claims_table
 from salun_utils.unlearning import unlearn

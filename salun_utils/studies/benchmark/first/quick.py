@@ -10,16 +10,16 @@ from typing import Any
 import pandas as pd
 from torch import Tensor, nn
 
-from ...metrics import Scores, predict_logits
-from ...plots.tables import Table, table
-from ...runs import Record, RunSpec, Task, prepare, run_with_result
-from ...runs.summary import label
-from ...shown import amount
-from ...unlearning import UnlearnResult, get
-from ..claims import Claim
-from ..common import NONE_RECORDED, Answer
-from . import classes
-from .recorded import LEAST, NO_MASK, Benchmark, means, verdicts
+from ....metrics import Scores, predict_logits
+from ....plots.tables import Table, table
+from ....runs import Record, RunSpec, Task, prepare, run_with_result
+from ....runs.summary import label
+from ....shown import amount
+from ....unlearning import UnlearnResult, get
+from ...claims import Claim
+from ...common import NONE_RECORDED, Answer
+from .. import classes
+from ..recorded import LEAST, NO_MASK, Benchmark, means, verdicts
 
 SCENARIO = "class-3"
 FEW = ("saliency", NO_MASK, "random")  # masks that a first reader is shown

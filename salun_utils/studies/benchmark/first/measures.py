@@ -10,16 +10,16 @@ from typing import Any
 import pandas as pd
 from torch import Tensor, nn
 
-from ...data.images import Images
-from ...metrics import PROTOCOLS, Scores, evaluate, membership_features, predict_logits
-from ...plots.tables import Cell, Table, table
-from ...runs import Record, RunSpec, Task, prepare, run_with_result
-from ...runs.summary import MEASURES, label
-from ...shown import amount
-from ...unlearning import UnlearnResult
-from ..claims import Claim
-from ..common import NONE_RECORDED, Answer
-from .recorded import LEAST, Benchmark, verdicts
+from ....data.images import Images
+from ....metrics import PROTOCOLS, Scores, evaluate, membership_features, predict_logits
+from ....plots.tables import Cell, Table, table
+from ....runs import Record, RunSpec, Task, prepare, run_with_result
+from ....runs.summary import MEASURES, label
+from ....shown import amount
+from ....unlearning import UnlearnResult
+from ...claims import Claim
+from ...common import NONE_RECORDED, Answer
+from ..recorded import LEAST, Benchmark, verdicts
 
 SCENARIOS = ("random", "class")
 SIMPLE = ("ft", "rl", "ga")
