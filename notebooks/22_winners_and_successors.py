@@ -210,6 +210,8 @@ recorded.claims(on_file, overlap, keep**2)
 # :::{dropdown} Solution
 # ```python
 # import copy
+#
+# import torch
 # from salun_utils.unlearning.msg import redrawn
 #
 # for name, chosen in {"smallest": smallest, "largest": largest}.items():
