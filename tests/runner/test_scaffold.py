@@ -51,8 +51,8 @@ def test_what_is_written_is_python_without_a_word_of_the_template_left(kind, roo
 
 
 def test_a_chapter_takes_the_next_number_and_stands_after_the_last(root):
-    page, contents = scaffold.new("chapter", "first-look", root=root)
-    assert page.name == "08_first_look.py"
+    page, answers, contents = scaffold.new("chapter", "first-look", root=root)
+    assert page.name == "08_first_look.py" and answers.name == "chapter_08.py"
     lines = contents.read_text().splitlines()
     place = lines.index("      - file: notebooks/08_first_look")
     assert lines[place - 1].endswith("07_leaderboard") and len(lines) == 9
