@@ -13,12 +13,15 @@ import functools
 import gzip
 import http.server
 import re
-import shutil
 import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import render
 
 ROOT = Path(__file__).resolve().parent.parent
 WIDTHS, THEMES = (360, 768, 1440), ("light", "dark")
@@ -48,19 +51,6 @@ class Look:
     def check(self, where: str, faults: list[str]) -> None:
         self.checks += 1
         self.failures += [f"{where}: {fault}" for fault in faults]
-
-
-def chromium() -> str:
-    """Where the browser is.
-
-    Raises
-    ------
-    SystemExit : there is none.
-    """
-    names = ("chromium", "chromium-browser", "google-chrome")
-    if found := next(filter(None, map(shutil.which, names)), None):
-        return found
-    sys.exit(f"error: no browser is installed; looked for {', '.join(names)}")
 
 
 def documents(site: Path) -> list[Path]:
@@ -144,7 +134,7 @@ def look_at(browser: Any, address: str, site: Path, name: str, look: Look) -> No
                 weight = size(page, address, site)
                 look.check(where, [f"{weight:,} bytes"] if weight > most else [])
             look.check(where, list(said))  # before axe looks for style sheets of its own accord
-            if width == WIDTHS[-1]:
+            if width != WIDTHS[1]:  # what scrolls on a telephone fits on a desk
                 look.check(where, grave(page))
             page.context.close()
     look.pages += 1
@@ -202,7 +192,7 @@ def main() -> int:
     look = Look()
     with sync_playwright() as playwright:
         flags = ["--no-sandbox", "--disable-dev-shm-usage"]
-        browser = playwright.chromium.launch(executable_path=chromium(), args=flags)
+        browser = playwright.chromium.launch(executable_path=render.browser(), args=flags)
         with served(site) as address:
             for path in documents(site):
                 before, name = len(look.failures), str(path.relative_to(site))

@@ -131,7 +131,7 @@ def browser() -> str:
     names = (os.environ.get("CHROMIUM", ""), "chromium", "chromium-browser", "google-chrome")
     found = next((path for name in names if name and (path := shutil.which(name))), None)
     if found is None:
-        raise SystemExit("error: printing needs a Chromium: install one, or name it in $CHROMIUM")
+        raise SystemExit("error: no Chromium is installed: install one, or name it in $CHROMIUM")
     return found
 
 

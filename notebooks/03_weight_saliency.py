@@ -265,6 +265,7 @@ def step(theta, theta_o, m_S, optimizer, x, y):
             p.copy_(torch.where(m, p, p_o))
 
 
+# %%
 def wrong(images, K, draws):
     """y' is one of the K - 1 others, never y."""
     shift = torch.randint(1, K, (len(images),), generator=draws).to(images.device)

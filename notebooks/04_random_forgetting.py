@@ -139,6 +139,7 @@ def values_of(method):
     return params | ({"samples": samples} if "samples" in known else {})
 
 
+# %%
 specs = {m: spec.but(method=m, params=values_of(m)) for m in LIVE}
 records = {m: su.runs.run(one, task=task) for m, one in specs.items()}
 live = {m: su.metrics.Scores(**r.scores) for m, r in records.items()}

@@ -108,6 +108,7 @@ from salun_utils.generation.trials import run as experiment
 from salun_utils.generation.trials.trial import Trial
 from salun_utils.studies.erasing import one_run
 
+# %%
 density = keep if eraser == "salun" else None
 trial = Trial.of(globals(), keep=density, params={"steps": erase_steps})
 scene = experiment.Scene.of(trial)

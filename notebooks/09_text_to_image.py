@@ -158,6 +158,7 @@ ids = [*start, len(known), end]  # the new word's number is the next one
 ids += [tokenizer.pad_token_id] * (tokenizer.model_max_length - len(ids))
 
 
+# %%
 def read(v):  # v (D,) -> text (1, L, D)
     given = {place: torch.cat([known, v[None]])}
     return functional_call(encoder, given, (torch.tensor([ids]),))[0]
@@ -282,6 +283,8 @@ with tempfile.TemporaryDirectory() as folder:
     where = save(runs["SalUn"].erased, Path(folder) / "erased")
     again = StableDiffusionPipeline.from_pretrained(where)
     print("written:", ", ".join(sorted(p.name for p in where.iterdir())))
+
+# %%
 how = {"noise": start[:2], "steps": 5, "guidance": guidance}
 here, there = (
     pipelines.sample(p, ["a photo of a sneaker"] * 2, **how).int()

@@ -131,6 +131,7 @@ task, theta_o, split = ways.task, ways.task.original, ways.task.split
 T = ways.steps[live.HARD].step.max()
 
 
+# %%
 def random_labelling(after=None, mask=None):
     model, draws = copy.deepcopy(theta_o), su.seeds.generator(seed, "unlearning labels")
     forget, classes = split.forget, len(split.classes)

@@ -83,6 +83,7 @@ import torch
 import salun_utils as su
 from salun_utils.unlearning.masks.knee import cumulated, find_knee, quotient
 
+# %%
 shared = su.runs.RunSpec.of(globals(), method="salun")
 task = su.runs.prepare(shared)
 split, original = task.split, task.original

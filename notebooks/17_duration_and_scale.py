@@ -88,6 +88,7 @@ split, theta_o, reference = task.split, task.original, task.retrained_scores
 scores = su.saliency.saliency_scores(theta_o, split.forget)
 m_S = su.saliency.SaliencyMask.top(scores, keep)
 
+# %%
 runs = {}
 for E in (1, 2, 5):
     unlearn = {"epochs": E, "lr": dose / E, "mask": m_S, "seed": seed}

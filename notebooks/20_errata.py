@@ -171,6 +171,7 @@ def leftover_mask():
     return SaliencyMask.top({n: total.abs() for n, total in totals.items()}, keep)
 
 
+# %%
 right = lambda: (salun(), {"same_weights": plants.shared(plants.mask)})
 plants.compare("2b", right, lambda: with_mask(leftover_mask()))
 
@@ -295,6 +296,7 @@ def attacked(model, entropy=None):
     return plants.by_entropy(model, entropy)
 
 
+# %%
 plants.compare(
     "6",
     lambda: attacked(salun()),
@@ -509,6 +511,7 @@ def swapped(p, q):
     return (kls[0] + kls[1]) / 2
 
 
+# %%
 known, blank = task.original, task.new_model(1).eval()
 p = su.metrics.predict_logits(known, split.forget).double().softmax(1)
 q = su.metrics.predict_logits(blank, split.forget).double().softmax(1)

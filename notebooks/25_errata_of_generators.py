@@ -89,6 +89,7 @@ from salun_utils.generation.erasers.run import Job
 from salun_utils.saliency import SaliencyMask
 from salun_utils.studies.errata.drawn import DDPM, SD, Generators
 
+# %%
 plants = Generators.of(globals())
 
 

@@ -102,6 +102,7 @@ def along(alpha):
     return theta
 
 
+# %%
 library = study.unlearn("iu", alpha=5.0, samples=iu_samples, mask=mask)
 pairs = zip(library.parameters(), along(5.0).parameters())
 print("they agree:", all(torch.allclose(p, q, atol=1e-5) for p, q in pairs))

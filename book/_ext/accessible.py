@@ -14,17 +14,19 @@ MENDED = {
     '<summary><span class="toctree-toggle"': (
         '<summary aria-label="Show or hide the pages of this part"><span class="toctree-toggle"'
     ),
-    # A picture may scroll sideways on a narrow screen (book.css), so it must be reachable by
-    # keyboard.
-    '<div class="cell_output docutils container">\n<img': (
-        '<div class="cell_output docutils container" tabindex="0">\n<img'
-    ),
-    # So may a table.
+    # A table may scroll sideways, so it must be reachable by keyboard.
     '<div class="pst-scrollable-table-container">': (
         '<div class="pst-scrollable-table-container" tabindex="0">'
     ),
     '<div class="salun-table">': '<div class="salun-table" tabindex="0">',
 }
+
+# So may what a cell shows on a narrow screen (book.css), wherever in it the picture stands: alone,
+# below a line of text, or in a figure with a caption.
+PICTURE = re.compile(
+    r'<div class="cell_output docutils container">(?=(?:(?!<div class="cell[ _]).)*?<img)',
+    re.DOTALL,
+)
 
 # Live code cells by Thebe are not used here, yet their scripts come twice with every page, and
 # declare the same constant twice: an error on each of them.
@@ -46,6 +48,7 @@ def mend(app, error) -> None:
     for page in Path(app.outdir).rglob("*.html"):
         text = page.read_text(encoding="utf-8")
         mended = ICONS.sub("", THEBE.sub("", text))
+        mended = PICTURE.sub('<div class="cell_output docutils container" tabindex="0">', mended)
         for faulty, right in MENDED.items():
             mended = mended.replace(faulty, right)
         if mended != text:

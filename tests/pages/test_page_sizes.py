@@ -33,15 +33,16 @@ def _row(path: Path) -> dict[str, int]:
     cells = jupytext.read(path).cells
     code = [c for c in cells if c.cell_type == "code" and "google.colab" not in c.source]
     code = [c for c in code if not FOLDED.issubset(c.metadata.get("tags", []))]
+    whole = [cell.source.splitlines() for cell in code]
     lines = [[line for line in cell.source.splitlines() if line.strip()] for cell in code]
     prose = "\n".join(c.source for c in cells if c.cell_type == "markdown")
     exercises = prose[prose.rindex("## Exercises") :] if "## Exercises" in prose else ""
     return {
         "cells": len(code),
         "code lines": sum(map(len, lines)),
-        "longest cell": max(map(len, lines)),
+        "longest cell": max(map(len, whole)),
         "widest line": max(len(line) for cell in lines for line in cell),
-        "cells too long": sum(len(cell) > LINES for cell in lines),
+        "cells too long": sum(len(cell) > LINES for cell in whole),
         "lines too wide": sum(len(line) > COLUMNS for cell in lines for line in cell),
         "HTML tables": sum(len(HTML.findall(cell.source)) for cell in code),
         "exercises": len(re.findall(r"^\d+\. ", exercises, re.M)),
