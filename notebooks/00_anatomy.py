@@ -69,10 +69,14 @@ import pandas as pd
 from salun_utils.studies.architectures import by_kind
 
 tables = measure.tables_of([record])
-shares = {key: by_kind(part).share for key, part in tables.groupby(["network", "scenario"], sort=False)}
+shares = {
+    key: by_kind(part).share
+    for key, part in tables.groupby(["network", "scenario"], sort=False)
+}
 print((100 * pd.DataFrame(shares)).round(1).fillna("").to_string())
 print()
-print(measure.overlaps_of([record])[["network", "scenario", "retain", "ra", "ta"]].round(2).to_string(index=False))
+overlaps = measure.overlaps_of([record])[["network", "scenario", "retain", "ra", "ta"]]
+print(overlaps.round(2).to_string(index=False))
 
 # %% [markdown]
 # The last cell hands the record to whoever executes the notebook.

@@ -80,7 +80,9 @@ record = study.run(plan)
 import pandas as pd
 
 rows = pd.DataFrame(record.measurements["attacks"])
-by_attack = rows.pivot_table(index="attack", columns=["pictures", "when"], values="auc", sort=False)
+by_attack = rows.pivot_table(
+    index="attack", columns=["pictures", "when"], values="auc", sort=False
+)
 print("AUC: 0.5 means that the attack knows nothing")
 print(by_attack.round(3).to_string())
 

@@ -80,7 +80,9 @@ outcome = experiment.run(trial, scene)
 # %%
 import pandas as pd
 
-seen = pd.DataFrame({"original": outcome.original.retained, "erased": outcome.scores.retained})
+seen = pd.DataFrame(
+    {"original": outcome.original.retained, "erased": outcome.scores.retained}
+)
 seen.loc[f"{outcome.scores.forgotten} (UA)"] = outcome.original.ua, outcome.scores.ua
 print(seen.round(1).to_string())
 
@@ -91,8 +93,10 @@ print(seen.round(1).to_string())
 # %%
 measures = ("fid", "kid", "inception_score", "precision", "recall")
 far = {"original": outcome.original_distances, "erased": outcome.distances}
-print(f"features: {outcome.distances.features}; {outcome.distances.generated} drawn and {outcome.distances.real:,} real pictures")
-print(pd.DataFrame({name: {m: getattr(d, m) for m in measures} for name, d in far.items()}).T.round(3).to_string())
+d = outcome.distances
+print(f"features: {d.features}; {d.generated} drawn and {d.real:,} real pictures")
+table = {name: {m: getattr(d, m) for m in measures} for name, d in far.items()}
+print(pd.DataFrame(table).T.round(3).to_string())
 
 # %% [markdown]
 # [](08_ddpm_class_forgetting.ipynb) explains these measures. One picture of each class, before and after:
@@ -100,8 +104,10 @@ print(pd.DataFrame({name: {m: getattr(d, m) for m in measures} for name, d in fa
 # %% mystnb={"image": {"alt": "Two rows of pictures, one column a class: above what the original draws, below what the changed copy draws from the same noises"}}
 from salun_utils.generation.figures import picture_grid
 
-first = [int((outcome.labels == c).nonzero()[0]) for c in range(len(scene.judge.classes))]
-figure = picture_grid({"original": outcome.before[first], "erased": outcome.after[first]}, scene.judge.classes, size=0.85)
+classes = scene.judge.classes
+first = [int((outcome.labels == c).nonzero()[0]) for c in range(len(classes))]
+shown = {"original": outcome.before[first], "erased": outcome.after[first]}
+figure = picture_grid(shown, classes, size=0.85)
 
 # %% [markdown]
 # The last cell hands the record to whoever executes the notebook. `salun run` writes it, last of all, as one small JSON file: settings,

@@ -89,11 +89,13 @@ record = study.run(plan)
 import pandas as pd
 
 rows = pd.DataFrame(record.measurements["deciles"]["rows"])
-by_saliency = rows[(rows.scoring == "saliency") & (rows.change == "zero")].set_index("part")
+zeroed = (rows.scoring == "saliency") & (rows.change == "zero")
+by_saliency = rows[zeroed].set_index("part")
 print("change of the mean loss when a decile of saliency is set to 0")
 print(by_saliency[["forget", "retain"]].round(3).to_string())
 print("\noverlap of the mask with the one at the start")
-print(pd.DataFrame(record.measurements["drift"]["epochs"]).set_index("epoch").round(3).to_string())
+drift = pd.DataFrame(record.measurements["drift"]["epochs"]).set_index("epoch")
+print(drift.round(3).to_string())
 
 # %% [markdown]
 # The last cell hands the record to whoever executes the notebook.

@@ -75,7 +75,11 @@ answers = study.run(plan, scene)
 import pandas as pd
 
 rows = {
-    name: {"erased": found["recognised"], "control": found["control"], "original": answers.original[name]["recognised"]}
+    name: {
+        "erased": found["recognised"],
+        "control": found["control"],
+        "original": answers.original[name]["recognised"],
+    }
     for name, found in answers.erased.items()
 }
 pd.DataFrame(rows).T.round(1)

@@ -74,7 +74,11 @@ found = relearning.run(trial, scene)
 import pandas as pd
 
 print(f"recognised before erasing: {found.original:.1f} %")
-rows = [{"pictures": int(k), **look} for k, curve in found.curves.items() for look in curve]
+rows = [
+    {"pictures": int(k), **look}
+    for k, curve in found.curves.items()
+    for look in curve
+]
 print(pd.DataFrame(rows).round(1).to_string(index=False))
 
 # %% [markdown]

@@ -81,8 +81,14 @@ record = su.runs.run(spec)
 # %%
 import pandas as pd
 
-rows = {"original": record.original, "unlearned": record.scores, "Retrain": record.reference}
-pd.DataFrame({name: {k.upper(): s[k] for k in ("ua", "ra", "ta", "mia")} for name, s in rows.items()}).T.round(2)
+rows = {
+    "original": record.original,
+    "unlearned": record.scores,
+    "Retrain": record.reference,
+}
+measures = ("ua", "ra", "ta", "mia")
+table = {name: {k.upper(): s[k] for k in measures} for name, s in rows.items()}
+pd.DataFrame(table).T.round(2)
 
 # %% [markdown]
 # The last cell hands the record to whoever executes the notebook. `salun run` writes it, last of all, as one small JSON file: settings,

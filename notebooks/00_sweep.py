@@ -84,7 +84,9 @@ records = su.runs.run_all(specs)
 # %%
 table = su.runs.frame(records)
 measured = ["ua", "ra", "ta", "mia", "avg_gap"]
-varied = [name for name in table if name not in [*measured, "seconds", "cpu_seconds", "cost", "alike"] and not name.startswith("gap_") and table[name].nunique(dropna=False) > 1]
+given = [*measured, "seconds", "cpu_seconds", "cost", "alike"]
+given += [name for name in table if name.startswith("gap_")]
+varied = [n for n in table if n not in given and table[n].nunique(dropna=False) > 1]
 table[[*varied, *measured]].round(2)
 
 # %% [markdown]

@@ -85,7 +85,13 @@ record = study.run(plan)
 import pandas as pd
 
 networks = record.measurements["networks"]
-rows = {name: {**found["scores"], **{f"cka {part}": layers["last"] for part, layers in found["cka"].items()}} for name, found in networks.items()}
+rows = {
+    name: {
+        **found["scores"],
+        **{f"cka {part}": layers["last"] for part, layers in found["cka"].items()},
+    }
+    for name, found in networks.items()
+}
 pd.DataFrame(rows).T.astype(float).round(2)
 
 # %% [markdown]
