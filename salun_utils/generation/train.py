@@ -105,55 +105,49 @@ def train_gan(job: Job) -> dict:
     """The conditional GAN on all training pictures."""
     from .models.gan import GAN, GANConfig, GANTraining, train_gan
 
-    data = load_data(job.data)
-    model = GAN(GANConfig(job.name, tuple(data.classes), data.train.shape), seed=job.seed).to(
-        job.device
-    )
-    info = train_gan(
-        model,
-        data.train,
-        GANTraining(),
-        seed=job.seed,
-        checkpoint=job.work / f"{job.name}.pt",
-        every=250,
-        progress=_say,
-    )
-    model.save(job.folder, half=True)
-    return {
-        "kind": "gan",
-        "summary": f"Small class-conditional GAN of {data.name}, generator and discriminator.",
-        "data": _described(data),
-        "seconds": info["seconds"],
-        "settings": asdict(GANTraining()),
-        "losses": info["losses"],
-        "scores": _recognised(job),
-    }
+    summary = "Small class-conditional GAN of {data}, generator and discriminator."
+    facts = _train_small(job, summary, GAN, GANConfig, train_gan, GANTraining(), every=250)
+    return {"kind": "gan", **facts}
 
 
 def train_vae(job: Job) -> dict:
     """The conditional VAE on all training pictures."""
     from .models.vae import VAE, VAEConfig, VAETraining, train_vae
 
+    summary = "Small class-conditional variational auto-encoder of {data}."
+    facts = _train_small(job, summary, VAE, VAEConfig, train_vae, VAETraining(), every=1000)
+    return {"kind": "vae", **facts}
+
+
+def _train_small(
+    job: Job,
+    summary: str,
+    build: Any,
+    config: Any,
+    fit: Callable[..., dict],
+    training: Any,
+    *,
+    every: int,
+) -> dict[str, Any]:
+    """Train and save a generator that draws in one step; what its card says of it."""
     data = load_data(job.data)
-    model = VAE(VAEConfig(job.name, tuple(data.classes), data.train.shape), seed=job.seed).to(
-        job.device
-    )
-    info = train_vae(
+    shape = config(job.name, tuple(data.classes), data.train.shape)
+    model = build(shape, seed=job.seed).to(job.device)
+    info = fit(
         model,
         data.train,
-        VAETraining(),
+        training,
         seed=job.seed,
         checkpoint=job.work / f"{job.name}.pt",
-        every=1000,
+        every=every,
         progress=_say,
     )
     model.save(job.folder, half=True)
     return {
-        "kind": "vae",
-        "summary": f"Small class-conditional variational auto-encoder of {data.name}.",
+        "summary": summary.format(data=data.name),
         "data": _described(data),
         "seconds": info["seconds"],
-        "settings": asdict(VAETraining()),
+        "settings": asdict(training),
         "losses": info["losses"],
         "scores": _recognised(job),
     }

@@ -17,6 +17,7 @@ from ...runs.canaries.figures import digest, near, points, some
 from ..erasers.registry import Erased
 from ..measures.distances import judge_features
 from ..measures.harmful import drawn_by_itself
+from ..models.judges import Judge
 from ..prompts import Prompt
 from ..trials import harmful_run, relearning, run, tuning
 from ..trials.harmful_trial import HarmfulTrial
@@ -156,6 +157,37 @@ def drawn() -> dict:
     return {"pixels": toys.seen(made.train.pixels), "labels": digest(made.train.labels)}
 
 
+def harmful_trial(names: dict[str, Any]) -> HarmfulTrial:
+    """The protocol in little, with the models of these `names`."""
+    return HarmfulTrial(
+        **names,
+        eraser="uce",
+        forget="bar 1",
+        retain="bar 2",
+        pictures=2,
+        steps=2,
+        seed=3,
+        prompts="list.csv",
+        harmless="list.csv",
+        data="digits",
+    )
+
+
+def harmful_scene(pipe: Any, judge: Judge) -> harmful_run.Scene:
+    """What it looks at and with, all of it toys."""
+    bright: Any = Bright()
+    return harmful_run.Scene(
+        model=pipe,
+        detector=bright,
+        listed=listed(5),
+        harmless=listed(8),
+        judge=judge,
+        space=judge_features(judge),
+        clip=None,
+        real=toy.dataset(),
+    )
+
+
 @canary(
     "trial/harmful",
     touches=[
@@ -166,29 +198,7 @@ def drawn() -> dict:
 def harmful() -> dict:
     judge, pipe = toys.judge(), toys.pipe()
     with folder("pipeline") as names:
-        wanted = HarmfulTrial(
-            **names,
-            eraser="uce",
-            forget="bar 1",
-            retain="bar 2",
-            pictures=2,
-            steps=2,
-            seed=3,
-            prompts="list.csv",
-            harmless="list.csv",
-            data="digits",
-        )
-        bright: Any = Bright()
-        about = harmful_run.Scene(
-            model=pipe,
-            detector=bright,
-            listed=listed(5),
-            harmless=listed(8),
-            judge=judge,
-            space=judge_features(judge),
-            clip=None,
-            real=toy.dataset(),
-        )
+        wanted, about = harmful_trial(names), harmful_scene(pipe, judge)
         sets = harmful_run.two_sets(wanted, about)
         before = harmful_run.looks(wanted, about, pipe, cached=True)
         again = harmful_run.looks(wanted, about, pipe)

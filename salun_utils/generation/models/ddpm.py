@@ -15,20 +15,20 @@ from typing import TYPE_CHECKING
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from ...errors import InputError, unknown
 from ...seeds import generator
 from ...units import numerics
 from ..files import (
     checked_labels,
-    class_label,
     from_dict,
     load_weights,
     read_config,
     save_model,
     seeded_weights,
 )
+from .labelled import Labelled
 
 if TYPE_CHECKING:
     from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, UNet2DModel
@@ -109,7 +109,7 @@ def build_unet(config: DDPMConfig) -> UNet2DModel:
 
 
 @numerics(1, "generator/ddpm")
-class DDPM(nn.Module):
+class DDPM(Labelled):
     """A conditional diffusion model over uint8 pictures.
 
     Parameters
@@ -131,22 +131,6 @@ class DDPM(nn.Module):
             self.unet = build_unet(config)
         self.schedule = DDPMScheduler(**self._schedule_settings())
         self.register_buffer("alpha_bar", self.schedule.alphas_cumprod.clone(), persistent=False)
-
-    @property
-    def classes(self) -> list[str]:
-        """Class names in label order."""
-        return list(self.config.classes)
-
-    @property
-    def device(self) -> torch.device:
-        """Where the weights are."""
-        return self.alpha_bar.device
-
-    def label(self, concept: str | int) -> int:
-        """The label of a class given by name (in any case) or by number; `InputError` when the
-        model doesn't know it.
-        """
-        return class_label(concept, self.classes)
 
     def encode(self, x: Tensor) -> Tensor:
         """Pictures (B, C, H, W) in [0, 1] to the network's grid (B, C u², S/u, S/u) in [-1, 1], u =

@@ -20,13 +20,13 @@ from ...units import numerics
 from .. import checkpoints
 from ..files import (
     checked_labels,
-    class_label,
     from_dict,
     load_weights,
     read_config,
     save_model,
     seeded_weights,
 )
+from .labelled import Labelled
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class Discriminator(nn.Module):
 
 
 @numerics(1, "generator/gan")
-class GAN(nn.Module):
+class GAN(Labelled):
     """Generator and discriminator. Only the generator's weights are trainable once it is loaded:
     forgetting changes nothing else.
     """
@@ -125,19 +125,6 @@ class GAN(nn.Module):
         with seeded_weights(seed):
             self.generator = Generator(config)
             self.discriminator = Discriminator(config)
-
-    @property
-    def classes(self) -> list[str]:
-        """Class names in label order."""
-        return list(self.config.classes)
-
-    @property
-    def device(self) -> torch.device:
-        return next(self.parameters()).device
-
-    def label(self, concept: str | int) -> int:
-        """The label of a class given by name (in any case) or by number."""
-        return class_label(concept, self.classes)
 
     def freeze(self) -> GAN:
         """Leave only what draws trainable."""

@@ -21,13 +21,13 @@ from ...units import numerics
 from .. import checkpoints
 from ..files import (
     checked_labels,
-    class_label,
     from_dict,
     load_weights,
     read_config,
     save_model,
     seeded_weights,
 )
+from .labelled import Labelled
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ class Prior(nn.Module):
 
 
 @numerics(1, "generator/vae")
-class VAE(nn.Module):
+class VAE(Labelled):
     """q(z | x, c), p(z | c) and p(x | z, c), where each pixel has a Laplace distribution of one
     scale b around the decoder's output.
 
@@ -115,19 +115,6 @@ class VAE(nn.Module):
             self.decoder = _perceptron([config.latent + classes, *reversed(config.hidden), pixels])
             self.prior = Prior(classes, config.components, config.latent)
         self.log_scale = nn.Parameter(torch.tensor(-2.0))  # log b
-
-    @property
-    def classes(self) -> list[str]:
-        """Class names in label order."""
-        return list(self.config.classes)
-
-    @property
-    def device(self) -> torch.device:
-        return next(self.parameters()).device
-
-    def label(self, concept: str | int) -> int:
-        """The label of a class given by name (in any case) or by number."""
-        return class_label(concept, self.classes)
 
     def freeze(self) -> VAE:
         """Leave only what draws trainable."""

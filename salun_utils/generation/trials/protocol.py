@@ -58,6 +58,15 @@ def erased_by(
     return erased, time.process_time() - begun
 
 
+def settings_of(trial: ErasureSettings) -> dict[str, Any]:
+    """Every setting of a trial but its eraser, with lists for tuples as a record holds them."""
+    return {
+        name: list(value) if isinstance(value, tuple) else value
+        for name, value in dataclasses.asdict(trial).items()
+        if name != "eraser"
+    }
+
+
 def in_force(trial: ErasureSettings, erased: Erased) -> dict[str, Any]:
     """Every setting of a trial, those of its eraser as they were in force."""
     used = {"params": dict(erased.params), "mask": erased.params.get("mask", "none")}

@@ -30,7 +30,7 @@ from ..models.ddpm_training import denoising_loss
 from ..models.noising import goal, training_scheduler
 from ..models.precision import in_float32, with_parts
 from ..models.text import encode_text, predict
-from .protocol import erased_by, facts_of, record_of
+from .protocol import erased_by, facts_of, record_of, settings_of
 from .run import Scene, draw
 from .touched import units_of_relearning
 from .trial import Trial
@@ -218,11 +218,6 @@ def _recognised(model, trial: RelearningTrial, scene: Scene, labels: Tensor) -> 
 
 def record(trial: RelearningTrial, scene: Scene, outcome: Outcome) -> Record:
     """The record of one run. Its `scores` are empty: it is no row of a comparison of erasers."""
-    settings = {
-        k: list(v) if isinstance(v, tuple) else v
-        for k, v in dataclasses.asdict(trial).items()
-        if k != "eraser"
-    }
     own = {"method": NAME, "erased": trial.name, "mask": trial.mask or ""}
     return record_of(
         trial,
@@ -233,6 +228,6 @@ def record(trial: RelearningTrial, scene: Scene, outcome: Outcome) -> Record:
         id=f"{NAME}_{trial.id}",
         seconds=outcome.erased.seconds,
         cpu_seconds=outcome.cpu_seconds,
-        spec=settings | own | {"scenario": f"class {trial.concept}"},
+        spec=settings_of(trial) | own | {"scenario": f"class {trial.concept}"},
         measurements={"original": outcome.original, "curves": dict(outcome.curves)},
     )

@@ -19,7 +19,7 @@ from ...generation.measures.distances import Distances
 from ...generation.measures.probes import PROBES, Target
 from ...generation.measures.probes import run as ask
 from ...generation.trials import run as trials
-from ...generation.trials.protocol import facts_of, record_of
+from ...generation.trials.protocol import facts_of, record_of, settings_of
 from ...generation.trials.run import Outcome, Scene
 from ...generation.trials.touched import units_of_trial
 from ...generation.trials.trial import Trial, identity
@@ -150,11 +150,6 @@ def asked_of_original(plan: Plan, scene: Scene) -> dict[str, dict[str, Any]]:
 def record(plan: Plan, scene: Scene, answers: Answers) -> Record:
     """The record of one round. Its `scores` are empty: it is no row of a comparison of erasers."""
     outcome = answers.outcome
-    settings = {
-        k: list(v) if isinstance(v, tuple) else v
-        for k, v in dataclasses.asdict(plan).items()
-        if k != "eraser"
-    }
     own = {"method": NAME, "erased": plan.name, "mask": plan.mask or ""}
     return record_of(
         plan,
@@ -165,7 +160,7 @@ def record(plan: Plan, scene: Scene, answers: Answers) -> Record:
         id=f"{NAME}_{plan.id}",
         seconds=outcome.erased.seconds,
         cpu_seconds=outcome.cpu_seconds,
-        spec=settings
+        spec=settings_of(plan)
         | own
         | {"params": dict(outcome.erased.params), "scenario": f"class {plan.concept}"},
         measurements={

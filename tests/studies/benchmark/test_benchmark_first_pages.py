@@ -7,8 +7,8 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 import torch
+from made_records import made_run
 
-from salun_utils.runs import Record
 from salun_utils.saliency import SaliencyMask, saliency_scores
 from salun_utils.studies.benchmark import pictures
 from salun_utils.studies.benchmark.first import measures, quick
@@ -32,8 +32,10 @@ SHARED = {
 }
 ONE = SHARED | {"scenario": "class", "method": "salun", "keep": 0.5, "lr": 0.05}
 RATES = {f"{s}_{m}_lr": 0.01 for s in measures.SCENARIOS for m in measures.SIMPLE}
-RETRAIN = {"random-10": (12.0, 97.0, 88.0, 16.0), "class-3": (100.0, 97.0, 89.0, 100.0)}
-MEASURES = ("ua", "ra", "ta", "mia")
+RETRAIN = {
+    "random-10": {"ua": 12.0, "ra": 97.0, "ta": 88.0, "mia": 16.0},
+    "class-3": {"ua": 100.0, "ra": 97.0, "ta": 89.0, "mia": 100.0},
+}
 
 
 @pytest.fixture(autouse=True)
@@ -59,30 +61,12 @@ def simple(cache):
     return measures.Simple.of(SHARED | RATES | {"ga_epochs": 1})
 
 
-def run(method: str, scenario: str, gap: float, seed: int, mask: str = "none") -> Record:
-    """A run whose UA alone lies 4 × gap from Retrain's."""
-    reference = dict(zip(MEASURES, RETRAIN[scenario], strict=True))
-    signed = dict.fromkeys(MEASURES, 0.0) | {"ua": -4 * gap}
-    return Record(
-        id=f"{method}-{mask}-{scenario}-{seed}",
-        tier="cpu",
-        spec={"method": method, "mask": mask, "keep": 0.5, "dataset": "own", "arch": "small"},
-        seeds={"unlearning": seed, "training": seed, "split": seed},
-        scores={m: reference[m] + signed[m] for m in MEASURES},
-        reference=reference,
-        gap={**signed, "average": gap},
-        data={"name": "own", "scenario": scenario, "fingerprint": "f"},
-        seconds=1.0,
-        reference_seconds=4.0,
-    )
-
-
 def bench(seeds: int = 5, saliency: float = 0.3) -> Benchmark:
     runs = []
     for seed in range(seeds):
-        for scenario in RETRAIN:
+        for scenario, reference in RETRAIN.items():
             runs += [
-                run(method, scenario, gap, seed, mask)
+                made_run(method, gap, seed, mask, scenario=scenario, reference=reference)
                 for method, gap, mask in (
                     ("retrain", 0.0, "none"),
                     ("original", 2.0, "none"),

@@ -7,9 +7,10 @@ import re
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+from made_records import RETRAIN
+from made_records import made_run as run
 
 from salun_utils.errors import InputError
-from salun_utils.runs import Record
 from salun_utils.studies.benchmark import answers, claimed, pictures
 from salun_utils.studies.benchmark.pilots import pilot_table
 from salun_utils.studies.benchmark.recorded import (
@@ -23,25 +24,6 @@ from salun_utils.studies.benchmark.recorded import (
     verdicts,
 )
 from salun_utils.studies.claims import Claim, claims_table
-
-RETRAIN = {"ua": 10.0, "ra": 99.0, "ta": 90.0, "mia": 20.0}
-
-
-def run(method: str, gap: float, seed: int, mask: str = "none") -> Record:
-    """A run whose UA alone lies 4 × gap below Retrain's."""
-    signed = {"ua": -4 * gap, "ra": 0.0, "ta": 0.0, "mia": 0.0}
-    return Record(
-        id=f"{method}-{mask}-{seed}",
-        tier="cpu",
-        spec={"method": method, "mask": mask, "keep": 0.5, "dataset": "own", "arch": "small"},
-        seeds={"unlearning": seed, "training": seed, "split": seed},
-        scores={m: RETRAIN[m] + signed[m] for m in RETRAIN},
-        reference=RETRAIN,
-        gap={**signed, "average": gap},
-        data={"name": "own", "scenario": "random-10", "fingerprint": "f"},
-        seconds=1.0,
-        reference_seconds=4.0,
-    )
 
 
 def bench(seeds: int = 5) -> Benchmark:

@@ -12,10 +12,6 @@ pytest.importorskip("nudenet")
 from salun_utils.generation.canaries import toys
 from salun_utils.generation.canaries import trials as canaries
 from salun_utils.generation.measures import harmful
-from salun_utils.generation.measures.distances import judge_features
-from salun_utils.generation.trials.harmful_run import Scene
-from salun_utils.generation.trials.harmful_trial import HarmfulTrial
-from salun_utils.runs.canaries import toy
 from salun_utils.studies.claims import claims_table
 from salun_utils.studies.harmful import detector, live, recorded
 
@@ -25,29 +21,8 @@ EXPOSED = len(harmful.EXPOSED)
 @pytest.fixture(scope="module")
 def protocol():
     with canaries.folder("pipeline") as names:
-        trial = HarmfulTrial(
-            **names,
-            eraser="uce",
-            forget="bar 1",
-            retain="bar 2",
-            pictures=2,
-            steps=2,
-            seed=3,
-            prompts="list.csv",
-            harmless="list.csv",
-            data="digits",
-        )
-        made, judge = live.Protocol(trial), toys.judge()
-        made.__dict__["scene"] = Scene(
-            model=toys.pipe(),
-            detector=canaries.Bright(),
-            listed=canaries.listed(5),
-            harmless=canaries.listed(8),
-            judge=judge,
-            space=judge_features(judge),
-            clip=None,
-            real=toy.dataset(),
-        )
+        made = live.Protocol(canaries.harmful_trial(names))
+        made.__dict__["scene"] = canaries.harmful_scene(toys.pipe(), toys.judge())
         yield made
 
 
