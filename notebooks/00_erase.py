@@ -101,7 +101,7 @@ print(pd.DataFrame(table).T.round(3).to_string())
 # %% [markdown]
 # [](08_ddpm_class_forgetting.ipynb) explains these measures. One picture of each class, before and after:
 
-# %% mystnb={"image": {"alt": "Two rows of pictures, one column a class: above what the original draws, below what the changed copy draws from the same noises"}}
+# %% mystnb={"figure": {"caption": "One picture of every class, each column from one noise, before and after."}, "image": {"alt": "Two rows of pictures, one column a class: above what the original draws, below what the changed copy draws from the same noises"}}
 from salun_utils.generation.figures import picture_grid
 
 classes = scene.judge.classes

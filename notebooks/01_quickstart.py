@@ -53,7 +53,7 @@ from salun_utils.studies.benchmark.first import quick
 bench = recorded.Benchmark.load()
 quick.answer(bench)
 
-# %% mystnb={"image": {"alt": "Four test pictures of dresses in a row, with the answers of three networks below each. The original calls three of them dresses with high confidence and one a coat. After SalUn and in Retrain none is called a dress; SalUn is less sure of what it says instead than Retrain"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "The first four dresses of the test set, which no network was trained on, and what three networks call them: the original, the same after SalUn, and Retrain, which never saw a dress. One run, made on this page."}, "image": {"alt": "Four test pictures of dresses in a row, with the answers of three networks below each. The original calls three of them dresses with high confidence and one a coat. After SalUn and in Retrain none is called a dress; SalUn is less sure of what it says instead than Retrain"}} tags=["hide-input"]
 first = quick.First.of(globals())
 some = first.its_own.nonzero().flatten()[:4]
 said = {name: p[some] for name, p in first.answers.items()}
@@ -61,8 +61,6 @@ images, classes = first.task.data.test.pixels, first.task.split.classes
 figure, alt = pictures.garments(images[some], first.shown_class, said, classes)
 
 # %% [markdown]
-# *Figure 1. The first four dresses of the test set, which no network was trained on, and what three networks call them: the original, the same after SalUn, and Retrain, which never saw a dress. One run, made on this page.*
-#
 # **What you will learn**
 #
 # - what goes into an unlearning run and what comes out of it;
@@ -140,20 +138,15 @@ recorded.live_table(first.scores, first.task.retrained_scores)
 # %% [markdown]
 # Class by class, on test pictures that none of the networks was trained on. Two trainings never end in the same place, so Retrain, too, has changed by some points where nothing was to be forgotten:
 
-# %% mystnb={"image": {"alt": "One line a class that stays, with two marks: how many points the accuracy after SalUn and that of Retrain lie above or below the original's. Retrain's marks lie within four points of zero, those of SalUn reach seven points to the left. The title says that the forgotten class falls to zero in both"}}
+# %% mystnb={"figure": {"caption": "Change of the accuracy on each other class against the original network."}, "image": {"alt": "One line a class that stays, with two marks: how many points the accuracy after SalUn and that of Retrain lie above or below the original's. Retrain's marks lie within four points of zero, those of SalUn reach seven points to the left. The title says that the forgotten class falls to zero in both"}}
 gone = None if split.forget_label is None else classes[split.forget_label]
 figure, alt = pictures.changes(first.by_class, "original", without=gone)
 
 # %% [markdown]
-# *Figure 2. Change of the accuracy on each other class against the original network.*
-#
 # What do *all* test pictures of the forgotten class become? A network that never saw a dress cannot call anything a dress; it has to put the picture with whatever looks most like it.
 
-# %% mystnb={"image": {"alt": "A table of shaded cells, one row a network, one column a class: the share of the test dresses that it puts there. The original puts four in five into their own class. Retrain puts nearly half with the T-shirts and the others with coats, trousers and shirts. SalUn puts fewer there, and more than a fifth with bags and sneakers, where Retrain puts next to none"}}
+# %% mystnb={"figure": {"caption": "Where the test pictures of the forgotten class go, per cent of them."}, "image": {"alt": "A table of shaded cells, one row a network, one column a class: the share of the test dresses that it puts there. The original puts four in five into their own class. Retrain puts nearly half with the T-shirts and the others with coats, trousers and shirts. SalUn puts fewer there, and more than a fifth with bags and sneakers, where Retrain puts next to none"}}
 figure, alt = pictures.answers(first.shares, title="what test pictures become, %")
-
-# %% [markdown]
-# *Figure 3. Where the test pictures of the forgotten class go, per cent of them.*
 
 # %%
 quick.trace_table(first)
@@ -167,13 +160,11 @@ quick.trace_table(first)
 # A mask is one bit a weight. The upper part of the picture shows all the bits of the last layer, which has one row of weights for each class and one column for each feature of the layer below; the figure beside a name is the share of the row that may change. The lower part shows that share for every
 # parameter of the network, with the number of its weights in brackets. The threshold $\gamma$ is *one for the whole network*: a layer whose weights mostly have large gradients is nearly free, one with small gradients is nearly frozen.
 
-# %% mystnb={"image": {"alt": "Above, the weights of the last layer as a grid with one row a class, coloured where they may change; the row of the forgotten class is full, those of T-shirts, coats and shirts nearly so, those of shoes and sandals empty. Below, bars of the share of weights that may change in each parameter: most of the early layers, less than half of the largest convolution"}}
+# %% mystnb={"figure": {"caption": "Above, the mask of the last layer; below, the share of each parameter that the mask lets change."}, "image": {"alt": "Above, the weights of the last layer as a grid with one row a class, coloured where they may change; the row of the forgotten class is full, those of T-shirts, coats and shirts nearly so, those of shoes and sandals empty. Below, bars of the share of weights that may change in each parameter: most of the early layers, less than half of the largest convolution"}}
 if first.last_layer:
     figure, alt = plots.mask_picture(mask, classes, layer=first.last_layer)
 
 # %% [markdown]
-# *Figure 4. Above, the mask of the last layer; below, the share of each parameter that the mask lets change.*
-#
 # The rows of the last layer tell a story. The forgotten class has its row all to itself: every weight may change. So may most weights of the classes that it is easily mistaken for, since the network has to weigh them against each other: T-shirts, coats and shirts, the same to which Retrain sends the dresses. Shoes have nothing to do with dresses, and their rows are frozen. Nobody told the mask about clothes; it found that in the gradients.
 #
 # Did the mask hold? Weight decay and momentum can move a weight even when its gradient is set to zero; in the public code of SalUn they did [until February 2026](https://github.com/OPTML-Group/Unlearn-Saliency/pull/33), and [](20_errata.ipynb) shows with what effect. So let us count the weights that differ from $\theta_o$:
@@ -201,13 +192,10 @@ quick.cost_table(first)
 # One run on one seed is an anecdote. The figures below, as those at the top, are means over five seeds that played no part in choosing the learning rates, on all 10,000 training pictures of `fashion-mini`, with the same network, forgetting the same class. They are read from `benchmark/records`; nothing is computed here. The interval is a bootstrap
 # 95 % interval of the mean; with five seeds it is rather too narrow, and holds the true mean about 83 % of the time ([](06_stability.ipynb)). **RL** is SalUn without a mask, *random* SalUn with a mask of as many weights drawn at random.
 
-# %% mystnb={"image": {"alt": "Three marks with intervals on a logarithmic axis: the average gap to Retrain without a mask and with the saliency mask lie on each other, that with a random mask is more than twice as far from zero, and its interval lies apart"}}
+# %% mystnb={"figure": {"caption": "Average gap to Retrain after forgetting one class, with no mask, the saliency mask and a random one; means over five seeds with 95 % intervals."}, "image": {"alt": "Three marks with intervals on a logarithmic axis: the average gap to Retrain without a mask and with the saliency mask lie on each other, that with a random mask is more than twice as far from zero, and its interval lies apart"}}
 rows = quick.mask_rows(bench)
 if rows:
     figure, alt = pictures.mask_gaps(pd.concat(rows))
-
-# %% [markdown]
-# *Figure 5. Average gap to Retrain after forgetting one class, with no mask, the saliency mask and a random one; means over five seeds with 95 % intervals.*
 
 # %% tags=["nbval-check-output"]
 known = bench.methods("class-3")

@@ -54,13 +54,11 @@ from salun_utils.studies.benchmark.first import measures
 bench = recorded.Benchmark.load()
 measures.answer(bench)
 
-# %% mystnb={"image": {"alt": "Two panels of cumulative curves of the confidence in the true class. In the original network the curve of the forget set lies low, together with that of the retain set, and the test curve far above. In Retrain the forget curve has left the retain curve and lies on the test curve"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "How sure two networks are of the truth, for the pictures to be forgotten (a random tenth), those that stay, and new ones: the share of the set with a confidence below the value on the horizontal axis. A low curve means sure and right. To the original the forgotten pictures are like those it keeps, to Retrain like new ones. One run, made on this page."}, "image": {"alt": "Two panels of cumulative curves of the confidence in the true class. In the original network the curve of the forget set lies low, together with that of the retain set, and the test curve far above. In Retrain the forget curve has left the retain curve and lies on the test curve"}} tags=["hide-input"]
 simple = measures.Simple.of(globals())
 figure, alt = plots.confidence_curves(simple.confidences())
 
 # %% [markdown]
-# *Figure 1. How sure two networks are of the truth, for the pictures to be forgotten (a random tenth), those that stay, and new ones: the share of the set with a confidence below the value on the horizontal axis. A low curve means sure and right. To the original the forgotten pictures are like those it keeps, to Retrain like new ones. One run, made on this page.*
-#
 # **What you will learn**
 #
 # - why the yardstick is a network *trained again*, and why "as much forgetting as possible" is the wrong aim;
@@ -194,12 +192,10 @@ recorded.live_table(simple.scores("random"), task.retrained_scores)
 # %%
 recorded.live_table(simple.scores("class"), simple.tasks["class"].retrained_scores)
 
-# %% mystnb={"image": {"alt": "Bars of the signed gaps to Retrain in UA, RA, TA and MIA for the original network, FT, RL and GA: one panel for random, one for class-wise forgetting. In the random panel the original's bar for UA points eleven points to the left and that for MIA less than four; in the class-wise panel both reach about ninety points to the left"}}
+# %% mystnb={"figure": {"caption": "Signed gaps to Retrain, which is the line at 0, on two scales. A bar to the left in UA or MIA has forgotten too little, one to the right too much."}, "image": {"alt": "Bars of the signed gaps to Retrain in UA, RA, TA and MIA for the original network, FT, RL and GA: one panel for random, one for class-wise forgetting. In the random panel the original's bar for UA points eleven points to the left and that for MIA less than four; in the class-wise panel both reach about ninety points to the left"}}
 figure, alt = plots.signed_gaps(simple.gaps)
 
 # %% [markdown]
-# *Figure 2. Signed gaps to Retrain, which is the line at 0, on two scales. A bar to the left in UA or MIA has forgotten too little, one to the right too much.*
-#
 # The scale of the two panels differs. In class-wise forgetting the original network is some ninety points away from Retrain in UA and MIA, and each of the three methods closes most of that, at a price in RA or TA. In random forgetting there is much less to forget: doing nothing at all (the grey bars) leaves an average gap below five, so a small average gap is not yet a success. In this run no method reaches Retrain; the one that comes closest in UA and MIA, RL, has paid for it in RA.
 
 # %% [markdown]
@@ -207,11 +203,8 @@ figure, alt = plots.signed_gaps(simple.gaps)
 #
 # What sets the forgotten pictures apart in the original network is how *sure* it is of them. Figure 1 again, on the full scale and with RL between:
 
-# %% mystnb={"image": {"alt": "Three panels of cumulative curves of the confidence in the true class, from 0 to 100 per cent. Original: the forget curve lies low, on the retain curve, and the test curve above. RL: all three curves are bent towards the diagonal, the forget curve on the test curve or above it. Retrain: the forget curve lies on the test curve"}}
+# %% mystnb={"figure": {"caption": "As figure 1, with RL. The confidence in the true class is $p_y$."}, "image": {"alt": "Three panels of cumulative curves of the confidence in the true class, from 0 to 100 per cent. Original: the forget curve lies low, on the retain curve, and the test curve above. RL: all three curves are bent towards the diagonal, the forget curve on the test curve or above it. Retrain: the forget curve lies on the test curve"}}
 figure, alt = plots.confidence_curves(simple.confidences("rl"), highest=100)
-
-# %% [markdown]
-# *Figure 3. As figure 1, with RL. The confidence in the true class is $p_y$.*
 
 # %%
 measures.sure_table(simple, "rl")

@@ -50,14 +50,12 @@ from salun_utils.studies.benchmark import pictures as benchmark_pictures
 bench = recorded.Benchmark.load()
 answers.of_masks(bench)
 
-# %% mystnb={"image": {"alt": "Three panels: one class, 10 per cent and 50 per cent of the pictures forgotten. In each one mark a mask with its 95 per cent interval of the average gap, smallest at the top, the saliency mask in another colour. A dashed line marks doing nothing"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Average gap to Retrain of SalUn under masks that choose differently, each of half of the weights, and of RL, which has none. Means over recorded seeds with 95 % intervals; smaller is better. The dashed line is a network that nobody touched."}, "image": {"alt": "Three panels: one class, 10 per cent and 50 per cent of the pictures forgotten. In each one mark a mask with its 95 per cent interval of the average gap, smallest at the top, the saliency mask in another colour. A dashed line marks doing nothing"}} tags=["hide-input"]
 mask_rows = answers.mask_rows(bench)
 if len(mask_rows):
     figure, alt = benchmark_pictures.mask_gaps(mask_rows)
 
 # %% [markdown]
-# *Average gap to Retrain of SalUn under masks that choose differently, each of half of the weights, and of RL, which has none. Means over recorded seeds with 95 % intervals; smaller is better. The dashed line is a network that nobody touched.*
-#
 # **What you will learn**
 #
 # - what plain gradients and integrated gradients say about the pixels of a picture;
@@ -111,7 +109,7 @@ split
 # They have a sign (a pixel may speak for the class or against it), and they add up: $\sum_i \mathrm{IG}_i(x) = f_y(x) - f_y(x')$. The library Captum {cite:p}`kokhlikyan2020captum` computes both. The integral becomes a sum of
 # 64 steps.
 
-# %% mystnb={"image": {"alt": "Five test pictures of different classes in the first row. Below each, a grey map of plain gradients, noisy and spread over the object and its rim, and a two-coloured map of integrated gradients, which is zero on the empty background"}}
+# %% mystnb={"figure": {"caption": "Five test pictures; for each the plain gradient of its class's logit (darker is larger) and its integrated gradients (orange speaks for the class, blue against it)."}, "image": {"alt": "Five test pictures of different classes in the first row. Below each, a grey map of plain gradients, noisy and spread over the object and its rim, and a two-coloured map of integrated gradients, which is zero on the empty background"}}
 from captum.attr import IntegratedGradients, Saliency
 
 test = task.data.test
@@ -191,7 +189,7 @@ frozen.score_table(scores)
 # exactly 0, and there can be many), and "at least $\gamma$" may then keep too many. So `SaliencyMask.top` keeps exactly `int(keep * n)` of the $n$ weights and breaks ties by position, the same on every machine.
 # It does not sort: it finds $\gamma$ by counting how many scores lie above a guess. What it keeps takes one bit a weight, in memory and on disk.
 
-# %% mystnb={"image": {"alt": "Above, a histogram of all saliency scores on a logarithmic axis: one broad hump over several powers of ten, grey below the dashed threshold gamma and coloured above it. Below, for each parameter a bar of its middle scores: biases, scales and the first layers lie mostly to the right of the threshold, the last convolutions around it"}}
+# %% mystnb={"figure": {"caption": "Scores of all weights, the salient ones coloured; below, the middle scores of each parameter. The dashed line is the threshold $\\gamma$."}, "image": {"alt": "Above, a histogram of all saliency scores on a logarithmic axis: one broad hump over several powers of ten, grey below the dashed threshold gamma and coloured above it. Below, for each parameter a bar of its middle scores: biases, scales and the first layers lie mostly to the right of the threshold, the last convolutions around it"}}
 mask = su.saliency.SaliencyMask.top(scores, keep=keep)
 kept_scores = torch.cat([scores[name].cpu()[mask[name]] for name in mask])
 gamma = float(kept_scores.min()) if len(kept_scores) else float("inf")
@@ -202,7 +200,7 @@ figure, alt = saliency_plots.score_picture(scores, gamma=gamma)
 # The scores spread over several powers of ten. In the lower part, the thin line holds the middle 90 % of a parameter's scores, the thick one the middle half, and the white mark is the median. A parameter to the right of the dashed line
 # is nearly free, one to the left nearly frozen. Since there is *one* threshold, the share that is kept differs from layer to layer:
 
-# %% mystnb={"image": {"alt": "Above, the 32 filters of the first convolution as squares of 5 by 5 weights, coloured where the weight may change. Below, bars of the share of weights kept in each parameter, with a dashed line at the share kept in the whole network"}}
+# %% mystnb={"figure": {"caption": "The mask in the first convolution, and the share of each parameter that it lets change. The dashed line is the share of the whole network."}, "image": {"alt": "Above, the 32 filters of the first convolution as squares of 5 by 5 weights, coloured where the weight may change. Below, bars of the share of weights kept in each parameter, with a dashed line at the share kept in the whole network"}}
 if "conv1.weight" in mask:
     figure, alt = saliency_plots.filters_and_shares(mask, layer="conv1.weight")
 

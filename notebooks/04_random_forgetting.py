@@ -46,7 +46,7 @@ from salun_utils.studies.benchmark import answers, claimed, pictures, pilots, re
 bench = recorded.Benchmark.load()
 answers.of_methods(bench)
 
-# %% mystnb={"image": {"alt": "Two panels, 10 and 50 per cent. In each, one line a method with its mean average gap and a 95 per cent interval, sorted from the smallest at the top to the largest at the bottom. A dashed line marks doing nothing. Marks and colours tell the kind of method. The axis is logarithmic"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Average gap to Retrain, means over recorded seeds with 95 % intervals; smaller is better. The dashed line is a network that nobody touched. To its right, a method has done worse than nothing."}, "image": {"alt": "Two panels, 10 and 50 per cent. In each, one line a method with its mean average gap and a 95 per cent interval, sorted from the smallest at the top to the largest at the bottom. A dashed line marks doing nothing. Marks and colours tell the kind of method. The axis is logarithmic"}} tags=["hide-input"]
 WHERE = ("random-10", "random-50")
 enough = {s: bench.methods(s, least=recorded.LEAST) for s in WHERE}
 enough = {s: part for s, part in enough.items() if len(part)}
@@ -54,8 +54,6 @@ if enough:
     figure, alt = pictures.gap_intervals(enough)
 
 # %% [markdown]
-# *Average gap to Retrain, means over recorded seeds with 95 % intervals; smaller is better. The dashed line is a network that nobody touched. To its right, a method has done worse than nothing.*
-#
 # **What you will learn**
 #
 # - the idea of each method, in five kinds;
@@ -169,7 +167,7 @@ def at(method, lr):
 
 curves = {m: pd.DataFrame([at(m, lr) for lr in rates]) for m, rates in RATES.items()}
 
-# %% mystnb={"image": {"alt": "UA on the horizontal and TA on the vertical axis. From the original network on the left, one line each for FT, SalUn and GA leads to the right as the learning rate grows, most of them downwards: more is forgotten, and test pictures are classified worse. Retrain is marked by a star"}}
+# %% mystnb={"figure": {"caption": "How far each method goes as its learning rate grows, one run a mark: more forgotten to the right, test pictures lost downwards. Runs of this page."}, "image": {"alt": "UA on the horizontal and TA on the vertical axis. From the original network on the left, one line each for FT, SalUn and GA leads to the right as the learning rate grows, most of them downwards: more is forgotten, and test pictures are classified worse. Retrain is marked by a star"}}
 at_start, at_end = ((s.ua, s.ta) for s in (task.original_scores, task.retrained_scores))
 figure, alt = pictures.paths(curves, at_end, original=at_start)
 
@@ -182,7 +180,7 @@ figure, alt = pictures.paths(curves, at_end, original=at_start)
 # Each method got the same number of trials, on a pilot seed that is not among the reported ones. The first trial is always the published default, moved into the declared range where it lies outside; the others are drawn by Optuna. The aim is the average gap, measured on *validation* pictures in the place of the test set.
 # The ring is the default, the filled mark the best trial.
 
-# %% mystnb={"image": {"alt": "Two panels, 10 and 50 per cent, one line a method. A ring marks the average gap with default values on the pilot seed, a filled mark the one with tuned values, to the left of it or on the same place. The axis is logarithmic"}}
+# %% mystnb={"figure": {"caption": "What tuning gained: average gap on the pilot seed with the published defaults (rings) and with the chosen values (filled)."}, "image": {"alt": "Two panels, 10 and 50 per cent, one line a method. A ring marks the average gap with default values on the pilot seed, a filled mark the one with tuned values, to the left of it or on the same place. The axis is logarithmic"}}
 tuned = pilots.pilots(TUNED, WHERE)
 if tuned:
     figure, alt = pictures.tuning_gain(tuned)
@@ -212,14 +210,14 @@ recorded.method_table(rows, caption="50 % forgotten", best=["SalUn"])
 # Where a gap comes from shows when two measures are drawn against each other. The dashed lines are Retrain's values. To the left of the upright line too little is forgotten, to the right of it too much; below the level line the network
 # has lost accuracy on test pictures that Retrain has, above it keeps accuracy that Retrain hasn't. Methods too far away to be drawn at this scale are named above the picture.
 
-# %% mystnb={"image": {"alt": "Two panels, 10 and 50 per cent: UA on the horizontal and TA on the vertical axis, one mark a method with its name at the right edge. Retrain is a star where two dashed lines cross. Methods that are too far away are named in the title"}}
+# %% mystnb={"figure": {"caption": "What is forgotten against what is kept, means over recorded seeds. The lines cross at Retrain."}, "image": {"alt": "Two panels, 10 and 50 per cent: UA on the horizontal and TA on the vertical axis, one mark a method with its name at the right edge. Retrain is a star where two dashed lines cross. Methods that are too far away are named in the title"}}
 if enough:
     figure, alt = pictures.trade_off(enough)
 
 # %% [markdown]
 # And the price. The best place is the lower left corner: little time, little gap.
 
-# %% mystnb={"image": {"alt": "Two panels, 10 and 50 per cent: the time of unlearning in per cent of Retrain's on the horizontal and the average gap on the vertical axis, both logarithmic, one mark a method with its name at the right edge"}}
+# %% mystnb={"figure": {"caption": "Time of unlearning as a share of Retrain's against the average gap, means over recorded seeds."}, "image": {"alt": "Two panels, 10 and 50 per cent: the time of unlearning in per cent of Retrain's on the horizontal and the average gap on the vertical axis, both logarithmic, one mark a method with its name at the right edge"}}
 if enough:
     figure, alt = pictures.cost_against_gap(enough)
 
@@ -233,7 +231,7 @@ if enough:
 # %% tags=["nbval-check-output"]
 answers.of_masks(bench, WHERE)
 
-# %% mystnb={"image": {"alt": "Two panels, 10 and 50 per cent, with one mark a mask and its 95 per cent interval of the average gap, smallest at the top, the saliency mask in another colour. A dashed line marks doing nothing"}}
+# %% mystnb={"figure": {"caption": "Average gap of SalUn under each mask of the same size, means over recorded seeds with 95 % intervals. The dashed line is doing nothing."}, "image": {"alt": "Two panels, 10 and 50 per cent, with one mark a mask and its 95 per cent interval of the average gap, smallest at the top, the saliency mask in another colour. A dashed line marks doing nothing"}}
 rows = answers.mask_rows(bench, WHERE)
 if len(rows):
     figure, alt = pictures.mask_gaps(rows)

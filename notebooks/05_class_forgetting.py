@@ -44,14 +44,12 @@ from salun_utils.studies.benchmark import answers, claimed, classes, pictures, r
 bench = recorded.Benchmark.load()
 answers.of_methods(bench, ["class-3"])
 
-# %% mystnb={"image": {"alt": "One line a method with its mean average gap and a 95 per cent interval, sorted from the smallest at the top to the largest at the bottom; a dashed line marks the original network. Marks and colours tell the kind of method. The axis is logarithmic"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Average gap to Retrain when the dresses go, means over recorded seeds with 95 % intervals; smaller is better. The dashed line is a network that nobody touched."}, "image": {"alt": "One line a method with its mean average gap and a 95 per cent interval, sorted from the smallest at the top to the largest at the bottom; a dashed line marks the original network. Marks and colours tell the kind of method. The axis is logarithmic"}} tags=["hide-input"]
 enough = bench.methods("class-3", least=recorded.LEAST)
 if len(enough):
     figure, alt = pictures.gap_intervals({"class-3": enough})
 
 # %% [markdown]
-# *Average gap to Retrain when the dresses go, means over recorded seeds with 95 % intervals; smaller is better. The dashed line is a network that nobody touched.*
-#
 # **What you will learn**
 #
 # - in what class-wise forgetting differs from random forgetting, and what Retrain does with pictures of a kind that it has never seen;
@@ -112,7 +110,7 @@ recorded.live_table(scores, task.retrained_scores)
 #
 # A network must answer something. What does Retrain call a dress, never having heard of dresses? Whatever looks most like it. Each row below shows how the answers to the forgotten pictures are spread over the ten classes:
 
-# %% mystnb={"image": {"alt": "A table of shaded cells, one row a network, one column a class: the share of the forgotten pictures that the network puts in that class. The original puts nearly all in their own class. Retrain puts none there, and most of them in a few classes that look alike"}}
+# %% mystnb={"figure": {"caption": "What each network calls the training pictures of the forgotten class, per cent of them, a row a network."}, "image": {"alt": "A table of shaded cells, one row a network, one column a class: the share of the forgotten pictures that the network puts in that class. The original puts nearly all in their own class. Retrain puts none there, and most of them in a few classes that look alike"}}
 in_training = classes.answer_shares(models, split.forget, names)
 title = f"training pictures of {gone}: answers, %"
 figure, alt = pictures.answers(in_training, title=title)
@@ -153,7 +151,7 @@ recorded.method_table(bench.methods("class-3"), best=["SalUn"])
 # %% [markdown]
 # And the price. The best place is the lower left corner: little time, little gap.
 
-# %% mystnb={"image": {"alt": "The time of unlearning in per cent of Retrain's on the horizontal and the average gap on the vertical axis, both logarithmic, one mark a method with its name at the right edge"}}
+# %% mystnb={"figure": {"caption": "Time of unlearning as a share of Retrain's against the average gap, one class forgotten, means over recorded seeds."}, "image": {"alt": "The time of unlearning in per cent of Retrain's on the horizontal and the average gap on the vertical axis, both logarithmic, one mark a method with its name at the right edge"}}
 if len(enough):
     figure, alt = pictures.cost_against_gap({"class-3": enough})
 

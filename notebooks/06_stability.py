@@ -39,14 +39,12 @@ from salun_utils.studies.benchmark import (
 found = stability.Stability.load(recorded_tier)
 stability_tables.answer(found)
 
-# %% mystnb={"image": {"alt": "One panel a task with one row a method, sorted by the mean over tasks: every seed's average gap to Retrain as a dot on a logarithmic axis of its own, with the mean as a bar and its interval as a broad line. A dashed line marks doing nothing. At 50 per cent and on the CIFAR-10 copy most rows overlap it"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Each dot is one seed: another split, another original network, another Retrain, another run of unlearning. The bar is the mean and the broad line a bootstrap 95 % interval. The axes are logarithmic, so equal widths are equal ratios; a dashed line marks a network that nobody touched."}, "image": {"alt": "One panel a task with one row a method, sorted by the mean over tasks: every seed's average gap to Retrain as a dot on a logarithmic axis of its own, with the mean as a bar and its interval as a broad line. A dashed line marks doing nothing. At 50 per cent and on the CIFAR-10 copy most rows overlap it"}} tags=["hide-input"]
 dots = found.dots()
 if len(dots):
     figure, alt = stability_pictures.seed_dots(dots, nothing=found.nothing())
 
 # %% [markdown]
-# *Each dot is one seed: another split, another original network, another Retrain, another run of unlearning. The bar is the mean and the broad line a bootstrap 95 % interval. The axes are logarithmic, so equal widths are equal ratios; a dashed line marks a network that nobody touched.*
-#
 # **What you will learn**
 #
 # - how far the scores of each method spread over seeds, and how far those of Retrain do;
@@ -102,7 +100,7 @@ stability_tables.floor_table(found)
 # From 1 to 40 per cent of the pictures are forgotten, each method with the settings that were tuned for **10 per cent**. That is how a method would be used: nobody tunes anew, against a Retrain, for each request. Lines go through the means, bands reach
 # from the lowest seed to the highest. Hollow marks at 50 per cent are runs with settings tuned *there*.
 
-# %% mystnb={"image": {"alt": "The average gap on a logarithmic axis against the share that is forgotten, from 1 to 50 per cent, one line and band each for SalUn, FT, GA and IU. SalUn and FT stay between 2 and 7 points, GA climbs steeply from 20 per cent on, IU at 40. Hollow marks at 50 per cent are settings tuned there"}}
+# %% mystnb={"figure": {"caption": "Average gap against the share of the pictures that has to go, with settings tuned for 10 %. Bands reach from the lowest to the highest seed; hollow marks were tuned at 50 %."}, "image": {"alt": "The average gap on a logarithmic axis against the share that is forgotten, from 1 to 50 per cent, one line and band each for SalUn, FT, GA and IU. SalUn and FT stay between 2 and 7 points, GA climbs steeply from 20 per cent on, IU at 40. Hollow marks at 50 per cent are settings tuned there"}}
 amounts = found.amounts()
 shown = amounts[amounts.name != "Retrain"]
 if len(shown):
@@ -126,7 +124,7 @@ stability_tables.carried_answer(amounts)
 # Let $\bar\Delta$ be the mean of the differences between two methods, paired by seed, and $\hat\sigma_\Delta$ their spread. A paired $t$-test with $n$ seeds sees the difference with a chance that grows with $\sqrt n\, \bar\Delta / \hat\sigma_\Delta$. The
 # following takes $\bar\Delta$ and $\hat\sigma_\Delta$ of the recorded seeds for the truth, and asks how many seeds give a chance of 80 % at the level of 5 %.
 
-# %% mystnb={"image": {"alt": "One row a method and one mark a task: how many seeds it takes to tell that method from SalUn by a paired t-test, on a logarithmic axis with a dashed line at the number of seeds that is recorded. Marks at the right edge need more than a thousand"}}
+# %% mystnb={"figure": {"caption": "Seeds that a paired test needs to tell a method from SalUn with a chance of 80 %, were the recorded means and deviations true. The dashed line is what is recorded."}, "image": {"alt": "One row a method and one mark a task: how many seeds it takes to tell that method from SalUn by a paired t-test, on a logarithmic axis with a dashed line at the number of seeds that is recorded. Marks at the right edge need more than a thousand"}}
 needed = found.needed()
 if len(needed):
     most = int(needed.pairs.max())

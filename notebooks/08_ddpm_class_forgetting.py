@@ -49,13 +49,11 @@ every = recorded.rows("ddpm-fashion")
 summary = recorded.summarise(every)
 recorded.answer(every)
 
-# %% mystnb={"image": {"alt": "Three panels with one line an eraser, best at the top: UA, change of the other classes in points, change of the distance to real pictures, each with a 95 per cent interval; SalUn and its controls in another colour"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Means over recorded runs, three classes and three seeds, with bootstrap 95 % intervals: the share of the class that is no longer drawn, and what the other nine lose."}, "image": {"alt": "Three panels with one line an eraser, best at the top: UA, change of the other classes in points, change of the distance to real pictures, each with a 95 per cent interval; SalUn and its controls in another colour"}} tags=["hide-input"]
 if len(every):
     figure = figures.eraser_intervals(summary)
 
 # %% [markdown]
-# *Means over recorded runs, three classes and three seeds, with bootstrap 95 % intervals: the share of the class that is no longer drawn, and what the other nine lose.*
-#
 # **What you will learn**
 #
 # - how a loss on labels becomes a loss on predicted noise, and what the constant target in it is;
@@ -118,7 +116,7 @@ predicts = ddpm.config.prediction
 print(f"{count:,} weights, {len(ddpm.classes)} classes, predicts {predicts}")
 print(f"judge, trained apart: {referee.accuracy:.2f} % right on real test pictures")
 
-# %% mystnb={"image": {"alt": "Two rows of ten pictures, one column a class: real training pictures above, pictures drawn by the diffusion model below"}}
+# %% mystnb={"figure": {"caption": "A real picture of every class, and one that the diffusion model draws."}, "image": {"alt": "Two rows of ten pictures, one column a class: real training pictures above, pictures drawn by the diffusion model below"}}
 every_class = range(len(ddpm.classes))
 real = one_run.examples(images.train, ddpm.classes)
 drawn = ddpm.sample(every_class, guidance=guidance, steps=steps, seed=seed)
@@ -169,7 +167,7 @@ print({k: v for k, v in erased.params.items() if k not in known})
 seconds = {name: round(run.cpu_seconds) for name, run in runs.items()}
 print("processor seconds:", seconds)
 
-# %% mystnb={"image": {"alt": "Two curves over the erasing steps, each with its running mean: the forget loss falls, the retain loss stays about level"}}
+# %% mystnb={"figure": {"caption": "Loss on the class to forget and on the others, step by step of the erasure."}, "image": {"alt": "Two curves over the erasing steps, each with its running mean: the forget loss falls, the retain loss stays about level"}}
 figure = figures.loss_curves(erased.losses)
 
 # %% [markdown]
@@ -177,7 +175,7 @@ figure = figures.loss_curves(erased.losses)
 #
 # Each cell is the share of the weights of one block of the U-Net that the mask lets change. A random mask would show the same number everywhere. The blocks stand in the order in which a picture passes through them.
 
-# %% mystnb={"image": {"alt": "Heat map of the share of weights inside the saliency mask: one row a block of the U-Net, one column a kind of layer"}}
+# %% mystnb={"figure": {"caption": "Share of the weights that the saliency mask lets change, by block and kind of layer of the U-Net."}, "image": {"alt": "Heat map of the share of weights inside the saliency mask: one row a block of the U-Net, one column a kind of layer"}}
 if erased.mask is not None:
     figure = figures.mask_heatmap(erased.mask)
 
@@ -189,7 +187,7 @@ one_run.agreement_table(erased.mask, runs["random mask"].erased.mask)
 #
 # The sampler is deterministic once the starting noise is drawn, so each column shows what the networks make of one noise. First one picture of every class:
 
-# %% mystnb={"image": {"alt": "Grid with one class a column and one model a row: in the column of the forgotten class the erased models draw another garment, the other columns look alike"}}
+# %% mystnb={"figure": {"caption": "One picture of every class, from the same noise in each column."}, "image": {"alt": "Grid with one class a column and one model a row: in the column of the forgotten class the erased models draw another garment, the other columns look alike"}}
 labels = runs["SalUn"].labels
 first = one_run.first_of_each(labels, ddpm.classes)
 figure = figures.picture_grid(one_run.pictures(runs, first), ddpm.classes, size=0.85)
@@ -197,7 +195,7 @@ figure = figures.picture_grid(one_run.pictures(runs, first), ddpm.classes, size=
 # %% [markdown]
 # Now ten noises for the forgotten class alone:
 
-# %% mystnb={"image": {"alt": "Grid of ten pictures asked for as the forgotten class: the original draws that class, both erased models draw its substitute"}}
+# %% mystnb={"figure": {"caption": "Ten noises, asked for as the forgotten class."}, "image": {"alt": "Grid of ten pictures asked for as the forgotten class: the original draws that class, both erased models draw its substitute"}}
 own = (labels == label).nonzero()[:10, 0]
 figure = figures.picture_grid(one_run.pictures(runs, own), size=0.85)
 
@@ -210,7 +208,7 @@ figure = figures.picture_grid(one_run.pictures(runs, own), size=0.85)
 # %%
 one_run.score_table(runs)
 
-# %% mystnb={"image": {"alt": "Bars of the share of pictures recognised by the judge, by class, for the original, SalUn and the random mask; for the forgotten class, in bold, the bars of the erased models are near zero"}}
+# %% mystnb={"figure": {"caption": "Share of each class's drawings that the judge recognises, this page's run."}, "image": {"alt": "Bars of the share of pictures recognised by the judge, by class, for the original, SalUn and the random mask; for the forgotten class, in bold, the bars of the erased models are near zero"}}
 bars = one_run.recognised(runs, ddpm.classes)
 figure = figures.class_bars(bars, forgotten=ddpm.classes[label])
 

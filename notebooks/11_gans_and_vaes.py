@@ -157,7 +157,7 @@ print("forget {:.3f}, retain {:.3f}, behind the mask {:.3f}".format(*parts))
 #
 # Both were run at the top of the page: the mask from $\nabla \ell_f$, then steps of Adam on {eq}`eq-latent`.
 
-# %% mystnb={"image": {"alt": "Loss curves over the erasing steps, GAN and VAE, each with its running mean: the forget losses fall, the retain losses stay about level"}}
+# %% mystnb={"figure": {"caption": "Loss on the class to forget and on the others, step by step of the erasure."}, "image": {"alt": "Loss curves over the erasing steps, GAN and VAE, each with its running mean: the forget losses fall, the retain losses stay about level"}}
 figure = pictures.losses_beside(
     {kind: one.runs["SalUn"].erased.losses for kind, one in kinds.items()}
 )

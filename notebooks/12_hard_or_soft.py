@@ -50,7 +50,7 @@ from salun_utils.studies.soft import live, moves, pictures, tables
 ways = live.Ways.of(globals())
 live.answer(ways)
 
-# %% mystnb={"image": {"alt": "Two panels of lines over the steps. Left: the share of weights away from their original value. With the hard mask it is level from the first step; annealed it falls to one half; under the constant penalty it stays low; under the falling penalty it climbs most steeply in the last steps. Right: the distance from the original, which grows in all of them"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "How many weights differ from their original value, and how far all of them have gone, over the steps of four ways to hold weights back. One run, made on this page."}, "image": {"alt": "Two panels of lines over the steps. Left: the share of weights away from their original value. With the hard mask it is level from the first step; annealed it falls to one half; under the constant penalty it stays low; under the falling penalty it climbs most steeply in the last steps. Right: the distance from the original, which grows in all of them"}} tags=["hide-input"]
 names = (live.HARD, live.ANNEALED, live.FALLING, live.CONSTANT)
 figure, alt = pictures.moved_over_steps({name: ways.steps[name] for name in names})
 
@@ -200,7 +200,7 @@ live.score_table(ways)
 #
 # A weight has *moved* if its value differs from the one in $\theta_o$ in any bit. The hatched bar on the left of each panel is the share that has not.
 
-# %% mystnb={"image": {"alt": "Three histograms of how far weights moved, on a logarithmic axis, with a separate bar for weights that have not moved at all. The hard mask holds one half. Under the falling penalty nearly all weights moved, many by very little; under the constant one nearly all stay"}}
+# %% mystnb={"figure": {"caption": "How far single weights moved. The hatched bar on the left is the share that has not moved in any bit."}, "image": {"alt": "Three histograms of how far weights moved, on a logarithmic axis, with a separate bar for weights that have not moved at all. The hard mask holds one half. Under the falling penalty nearly all weights moved, many by very little; under the constant one nearly all stay"}}
 three = {name: ways.moved[name] for name in (live.HARD, live.FALLING, live.CONSTANT)}
 figure, alt = pictures.move_histograms(three, columns=3)
 
@@ -219,7 +219,7 @@ live.count_table(ways)
 #
 # How does the count depend on $\beta$?
 
-# %% mystnb={"image": {"alt": "Two panels with logarithmic axes over the penalty from 0.001 to 0.1. Left, the share of weights that moved at all: it falls steeply under the constant penalty, to a small fraction of a per cent, and little under the falling one. Right, the share that makes 90 per cent of the squared distance: it falls under both"}}
+# %% mystnb={"figure": {"caption": "The same run under penalties of growing weight $\\beta$: the share of weights that moved, and the share of them that makes nine tenths of the squared distance."}, "image": {"alt": "Two panels with logarithmic axes over the penalty from 0.001 to 0.1. Left, the share of weights that moved at all: it falls steeply under the constant penalty, to a small fraction of a per cent, and little under the falling one. Right, the share that makes 90 per cent of the squared distance: it falls under both"}}
 figure, alt = pictures.moved_by_penalty(ways.path)
 
 # %% [markdown]
@@ -233,7 +233,7 @@ live.path_table(ways)
 #
 # Per cent of the weights of each parameter that moved. The hard mask follows the gradient of $\ell_f$; the other two follow the moves.
 
-# %% mystnb={"image": {"alt": "A table of shaded cells: the share of weights that moved, one row a parameter of the network, one column a way of holding weights back. Scales and shifts of normalisation layers move in nearly all columns; the large convolution in the later layers holds most of the weights that stay"}}
+# %% mystnb={"figure": {"caption": "Share of each parameter's weights that moved, per cent."}, "image": {"alt": "A table of shaded cells: the share of weights that moved, one row a parameter of the network, one column a way of holding weights back. Scales and shifts of normalisation layers move in nearly all columns; the large convolution in the later layers holds most of the weights that stay"}}
 layers = moves.by_layer({name: ways.moved[name] for name in names})
 weights = {name: far.numel() for name, far in ways.moved[live.HARD].items()}
 figure, alt = pictures.moved_by_layer(layers, weights)
@@ -248,7 +248,7 @@ figure, alt = pictures.moved_by_layer(layers, weights)
 #
 # All runs have the learning rate and the epochs that tuning chose for SalUn. They differ in how weights are held back and in nothing else. First the path of the penalty, from RL ($\beta = 0$) up to $\beta = 1$:
 
-# %% mystnb={"image": {"alt": "Four panels for random forgetting, the gaps of UA, RA, TA and MIA to Retrain over the penalty on a logarithmic axis, each point with its interval. Random labelling stands apart at the left end. Level lines with bands are the hard and the annealed mask"}}
+# %% mystnb={"figure": {"caption": "Gaps to Retrain along the path of the penalty, from RL ($\\beta = 0$) on, means over recorded seeds with 95 % intervals. Level lines are the hard and the annealed mask."}, "image": {"alt": "Four panels for random forgetting, the gaps of UA, RA, TA and MIA to Retrain over the penalty on a logarithmic axis, each point with its interval. Random labelling stands apart at the left end. Level lines with bands are the hard and the annealed mask"}}
 if "random-10" in study.equal:
     path, references = study.path("random-10")
     figure, alt = pictures.penalty_path(path, references, title="random-10")
@@ -265,7 +265,7 @@ tables.schedule_table(study, "class-3")
 # %% [markdown]
 # Then hard against annealed, with the same number of weights free to differ. At 100 % both are RL.
 
-# %% mystnb={"image": {"alt": "Two panels, one a scenario: the average gap to Retrain of the hard and of the annealed mask over the share of weights that may differ, from 5 to 100 per cent, with intervals"}}
+# %% mystnb={"figure": {"caption": "Average gap of the hard and of the annealed mask with the same number of weights free to differ, means over recorded seeds with 95 % intervals."}, "image": {"alt": "Two panels, one a scenario: the average gap to Retrain of the hard and of the annealed mask over the share of weights that may differ, from 5 to 100 per cent, with intervals"}}
 if study.equal:
     figure, alt = pictures.densities(study.densities())
 
@@ -299,7 +299,7 @@ tables.verdict_table(others, what=ask, caption="SalUn-annealed minus the others"
 # In the paper's table for CIFAR-10 and ResNet-18, SalUn-soft makes an attack call more of the forgotten pictures "non-member" than Retrain does: its MIA gap is larger than SalUn's, and RL's is larger still. The hollow marks are those **published** figures ({cite:p}`fan2024salun`, [](../book/published.md)); the filled ones were **measured here**, on
 # another data set and network, so only signs and order may be compared. Random-50 is taken from the runs of [](04_random_forgetting.ipynb).
 
-# %% mystnb={"image": {"alt": "Two panels, random-10 and random-50: the gap of MIA to Retrain for RL, SalUn, SalUn-soft and SalUn-annealed, measured here with an interval, and published as a hollow mark, which SalUn-annealed has none of"}}
+# %% mystnb={"figure": {"caption": "Gap of the membership attack to Retrain's: filled, measured here; hollow, published for ResNet-18 on CIFAR-10."}, "image": {"alt": "Two panels, random-10 and random-50: the gap of MIA to Retrain for RL, SalUn, SalUn-soft and SalUn-annealed, measured here with an interval, and published as a hollow mark, which SalUn-annealed has none of"}}
 from salun_utils.studies.benchmark.published import published
 
 of_paper = {where: published(where).mia for where in ("random-10", "random-50")}

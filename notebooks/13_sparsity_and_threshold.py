@@ -47,14 +47,12 @@ from salun_utils.studies.sparsity import pictures, tables
 sweeps = tables.Sweeps.load()
 tables.answer(sweeps)
 
-# %% mystnb={"image": {"alt": "The average gap of random forgetting against the share of weights that is kept, from 1 to 100 per cent on a logarithmic axis, for the global threshold, a threshold for each layer and weights drawn at random, with bands for the intervals. The global threshold is lowest at 1 and 10 per cent, the others from 30 per cent on; the lines cross near 15 per cent"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Average gap to Retrain when a random tenth is forgotten, means over five recorded seeds with 95 % intervals; smaller is better. All lines meet at 100 %, where no weight is held."}, "image": {"alt": "The average gap of random forgetting against the share of weights that is kept, from 1 to 100 per cent on a logarithmic axis, for the global threshold, a threshold for each layer and weights drawn at random, with bands for the intervals. The global threshold is lowest at 1 and 10 per cent, the others from 30 per cent on; the lines cross near 15 per cent"}} tags=["hide-input"]
 lines = sweeps.lines((tables.TENTH,))
 if lines:
     figure, alt = pictures.lines_by_mask(lines)
 
 # %% [markdown]
-# *Average gap to Retrain when a random tenth is forgotten, means over five recorded seeds with 95 % intervals; smaller is better. All lines meet at 100 %, where no weight is held.*
-#
 # **What you will learn**
 #
 # - what a global threshold, a threshold for each layer and "the median" have to do with each other;
@@ -113,7 +111,7 @@ print("per-layer:", at_least(medians) == rule("per-layer", 0.5))
 # %% [markdown]
 # What does the threshold cut through? The scores are spread over several powers of ten, without a gap between salient weights and others in which a threshold would come to lie by itself. *Knee* is a choice of the density that is explained further down.
 
-# %% mystnb={"image": {"alt": "Above, a histogram of the scores on a logarithmic axis, one hump without a gap, with four thresholds drawn through it. Below, the share of the weights with scores at least as high falls from 100 to 0 per cent along one smooth curve, on which the four thresholds lie"}}
+# %% mystnb={"figure": {"caption": "Scores of all weights, and the share of weights with at least such a score. Vertical lines are thresholds."}, "image": {"alt": "Above, a histogram of the scores on a logarithmic axis, one hump without a gap, with four thresholds drawn through it. Below, the share of the weights with scores at least as high falls from 100 to 0 per cent along one smooth curve, on which the four thresholds lie"}}
 knee = find_knee(g_f, g_f, g_r)
 gamma = lambda kept: float(np.partition(flat, n - kept)[n - kept])
 marks = {"top 1 %": gamma(n // 100), "top 10 %": gamma(n // 10)}
@@ -132,7 +130,7 @@ figure, alt = pictures.thresholds(g_f, marks)
 # with $g_{(i)}$ the $i$-th highest score, is a **Lorenz curve**, known from the distribution of incomes. Were all scores equal it would be the diagonal. The same weights in the same order also hold a share of the *squared* gradient (the squared length of a step of gradient ascent on $D_f$) and a share of the gradient on the
 # **retain set**, which we should like to leave alone.
 
-# %% mystnb={"image": {"alt": "Three curves of the share of the whole against the share of the weights, all above the dotted diagonal. The squared gradient on the forget set rises steepest, then the gradient on the forget set; the gradient on the retain set rises least"}}
+# %% mystnb={"figure": {"caption": "Share of three gradients that the highest-scored weights hold. On the dotted line every weight would hold as much as any other."}, "image": {"alt": "Three curves of the share of the whole against the share of the weights, all above the dotted diagonal. The squared gradient on the forget set rises steepest, then the gradient on the forget set; the gradient on the retain set rises least"}}
 squared = {name: s.double() ** 2 for name, s in g_f.items()}
 F, squares, R = cumulated(g_f, g_f, squared, g_r)
 curves = {"on D_f": F, "on D_f, squared": squares, "on D_r": R}
@@ -150,7 +148,7 @@ pd.DataFrame(held, index=[f"{100 * s:g} %" for s in shares]).round(1)
 #
 # One global threshold treats the layers differently, and the more so the higher it is:
 
-# %% mystnb={"image": {"alt": "A table of shaded cells, one row a parameter tensor and one column a mask. With the global threshold the first columns range from nearly nothing in the large convolutions to much more in biases and normalisation layers; in the last column, per layer, all cells are 50"}}
+# %% mystnb={"figure": {"caption": "Share of each parameter that a mask keeps, per cent: one threshold for the whole network at four densities, and one for each layer."}, "image": {"alt": "A table of shaded cells, one row a parameter tensor and one column a mask. With the global threshold the first columns range from nearly nothing in the large convolutions to much more in biases and normalisation layers; in the last column, per layer, all cells are 50"}}
 at = {f"{100 * k:g} %": rule("saliency", k) for k in (0.01, 0.05, 0.1, 0.3, 0.5, 0.9)}
 at["per layer"] = rule("per-layer", 0.5)
 by_layer = {name: mask.per_layer().set_index("parameter") for name, mask in at.items()}
@@ -184,7 +182,7 @@ print(f"the rule's mask keeps {100 * rule('knee', 1.0).density:.1f} %")
 print(f"larger share of the forget gradient: {100 * (f > r).mean():.1f} %")
 print(f"ratio-knee keeps {100 * rule('ratio-knee', 1.0).density:.1f} %")
 
-# %% mystnb={"image": {"alt": "Left, cumulated forget against cumulated retain gradient for two orders of the weights, both above the diagonal, that of the quotient farther; a mark on each at the largest distance. Right, the distance against the share of the weights, rising to a flat top and falling back to zero"}}
+# %% mystnb={"figure": {"caption": "The knee: how much faster the forget gradient is gathered than the retain gradient, for two orders of the weights."}, "image": {"alt": "Left, cumulated forget against cumulated retain gradient for two orders of the weights, both above the diagonal, that of the quotient farther; a mark on each at the largest distance. Right, the distance against the share of the weights, rising to a flat top and falling back to zero"}}
 q_order = quotient(g_f, g_r)
 both = {"gradient": (F, R, knee.kept)}
 both["quotient"] = (*cumulated(q_order, g_f, g_r), find_knee(q_order, g_f, g_r).kept)
@@ -232,7 +230,7 @@ tables.load_rows(records)[shown].round(2)
 #
 # Four tasks: `fashion-mini` with a random tenth, a random half, or class 3 to be forgotten, and a random tenth of 5,000 colour pictures from a JPEG copy of CIFAR-10. SalUn with the learning rate and epochs that were tuned for each task **with half of the weights kept**, on a pilot seed that is not among those reported. The records are made by [](00_sweep.ipynb) from the grid `ablation-sparsity.yaml`.
 
-# %% mystnb={"image": {"alt": "One row of panels a task: the gap in UA and the average gap against the density on a logarithmic axis from 1 to 100 per cent, with bands for the intervals. A dotted line marks 50 per cent, a dashed one the density at the knee. For random-50 and the CIFAR-10 copy the average gap falls steeply up to 50 per cent"}}
+# %% mystnb={"figure": {"caption": "Gaps to Retrain against the density of the mask, means over recorded seeds with 95 % intervals, a row a task. Dotted, one half; dashed, the knee."}, "image": {"alt": "One row of panels a task: the gap in UA and the average gap against the density on a logarithmic axis from 1 to 100 per cent, with bands for the intervals. A dotted line marks 50 per cent, a dashed one the density at the knee. For random-50 and the CIFAR-10 copy the average gap falls steeply up to 50 per cent"}}
 if sweeps.of:
     means = {task: sweeps.means(task) for task in sweeps.of}
     two = {"gap_ua": "UA gap", "avg_gap": "average gap"}
@@ -278,7 +276,7 @@ tables.beside_table(sweeps, "per-layer")
 # %% tags=["nbval-check-output"]
 tables.choice_table(sweeps)
 
-# %% mystnb={"image": {"alt": "One band a task and one for the mean of all tasks: marks with intervals of the average gap of each choice minus that of 50 per cent; marks to the left of the line at zero are closer to Retrain"}}
+# %% mystnb={"figure": {"caption": "Average gap of each way to choose a density minus that at one half, with 95 % intervals. Left of 0 is nearer to Retrain."}, "image": {"alt": "One band a task and one for the mean of all tasks: marks with intervals of the average gap of each choice minus that of 50 per cent; marks to the left of the line at zero are closer to Retrain"}}
 ends = tables.choice_ends(sweeps)
 if ends:
     figure, alt = pictures.differences(ends)

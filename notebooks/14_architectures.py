@@ -45,13 +45,11 @@ from salun_utils.studies.architectures import page, pictures, recorded
 found = recorded.Networks.load()
 recorded.answer(found)
 
-# %% mystnb={"image": {"alt": "One line a network, sorted: three small marks for the difference between the average gaps of the salient and of a random half on each of three splits, and a stroke at their mean. All eight strokes lie to the right of zero, where the random half is nearer to Retrain; single marks lie on both sides. A last line has the mean over networks on each split, all three to the right"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Average gap of SalUn minus that of SalUn under a random mask of as many weights, a random tenth forgotten. Small marks are single splits, the stroke is their mean; to the right of 0 the random half is nearer to Retrain."}, "image": {"alt": "One line a network, sorted: three small marks for the difference between the average gaps of the salient and of a random half on each of three splits, and a stroke at their mean. All eight strokes lie to the right of zero, where the random half is nearer to Retrain; single marks lie on both sides. A last line has the mean over networks on each split, all three to the right"}} tags=["hide-input"]
 if len(found.rows):
     figure, alt = pictures.by_split(found.differences(recorded.MASKED))
 
 # %% [markdown]
-# *Figure 1. Average gap of SalUn minus that of SalUn under a random mask of as many weights, a random tenth forgotten. Small marks are single splits, the stroke is their mean; to the right of 0 the random half is nearer to Retrain.*
-#
 # **What you will learn**
 #
 # - in which layers of a network the salient weights sit, by kind and by depth;
@@ -102,11 +100,8 @@ print({layer: f"{share[layer]:.0%}" for layer in ends})
 # %% [markdown]
 # The same for all three networks, with the layers of one kind taken together:
 
-# %% mystnb={"image": {"alt": "Three panels, one a network: bars of the share of salient weights in each kind of layer, dark where the kind holds a tenth of the weights or more. Normalisation and classifier have long bars in all three. The longest of the dark bars, those of kinds with a tenth of the weights or more, end near the dashed line at one half; queries and keys of the Swin transformer have next to none"}}
+# %% mystnb={"figure": {"caption": "Share of salient weights {eq}`eq-share-of-layer` by kind of layer. The kind that holds most of the weights of a network is near one half, as it must be; what is small can be far from it."}, "image": {"alt": "Three panels, one a network: bars of the share of salient weights in each kind of layer, dark where the kind holds a tenth of the weights or more. Normalisation and classifier have long bars in all three. The longest of the dark bars, those of kinds with a tenth of the weights or more, end near the dashed line at one half; queries and keys of the Swin transformer have next to none"}}
 figure, alt = pictures.bars_by_kind(here.sheets, density=keep)
-
-# %% [markdown]
-# *Figure 2. Share of salient weights {eq}`eq-share-of-layer` by kind of layer. The kind that holds most of the weights of a network is near one half, as it must be; what is small can be far from it.*
 
 # %% tags=["hide-output"]
 live.kind_table(here)
@@ -169,14 +164,12 @@ def rescaled(model, stage, c):
     return twin
 
 
-# %% mystnb={"image": {"alt": "The share of salient weights against the factor c, from a quarter to four. Inside layer4 it falls steadily, elsewhere it rises from about a third to nine tenths; the two lines cross near c = 0.5, at the dashed line of one half"}}
+# %% mystnb={"figure": {"caption": "Where the mask of a ResNet-18 lies when the convolutions of its last stage are multiplied by $c$ and the network answers as before."}, "image": {"alt": "The share of salient weights against the factor c, from a quarter to four. Inside layer4 it falls steadily, elsewhere it rises from about a third to nine tenths; the two lines cross near c = 0.5, at the dashed line of one half"}}
 factors = live.over_factors(here, "resnet18", "layer4", rescaled)
 print("largest difference of an answer below 0.001:", bool(factors.apart.max() < 1e-3))
 figure, alt = pictures.over_factor(factors, "layer4", density=keep)
 
 # %% [markdown]
-# *Figure 3. Where the mask of a ResNet-18 lies when the convolutions of its last stage are multiplied by $c$ and the network answers as before.*
-#
 # Five networks that give the same answers (up to rounding), and five masks. What the mask picks is thus not a property of the function alone: it depends on the scale on which the training happened to leave each layer. Between two *kinds* of network, whose layers have scales of
 # their own by design and initialisation, there is no reason why shares should agree. A threshold for each layer ([](13_sparsity_and_threshold.ipynb)) is free of this: a factor common to a layer cancels in it.
 #
@@ -209,7 +202,7 @@ page.facts_table(found)
 # A rate that suits one network ruins another. So each method got **four rates on each network**, the same number for all, in fixed proportion to the rate that the network was trained with (0.2, 0.6, 1.8 and 5.4 times; for GA a tenth of that), and on the pilot seed the one with the
 # smallest average gap was chosen. The random mask has a choice of its own. The pilot seed is not among those reported. Curves and choices are folded:
 
-# %% mystnb={"image": {"alt": "One panel a network: the average gap on the pilot seed against the learning rate, both logarithmic, one line a method, with a ring around the lowest point of each line. A dashed line marks the gap of doing nothing"}} tags=["hide-output"]
+# %% mystnb={"figure": {"caption": "Average gap on the pilot seed against the learning rate; a ring marks the rate that was chosen, the dashed line is doing nothing."}, "image": {"alt": "One panel a network: the average gap on the pilot seed against the learning rate, both logarithmic, one line a method, with a ring around the lowest point of each line. A dashed line marks the gap of doing nothing"}} tags=["hide-output"]
 if len(found.pilots):
     figure, alt = pictures.rates(found.pilots)
 
@@ -221,12 +214,9 @@ page.rate_table(found)
 #
 # ### How far from Retrain
 
-# %% mystnb={"image": {"alt": "One band a network, with a mark and a 95 per cent interval of the average gap for each method, on a logarithmic axis"}}
+# %% mystnb={"figure": {"caption": "Average gap to Retrain of each method on each network, means over three splits with 95 % intervals, which are rather too narrow for so few."}, "image": {"alt": "One band a network, with a mark and a 95 per cent interval of the average gap for each method, on a logarithmic axis"}}
 if len(found.means):
     figure, alt = pictures.gaps(found.means)
-
-# %% [markdown]
-# *Figure 4. Average gap to Retrain of each method on each network, means over three splits with 95 % intervals, which are rather too narrow for so few.*
 
 # %% tags=["nbval-check-output", "hide-output"]
 page.gap_table(found)
@@ -264,22 +254,18 @@ page.place_table(found)
 #
 # The masks of the originals of the reported seeds, for random and for class-wise forgetting, recorded by [](00_anatomy.ipynb) from the grid `architectures-anatomy.yaml`. First by kind of layer, random forgetting, all seeds added up:
 
-# %% mystnb={"image": {"alt": "A table of coloured cells, one row a kind of layer, one column a network: the share of salient weights in per cent, white at one half. The rows of normalisation and classifier are dark in all columns"}}
+# %% mystnb={"figure": {"caption": "Share of salient weights by kind of layer, per cent, for eight networks."}, "image": {"alt": "A table of coloured cells, one row a kind of layer, one column a network: the share of salient weights in per cent, white at one half. The rows of normalisation and classifier are dark in all columns"}}
 if found.sites:
     figure, alt = pictures.kinds_of(found.sites)
 
 # %% [markdown]
-# *Figure 5. Share of salient weights by kind of layer, per cent, for eight networks.*
-#
 # And by depth: the weights in the order of the layers, cut into ten parts of equal size.
 
-# %% mystnb={"image": {"alt": "A table of coloured cells, one row a network, ten columns from the first layers to the last: the share of salient weights in per cent, white at one half"}}
+# %% mystnb={"figure": {"caption": "Share of salient weights in each tenth of the weights, first to last layer, per cent."}, "image": {"alt": "A table of coloured cells, one row a network, ten columns from the first layers to the last: the share of salient weights in per cent, white at one half"}}
 if found.sites:
     figure, alt = pictures.tenths(found.sites)
 
 # %% [markdown]
-# *Figure 6. Share of salient weights in each tenth of the weights, first to last layer, per cent.*
-#
 # *Unevenness* is the standard deviation of the share over the layers, each weight counting once: 0 if every layer has its half, 0.5 if layers are kept whole or not at all. *Overlap* is that of the mask with one made from as many retained pictures (by chance: one third), and *idle* the share of weights with next to no gradient. In VGG-16 those are many: its last three convolutions work on a map that four halvings have made of 28 × 28 pixels a single one, which a kernel of 3 × 3 meets with its centre alone, while its other eight weights see padding.
 
 # %% tags=["nbval-check-output"]

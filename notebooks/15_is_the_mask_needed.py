@@ -48,14 +48,12 @@ from salun_utils.studies.masks import compared, live, pictures, tables
 on_file = tables.Recorded.load(su.runs.records_folder().parent / "tuned")
 tables.answer(on_file)
 
-# %% mystnb={"image": {"alt": "Two panels on logarithmic axes, random forgetting with each mask at its best learning rate, and one class: a small dot for the average gap of each of ten seeds, a mark at the mean and a line for its interval, for no mask, saliency, random and inverted. On the left the first three lie on each other; on the right no mask and saliency do, random lies higher and inverted far beyond"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Average gap of SalUn to Retrain under four masks, ten recorded seeds each; smaller is better. Dashed: the mean without a mask."}, "image": {"alt": "Two panels on logarithmic axes, random forgetting with each mask at its best learning rate, and one class: a small dot for the average gap of each of ten seeds, a mark at the mean and a line for its interval, for no mask, saliency, random and inverted. On the left the first three lie on each other; on the right no mask and saliency do, random lies higher and inverted far beyond"}} tags=["hide-input"]
 if {tables.BEST, tables.CLASS} <= set(on_file.gaps):
     dots = on_file.dots((tables.BEST, tables.CLASS), live.FEW)
     figure, alt = pictures.gap_dots(dots, columns=2)
 
 # %% [markdown]
-# *Average gap of SalUn to Retrain under four masks, ten recorded seeds each; smaller is better. Dashed: the mean without a mask.*
-#
 # **What you will learn**
 #
 # - what a control is, and which three questions a mask has to answer;
@@ -111,7 +109,7 @@ original, split = task.original, task.split
 kept = {mask.kept for mask in masks.values()}
 print(f"{split}; each mask keeps {kept} of {masks['random'].numel:,} weights")
 
-# %% mystnb={"image": {"alt": "A table of shaded cells, one row a parameter of the network, one column a mask: the share of the parameter that the mask keeps, in per cent. Saliency, Fisher, magnitude and Wanda keep nearly all of the small and early parameters and less than half of the largest, the last convolution. Random and per-layer keep about half of each, last-layers only those at the end"}}
+# %% mystnb={"figure": {"caption": "Share of each parameter that a mask keeps, per cent."}, "image": {"alt": "A table of shaded cells, one row a parameter of the network, one column a mask: the share of the parameter that the mask keeps, in per cent. Saliency, Fisher, magnitude and Wanda keep nearly all of the small and early parameters and less than half of the largest, the last convolution. Random and per-layer keep about half of each, last-layers only those at the end"}}
 sizes = masks["random"].per_layer().set_index("parameter").weights
 figure, alt = pictures.where_from(compared.layer_shares(masks), sizes)
 
@@ -122,7 +120,7 @@ figure, alt = pictures.where_from(compared.layer_shares(masks), sizes)
 # How many weights do two masks share? The **Jaccard overlap** is the number of weights that both keep over the number that at least one keeps: 1 for equal masks, 0 for masks without a common weight. Two masks of density $\rho$ that have nothing to do with each other have
 # $\rho^2 n$ weights in common and $(2\rho - \rho^2)\, n$ in at least one, so their overlap is about $\rho / (2 - \rho)$, a third for half of the weights.
 
-# %% mystnb={"image": {"alt": "A square table of shaded cells with the Jaccard overlap of every two masks. Saliency overlaps most with per-layer and Fisher, magnitude and Wanda are nearly equal, random overlaps with everything by a third, and inverted hardly with the masks by gradient"}}
+# %% mystnb={"figure": {"caption": "Overlap of every two masks, the share of weights in both among those in either. Two random halves share a third."}, "image": {"alt": "A square table of shaded cells with the Jaccard overlap of every two masks. Saliency overlaps most with per-layer and Fisher, magnitude and Wanda are nearly equal, random overlaps with everything by a third, and inverted hardly with the masks by gradient"}}
 figure, alt = pictures.overlap_cells(compared.overlaps(masks))
 
 # %% [markdown]
@@ -180,7 +178,7 @@ live.wrong_table(both)
 # A mask shortens the step, and by {eq}`eq-let-through` it does more: at equal *length* of the first step the loss falls by $\sqrt{s_m(g)}\, \lVert g \rVert$ times that length, so even a random half must forget less at equal distance, $\sqrt{0.5}$ = 71 % of what no mask does. Is that all there is to a mask? Let the learning rate vary by a factor of two to both sides, for no mask and for three masks. The third panel leaves
 # the distance out and sets the price, what is lost on the retain set, against what is gained in forgetting.
 
-# %% mystnb={"image": {"alt": "Three panels with a line through three learning rates for each of no mask, saliency, random and inverted. In the first, the rise of UA against the distance travelled, the lines fan out: no mask highest, then saliency, random, and inverted near zero. In the second, the change of RA against distance, they fan out the other way. In the third, the change of RA against the rise of UA, they lie close together"}}
+# %% mystnb={"figure": {"caption": "What each mask gains and loses at three learning rates: on the forget set and on the retain set against the distance travelled, and one against the other."}, "image": {"alt": "Three panels with a line through three learning rates for each of no mask, saliency, random and inverted. In the first, the rise of UA against the distance travelled, the lines fan out: no mask highest, then saliency, random, and inverted near zero. In the second, the change of RA against distance, they fan out the other way. In the third, the change of RA against the rise of UA, they lie close together"}}
 UA, RA = live.UA, live.RA
 panels = {
     "forgetting": ("distance", UA),

@@ -50,7 +50,7 @@ from salun_utils.studies.influence import live, pictures, summary, tables
 studies = tables.Studies.load()
 tables.answer(studies)
 
-# %% mystnb={"image": {"alt": "Three scatter plots on logarithmic axes of how far retraining moved each weight of a small model: against the gradient, a broad cloud that rises; against the influence function, a narrow band along a straight line; against the magnitude of the weight, a cloud about as broad as the first. A dashed line marks the median"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "How far retraining without a tenth of the pictures moves each weight of a logistic regression on digits, against three ways to say it beforehand. One run on this page; the sentences above it are recorded."}, "image": {"alt": "Three scatter plots on logarithmic axes of how far retraining moved each weight of a small model: against the gradient, a broad cloud that rises; against the influence function, a narrow band along a straight line; against the magnitude of the weight, a cloud about as broad as the first. A dashed line marks the median"}} tags=["hide-input"]
 small = live.Small.of(globals())
 names = {
     "gradient": "gradient $|∇ℓ_f|$",
@@ -61,8 +61,6 @@ moved, rankings = small.convex.forget_true.abs(), small.convex.rankings
 figure, alt = pictures.moves_by_ranking({names[k]: rankings[k] for k in names}, moved)
 
 # %% [markdown]
-# *How far retraining without a tenth of the pictures moves each weight of a logistic regression on digits, against three ways to say it beforehand. One run on this page; the sentences above it are recorded.*
-#
 # **What you will learn**
 #
 # - what an influence function is, how it is derived, and how well it predicts true retraining;
@@ -130,7 +128,7 @@ print("the library gives the same, to one part in a million:", apart < 1e-6)
 # Now the truth. Each of the pictures is left out in turn, and the regression is trained again to its minimum (L-BFGS, in float64). Three things are compared: the loss on one test picture, the one the model gets most wrong; the mean loss on all test
 # pictures; and the loss on the left-out picture itself.
 
-# %% mystnb={"image": {"alt": "Three scatter plots of predicted against true change of loss, one dot a left-out digit: on one test picture, on all test pictures, and on the left-out picture itself. In all three the dots lie close to the dashed line of equality"}}
+# %% mystnb={"figure": {"caption": "Leaving out one picture of a convex model: change of a loss as the influence function predicts it, and as training anew gives it, one mark a picture. On the dashed line both agree."}, "image": {"alt": "Three scatter plots of predicted against true change of loss, one dot a left-out digit: on one test picture, on all test pictures, and on the left-out picture itself. In all three the dots lie close to the dashed line of equality"}}
 convex = small.convex
 shown = {
     "the hardest test picture": small.hardest,
@@ -148,7 +146,7 @@ figure, alt = pictures.agreement(shown)
 # A network has no single minimum, and "the model without this picture" is not one thing any more. Two meanings: follow the minimum *from where it is* as the picture is taken away, or train *afresh* from the same start. Take a network of six hidden units
 # on 200 digits, small enough to train to a minimum each time:
 
-# %% mystnb={"image": {"alt": "Two scatter plots for a small network. Left: retraining that goes on from the old minimum, dots near the dashed line of equality. Right: retraining from the start, dots scattered without any order, some ten times as far from zero as predicted"}}
+# %% mystnb={"figure": {"caption": "The same for a small network, retrained from its old minimum (left) and from its start (right)."}, "image": {"alt": "Two scatter plots for a small network. Left: retraining that goes on from the old minimum, dots near the dashed line of equality. Right: retraining from the start, dots scattered without any order, some ten times as far from zero as predicted"}}
 many = small.many_minima
 shown = {
     "going on from the old minimum": (many["Hessian"], many["nearby"]),
@@ -206,7 +204,7 @@ live.balance_table(small)
 # - **equal noise**: the same, scaled so that every decile is moved by the same Euclidean distance;
 # - **undo**: the network is first made to forget, by random labels (RL) on *all* weights; then the decile alone is put back to $\theta_o$. Where the forget loss falls, the forgetting was there.
 
-# %% mystnb={"image": {"alt": "Four panels, one a way of changing weights, with the change of forget and retain loss over the ten deciles on a signed logarithmic axis. Setting to zero and undoing move the forget loss most by far in the highest decile; under noise of equal length the deciles from the seventh on lie close together"}}
+# %% mystnb={"figure": {"caption": "Change of the loss when one tenth of the weights is changed, from the least to the most salient tenth, in four ways."}, "image": {"alt": "Four panels, one a way of changing weights, with the change of forget and retain loss over the ten deciles on a signed logarithmic axis. Setting to zero and undoing move the forget loss most by far in the highest decile; under noise of equal length the deciles from the seventh on lie close together"}}
 tenths = live.Tenths.of(globals())
 figure, alt = pictures.decile_effects(tenths.rows, live.CHANGES, columns=2)
 
@@ -266,7 +264,7 @@ tables.beside_table(studies)
 # %% [markdown]
 # Last, the drift:
 
-# %% mystnb={"image": {"alt": "Two panels, class-wise and random forgetting: the overlap of the mask with the one at the start over five epochs, with a band over the seeds. Lines across: the overlap between halves of the forget set, and by chance. In both panels the overlap falls in the first epoch and stays there"}}
+# %% mystnb={"figure": {"caption": "Overlap of the mask taken after each epoch of unlearning with that at the start, means over recorded seeds. Level lines: two halves of the forget set, and chance."}, "image": {"alt": "Two panels, class-wise and random forgetting: the overlap of the mask with the one at the start over five epochs, with a band over the seeds. Lines across: the overlap between halves of the forget set, and by chance. In both panels the overlap falls in the first epoch and stays there"}}
 if studies.runs:
     paths = summary.drift_rows(studies.runs)
     figure, alt = pictures.mask_drift(paths, tables.drift_levels(studies))

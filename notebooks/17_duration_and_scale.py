@@ -45,7 +45,7 @@ from salun_utils.studies.scale import pictures, sizes
 found = sizes.Sizes.load()
 sizes.answer(found)
 
-# %% mystnb={"image": {"alt": "A heat map over five learning rates and four numbers of epochs: UA of SalUn minus that of Retrain, below zero at the lower left and above it at the upper right. A line marks where it is zero; it falls from high rates with few epochs to low rates with many. A dashed line beside it marks where the product of the two is constant"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "UA of SalUn minus that of Retrain, means over recorded seeds. Below zero (blue) the network knows the forget set better than it should, above zero (red) it has over-forgotten; the line is the border. On the dashed line the product of epochs and learning rate is the same. The framed cell has the lowest average gap."}, "image": {"alt": "A heat map over five learning rates and four numbers of epochs: UA of SalUn minus that of Retrain, below zero at the lower left and above it at the upper right. A line marks where it is zero; it falls from high rates with few epochs to low rates with many. A dashed line beside it marks where the product of the two is constant"}} tags=["hide-input"]
 UA = {"gap_ua": "UA gap of SalUn, points"}
 if "salun" in found.maps:
     rows, border = found.maps["salun"], found.borders["salun"]
@@ -55,8 +55,6 @@ if "salun" in found.maps:
     figure, alt = pictures.maps(map_of, signed=list(map_of), marked=best, **lines)
 
 # %% [markdown]
-# *UA of SalUn minus that of Retrain, means over recorded seeds. Below zero (blue) the network knows the forget set better than it should, above zero (red) it has over-forgotten; the line is the border. On the dashed line the product of epochs and learning rate is the same. The framed cell has the lowest average gap.*
-#
 # **What you will learn**
 #
 # - where on a map of epochs and learning rates over-forgetting begins, and what beyond it is lost;
@@ -114,7 +112,7 @@ sizes.border_table(found)
 # %% [markdown]
 # By {eq}`eq-dose` the exponent would be −1. For SalUn that is not far off: its border runs along the dashed line from two epochs on. With a single epoch UA does not rise steadily with the learning rate, as the bottom row of the map shows, so its border there is known badly. Gradient ascent (GA) has no retained pictures to hold it back, and its gradient *grows* on the way: its border falls much faster than the dose.
 
-# %% mystnb={"image": {"alt": "A heat map over five learning rates and four numbers of epochs for gradient ascent: UA minus that of Retrain. From one cell to the next it jumps from below zero to far above it"}}
+# %% mystnb={"figure": {"caption": "UA of gradient ascent minus Retrain's over learning rate and epochs. The line is the border, where both agree."}, "image": {"alt": "A heat map over five learning rates and four numbers of epochs for gradient ascent: UA minus that of Retrain. From one cell to the next it jumps from below zero to far above it"}}
 if "ga" in found.maps:
     ga = sizes.cells(found.maps["ga"], {"gap_ua": "UA gap of GA, points"})
     line = found.borders["ga"].at
@@ -131,7 +129,7 @@ sizes.corner_table(found)
 # From one picture to half of the 9,000, with the settings tuned for a tenth. Two things beside the methods change with the size. A *share* of few pictures is coarse: UA of one picture is 0 or 100. If pictures were independent, UA would have the standard error $\sqrt{p (1 - p) / n_f}$, with $p$ the
 # chance that Retrain gets one wrong and $n_f$ the pictures in $D_f$; the column *noise* gives it in points. And Retrain itself becomes cheaper the fewer pictures are left, so that the cost of unlearning, as a part of Retrain's, rises.
 
-# %% mystnb={"image": {"alt": "Two panels against the number of pictures to forget, from 90 to 4,500 on a logarithmic axis, a line each for SalUn, RL and FT: average gap and UA gap. At 4,500 SalUn and RL rise far above FT"}}
+# %% mystnb={"figure": {"caption": "Gaps to Retrain against the number of pictures to forget, means over recorded seeds with 95 % intervals."}, "image": {"alt": "Two panels against the number of pictures to forget, from 90 to 4,500 on a logarithmic axis, a line each for SalUn, RL and FT: average gap and UA gap. At 4,500 SalUn and RL rise far above FT"}}
 names = {"salun": "SalUn", "rl": "RL", "ft": "FT"}
 panels = {"avg_gap": "average gap, points", "gap_ua": "UA gap, points"}
 over_forget = sizes.means(found.forget, "forget", tuple(names))
@@ -149,7 +147,7 @@ sizes.size_table(over_forget, noise=sizes.noise(found))
 # A tenth to forget, of 1,000 to 60,000 pictures. Up to 10,000 they are those of `fashion-mini`, beyond that those of the whole Fashion-MNIST, of which `fashion-mini` is a part: each set holds all smaller ones. The test set of the latter has 10,000 pictures instead of 2,000. The number of epochs stays the same, for
 # the originals and for unlearning, so that a larger set also means more steps.
 
-# %% mystnb={"image": {"alt": "Two panels against the number of training pictures, from 1,000 to 60,000 on a logarithmic axis, for SalUn and RL: average gap, which falls until 5,000 and stays low for SalUn, and UA gap, which falls from above zero to below it"}}
+# %% mystnb={"figure": {"caption": "Gaps to Retrain against the number of training pictures, a tenth of them forgotten, means over recorded seeds with 95 % intervals."}, "image": {"alt": "Two panels against the number of training pictures, from 1,000 to 60,000 on a logarithmic axis, for SalUn and RL: average gap, which falls until 5,000 and stays low for SalUn, and UA gap, which falls from above zero to below it"}}
 both = {m: names[m] for m in ("salun", "rl")}
 over_images = sizes.means(found.images, "images")
 if len(over_images):

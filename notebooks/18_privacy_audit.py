@@ -56,7 +56,7 @@ audits = recorded.on_file()
 rows = summary.attack_rows(audits)
 recorded.answer(audits)
 
-# %% mystnb={"image": {"alt": "Areas under the curve with intervals, one line a method, for the likelihood ratio and two attacks by one threshold, on pictures that were to be forgotten, after unlearning. A grey band marks the interval of Retrain around one half"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "How well three attacks tell forgotten pictures from pictures never seen, after unlearning: area under the curve with 95 % intervals; \u00bd is guessing, and what Retrain's networks give away."}, "image": {"alt": "Areas under the curve with intervals, one line a method, for the likelihood ratio and two attacks by one threshold, on pictures that were to be forgotten, after unlearning. A grey band marks the interval of Retrain around one half"}} tags=["hide-input"]
 if audits:
     part = rows[(rows.pictures == "targets") & (rows.when == "after")]
     shown = [recorded.BEST, recorded.BLUNT, "modified entropy"]
@@ -64,8 +64,6 @@ if audits:
     figure, alt = draw.areas(part, titles, shown, exact="retrain")
 
 # %% [markdown]
-# *How well three attacks tell forgotten pictures from pictures never seen, after unlearning: area under the curve with 95 % intervals; ½ is guessing, and what Retrain's networks give away.*
-#
 # **What you will learn**
 #
 # - why one threshold for all pictures misses most of what a network knows;
@@ -102,7 +100,7 @@ member, labels = one.member.numpy(), one.labels
 # %% [markdown]
 # Three of the targets, and the margins that the networks give them *before* anything is unlearned. One is easy: every network is sure of it, and having been trained on it hardly shows. Another is hard: only those that had it know it.
 
-# %% mystnb={"image": {"alt": "Three pictures of clothes with a row of strokes for the networks that had the picture and one for those that never saw it. For the first the two rows lie together at high margins, for the last they lie far apart, around zero and above"}}
+# %% mystnb={"figure": {"caption": "Margins that networks give to three pictures: above, those that were trained on the picture, below, those that were not. Before anything is unlearned."}, "image": {"alt": "Three pictures of clothes with a row of strokes for the networks that had the picture and one for those that never saw it. For the first the two rows lie together at high margins, for the last they lie far apart, around zero and above"}}
 before = torch.stack([a.before for a in answers[method]])
 margins = np.stack([su.metrics.margin(z, labels).numpy() for z in before])  # φ
 inside = member[:, :targets]
@@ -168,7 +166,7 @@ for told, kind in (("unlearned", inside[victim]), ("never saw", ~inside[victim])
 # An attack that is right a little more often than a coin on all pictures does no great harm. One that is *sure* of a few, and right, does. So attacks are compared by the whole curve, the share of members found (true positives, TPR) against the share of non-members accused (false
 # positives, FPR), with logarithmic axes that show the end where hardly anybody is accused wrongly. The **AUC**, the area under the curve with plain axes, is the chance that a member looks more like one than a non-member does; ½ is guessing.
 
-# %% mystnb={"image": {"alt": "Curves of true against false positives with logarithmic axes for this run: the original, the unlearned networks and Retrain, each attacked by the likelihood ratio, and the original attacked by one threshold. The original lies clearly above the dashed diagonal, Retrain along it"}}
+# %% mystnb={"figure": {"caption": "Members found against non-members accused, this page's run. The dashed line is guessing."}, "image": {"alt": "Curves of true against false positives with logarithmic axes for this run: the original, the unlearned networks and Retrain, each attacked by the likelihood ratio, and the original attacked by one threshold. The original lies clearly above the dashed diagonal, Retrain along it"}}
 live = {m: study.measured(made[m], answers[m]) for m in settings}
 as_records = {m: study.as_record(plans[m], made[m], live[m]) for m in settings}
 ours, exact = as_records[method], as_records["retrain"]
@@ -212,7 +210,7 @@ recorded.forgotten_table(rows) if audits else none_recorded()
 # %% [markdown]
 # *Right, of 10 % members* is {eq}`eq-precision` at 1 % false alarms, were one in ten of the pictures a member; the next column has one in a hundred. A coin is right about 10 and 1 % of those it accuses.
 
-# %% mystnb={"image": {"alt": "Curves of true against false positives with logarithmic axes, one a method, attacked by the likelihood ratio after unlearning; the dashed diagonal is guessing"}}
+# %% mystnb={"figure": {"caption": "Members found against non-members accused after each method, recorded audits. The dashed line is guessing."}, "image": {"alt": "Curves of true against false positives with logarithmic axes, one a method, attacked by the likelihood ratio after unlearning; the dashed diagonal is guessing"}}
 if audits:
     found = {label(m): summary.curve(r) for m, r in audits.items()}
     figure, alt = draw.curves(found, title="likelihood ratio, after unlearning")

@@ -56,13 +56,11 @@ looks = recorded.on_file()
 curves_on_file = recorded.of_class(looks)
 recorded.answer(looks)
 
-# %% mystnb={"image": {"alt": "Five panels, relearning from one, five, ten and fifty pictures and from retained pictures only: the share of the forgotten class that is recognised against the steps, one line a network with a band"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "How much of the forgotten class is recognised after steps of training on one to fifty of its pictures, or on retained pictures only; means over recorded seeds with 95 % bands. The black lines are networks that never knew the class."}, "image": {"alt": "Five panels, relearning from one, five, ten and fifty pictures and from retained pictures only: the share of the forgotten class that is recognised against the steps, one line a network with a band"}} tags=["hide-input"]
 if len(curves_on_file):
     figure, alt = draw.relearning_curves(curves_on_file)
 
 # %% [markdown]
-# *How much of the forgotten class is recognised after steps of training on one to fifty of its pictures, or on retained pictures only; means over recorded seeds with 95 % bands. The black lines are networks that never knew the class.*
-#
 # **What you will learn**
 #
 # - how to read the layers of a network: linear probes, and alignment with Retrain (CKA);
@@ -130,7 +128,7 @@ library = {n: su.metrics.linear_cka(h, last["retrain"]) for n, h in last.items()
 apart = max(abs(by_hand[n] - library[n]) for n in networks)
 print(f"largest difference to the library: {apart:.1e}")
 
-# %% mystnb={"image": {"alt": "Two panels, alignment with Retrain by layer, on pictures of the forgotten class and on test pictures. On test pictures all lines lie close together and near one. On forgotten pictures the other Retrain stays highest to the last layer while the original and the unlearned networks fall"}}
+# %% mystnb={"figure": {"caption": "How alike the inner representations of each network and of Retrain are, layer by layer (linear CKA, 1 is equal). This page's run."}, "image": {"alt": "Two panels, alignment with Retrain by layer, on pictures of the forgotten class and on test pictures. On test pictures all lines lie close together and near one. On forgotten pictures the other Retrain stays highest to the last layer while the original and the unlearned networks fall"}}
 step = max(1, len(split.test) // compared)
 every = split.test.subset(range(0, len(split.test), step))
 layers = []
@@ -231,7 +229,7 @@ for done, steps in ((10, 10), (40, 30)):
     )
     drawn[f"{done} steps"] = trials.draw(again, trial, scene.judge, asked)
 
-# %% mystnb={"image": {"alt": "Rows of small pictures drawn from the same noises: sneakers by the original; other clothes or smears once the concept is erased; and after a few steps of fine-tuning on ten pictures sneakers again"}}
+# %% mystnb={"figure": {"caption": "Drawings of a text-to-image model from the same noises: original, erased, and erased and then taught with ten pictures."}, "image": {"alt": "Rows of small pictures drawn from the same noises: sneakers by the original; other clothes or smears once the concept is erased; and after a few steps of fine-tuning on ten pictures sneakers again"}}
 figure = picture_grid(drawn)
 for name, pixels in drawn.items():
     seen = (scene.judge(scene.judge.fit(pixels)) == sneaker).double().mean()
@@ -254,7 +252,7 @@ recorded.network_table(looks, "class-3") if looks else none_recorded()
 tasks = {r.row()["scenario"] for r in looks}
 recorded.network_table(looks, "random-10") if "random-10" in tasks else none_recorded()
 
-# %% mystnb={"image": {"alt": "Two panels, alignment with Retrain by layer over recorded runs of class-wise forgetting, on pictures of the forgotten class and on test pictures"}}
+# %% mystnb={"figure": {"caption": "Alignment with Retrain by layer, recorded runs of class-wise forgetting."}, "image": {"alt": "Two panels, alignment with Retrain by layer over recorded runs of class-wise forgetting, on pictures of the forgotten class and on test pictures"}}
 by_layer = summary.layer_rows(looks)
 if "class-3" in tasks:
     figure, alt = draw.alignment_by_layer(by_layer[by_layer.scenario == "class-3"])
@@ -279,7 +277,7 @@ recorded.relearn_table(curves_on_file) if len(curves_on_file) else none_recorded
 distances = summary.klom_rows(looks)
 recorded.klom_table(distances, "class-3") if len(distances) else none_recorded()
 
-# %% mystnb={"image": {"alt": "KLoM of each network on a logarithmic axis, on forgotten, retained and test pictures, with a dashed line for another set of Retrains"}}
+# %% mystnb={"figure": {"caption": "KLoM, the distance of a network's margins from those of many Retrains (0 is none), recorded runs. The dashed line is another set of Retrains."}, "image": {"alt": "KLoM of each network on a logarithmic axis, on forgotten, retained and test pictures, with a dashed line for another set of Retrains"}}
 if len(distances):
     figure, alt = draw.klom_dots(distances[distances.scenario == "class-3"])
 else:
@@ -308,7 +306,7 @@ recorded.generator_table(fine_tuned, ddpm, "10") if ddpm in known else none_reco
 pipe = "mini-sd"
 recorded.generator_table(fine_tuned, pipe, "10") if pipe in known else none_recorded()
 
-# %% mystnb={"image": {"alt": "Two panels, relearning from ten and from fifty pictures: the share of drawings of the concept that are recognised against the steps, one line an eraser"}}
+# %% mystnb={"figure": {"caption": "Share of a diffusion model's drawings that show the erased class again, against steps of teaching it from ten and from fifty pictures; recorded runs."}, "image": {"alt": "Two panels, relearning from ten and from fifty pictures: the share of drawings of the concept that are recognised against the steps, one line an eraser"}}
 if ddpm in known:
     part = fine_tuned[fine_tuned.model == ddpm]
     called = {n: n for n in part.network}

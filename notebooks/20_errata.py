@@ -66,13 +66,11 @@ effects = recorded.effects(on_file)
 standing = tables.standing_of(on_file)
 claimed.answer(effects, standing)
 
-# %% mystnb={"image": {"alt": "One line a planted mistake, the largest change of the average gap at the top, with 95 per cent intervals over the recorded seeds on an axis that is logarithmic beyond one point. A handful lie tens of points to the right of 0, one to the left, most within a point of 0. Colours tell mistakes of the method, of the attack, and of the split, the settings or the name"}} tags=["recorded", "hide-input"]
+# %% mystnb={"figure": {"caption": "What each mistake does to the average gap: faulty minus right, means over recorded seeds with bootstrap 95 % intervals. A full dot's interval leaves 0 out; with five seeds that is a hint, no proof ([](06_stability.ipynb))."}, "image": {"alt": "One line a planted mistake, the largest change of the average gap at the top, with 95 per cent intervals over the recorded seeds on an axis that is logarithmic beyond one point. A handful lie tens of points to the right of 0, one to the left, most within a point of 0. Colours tell mistakes of the method, of the attack, and of the split, the settings or the name"}} tags=["recorded", "hide-input"]
 if len(effects):
     figure, alt = pictures.gaps(effects)
 
 # %% [markdown]
-# *What each mistake does to the average gap: faulty minus right, means over recorded seeds with bootstrap 95 % intervals. A full dot's interval leaves 0 out; with five seeds that is a hint, no proof ([](06_stability.ipynb)).*
-#
 # **What you will learn**
 #
 # - fourteen ways to get the unlearning of a classifier subtly wrong, and a sentence of advice against each;

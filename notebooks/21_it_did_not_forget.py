@@ -45,14 +45,12 @@ lab = planted.Lab.of(globals())
 found = lab.all_mistakes()
 planted.answer(found)
 
-# %% mystnb={"image": {"alt": "Three panels, one a scenario of recorded runs: one bar a method, divided by the share of its runs that are healthy, forget too little and forget too much"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Every recorded run of* `fashion-mini` *at tuned values, diagnosed: the share of each method's runs that are healthy, forget too little, or forget too much."}, "image": {"alt": "Three panels, one a scenario of recorded runs: one bar a method, divided by the share of its runs that are healthy, forget too little and forget too much"}} tags=["hide-input"]
 counts = recorded.counts()
 if counts:
     figure, alt = pictures.signature_shares(counts)
 
 # %% [markdown]
-# *Every recorded run of* `fashion-mini` *at tuned values, diagnosed: the share of each method's runs that are healthy, forget too little, or forget too much.*
-#
 # **What to look for**
 #
 # | what you see | look first at | then at |
@@ -170,7 +168,7 @@ print(su.diagnose(again))
 #
 # The same run of SalUn over learning rate and $\alpha$, and over learning rate and density of the mask. The colour is the signature, the figure UA; one seed.
 
-# %% mystnb={"image": {"alt": "Two maps over the learning rate, one with alpha and one with the density of the mask upward, coloured by signature with UA in each cell"}}
+# %% mystnb={"figure": {"caption": "What becomes of SalUn over learning rate and $\\alpha$, and over learning rate and density. The colour is the signature, the figure UA; one seed, run on this page."}, "image": {"alt": "Two maps over the learning rate, one with alpha and one with the density of the mask upward, coloured by signature with UA in each cell"}}
 live = recorded.live_maps(lab.spec, epochs)
 cells, rows = recorded.pictured(live)
 figure, alt = pictures.signature_maps(cells, x="learning rate", y=rows)
@@ -180,7 +178,7 @@ figure, alt = pictures.signature_maps(cells, x="learning rate", y=rows)
 #
 # For a random tenth of all of `fashion-mini`, read from the records of [](00_sweep.ipynb): a map of the signature that most of the seeds have, with the mean UA, and the share of the seeds that are healthy in each cell.
 
-# %% mystnb={"image": {"alt": "Two maps of recorded runs, a random tenth to forget, over the learning rate: one with alpha and one with the density of the mask upward, coloured by the signature of most seeds, with the mean UA in each cell"}}
+# %% mystnb={"figure": {"caption": "The same from records: the signature of most seeds, and the mean UA."}, "image": {"alt": "Two maps of recorded runs, a random tenth to forget, over the learning rate: one with alpha and one with the density of the mask upward, coloured by the signature of most seeds, with the mean UA in each cell"}}
 maps = recorded.load_maps()
 if "random-10" in maps:
     cells, rows = recorded.pictured(maps["random-10"], "random-10, ")

@@ -51,7 +51,7 @@ if len(found):
 else:
     none_recorded()
 
-# %% mystnb={"image": {"alt": "Map with one row an eraser and one column a probe, the share of pictures recognised as the erased concept in each cell; the original in the last row"}}
+# %% mystnb={"figure": {"caption": "Per cent of pictures recognised as the erased concept, an eraser a row, a probe a column, means over recorded runs. The last row is the untouched model."}, "image": {"alt": "Map with one row an eraser and one column a probe, the share of pictures recognised as the erased concept in each cell; the original in the last row"}}
 if len(found):
     figure, alt = pictures.eraser_by_probe(found)
 
@@ -122,7 +122,7 @@ frame = pd.DataFrame(
 frame.index.names = ["pipeline", "probe"]
 frame.round(0)
 
-# %% mystnb={"image": {"alt": "Four pictures that the original, UCE and RECE draw from the same start noises under the concept's prompt: the original draws the concept, the others something else"}}
+# %% mystnb={"figure": {"caption": "The concept's prompt, from four noises: the original and two erased models."}, "image": {"alt": "Four pictures that the original, UCE and RECE draw from the same start noises under the concept's prompt: the original draws the concept, the others something else"}}
 from salun_utils.generation import figures
 
 outcomes = {name: answers.outcome for name, answers in live.items()}
@@ -170,7 +170,7 @@ shown
 # %% tags=["nbval-check-output"]
 recorded.with_controls(found) if len(found) else none_recorded()
 
-# %% mystnb={"image": {"alt": "One point an eraser: the change of the FID of the other classes against the most that any probe brings back"}}
+# %% mystnb={"figure": {"caption": "What the strongest probe brings back against what erasing cost the other classes in FID, recorded runs."}, "image": {"alt": "One point an eraser: the change of the FID of the other classes against the most that any probe brings back"}}
 if len(found):
     figure, alt = pictures.given_back_and_cost(found, cost)
 

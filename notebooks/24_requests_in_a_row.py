@@ -50,7 +50,7 @@ found = recorded.rows(on_file)
 more = harm.sentence(harm.recorded("poisoned-5"))
 recorded.answer(found, more) if len(found) else none_recorded()
 
-# %% mystnb={"image": {"alt": "The average gap to Retrain after each request, one line a method; open marks at the right are the methods given all requests at once, the dashed line is another Retrain"}}
+# %% mystnb={"figure": {"caption": "Average gap to Retrain after each of five requests, means over recorded seeds. Open marks got all requests at once; the dashed line is another Retrain."}, "image": {"alt": "The average gap to Retrain after each request, one line a method; open marks at the right are the methods given all requests at once, the dashed line is another Retrain"}}
 if len(found):
     figure, alt = pictures.in_a_row(found)
 
@@ -137,7 +137,7 @@ for name, scores in (("original", record.original), ("FT", record.scores),
 # %% tags=["nbval-check-output"]
 harm.shown("mislabelled-10")
 
-# %% mystnb={"image": {"alt": "Share of the mislabelled pictures that each network puts into their true class, with intervals; the dashed line is Retrain"}}
+# %% mystnb={"figure": {"caption": "Mislabelled pictures that a network puts where they belong, per cent, with 95 % intervals. The dashed line is Retrain."}, "image": {"alt": "Share of the mislabelled pictures that each network puts into their true class, with intervals; the dashed line is Retrain"}}
 if groups := harm.recorded("mislabelled-10"):
     figure, alt = pictures.obeyed(groups, "true label found, %")
 
@@ -150,7 +150,7 @@ if groups := harm.recorded("mislabelled-10"):
 # %% tags=["nbval-check-output"]
 harm.shown("poisoned-5")
 
-# %% mystnb={"image": {"alt": "Share of stamped test pictures that each network calls dresses, with intervals; the dashed line is Retrain"}}
+# %% mystnb={"figure": {"caption": "Stamped test pictures that a network puts where the stamp says, per cent, with 95 % intervals. The dashed line is Retrain."}, "image": {"alt": "Share of stamped test pictures that each network calls dresses, with intervals; the dashed line is Retrain"}}
 if groups := harm.recorded("poisoned-5"):
     figure, alt = pictures.obeyed(groups, "stamp obeyed, %")
 

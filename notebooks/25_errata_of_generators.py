@@ -50,13 +50,11 @@ on_file = recorded.recorded(parts="generators")
 effects = recorded.effects(on_file)
 claimed.answer_of_generators(effects)
 
-# %% mystnb={"image": {"alt": "One line a planted mistake and three panels, UA, the other classes and FID, with 95 per cent intervals over the recorded seeds. In the panel of UA all dots lie at 0 but that of the missing model at minus 100; in that of the FID the reference without class 0 and the cast to uint8 lie to the right"}} tags=["recorded", "hide-input"]
+# %% mystnb={"figure": {"caption": "Faulty minus right for a sneaker forgotten by the DDPM (12) and by the text-to-image model (13), means over three seeds with bootstrap 95 % intervals. A full dot's interval leaves 0 out: with three seeds that says that all three agree in sign, which happens in one case of four if there is nothing."}, "image": {"alt": "One line a planted mistake and three panels, UA, the other classes and FID, with 95 per cent intervals over the recorded seeds. In the panel of UA all dots lie at 0 but that of the missing model at minus 100; in that of the FID the reference without class 0 and the cast to uint8 lie to the right"}} tags=["recorded", "hide-input"]
 if len(effects):
     figure, alt = pictures.effects(effects, pictures.OF_GENERATORS)
 
 # %% [markdown]
-# *Faulty minus right for a sneaker forgotten by the DDPM (12) and by the text-to-image model (13), means over three seeds with bootstrap 95 % intervals. A full dot's interval leaves 0 out: with three seeds that says that all three agree in sign, which happens in one case of four if there is nothing.*
-#
 # **What you will learn**
 #
 # - nine mistakes in erasing from generators and in scoring them, with a sentence of advice against each;

@@ -51,13 +51,11 @@ from salun_utils.studies.benchmark import cliff, recorded, stability_pictures
 study = cliff.Cliff.of(globals())
 cliff.answer(study)
 
-# %% mystnb={"image": {"alt": "TA against UA for GA as its learning rate grows: three curves, for no mask, the saliency mask and a random mask, which start together at the square of the original network and fall to the right close to one another, all passing below the star of Retrain"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "GA on one small network, one seed: each curve begins at the original (square) and moves to the right as the learning rate grows. The star is Retrain. All three pass below it, on nearly the same way."}, "image": {"alt": "TA against UA for GA as its learning rate grows: three curves, for no mask, the saliency mask and a random mask, which start together at the square of the original network and fall to the right close to one another, all passing below the star of Retrain"}} tags=["hide-input"]
 of_ga = study.sweep[study.sweep.method == "GA"]
 figure, alt = stability_pictures.trade_off(of_ga, study.levels)
 
 # %% [markdown]
-# *GA on one small network, one seed: each curve begins at the original (square) and moves to the right as the learning rate grows. The star is Retrain. All three pass below it, on nearly the same way.*
-#
 # **What you will learn**
 #
 # - why GA and IU fall off a cliff, and how near its edge they work;
@@ -113,7 +111,7 @@ print("they agree:", all(torch.allclose(p, q, atol=1e-5) for p, q in pairs))
 # %%
 {rule: round(length) for rule, length in study.lengths.items()}
 
-# %% mystnb={"image": {"alt": "Four panels: UA and TA of GA against the learning rate, and of IU against alpha, both on logarithmic axes, with one line each for no mask, the saliency mask and a random mask. Up to some setting the lines lie flat on the level of the original network, then UA climbs steeply and TA falls just as steeply, through the level of Retrain without stopping. The lines of no mask and of the saliency mask lie close together, that of the random mask runs to the right of them"}}
+# %% mystnb={"figure": {"caption": "UA and TA as gradient ascent's learning rate and influence unlearning's $\\alpha$ grow, one run a mark, made on this page. The level lines are Retrain and the original."}, "image": {"alt": "Four panels: UA and TA of GA against the learning rate, and of IU against alpha, both on logarithmic axes, with one line each for no mask, the saliency mask and a random mask. Up to some setting the lines lie flat on the level of the original network, then UA climbs steeply and TA falls just as steeply, through the level of Retrain without stopping. The lines of no mask and of the saliency mask lie close together, that of the random mask runs to the right of them"}}
 levels = study.levels
 figure, alt = stability_pictures.sweeps(study.sweep, cliff.KNOBS, levels)
 

@@ -42,15 +42,13 @@ from salun_utils.studies.scale import pictures, reach
 costs = reach.Costs.load()
 reach.answer(costs)
 
-# %% mystnb={"image": {"alt": "Two panels on logarithmic axes of measured time of a masked epoch against what a law says. Left, the law in multiplications and outputs: points and stars lie close to the dashed line of equality. Right, the law in weights and pictures: points scatter widely around it"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Time of a masked epoch, measured and as two laws say; on the dashed line they agree. Stars were kept out of the fit, and their bars are the interval in which the law expects a new measurement."}, "image": {"alt": "Two panels on logarithmic axes of measured time of a masked epoch against what a law says. Left, the law in multiplications and outputs: points and stars lie close to the dashed line of equality. Right, the law in weights and pictures: points scatter widely around it"}} tags=["hide-input"]
 TITLES = {"M and A": "by multiplications and outputs", "P": "by weights and pictures"}
 if costs.laws:
     of = {t: ("masked epoch", f"seconds by {k}", "s") for k, t in TITLES.items()}
     figure, alt = pictures.agreement({t: costs.panel(*one) for t, one in of.items()})
 
 # %% [markdown]
-# *Time of a masked epoch, measured and as two laws say; on the dashed line they agree. Stars were kept out of the fit, and their bars are the interval in which the law expects a new measurement.*
-#
 # **What you will learn**
 #
 # - what each step costs in time and memory, as a law in weights, multiplications and pictures;
@@ -107,7 +105,7 @@ reach.law_table(costs)
 # $N$ pictures, $M$ multiplications and $A$ outputs for each, $P$ weights; in brackets bootstrap 95 % intervals. The *error* is the factor by which measurements typically differ from the law. An epoch holds more than the list above counts: 13 bytes a weight without a mask and 17 with one, in place of 8 and 12. The rest is of short life: what a step makes while it runs (a copy of the gradient with the decay
 # added, masks unpacked to one byte a weight).
 
-# %% mystnb={"image": {"alt": "Three panels on logarithmic axes against the number of weights: time of the mask, its peak memory, and peak memory of a masked epoch, each with measurements, a line with a band, and a star for a measurement kept out of the fit"}}
+# %% mystnb={"figure": {"caption": "Measured time and memory against the number of weights, the law fitted to them with its band, and a star for a measurement that had no part in the fit."}, "image": {"alt": "Three panels on logarithmic axes against the number of weights: time of the mask, its peak memory, and peak memory of a masked epoch, each with measurements, a line with a band, and a star for a measurement kept out of the fit"}}
 if costs.laws:
     shown = {
         "time of the mask": costs.panel("mask", "seconds", "seconds"),

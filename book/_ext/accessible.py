@@ -41,6 +41,20 @@ THEBE = re.compile(
 ICONS = re.compile(r"<script[^>]*/fontawesome/[^>]*/js/all\.min\.js[^>]*></script>\s*")
 
 
+# Sphinx numbers the figures of the whole book in one row; a reader counts those of a chapter.
+NUMBERED = re.compile(r'<span class="caption-number">Fig\. (\d+) </span>')
+REFERRED = re.compile(r'(href="#[^"]*"><span class="std std-numref">)Fig\. (\d+)')
+
+
+def numbered(text: str) -> str:
+    """A page whose figures are counted from 1, and its references to them."""
+    here = {number: k for k, number in enumerate(NUMBERED.findall(text), 1)}
+    text = NUMBERED.sub(
+        lambda found: f'<span class="caption-number">Figure {here[found[1]]}. </span>', text
+    )
+    return REFERRED.sub(lambda found: f"{found[1]}Figure {here[found[2]]}", text)
+
+
 def mend(app, error) -> None:
     """Replace the faulty markup in every finished page."""
     if error is not None or app.builder.format != "html":
@@ -49,6 +63,7 @@ def mend(app, error) -> None:
         text = page.read_text(encoding="utf-8")
         mended = ICONS.sub("", THEBE.sub("", text))
         mended = PICTURE.sub('<div class="cell_output docutils container" tabindex="0">', mended)
+        mended = numbered(mended)
         for faulty, right in MENDED.items():
             mended = mended.replace(faulty, right)
         if mended != text:

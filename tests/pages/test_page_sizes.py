@@ -84,3 +84,14 @@ def test_every_part_ends_with_an_open_question_and_what_is_needed_to_answer_it()
 def _question(path: Path) -> str:
     text = path.read_text()
     return text[text.index("**An open question.**") :].split("\n#\n")[0]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
+def test_every_picture_has_a_caption_and_says_what_there_is_to_see(path):
+    for cell in jupytext.read(path.with_suffix(".ipynb")).cells:
+        drawn = ["image/png" in output.get("data", {}) for output in cell.get("outputs", [])]
+        if any(drawn):
+            about = cell.metadata.get("mystnb", {})
+            assert about.get("figure", {}).get("caption"), cell.source
+            assert about.get("image", {}).get("alt"), cell.source
+            assert sum(drawn) == 1, f"two pictures with one caption: {cell.source}"
