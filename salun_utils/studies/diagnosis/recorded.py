@@ -177,11 +177,17 @@ def claims(
     tables: Mapping[str, pd.DataFrame],
 ) -> list[Claim]:
     """What the page claims of its own run, one seed, and of the recorded runs."""
+    return [*_of_the_page(good, found, live), *_of_records(maps, tables)]
+
+
+def _of_the_page(
+    good: Diagnosis, found: Mapping[str, Diagnosis], live: Mapping[str, Map]
+) -> list[Claim]:
     from .planted import named, unseen
 
     right = [name for name, d in found.items() if named(name, d)]
     signatures = live["alpha"].cells[0]
-    made = [
+    return [
         Claim("this run: SalUn at the page's settings is healthy", good.healthy),
         Claim(
             "this run: each of the nine mistakes is named",
@@ -199,6 +205,12 @@ def claims(
             and bool((signatures.drop(index=0.0) == HEALTHY).to_numpy().any()),
         ),
     ]
+
+
+def _of_records(
+    maps: Mapping[str, Mapping[str, Map]], tables: Mapping[str, pd.DataFrame]
+) -> list[Claim]:
+    made = []
     shares = {where: share(one) for where, one in tables.items()}
     ours = {where: one[OURS] for where, one in shares.items() if OURS in one.index}
     if ours:
