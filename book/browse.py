@@ -159,7 +159,9 @@ def use(browser: Any, address: str, site: Path, look: Look) -> None:
 
 def moved(page: Any) -> Iterator[str]:
     """Faults of the parts of a page that can be moved: buttons of tables, lists, sliders."""
-    for button in page.query_selector_all(".leaderboard thead button")[:3]:
+    if page.query_selector(".leaderboard"):
+        page.wait_for_selector(".leaderboard-filters")
+    for button in page.query_selector_all(".leaderboard thead [role=button]")[:3]:
         before = page.inner_text(".leaderboard table")
         button.focus()
         page.keyboard.press("Enter")

@@ -1,91 +1,91 @@
-/* Sorting and filters for the tables of class "leaderboard". Without this script the table is whole, only still. */
+/* The leaderboard, sorted, grouped and filtered by DataTables (folder leaderboard, MIT). Without a script the table is whole, only still. */
 "use strict";
 
-document.querySelectorAll(".leaderboard").forEach((board) => {
-  const table = board.querySelector("table");
-  const bodies = [...table.tBodies];
-  const rowsOf = (body) => [...body.rows].filter((row) => row.dataset.method);
-  const keys = ["data", "model", "scenario", "method"];
-  const chosen = {};
+(async (home) => {
+  const boards = document.querySelectorAll(".leaderboard");
+  if (boards.length === 0) return;
+  const load = (name) => new Promise((done, failed) => {
+    const script = document.createElement("script");
+    Object.assign(script, { src: new URL(name, home), onload: done, onerror: failed });
+    document.head.append(script);
+  });
+  await load("dataTables.min.js");
+  await load("dataTables.rowGroup.min.js");
+  boards.forEach(furnish);
+})(new URL("leaderboard/", document.currentScript.src));
 
-  /* -- filters: one list of choices for each key, and a line that says how many rows are left -- */
+/* Filters above a table: lists of what its rows are marked with, and of which average gap is shown. */
+function furnish(board) {
+  const element = board.querySelector("table");
+  const named = [...element.tHead.rows[0].cells].map((head) => head.textContent);
+  const [task, gap] = [0, named.indexOf("average gap")];
+  const others = named.flatMap((name, k) => (name.includes(" · ") ? [k] : []));
+  const rows = [...element.tBodies[0].rows];
+  const chosen = {};
+  const table = new DataTable(element, {
+    paging: false,
+    autoWidth: false,
+    order: [],
+    orderFixed: { pre: [[task, "asc"]] },
+    rowGroup: { dataSrc: (row) => row[task].display },
+    columnDefs: [{ targets: [task, ...others], visible: false }, { targets: -1, orderable: false }],
+    layout: { topStart: null, topEnd: null, bottomStart: null, bottomEnd: null },
+  });
+  board.classList.add("live");
+  table.on("draw", () => {  // DataTables tells a screen reader the direction of the fixed order, by task
+    const [[column, direction] = []] = table.order();
+    for (const k of table.columns(":visible").indexes().toArray()) {
+      const head = table.column(k).header();
+      if (k === column) head.setAttribute("aria-sort", direction === "asc" ? "ascending" : "descending");
+      else head.removeAttribute("aria-sort");
+    }
+  });
   const form = document.createElement("form");
   form.className = "leaderboard-filters";
-  form.addEventListener("submit", (event) => event.preventDefault());
   const status = document.createElement("output");
-  status.setAttribute("role", "status");
-
-  const valueOf = (row, key) => (key === "method" ? row.dataset.method : row.parentElement.dataset[key]);
-
-  const filter = () => {
-    let shown = 0;
-    let all = 0;
-    for (const body of bodies) {
-      let here = 0;
-      for (const row of rowsOf(body)) {
-        const published = body.dataset.tier === "published";
-        const fits = keys.every((key) => !chosen[key] || valueOf(row, key) === chosen[key]) && (chosen.kind !== "measured" || !published)
-          && (chosen.kind !== "published" || published);
-        row.hidden = !fits;
-        row.nextElementSibling.hidden = !fits;
-        here += fits;
-        all += 1;
-      }
-      body.hidden = here === 0;
-      shown += here;
-    }
-    status.textContent = `${shown} of ${all} rows`;
-  };
-
-  const addChoice = (key, values, every) => {
+  const list = (name, values, every, act) => {
     const label = document.createElement("label");
     const select = document.createElement("select");
-    select.append(new Option(every, ""), ...values.map((value) => new Option(value, value)));
-    select.addEventListener("change", () => { chosen[key] = select.value; filter(); });
-    label.append(key === "kind" ? "show" : key, select);
+    if (every) select.append(new Option(every, ""));
+    select.append(...values.map((value) => new Option(value, value)));
+    select.addEventListener("change", () => act(select.value));
+    label.append(name, select);
     form.append(label);
+    return select;
   };
+  const say = () => { status.textContent = `${table.rows({ search: "applied" }).count()} of ${rows.length} rows`; };
+  const filter = (name) => (value) => { chosen[name] = value; table.draw(); say(); };
+  table.search.fixed("marks", (text, data, index) =>
+    Object.entries(chosen).every(([name, value]) => !value || rows[index].dataset[name] === value));
 
-  const order = new Intl.Collator("en", { numeric: true }).compare;
-  for (const key of keys) {
-    addChoice(key, [...new Set(bodies.flatMap(rowsOf).map((row) => valueOf(row, key)))].sort(order), "all");
+  const { compare } = new Intl.Collator("en", { numeric: true });
+  for (const name of ["data", "model", "scenario", "method", "kind"]) {
+    const values = [...new Set(rows.map((row) => row.dataset[name]))].sort(compare);
+    list(name === "kind" ? "show" : name, values, name === "kind" ? "measured and published" : "all", filter(name));
   }
-  addChoice("kind", ["measured", "published"], "measured and published");
+  const pairs = others.map((k) => named[k].split(" · "));
+  const different = (k) => [...new Set(pairs.map((pair) => pair[k]))];
+  const averages = different(1).sort().reverse();  // the mean of gaps first
+  const attacks = ["confidence", ...different(0).filter((name) => name !== "confidence")];
+  const show = () => {
+    const wanted = `${attack.value} · ${average.value}`;
+    const column = others.find((k) => named[k] === wanted) ?? gap;
+    for (const k of [gap, ...others]) table.column(k).visible(k === column, false);
+    table.columns.adjust();
+  };
+  const attack = list("MIA by", attacks, "", show);
+  const average = list("average gap", averages, "", show);
   const reset = document.createElement("button");
-  reset.type = "reset";
-  reset.textContent = "show all";
-  form.addEventListener("reset", () => { for (const key of Object.keys(chosen)) delete chosen[key]; filter(); });
+  Object.assign(reset, { type: "reset", textContent: "show all" });
+  form.addEventListener("reset", () => setTimeout(() => {
+    for (const name of Object.keys(chosen)) delete chosen[name];
+    table.order([]).draw();
+    show();
+    say();
+  }));
+  form.addEventListener("submit", (event) => event.preventDefault());
+  status.setAttribute("role", "status");
   form.append(reset, status);
   board.prepend(form);
-
-  /* -- sorting: within each group, by the column whose heading is pressed; once more turns the order round; empty cells come last -- */
-  const headings = [...table.tHead.rows[0].cells];
-  const keyOf = (row, column) => {
-    const cell = row.cells[column];
-    if (cell.dataset.value !== undefined) return Number(cell.dataset.value);
-    return cell.textContent.trim() || null;
-  };
-  const compare = (a, b, sign) => {
-    if (a === null || b === null) return (a === null) - (b === null);
-    return sign * (typeof a === "number" && typeof b === "number" ? a - b : order(String(a), String(b)));
-  };
-  const sort = (column, sign) => {
-    for (const body of bodies) {
-      const pairs = rowsOf(body).map((row) => [keyOf(row, column), row, row.nextElementSibling]);
-      pairs.sort((one, other) => compare(one[0], other[0], sign));
-      for (const [, row, settings] of pairs) body.append(row, settings);
-    }
-    headings.forEach((heading, place) => {
-      heading.setAttribute("aria-sort", place === column ? (sign > 0 ? "ascending" : "descending") : "none");
-    });
-  };
-  headings.forEach((heading, column) => {
-    const button = document.createElement("button");
-    button.type = "button";
-    button.append(...heading.childNodes);
-    button.addEventListener("click", () => sort(column, heading.getAttribute("aria-sort") === "ascending" ? -1 : 1));
-    heading.append(button);
-    heading.setAttribute("aria-sort", "none");
-  });
-  filter();
-});
+  say();
+}

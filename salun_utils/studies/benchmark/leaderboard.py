@@ -4,6 +4,7 @@ published figures beside measured ones.
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import re
@@ -12,15 +13,17 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ...metrics import bootstrap_interval
-from ...runs import Record
+from ...runs import Record, records_folder
+from ...runs.readings import ATTACKS, READINGS, gap_of_means, mean_of_gaps
 from ...runs.records.alike import facts
 from ...runs.records.standing import standing
 from ...runs.summary import MEASURES, cost
+from ...runs.tuning import entry_name, read_tuned
 from ...unlearning import METHODS
 from ..common import NONE_RECORDED
 from .page import HEAD, cells, page_table, title
 from .published import RANDOM, published
-from .rows import Group, Row
+from .rows import AVERAGES, Group, Row
 
 LEAST_SEEDS = 3  # with fewer there is no interval to go by, and no place
 RECIPE = (
@@ -216,7 +219,43 @@ def _row(group: Group, found: dict[int, Record]) -> Row:
         high,
         spent,
         tuple(records),
+        readings=_readings(records),
+        search=_search(group, records[0]),
     )
+
+
+def _readings(records: list[Record]) -> dict[tuple[str, str], float]:
+    """The average gap under each attack, as both averages, where all records hold the attacks."""
+    sides = [side for r in records for side in (r.scores, r.reference or {})]
+    if not all(set(ATTACKS.values()) <= set(side.get("mia_variants", ())) for side in sides):
+        return {}
+    both = dict(zip(AVERAGES, (mean_of_gaps, gap_of_means), strict=True))
+    return {(r, name): found(records, r) for r in READINGS for name, found in both.items()}
+
+
+def _search(group: Group, record: Record) -> str:
+    """What tuning tried and gained, if its choice is what was run."""
+    method, mask = record.spec.get("method", ""), record.spec.get("mask")
+    entry = _chosen(group).get(entry_name(method, mask)) if method in METHODS else None
+    params = record.spec.get("params", {})
+    if not entry or any(params.get(k) != v for k, v in entry["params"].items()):
+        return ""
+    ranges = ", ".join(
+        f"{name} {low:.3g} to {high:.3g}" for name, (low, high) in entry.get("ranges", {}).items()
+    )
+    seeds = ", ".join(map(str, entry.get("pilot_seeds", ())))
+    return (
+        f"{entry['trials']} trials on pilot seeds {seeds}"
+        f"{f'; {ranges}' if ranges else ''}; average gap there {entry['default_gap']:.2f} by"
+        f" default, {entry['pilot_gap']:.2f} as chosen"
+    )
+
+
+@functools.lru_cache(maxsize=64)
+def _chosen(group: Group) -> dict[str, dict]:
+    where = "class" if group.scenario.startswith("class") else group.scenario
+    name = f"{group.data.rstrip('/').rsplit('/', 1)[-1]}_{group.model}_{where}.yaml"
+    return read_tuned(records_folder().parent / "tuned" / name)
 
 
 def _older_are_variants(rows: Sequence[Row]) -> list[Row]:

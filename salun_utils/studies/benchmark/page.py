@@ -1,15 +1,19 @@
-"""The leaderboard as one HTML table. It is whole without script; ``book/_static/leaderboard.js``
-adds sorting and filters on the page.
+"""The leaderboard as one HTML table, and as files. The table is whole without script;
+``book/_static/leaderboard.js`` has DataTables sort, group and filter it on the page.
 """
 
 from __future__ import annotations
 
+import base64
 import math
 from collections.abc import Sequence
 from html import escape
 
+import pandas as pd
+
+from ...runs.readings import READINGS
 from ...runs.summary import MEASURES, label
-from .rows import Group, Row
+from .rows import AVERAGES, Group, Row
 
 HEAD = (
     "place",
@@ -24,9 +28,12 @@ HEAD = (
     "95 % interval",
     "cost, %",
 )
+NEVER = 1e9  # what a missing figure is sorted by
+# readings of the average gap beside that of the column of this name
+OTHERS = tuple((r, name) for r in READINGS for name in AVERAGES)[1:]
 CAPTION = (
-    "Recorded and published runs, grouped by data, model and scenario. Small figures are signed"
-    " gaps to Retrain, in points. The triangle before a row opens its settings."
+    "Recorded and published runs by data, model and scenario. Small figures are signed gaps to"
+    " Retrain, in points. The last column opens the settings of a row: its recipe."
 )
 
 
@@ -61,40 +68,29 @@ def cells(row: Row) -> tuple[str, ...]:
 
 
 def page_table(rows: Sequence[Row], standing: str = "") -> str:
-    """The table in a region that scrolls and can be reached by keyboard, with a line that says how
-    the records behind it stand.
+    """The table in a region that scrolls and can be reached by keyboard, the same as files, and a
+    line that says how the records behind it stand.
     """
-    groups = dict.fromkeys(row.group for row in rows)
-    head = "".join(f'<th scope="col">{escape(name)}</th>' for name in HEAD)
-    bodies = "".join(_body(group, [r for r in rows if r.group == group]) for group in groups)
+    places = {group: k for k, group in enumerate(dict.fromkeys(row.group for row in rows))}
+    others = "".join(_head(" · ".join(key), "other") for key in OTHERS)
+    head = "".join(map(_head, ("task", *HEAD))) + others + _head("settings")
+    body = "".join(_row(row, places[row.group]) for row in rows)
     stands = f'<p class="standing">{escape(standing)}</p>' if standing else ""
     return (
         '<div class="leaderboard"><div class="leaderboard-scroll" role="region"'
         ' aria-label="Leaderboard" tabindex="0">'
-        f"<table><caption>{CAPTION}</caption><thead><tr>{head}</tr></thead>{bodies}</table></div>"
+        f"<table><caption>{CAPTION}</caption><thead><tr>{head}</tr></thead>"
+        f"<tbody>{body}</tbody></table></div>"
+        f"<p>The same as files: {_file('csv', as_csv(rows))}, {_file('json', as_json(rows))}.</p>"
         f"{stands}</div>"
     )
 
 
-def _body(group: Group, rows: list[Row]) -> str:
-    told = escape(
-        group.note if group.tier == "published" else f"{group.note}; {len(rows)} rows".strip("; ")
-    )
-    keys = {
-        "data": group.data,
-        "model": group.model,
-        "scenario": group.scenario,
-        "tier": group.tier,
-    }
-    marks = "".join(f' data-{name}="{escape(value)}"' for name, value in keys.items())
-    top = (
-        f'<tr class="group"><th colspan="{len(HEAD)}" scope="rowgroup">{escape(title(group))}'
-        f" <span>{told}</span></th></tr>"
-    )
-    return f"\n<tbody{marks}>{top}{''.join(_row(row) for row in rows)}</tbody>"
+def _head(name: str, kind: str = "") -> str:
+    return f'<th scope="col"{f" class={kind}" if kind else ""}>{escape(name)}</th>'
 
 
-def _row(row: Row) -> str:
+def _row(row: Row, place: int) -> str:
     texts = dict(zip(HEAD, cells(row), strict=True))
     keys = {
         "place": None if row.best is None else row.best + (row.worst or row.best) / 1000,
@@ -104,25 +100,83 @@ def _row(row: Row) -> str:
         "cost, %": row.cost,
         **{m.upper(): row.means.get(m) for m in MEASURES},
     }
-    tds = []
+    note = f" <span>{escape(row.group.note)}</span>" if row.group.note else ""
+    tds = [_cell(place, escape(title(row.group)) + note)]
     for name, text in texts.items():
         shown = escape(text)
         if name.lower() in row.gaps and row.method != "retrain":
             shown += f" <small>{_signed(row.gaps[name.lower()])}</small>"
-        key = keys.get(name)
-        value = "" if key is None or math.isnan(key) else f' data-value="{key:.6g}"'
-        tds.append(
-            f'<th scope="row">{shown}</th>' if name == "method" else f"<td{value}>{shown}</td>"
-        )
-    settings = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in facts(row).items())
+        if name == "method":
+            tds.append(f'<th scope="row">{shown}</th>')
+        else:
+            tds.append(_cell(keys.get(name, text), shown))
+    for key in OTHERS:
+        value = row.readings.get(key, math.nan)
+        tds.append(_cell(value, "" if math.isnan(value) else f"{value:.2f}", "other"))
+    told = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in facts(row).items())
     of = escape(
         f" of {label(row.method)}{', ' + row.mask if row.mask else ''}, {row.group.scenario}"
     )
-    return (
-        f'\n<tr class="{row.kind}" data-method="{escape(label(row.method))}">{"".join(tds)}</tr><tr'
-        f' class="settings"><td colspan="{len(HEAD)}"><details><summary><span'
-        f' class="for-readers">settings{of}</span></summary><dl>{settings}</dl></details></td></tr>'
+    tds.append(
+        f'<td><details><summary>open<span class="for-readers"> the settings{of}</span></summary>'
+        f"<dl>{told}</dl></details></td>"
     )
+    marks = {
+        "data": row.group.data,
+        "model": row.group.model,
+        "scenario": row.group.scenario,
+        "method": label(row.method),
+        "kind": "published" if row.kind == "published" else "measured",
+    }
+    data = "".join(f' data-{name}="{escape(value)}"' for name, value in marks.items())
+    return f'\n<tr class="{row.kind}"{data}>{"".join(tds)}</tr>'
+
+
+def _cell(key: str | float | None, shown: str, kind: str = "") -> str:
+    """A cell and what it is sorted by; what has no figure comes last."""
+    mark = f" class={kind}" if kind else ""
+    if not isinstance(key, str):
+        mark += f' data-order="{NEVER if key is None or math.isnan(key) else key:.6g}"'
+    return f"<td{mark}>{shown}</td>"
+
+
+def _file(kind: str, text: str) -> str:
+    data = base64.b64encode(text.encode()).decode()
+    return (
+        f'<a download="leaderboard.{kind}" href="data:text/{kind};base64,{data}">{kind.upper()}</a>'
+    )
+
+
+def as_csv(rows: Sequence[Row]) -> str:
+    """One line a row, the readings of the gap among its columns, without the settings."""
+    found = pd.DataFrame(map(_plain, rows)).drop(columns="settings")
+    return found.to_csv(index=False, float_format="%.6g")
+
+
+def as_json(rows: Sequence[Row]) -> str:
+    """A list of rows; what is not known is null."""
+    return pd.DataFrame(map(_plain, rows)).to_json(orient="records", double_precision=6)
+
+
+def _plain(row: Row) -> dict[str, object]:
+    return {
+        **{name: value for name, value in row.group._asdict().items() if name != "apart"},
+        "recipe": row.group.apart,
+        "method": row.method,
+        "mask": row.mask,
+        "kind": row.kind,
+        "seeds": " ".join(map(str, row.seeds)),
+        **row.means,
+        **{f"{m}_gap": v for m, v in row.gaps.items()},
+        "average_gap": row.gap,
+        "low": row.low,
+        "high": row.high,
+        "cost": row.cost,
+        "best_place": row.best,
+        "worst_place": row.worst,
+        **{" · ".join(key): value for key, value in row.readings.items()},
+        "settings": facts(row),
+    }
 
 
 def facts(row: Row) -> dict[str, str]:
@@ -156,6 +210,7 @@ def facts(row: Row) -> dict[str, str]:
         "data": f"{row.group.data}{note}: {sizes}; fingerprint {data.get('fingerprint', '')[:12]}",
         "network and training": f"{spec.get('arch')}, width {spec.get('width')}, {training}",
         "method": f"{row.method}: {_pairs(spec.get('params', {}))}",
+        "tuning": row.search or "not that of a recorded search",
         "mask": f"{spec['mask']}, keep {spec.get('keep')}" if spec.get("mask") else "none",
         "scores": f"protocol {spec.get('protocol')}",
         "device": _each(

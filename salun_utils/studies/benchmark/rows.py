@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from ...runs import Record
+
+AVERAGES = ("mean of gaps", "gap of means")  # over seeds; see `runs.readings`
 
 
 class Group(NamedTuple):
@@ -34,6 +37,9 @@ class Row:
     gap, low, high : mean of the average gap and its bootstrap 95 % interval (NaN where there is
         none). cost : share of Retrain's time.
     best, worst : the places that the intervals leave open, or None.
+    readings : (reading of `runs.readings`, "mean of gaps" or "gap of means") -> average gap, as far
+        as the records hold the attacks.
+    search : what tuning tried and gained, where the row has the values that it chose.
     """
 
     group: Group
@@ -50,6 +56,8 @@ class Row:
     records: tuple[Record, ...] = ()
     best: int | None = None
     worst: int | None = None
+    readings: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    search: str = ""
 
     @property
     def place(self) -> str:

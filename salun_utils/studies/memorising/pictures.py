@@ -11,9 +11,10 @@ import seaborn as sns
 
 from ...plots import GREY, Picture
 from ...plots.methods import COLOUR_OF, MARKER_OF, kind
+from ...runs.readings import READINGS, WITHOUT
 from ...runs.summary import AGAIN, label
 from ...unlearning import METHODS
-from .recorded import READINGS, REFERENCE, WITHOUT, places, yardstick
+from .recorded import REFERENCE, places, yardstick
 
 BY_LABEL = {label(name): name for name in METHODS}
 

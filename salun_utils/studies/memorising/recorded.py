@@ -11,21 +11,13 @@ from ...metrics import Verdict, bootstrap_interval, compare_with
 from ...plots.tables import Cell, Table, between
 from ...plots.tables import table as plain_table
 from ...runs import Record, load_records
+from ...runs.readings import READINGS, WITHOUT, gap, gap_of_means
 from ...runs.summary import AGAIN, cost, label, one_a_seed
 from ...runs.tuning import read_tuned
 from ...unlearning import METHODS
 from ..claims import WORDS, Claim, claims_table
 from ..common import NONE_RECORDED, Answer
 
-ATTACKS = {
-    "confidence": "confidence",
-    "correctness": "correctness",
-    "entropy": "entropy",
-    "modified entropy": "m_entropy",
-    "all probabilities": "prob",
-}
-WITHOUT = "without MIA"
-READINGS = (*ATTACKS, WITHOUT)
 REFERENCE, OURS = "Retrain", "SalUn"
 TUNED = "cifar10_jpeg_speednet_random-10.yaml"
 LEAST = 3  # seeds that two sides must have in common
@@ -58,29 +50,6 @@ def by_name(records: Iterable[Record]) -> dict[str, dict[int, Record]]:
     for record in records:
         groups.setdefault(name_of(record), []).append(record)
     return {name: one_a_seed(runs) for name, runs in groups.items()}
-
-
-def gap(record: Record, reading: str) -> float:
-    """The average gap to Retrain of one run, MIA being that of the attack named, or left out.
-
-    Parameters
-    ----------
-    reading : one of `READINGS`.
-    """
-    mine, retrain = record.scores, record.reference
-    parts = [abs(mine[m] - retrain[m]) for m in ("ua", "ra", "ta")]
-    if reading != WITHOUT:
-        key = ATTACKS[reading]
-        parts.append(abs(mine["mia_variants"][key] - retrain["mia_variants"][key]))
-    return sum(parts) / len(parts)
-
-
-def gap_of_means(runs: Iterable[Record]) -> float:
-    """The average gap of the mean scores, which is what published tables give: gaps of opposite
-    sign on two seeds cancel in it.
-    """
-    rows = pd.DataFrame([record.gap for record in runs])[["ua", "ra", "ta", "mia"]]
-    return float(rows.mean().abs().mean())
 
 
 def table(records: Iterable[Record]) -> pd.DataFrame:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+import json
 import math
 import shutil
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from salun_utils.runs import Record
@@ -17,7 +20,7 @@ from salun_utils.studies.benchmark.leaderboard import (
     placed,
     published_rows,
 )
-from salun_utils.studies.benchmark.page import cells, facts
+from salun_utils.studies.benchmark.page import HEAD, OTHERS, as_csv, as_json, cells, facts, title
 from salun_utils.unlearning import METHODS
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -203,10 +206,10 @@ class TestPage:
         for line, known in zip(lines, board.rows, strict=True):
             for small in line.select("small"):
                 small.extract()
-            assert tuple(cell.get_text().strip() for cell in line.find_all(["td", "th"])) == cells(
-                known
-            )
-            told = [dd.get_text() for dd in line.find_next_sibling("tr").select("details dd")]
+            task, *shown = (cell.get_text().strip() for cell in line.find_all(["td", "th"]))
+            assert task.startswith(title(known.group))
+            assert tuple(shown[: len(HEAD)]) == cells(known)
+            told = [dd.get_text() for dd in line.select("details dd")]
             assert told == list(facts(known).values())
 
     def test_settings_name_seeds_data_device_code_and_records(self, board):
@@ -214,6 +217,35 @@ class TestPage:
         assert told["seeds"] == "1, 2, 3"
         assert all(r.id in told["records"] for r in board.rows[0].records)
         assert {"data", "method", "mask", "device", "code"} <= set(told)
+
+    def test_the_same_can_be_had_as_files(self, board, soup):
+        kinds = [link["download"] for link in soup.select("a[download]")]
+        assert kinds == ["leaderboard.csv", "leaderboard.json"]
+        read = pd.read_csv(io.StringIO(as_csv(board.rows)))
+        assert list(read.average_gap) == pytest.approx([r.gap for r in board.rows], nan_ok=True)
+        assert [r["settings"] for r in json.loads(as_json(board.rows))] == [
+            facts(row) for row in board.rows
+        ]
+
+    def test_every_attack_has_its_average_gap(self):
+        truth = {"confidence": 10.0, "correctness": 10, "entropy": 0, "m_entropy": 0, "prob": 0}
+        found = {key: value + 4 for key, value in truth.items()} | {"prob": 8.0}
+        (row,) = leaderboard(
+            [
+                r.model_copy(
+                    update={
+                        "scores": {**r.scores, "mia_variants": found},
+                        "reference": {"ua": 12.0, "ra": 97.0, "ta": 86.0, "mia_variants": truth},
+                    }
+                )
+                for r in runs("ft", [1, 2, 3])
+            ],
+            with_published=False,
+        ).rows
+        assert row.readings["confidence", "mean of gaps"] == (2 + 0 + 2 + 4) / 4
+        assert row.readings["all probabilities", "gap of means"] == (2 + 0 + 2 + 8) / 4
+        assert row.readings["without MIA", "mean of gaps"] == pytest.approx(4 / 3)
+        assert set(OTHERS) < set(row.readings)
 
     def test_what_comes_from_records_is_escaped(self):
         harmful = [
@@ -240,16 +272,11 @@ class TestInABrowser:
         board = leaderboard(
             runs("ft", [1, 2, 3]) + runs("salun", [4, 5, 6]) + runs("rl", [7, 8, 9])
         )
-        parts = (
-            (static / "leaderboard.css").read_text(),
-            board._repr_html_(),
-            (static / "leaderboard.js").read_text(),
-        )
-        path = tmp_path / "page.html"
+        path, home = tmp_path / "page.html", static.as_uri()
         path.write_text(
-            "<!doctype html><meta charset=utf-8><style>{}</style>{}<script>{}</script>".format(
-                *parts
-            )
+            "<!doctype html><meta charset=utf-8>"
+            f'<link rel=stylesheet href="{home}/leaderboard.css">{board._repr_html_()}'
+            f'<script src="{home}/leaderboard.js"></script>'
         )
         with sync_api.sync_playwright() as playwright:
             browser = playwright.chromium.launch(
@@ -257,6 +284,7 @@ class TestInABrowser:
             )
             page = browser.new_page()
             page.goto(path.as_uri())
+            page.wait_for_selector(".leaderboard-filters")
             yield page
             browser.close()
 
@@ -268,16 +296,16 @@ class TestInABrowser:
         return page.evaluate(f"{visible}.map(r => r.dataset.method)")
 
     def test_filters_leave_what_fits_and_say_how_much(self, page):
-        page.get_by_label("data").select_option("fashion-mini")
+        page.get_by_label("data").first.select_option("fashion-mini")
         assert self.seen(page) == ["FT", "SalUn", "RL"]
-        page.get_by_label("method").select_option("SalUn")
+        page.get_by_label("method").first.select_option("SalUn")
         assert self.seen(page) == ["SalUn"]
         assert page.get_by_role("status").inner_text().startswith("1 of ")
         page.get_by_role("button", name="show all").click()
         page.get_by_label("show").select_option("published")
         assert "FT" in self.seen(page)
         assert page.evaluate(
-            "[...document.querySelectorAll('tbody:not([hidden])')].every(b => b.dataset.tier ==="
+            "[...document.querySelectorAll('tr[data-method]')].every(r => r.dataset.kind ==="
             " 'published')"
         )
 
@@ -293,10 +321,17 @@ class TestInABrowser:
             page.get_by_role("columnheader", name="average gap").get_attribute("aria-sort")
             == "descending"
         )
-        assert page.evaluate(
-            "[...document.querySelectorAll('tr[data-method]')].every(r =>"
-            " r.nextElementSibling.className === 'settings')"
+        groups = "[...document.querySelectorAll('tr.dtrg-group')].map(r => r.innerText)"
+        assert len(page.evaluate(groups)) == 1
+
+    def test_the_gap_can_be_read_under_another_attack(self, page):
+        page.get_by_label("MIA by").select_option("without MIA")
+        page.locator("label", has_text="average gap").locator("select").select_option(
+            "gap of means"
         )
+        assert "without MIA · gap of means" in page.locator("thead").inner_text()
+        page.get_by_role("button", name="show all").click()
+        assert "without MIA" not in page.locator("thead").inner_text()
 
     def test_the_settings_of_a_row_open_by_keyboard(self, page):
         page.locator("summary").first.focus()
