@@ -78,10 +78,32 @@ if races:
 places.race_table(races)
 
 # %% [markdown]
+# ### Across tasks
+#
+# A place is one task's. Two measures over several tasks, without adding up gaps of different size {cite:p}`agarwal2021deep`. The **probability of improvement** of $A$ over $B$: draw a task and a run of each method on it; how often is $A$'s run the nearer to
+# Retrain? At 50 % nothing is known, and so it is wherever the interval holds 50.
+
+# %% tags=["nbval-check-output"]
+from salun_utils.studies.benchmark import across
+
+several = across.across(races)
+across.improvement_table(several)
+
+# %% [markdown]
+# And the **performance profile**: the share of a method's runs whose gap is at most so many times that of doing nothing, every task counted alike. A line that lies above another everywhere is better at every level of demand; most cross.
+
+# %% mystnb={"figure": {"caption": "Share of the runs, over the tasks of the table above, whose average gap is at most so many times that of doing nothing (dashed: as bad). Named are SalUn and the four methods with the largest share over all levels; the others are grey."}, "image": {"alt": "Rising staircase lines, one a method, against the gap as a multiple of doing nothing's. SalUn starts first, with a third of its runs near zero, those of the class; l1-sparse, FT and SalUn-annealed lie above it from a quarter to seven tenths"}}
+if several is not None:
+    levels = [k / 40 for k in range(61)]
+    profiles = across.profiles(several, levels)
+    figure, alt = stability_pictures.performance_profiles(profiles)
+
+# %% [markdown]
 # ### The table
 #
-# On the page of the book, press a heading to sort each group by that column, once more to turn the order round, and choose data, model, scenario or method above the table. The triangle before a row opens what stands behind it: seeds, data, training, the parameters of
-# the method, the device, the code, and the names of its records in `benchmark/records`. Without script, and in a notebook, the table is the same, only still.
+# On the page of the book, press a heading to sort each task by that column, once more to turn the order round, and choose above the table which rows are shown, by which attack MIA is measured in the average gap, and whether gaps are averaged over
+# seeds (as everywhere in this book) or taken of averaged scores (as published tables do; places are those of the former, by confidence). *Open* in the last column unfolds the recipe of a row: the values in force, what tuning tried and gained, the data and
+# the training behind it, seeds, device, code, and the names of its records in `benchmark/records`. Below the table the same as CSV and JSON. Without a script, and in a notebook, the table is whole, only still.
 #
 # UA, RA, TA and MIA are means in per cent, with the signed gap to Retrain beside them; *average gap* is in points, *cost* is the time of unlearning in per cent of that of Retrain.
 
@@ -129,7 +151,7 @@ claims_table(places.place_claims(board, races, least=least_seeds))
 # 3. (medium, 20 minutes) Add a row of your own: run your method with `salun run notebooks/00_run.ipynb -p tier cpu -p method NAME -p seed 1` for three seeds, and execute this chapter again. Which column tells how it was run? *Hint: the triangle before a row opens its settings.* *Check:* `su.check.chapter_07.ex3(…)` takes the records of your method, su.runs.load_records(method=…, tier='cpu').
 #
 # :::{dropdown} Solution
-# None of them: it is among the settings that the triangle before the new row opens, which come from its records. A method without its `retrain` records gets its gaps all the same: each record holds the scores of its own Retrain.
+# None of them: it is among the settings that *open* in the new row unfolds, which come from its records. A method without its `retrain` records gets its gaps all the same: each record holds the scores of its own Retrain.
 # :::
 #
 # 4. (easy, 5 minutes) Twenty methods of exactly equal merit are run with five seeds each. How many pairs are there, and will all methods get the places 1–20? *Hint: each pair is a chance to fall apart.* *Check:* `su.check.chapter_07.ex4(…)` takes one number.
