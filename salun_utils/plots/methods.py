@@ -23,7 +23,7 @@ KINDS: dict[str, tuple[str, ...]] = {
 COLOUR_OF = dict(
     zip(
         [*KINDS, "reference"],
-        [COLOURS[0], COLOURS[1], COLOURS[3], COLOURS[2], COLOURS[4], COLOURS[5], GREY],
+        [COLOURS[0], COLOURS[1], COLOURS[3], COLOURS[2], COLOURS[4], COLOURS[9], GREY],
         strict=True,
     )
 )

@@ -17,7 +17,7 @@ from ..seeds import derive
 from ..units import numerics
 from .job import Job, check_count
 from .registry import method
-from .retrain import PAPER_RECIPE, fresh
+from .retrain import fresh, recipe_of
 
 
 class Ensemble(nn.Module):
@@ -61,10 +61,13 @@ def sisa(
     minimises CE on what is retained of it. The answer is the mean of their probabilities.
 
     Exact, as Retrain is: nothing that saw D_f is left. The price is in the answer, as each network
-    has seen a part of the pictures alone. Where a deployed SISA has to train again only the shards
-    that held a forgotten picture, as many as ``shards_touched`` of the model returned, the original
-    here is a single network, and all are trained. Seconds are thus those of the whole ensemble;
-    of these, a deployed one would take about ``shards_touched / shards``.
+    has seen a part of the pictures alone.
+
+    A deployed SISA trains again only the shards that held a forgotten picture: as many as
+    ``shards_touched`` of the model returned, an `Ensemble`. The original here is a single network,
+    so that all shards are trained, and seconds are those of the whole ensemble; a deployed one
+    would take about the share ``shards_touched / shards`` of them. An ensemble that is unlearned
+    again is replaced by one of networks like its members.
 
     Departs from the authors in that probabilities are averaged (theirs vote, which leaves no
     confidence to score; they name the mean as the other way), and in that shards are not sliced, by
@@ -80,16 +83,12 @@ def sisa(
     InputError : for more shards than pictures, a shard of which nothing is retained, or a network
         whose weights can't be redrawn.
     """
-    given = {"epochs": epochs, "lr": lr, "schedule": schedule}
-    recipe = {
-        **PAPER_RECIPE,
-        **getattr(job.model, "fitted_with", {}),
-        **{k: v for k, v in given.items() if v is not None},
-    }
+    start: Any = job.model.members[0] if isinstance(job.model, Ensemble) else job.model
+    recipe = recipe_of(start, epochs=epochs, lr=lr, schedule=schedule)
     parts, touched = in_shards(job, check_count("shards", shards))
     members = []
     for number, part in enumerate(parts):
-        member: Any = fresh(job.model, derive(job.seed, f"shard {number}")).to(job.device)
+        member: Any = fresh(start, derive(job.seed, f"shard {number}")).to(job.device)
         job.fit(part, model=member, stage=f"shard {number}", **recipe)
         members.append(as_before(member))
     return Ensemble(members, job.num_classes, touched)

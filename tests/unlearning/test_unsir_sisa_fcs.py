@@ -229,6 +229,14 @@ def test_sisa_is_scored_saved_and_loaded_like_a_network(model, split, tmp_path):
         assert again.shards_touched == 2
 
 
+def test_sisa_of_an_ensemble_is_one_of_as_many_networks(model, split):
+    once = unlearn("sisa", model, split, shards=3, **FRESH).model
+    again = unlearn("sisa", once, split, shards=3, seed=1, **FRESH).model
+    alone = unlearn("sisa", model, split, shards=3, seed=1, **FRESH).model
+    assert same(again, alone) and not same(again, once)
+    assert [type(m) for m in again.members] == [OneLayer] * 3
+
+
 def test_sisa_finds_the_logits_of_members_that_give_more(split):
     result = unlearn("sisa", made(Fields), split, shards=2, **FRESH)
     assert su.metrics.predict_logits(result.model, split.test).shape == (30, 3)
