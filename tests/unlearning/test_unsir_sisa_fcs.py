@@ -243,6 +243,13 @@ def test_sisa_finds_the_logits_of_members_that_give_more(split):
     assert isinstance(result.model.members[0](torch.zeros(1, 1, 5, 5)), dict)
 
 
+@pytest.mark.parametrize("name", ["sisa", "retrain"])
+def test_a_result_whose_recipe_is_the_originals_prints_one_line(model, split, name):
+    model.fitted_with = {"epochs": 1, "lr": 0.05, "schedule": "constant"}
+    said = repr(unlearn(name, model, split, **PLAIN))
+    assert said.startswith("UnlearnResult") and name in said and "\n" not in said
+
+
 def test_sisa_refuses_a_shard_of_which_nothing_is_left(model, split):
     with pytest.raises(InputError, match="of one of so many nothing is retained") as error:
         unlearn("sisa", model, split, shards=len(split.train), **FRESH)
