@@ -71,7 +71,8 @@ def sisa(
 
     Departs from the authors in that probabilities are averaged (theirs vote, which leaves no
     confidence to score; they name the mean as the other way), and in that shards are not sliced, by
-    which theirs go on from a checkpoint before the first forgotten picture.
+    which theirs go on from a checkpoint before the first forgotten picture. The batches of a
+    shard are as equal as they come, see `even_batch`.
 
     Parameters
     ----------
@@ -84,14 +85,26 @@ def sisa(
         whose weights can't be redrawn.
     """
     start: Any = job.model.members[0] if isinstance(job.model, Ensemble) else job.model
-    recipe = recipe_of(start, epochs=epochs, lr=lr, schedule=schedule)
+    recipe = recipe_of(job.model, epochs=epochs, lr=lr, schedule=schedule)
     parts, touched = in_shards(job, check_count("shards", shards))
     members = []
     for number, part in enumerate(parts):
         member: Any = fresh(start, derive(job.seed, f"shard {number}")).to(job.device)
-        job.fit(part, model=member, stage=f"shard {number}", **recipe)
+        size = even_batch(len(part), recipe.get("batch_size", job.settings["batch_size"]))
+        job.fit(part, model=member, stage=f"shard {number}", **{**recipe, "batch_size": size})
         members.append(as_before(member))
-    return Ensemble(members, job.num_classes, touched)
+    together: Any = Ensemble(members, job.num_classes, touched)
+    together.fitted_with = recipe
+    return together
+
+
+def even_batch(count: int, most: int) -> int:
+    """The size of batches of `count` pictures that are no more than in batches of `most`, and as
+    equal as they come. A last batch of two pictures, by whose statistics layers normalise, can ruin
+    a network that sees few others; one of a single picture can't be normalised at all.
+    """
+    check_count("batch_size", most)
+    return math.ceil(count / math.ceil(count / most))
 
 
 def in_shards(job: Job, shards: int) -> tuple[list[Images], int]:

@@ -16,7 +16,7 @@ from salun_utils.errors import InputError
 from salun_utils.unlearning import unlearn
 from salun_utils.unlearning.fcs import LOWEST, Rounds, contrast, unevenness
 from salun_utils.unlearning.job import COMMON, Job
-from salun_utils.unlearning.sisa import Ensemble, in_shards
+from salun_utils.unlearning.sisa import Ensemble, even_batch, in_shards
 from salun_utils.unlearning.unsir import Mixed, drawn_labels, learnt_noise, of_each_class
 
 PLAIN = {"precision": "float32"}
@@ -203,6 +203,17 @@ def test_sisa_of_untouched_shards_has_the_networks_that_it_had(model, data):
     a, b = (unlearn("sisa", model, cut, shards=4, seed=3, **FRESH).model for cut in cuts)
     equal = [same(p, q) for p, q in zip(a.members, b.members)]
     assert 2 <= sum(equal) <= 3
+
+
+@pytest.mark.parametrize(
+    ("count", "most", "sizes"),
+    [(386, 128, [97, 97, 97, 95]), (129, 128, [65, 64]), (128, 128, [128]), (7, 256, [7])],
+)
+def test_sisa_trains_in_batches_as_equal_as_they_come(count, most, sizes):
+    size = even_batch(count, most)
+    pixels = torch.zeros(count, 1, 1, 1, dtype=torch.uint8)
+    images = su.data.images.Images(pixels, torch.zeros(count).long())
+    assert [len(x) for x, _ in images.batches(size)] == sizes
 
 
 def test_sisa_of_one_shard_is_a_network_trained_on_what_is_retained(model, split, monkeypatch):
