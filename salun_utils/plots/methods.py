@@ -13,20 +13,21 @@ from ..runs.summary import label
 from . import COLOURS, GREY
 
 KINDS: dict[str, tuple[str, ...]] = {
-    "fine-tuning": ("ft", "l1-sparse", "msg", "ct"),
+    "fine-tuning": ("ft", "l1-sparse", "msg", "ct", "unsir"),
     "labels": ("rl", "salun", "salun-soft", "salun-annealed", "bs", "be", "munba"),
     "ascent": ("ga", "neggrad+", "sfr-on"),
     "closed form": ("iu", "fisher", "ssd"),
-    "distillation": ("scrub", "bad-t", "delete", "lotus"),
+    "distillation": ("scrub", "bad-t", "delete", "lotus", "fcs"),
+    "exact": ("sisa",),
 }
 COLOUR_OF = dict(
     zip(
         [*KINDS, "reference"],
-        [COLOURS[0], COLOURS[1], COLOURS[3], COLOURS[2], COLOURS[4], GREY],
+        [COLOURS[0], COLOURS[1], COLOURS[3], COLOURS[2], COLOURS[4], COLOURS[9], GREY],
         strict=True,
     )
 )
-MARKER_OF = dict(zip([*KINDS, "reference"], ["o", "D", "X", "s", "^", "P"], strict=True))
+MARKER_OF = dict(zip([*KINDS, "reference"], ["o", "D", "X", "s", "^", "v", "P"], strict=True))
 RETRAIN = "#111111"
 
 

@@ -67,7 +67,9 @@ class UnlearnResult:
 
     def __repr__(self) -> str:
         held = "no mask" if self.mask is None else f"mask of {100 * self.mask.density:.1f} %"
-        own = [f"{k} {self.params[k]:g}" for k in ("lr", "epochs") if k in self.params]
+        own = [
+            f"{k} {self.params[k]:g}" for k in ("lr", "epochs") if self.params.get(k) is not None
+        ]
         network = type(self.model).__name__
         return inline("UnlearnResult", self.method, network, f"{self.seconds:.1f} s", held, *own)
 

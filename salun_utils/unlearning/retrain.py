@@ -38,16 +38,19 @@ def retrain(
 
     Does not depart from the paper.
     """
-    given = {"epochs": epochs, "lr": lr, "schedule": schedule}
-    recipe = {
-        **PAPER_RECIPE,
-        **getattr(job.model, "fitted_with", {}),
-        **{k: v for k, v in given.items() if v is not None},
-    }
+    recipe = recipe_of(job.model, epochs=epochs, lr=lr, schedule=schedule)
     model: Any = fresh(job.model, job.seed).to(job.device)
     job.fit(job.split.retain, model=model, **recipe)
     model.fitted_with = recipe
     return model
+
+
+def recipe_of(model: nn.Module, **given: Any) -> dict[str, Any]:
+    """Keywords of `training.fit`: `given` ones that are not None, else those that `model` was
+    trained with, where it noted them, else the paper's.
+    """
+    own = getattr(model, "fitted_with", {})
+    return {**PAPER_RECIPE, **own, **{k: v for k, v in given.items() if v is not None}}
 
 
 def fresh(model: Any, seed: int) -> nn.Module:

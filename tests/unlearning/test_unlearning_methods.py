@@ -29,9 +29,10 @@ from salun_utils.unlearning.scrub import distillation
 from salun_utils.unlearning.sfron import Interleaved, fisher_ratio_mask, weighted_loss
 
 PLAIN = {"batch_size": 128, "precision": "float32"}
-RECIPE = {"retrain": {"lr": 0.1, "schedule": "constant"}}
+RECIPE = {n: {"lr": 0.1, "schedule": "constant"} for n in ("retrain", "sisa")}
 MASKED = [n for n, m in METHODS.items() if m.takes_mask]
 CHANGING = [n for n in METHODS if n != "original"]
+ENSEMBLES = ("sisa",)  # whose answer is that of several networks
 CONVOLUTIONS = ("msg", "ct")  # the methods that need them
 
 
@@ -120,9 +121,10 @@ def test_input_stays_output_fits_and_nothing_is_nan(name, tiny_model, split):
     assert same(before, state(tiny_model)) and modes == [m.training for m in tiny_model.modules()]
     assert all(p.grad is None for p in tiny_model.parameters())
     assert result.model is not tiny_model and not result.model.training
-    assert {n: t.shape for n, t in result.model.state_dict().items()} == {
-        n: t.shape for n, t in before.items()
-    }
+    for network in result.model.members if name in ENSEMBLES else [result.model]:
+        assert {n: t.shape for n, t in state(network).items()} == {
+            n: t.shape for n, t in before.items()
+        }
     logits = su.metrics.predict_logits(result.model, split.test)
     assert logits.shape == (len(split.test), 10) and logits.isfinite().all()
     assert same(before, state(result.model)) == (name == "original")
@@ -179,6 +181,9 @@ def test_same_seed_same_bytes(name, tiny_model, split):
         "delete",
         "munba",
         "lotus",
+        "unsir",
+        "sisa",
+        "fcs",
     ],
 )
 def test_another_seed_gives_another_result(name, tiny_model, split):
@@ -195,7 +200,9 @@ def test_a_model_of_the_users_own(name, own, split):
     result, again = (
         unlearn(name, own, split, mask=rule, keep=0.3, seed=1, **quick(name)) for _ in range(2)
     )
-    assert same(before, state(own)) and isinstance(result.model, Own)
+    assert same(before, state(own))
+    for network in result.model.members if name in ENSEMBLES else [result.model]:
+        assert isinstance(network, Own)
     assert su.metrics.predict_logits(result.model, split.test).isfinite().all()
     assert same(state(result.model), state(again.model))
     for n, new in result.model.named_parameters() if rule else ():
@@ -220,7 +227,7 @@ def test_an_unknown_parameter_is_named_with_the_nearest(name, tiny_model, split)
 def test_declared_search_spaces_hold_defaults(name):
     method = METHODS[name]
     assert method.summary and method.paper and set(method.search) <= set(method.defaults)
-    assert method.search or name == "retrain"
+    assert method.search or name in RECIPE
     for parameter, space in method.search.items():
         if isinstance(space, Range):
             assert space.low <= method.defaults[parameter] <= space.high and (
@@ -277,6 +284,16 @@ def test_a_closed_form_that_overflows_raises(name, tiny_model, split):
         ("munba", {"fallback": -1}),
         ("lotus", {"alpha": -1}),
         ("lotus", {"margin": 2}),
+        ("unsir", {"noise_size": 0}),
+        ("unsir", {"noise_repeats": 0.5}),
+        ("unsir", {"penalty": -1}),
+        ("unsir", {"per_class": 0}),
+        ("unsir", {"repair_lr": -1}),
+        ("sisa", {"shards": 0}),
+        ("sisa", {"shards": 10_000}),
+        ("fcs", {"temperature": 0}),
+        ("fcs", {"contrast_lr": "slow"}),
+        ("fcs", {"epochs": 0}),
     ],
 )
 def test_bad_values_are_refused_in_one_line(name, bad, tiny_model, split):

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+from torch import Tensor, nn
+
 from ...unlearning import METHODS, unlearn
+from ...unlearning.sisa import Ensemble
 from . import canary, toy
-from .figures import bits, change, holds, some, state
+from .figures import STEPS, bits, change, holds, near, projected, some, state
 
 SETTINGS: dict[str, Any] = {"batch_size": 16, "weight_decay": 0.01, "precision": "float32"}
 FEW: dict[str, Any] = {"epochs": 2, "samples": 20, "max_epochs": 1}
+FEW |= {"noise_size": 12, "noise_repeats": 2, "noise_steps": 5, "shards": 3}
 # learning rates that move a network of 187 weights in ten steps without tearing it
-RATES = {"ga": 0.01, "bs": 0.01, "be": 0.02}
+RATES = {"ga": 0.01, "bs": 0.01, "be": 0.02, "unsir": 0.01}
+
+FRESH = ("retrain", "sisa")  # with the paper's recipe, as the network notes none
 
 
 @canary("unlearning", touches=["method/original", "method/ft", "mask/random", "masking"])
@@ -42,17 +49,33 @@ def method(name: str):
         return {
             "defaults": holds(METHODS[name].defaults),
             "mask": "none" if result.mask is None else bits(result.mask),
-            "moved": change(before, result.model),
+            **moved(before, result.model),
         }
 
     return made
+
+
+def moved(before: dict[str, Tensor], model: nn.Module) -> dict[str, Any]:
+    """How far the weights have moved; those of all members of an ensemble, and what it answers."""
+    if not isinstance(model, Ensemble):
+        return {"moved": change(before, model)}
+    members = [state(member) for member in model.members]
+    gone = {f"{i} {n}": t - before[n] for i, m in enumerate(members) for n, t in m.items()}
+    x, _ = next(toy.pictures(6, seed=4).batches(6))
+    with torch.no_grad():
+        answers = model(x)
+    return {
+        "moved": projected(gone),
+        "answers": near(answers, STEPS),
+        "shards touched": model.shards_touched,
+    }
 
 
 def touched(name: str) -> list[str]:
     """What a method's canary runs besides the method."""
     rule = METHODS[name].mask
     masked = ["masking", "masks", f"mask/{rule}"] if rule else []
-    return ["unlearning", *masked, *(["schedule/cosine"] if name == "retrain" else [])]
+    return ["unlearning", *masked, *(["schedule/cosine"] if name in FRESH else [])]
 
 
 for _name in METHODS:

@@ -266,7 +266,7 @@ def _way(method: str, params: Mapping[str, Any], *, more: bool) -> str:
         return (
             f"{method} is trained on D_r alone: give it the recipe of the original (epochs, lr,"
             " schedule) and the same split."
-            if method == "retrain"
+            if not METHODS[method].takes_mask
             else f"{method} has no setting for that: take another method."
         )
     how = "stronger, longer or on more weights" if more else "weaker, shorter or on fewer weights"
