@@ -173,6 +173,36 @@ def profile() -> str:
     return f"{found['row']}:\n\n" + table(["operator", "share of time", "calls"], lines)
 
 
+# -- the recipe
+
+
+def recipe_table() -> str:
+    """One row a training: what was changed, and what came of it."""
+    lines = []
+    for name, runs in read("recipe").get("trials", {}).items():
+        tests, trains = ([run[k] for run in runs.values()] for k in ("test", "train"))
+        one = next(iter(runs.values()))
+        minutes = sum(run["processor_seconds"] for run in runs.values()) / len(runs) / 60
+        lines.append(
+            [
+                name,
+                f"{len(runs)}",
+                f"{sum(trains) / len(trains):.1f}",
+                ranged(tests),
+                f"{minutes:.1f}",
+                f"{one['pflop']:.2f}",
+            ]
+        )
+    head = ["recipe", "seeds", "accuracy on what it learnt, %", "on 10,000 test pictures, %"]
+    return table([*head, "minutes of one core", "PFLOP"], lines)
+
+
+def ranged(values: list[float]) -> str:
+    """A mean, and the least and the largest where there are several."""
+    mean = f"{sum(values) / len(values):.1f}"
+    return mean if len(values) == 1 else f"{mean} ({min(values):.1f}–{max(values):.1f})"
+
+
 # -- scale
 
 
@@ -323,6 +353,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "tries": tries_table,
     "first seconds": first_table,
     "profile": profile,
+    "recipe": recipe_table,
     "large": large_table,
     "large said": large_said,
     "law": law_table,

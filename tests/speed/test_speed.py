@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -9,9 +10,21 @@ from pathlib import Path
 import pytest
 import torch
 
+import salun_utils as su
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from benchmark.speed import __main__ as speed
-from benchmark.speed import generators, large, networks, page, plain, starts, tries, turns
+from benchmark.speed import (
+    generators,
+    large,
+    networks,
+    page,
+    plain,
+    recipe,
+    starts,
+    tries,
+    turns,
+)
 
 CPU = torch.device("cpu")
 FAST = "masked small-cnn,one mask,attack,words"
@@ -145,3 +158,34 @@ def test_a_page_without_figures_says_so(tmp_path, monkeypatch):
 def test_a_page_without_marks_is_refused():
     with pytest.raises(ValueError, match="two marks"):
         page.written("no marks", {"rows": str})
+
+
+def test_a_trial_of_the_recipe_changes_one_thing():
+    data = su.data.load("fashion-mini")
+    small = recipe.Trial("small", pictures=200, width=0.1, epochs=1)
+    found = recipe.train(small, data, 1)
+    assert found["pictures"] == 200 and 0 <= found["test"] <= 100 and found["pflop"] > 0
+    other = recipe.train(dataclasses.replace(small, whiten=False), data, 1)
+    assert other["weights"] == found["weights"] and other["test"] != found["test"]
+
+
+def test_the_recipe_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys):
+    done, out = [], tmp_path / "recipe.json"
+
+    def train(trial, _data, seed):
+        if len(done) == 5:
+            raise KeyboardInterrupt
+        done.append((trial.name, seed))
+        return {"test": 1.0}
+
+    monkeypatch.setattr(recipe, "train", train)
+    with pytest.raises(KeyboardInterrupt):
+        recipe.main(["--out", str(out), "--data", "fashion-mini"])
+    assert len(json.loads(out.read_text())["trials"]) == 5
+    monkeypatch.setattr(recipe, "train", lambda *_: {"test": 2.0})
+    assert recipe.main(["--out", str(out), "--data", "fashion-mini"]) == 0
+    found = json.loads(out.read_text())["trials"]
+    assert found["as it is"] == {"1": {"test": 1.0}, "2": {"test": 2.0}, "3": {"test": 2.0}}
+    assert list(found[recipe.WHOLE.name]) == ["1"]
+    assert recipe.main(["--data", "nowhere", "--out", str(tmp_path / "x.json")]) == 2
+    assert "nowhere" in capsys.readouterr().err and not (tmp_path / "x.json").exists()
