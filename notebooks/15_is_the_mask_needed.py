@@ -258,7 +258,8 @@ tables.power_table(on_file)
 # %% tags=["nbval-check-output"]
 from salun_utils.studies.claims import claims_table
 
-claims_table(tables.claims(on_file) + live.claims(both))
+said = tables.claims(on_file) + opposite.claims(ends["random-10"])
+claims_table(said + live.claims(both))
 
 # %% [markdown]
 # ## In five lines

@@ -86,7 +86,7 @@ else:
 
 # %%
 from salun_utils.unlearning.job import COMMON, Job
-from salun_utils.unlearning.msg import smallest_gradients
+from salun_utils.unlearning.msg import of_each_kernel
 
 spec = su.runs.RunSpec.of(globals(), method="salun", keep=keep, params={})
 task = su.runs.prepare(spec)
@@ -94,7 +94,7 @@ original, split = task.original, task.split
 
 scores = su.saliency.saliency_scores(original, split.forget)
 job = Job(original, split, None, seed, COMMON)
-smallest = smallest_gradients(job, keep)
+smallest = of_each_kernel(job, keep)
 largest = {
     name: su.saliency.SaliencyMask.top({name: scores[name]}, keep=keep)[name]
     for name in smallest

@@ -11,12 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from ..data.images import Images
-from ..errors import InputError
+from ..errors import InputError, unknown
 from ..training import OPTIMIZERS
 from ..units import numerics
 from .closed_form import change, draw, gradient_sum, trainable
 from .job import Job, check_count, check_number
 from .registry import Range, method
+
+WHICH = ("smallest", "largest", "random")
 
 
 @method(
@@ -30,10 +32,17 @@ from .registry import Range, method
     defaults_from="paper",
     stronger={"lr": "raise", "share": "raise", "epochs": "raise"},
     common={"batch_size": 64},
+    later=("which",),
 )
 @numerics(1, uses=("training", "schedule/constant", "optimizer/sgd"))
 def msg(
-    job: Job, *, epochs: int = 5, lr: float = 1e-3, share: float = 0.3, damping: float = 0.1
+    job: Job,
+    *,
+    epochs: int = 5,
+    lr: float = 1e-3,
+    share: float = 0.3,
+    damping: float = 0.1,
+    which: str = "smallest",
 ) -> nn.Module:
     """Redraw, in every convolution, the `share` of weights whose gradient of Σ CE(D_r') - Σ CE(D_f)
     is smallest, where D_r' are as many retained pictures as are to be forgotten; then min CE(theta;
@@ -50,7 +59,8 @@ def msg(
     Parameters
     ----------
     share : of each layer's weights, to be redrawn. damping : 0 holds all other weights of
-        convolutions but for momentum and decay.
+        convolutions but for momentum and decay. which : "smallest" gradients; "largest" or "random"
+        for the controls.
 
     Raises
     ------
@@ -59,7 +69,9 @@ def msg(
     check_number("share", share, 0, 1)
     check_number("damping", damping, 0, 1)
     check_count("epochs", epochs)
-    chosen = smallest_gradients(job, share)
+    if which not in WHICH:
+        raise unknown("which", which, WHICH)
+    chosen = of_each_kernel(job, share, which)
     values = {n: p.detach().clone() for n, p in trainable(job.model).items()}
     values |= redrawn({n: values[n] for n in chosen}, chosen, job.draws("fresh weights"))
     change(job, values)
@@ -96,20 +108,28 @@ def kernels(model: nn.Module, method: str) -> dict[str, Tensor]:
     return found
 
 
-def smallest_gradients(job: Job, share: float) -> dict[str, Tensor]:
+def of_each_kernel(job: Job, share: float, which: str = "smallest") -> dict[str, Tensor]:
     """Bool tensors, one a convolution: the ``round(share * n)`` of its n weights with the smallest
-    absolute gradient, of equal ones the earlier.
+    (or largest) absolute gradient, of equal ones the earlier; or as many drawn at random.
     """
     names = list(kernels(job.model, "msg"))
+    if which == "random":
+        draws = job.draws("weights at random")
+        free = trainable(job.model)
+        return {
+            n: _first(torch.rand(free[n].shape, generator=draws).to(free[n].device), share)
+            for n in names
+        }
     forget = job.split.forget
     kept = draw(job.split.retain, max(1, len(forget)), job.draws("retain samples"))
     both = Images.concat([kept.with_weights(1.0), forget.with_weights(-1.0)])
     gradients = gradient_sum(job.model, both, job.settings["batch_size"])
     pulls = dict(zip(trainable(job.model), gradients))
-    return {name: _smallest(pulls[name].abs(), share) for name in names}
+    sign = 1 if which == "smallest" else -1
+    return {name: _first(sign * pulls[name].abs(), share) for name in names}
 
 
-def _smallest(size: Tensor, share: float) -> Tensor:
+def _first(size: Tensor, share: float) -> Tensor:
     order = size.flatten().argsort(stable=True)[: round(share * size.numel())]
     found = torch.zeros(size.numel(), dtype=torch.bool, device=size.device)
     found[order] = True

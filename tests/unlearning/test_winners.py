@@ -20,7 +20,7 @@ from salun_utils.unlearning.ct import transposed
 from salun_utils.unlearning.delete import target
 from salun_utils.unlearning.job import COMMON, Job
 from salun_utils.unlearning.lotus import share_right, targets, temperature_of
-from salun_utils.unlearning.msg import factor, smallest_gradients
+from salun_utils.unlearning.msg import factor, of_each_kernel
 from salun_utils.unlearning.munba import Table, nash_weights
 
 PLAIN = {"precision": "float32"}
@@ -79,7 +79,7 @@ def test_msg_redraws_the_smallest_gradients_and_no_others(model, split):
     pull = gradient(model, retained.retain, model.conv.weight)
     pull = (pull - gradient(model, split.forget, model.conv.weight)).abs().flatten()
     smallest = set(pull.argsort()[:5].tolist())  # round(0.3 * 18) of both kernels together
-    found = smallest_gradients(job_of(model, retained), 0.3)
+    found = of_each_kernel(job_of(model, retained), 0.3)
     assert found.keys() == {"conv.weight"} and found["conv.weight"].sum() == 5
     assert set(found["conv.weight"].flatten().nonzero().flatten().tolist()) == smallest
     result = unlearn("msg", model, retained, share=0.3, **STILL)
@@ -87,6 +87,19 @@ def test_msg_redraws_the_smallest_gradients_and_no_others(model, split):
     assert set(moved.tolist()) == smallest
     for name in ("conv.bias", "fc.weight", "fc.bias"):
         assert torch.equal(result.model.get_parameter(name), model.get_parameter(name))
+
+
+def test_the_controls_of_msg_redraw_as_many_of_the_largest_or_at_random(model, split):
+    job, size = job_of(model, split), model.conv.weight.numel()
+    ends = [of_each_kernel(job, 0.5, which)["conv.weight"] for which in ("smallest", "largest")]
+    assert torch.equal(ends[0], ~ends[1])
+    drawn = of_each_kernel(job, 0.5, "random")["conv.weight"]
+    assert drawn.sum() == round(0.5 * size)
+    assert not torch.equal(drawn, ends[0]) and not torch.equal(drawn, ends[1])
+    again = of_each_kernel(job, 0.5, "random")["conv.weight"]
+    assert torch.equal(drawn, again)  # drawn by the seed
+    with pytest.raises(InputError, match="smallest, largest, random"):
+        unlearn("msg", model, split, which="middle", **STILL)
 
 
 def test_msg_redraws_by_fan_out_and_within_the_mask_alone(split):
