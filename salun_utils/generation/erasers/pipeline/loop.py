@@ -271,6 +271,11 @@ def _checkpointing(unet: Any, on: bool) -> Iterator[None]:
 
 
 PLACES = ("all", "last-word")  # of a prompt, at which UCE reads its vectors
+CHOICES = {  # those with words for values
+    "tokens": PLACES,
+    "region": ("attention", "all"),  # of the picture, in which MACE takes attention away
+    "anchors": ("vectors", "prompts"),  # at which SPM holds the prediction
+}
 WHOLE = (
     "batch_size",
     "epochs",
@@ -280,6 +285,9 @@ WHOLE = (
     "rounds",
     "prefix",
     "retain_batch",
+    "rank",
+    "cycles",
+    "sentences",
 )
 COUNTS = ("warmup", "attack_steps")  # that may be 0
 NUMBERS = (
@@ -296,6 +304,7 @@ NUMBERS = (
     "retain_weight",
     "eta",
     "clip",
+    "strength",
 )
 
 
@@ -322,8 +331,9 @@ def check_options(options: dict) -> None:
             raise InputError(f"{name} must be a number, at least 0, not {value!r}")
     if options.get("weights", "full") not in WEIGHTS:
         raise unknown("weights", options["weights"], WEIGHTS)
-    if options.get("tokens", PLACES[0]) not in PLACES:
-        raise unknown("tokens", options["tokens"], PLACES)
+    for name, known in CHOICES.items():
+        if options.get(name, known[0]) not in known:
+            raise unknown(name, options[name], known)
     if not isinstance(options.get("checkpointing", False), bool):
         raise InputError(f"checkpointing must be true or false, not {options['checkpointing']!r}")
     if "keep" in options:
