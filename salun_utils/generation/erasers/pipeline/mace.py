@@ -50,12 +50,12 @@ from .settings import DATA, both
 from .uce import all_places, closed_form
 
 SENTENCES = (
-    "{} in the middle of a picture",
-    "a picture that shows {}",
     "a drawing of {}",
-    "a painting with {} in it",
+    "a picture that shows {}",
     "a close view of {}",
     "{} seen from afar",
+    "{} in the middle of a picture",
+    "a painting with {} in it",
     "an old photograph of {}",
     "a poster with {} on it",
     "{} before a plain wall",
@@ -77,7 +77,7 @@ _PAPER = DATA | {
     "precision": "auto",
 }
 # ours: the small tokenizer knows the words of one template only, and sixteen places
-_SMALL = {"pictures": 128, "sentences": 1, "ridge": 0.5, "lr": 1e-2, "batch_size": 16}
+_SMALL = {"pictures": 128, "sentences": 1, "ridge": 0.5, "lr": 3e-3, "batch_size": 16}
 
 
 @eraser(
