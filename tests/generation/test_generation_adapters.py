@@ -98,6 +98,14 @@ def test_two_steps_of_adamw_by_hand(pipe, shapes):
         )
 
 
+def test_adapters_need_no_gradient_of_the_weights(pipe):
+    count = sum(p.numel() for p in pipe.unet.parameters())
+    assert loop.memory_needed(pipe.unet, tokens=16, batch_size=0, masked=False, rank=1) == 8 * count
+    some = loop.memory_needed(pipe.unet, tokens=16, batch_size=1, rank=1)
+    with pytest.raises(InputError, match=r"what would fit: batch_size=1 needs [\d.]+$"):
+        loop.check_memory(pipe.unet, free=some + 4 * count, tokens=16, batch_size=8, rank=1)
+
+
 # -- MACE
 
 

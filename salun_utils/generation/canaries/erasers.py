@@ -218,7 +218,7 @@ def adapting() -> dict:
         told = job.text(job.study.labels[job.study.forget])
         return (job.predict(job.unet, x, t, told) - goal).square().mean()
 
-    options = {"steps": 3, "lr": 1e-2, "precision": "float32", "clip": 1.0}
+    options: dict[str, Any] = {"steps": 3, "lr": 1e-2, "precision": "float32", "clip": 1.0}
     losses = lowrank.train(job, added, loss, schedule=lambda step: 1 / (1 + step), **options)
     lowrank.fold(job.unet, added, 0.5)
     changed = type(job.pipe)(

@@ -98,7 +98,7 @@ def attached(unet: nn.Module, added: Mapping[str, Adapter]) -> Iterator[None]:
 def fold(unet: nn.Module, added: Mapping[str, Adapter], strength: float = 1.0) -> None:
     """Put `strength` times each adapter into the weight of its layer."""
     for name, adapter in added.items():
-        weight = unet.get_submodule(name).weight
+        weight = unet.get_parameter(f"{name}.weight")
         weight.copy_((weight.double() + strength * adapter.delta()).to(weight.dtype))
 
 

@@ -32,6 +32,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -90,7 +91,7 @@ _SMALL = {"pictures": 128, "sentences": 1, "ridge": 0.5, "lr": 3e-3, "batch_size
 )
 @numerics(1, uses=("eraser/pipeline", "eraser/pipeline/uce", "erasing/low-rank"))
 def mace(
-    job: Job, *, sentences: int, keep_scale: float, ridge: float, **options: object
+    job: Job, *, sentences: int, keep_scale: float, ridge: float, **options: Any
 ) -> tuple[None, list[float]]:
     read = Sentences.read(job, sentences)
     preserve = all_places(job)[2]
@@ -210,7 +211,8 @@ def suppressed(
             x = scheduler.add_noise(x, noise, t)
             one = int(torch.randint(len(read.text), (1,), generator=draws))
             text, places = read.text[one : one + 1].expand(len(x)), read.places[one]
-            maps.clear(), whole.clear()
+            maps.clear()
+            whole.clear()
             if region == "attention":
                 with torch.no_grad():
                     job.predict(job.frozen, x, t, text)

@@ -152,10 +152,10 @@ def anchored(job: Job, count: int, draws: torch.Generator) -> Text:
     """`count` anchors."""
     concept = job.study.text[job.study.concept : job.study.concept + 1]
     if job.options["anchors"] == "vectors":
-        words, pooled = (
-            None if part is None else torch.cat([far_vector(part, draws) for _ in range(count)])
-            for part in (concept.words, concept.pooled)
-        )
+        words = torch.cat([far_vector(concept.words, draws) for _ in range(count)])
+        pooled = concept.pooled
+        if pooled is not None:
+            pooled = torch.cat([far_vector(pooled, draws) for _ in range(count)])
         return Text(words, pooled, concept.expand(count).sizes)
     others = [i for i in range(len(job.study.prompts)) if i != job.study.concept]
     kept = Text.cat([job.study.text[others], job.study.empty])
