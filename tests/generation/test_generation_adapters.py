@@ -165,7 +165,7 @@ def test_only_the_attention_in_the_concepts_region_counts():
     assert mace.attention(maps * 2, [1], 2, None).item() == pytest.approx(2 * (8 * 0.25) ** 0.5)
 
 
-def test_steps_are_drawn_where_shapes_are_settled():
+def test_steps_are_drawn_between_two_hundred_and_four_hundred():
     t = mace.timesteps(4000, 1000, seeded())
     inside = ((t >= 200) & (t < 400)).double().mean().item()
     # the curve falls to a half at both ends: 1 - 2 ln 2 / (0.05 * 200) of it lies between them

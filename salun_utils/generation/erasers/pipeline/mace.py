@@ -12,9 +12,10 @@ concept's own tokens get in the concept's region R:
 
     min over D of  sum over layers || A[R, concept tokens] ||,   x_t from pictures of the concept
 
-at steps t around a third of the noise, where a shape is settled, drawn by ``importance``. Last, the
-adapters of all concepts go into one weight, which answers each concept's vectors e as its own
-adapter would and the kept ones as the original did:
+most at steps t from 200 to 400 of a thousand (``importance``), where a picture of the concept has
+parted from those of others that share its words. Last, the adapters of all concepts go into one
+weight, which answers each concept's vectors e as its own adapter would and the kept ones as the
+original did:
 
     W' = ( sum_c (Wr + D_c) E_c + k W P + l Wr ) ( sum_c E_c + k P + l I )^-1,   E_c = sum e e^T
 
@@ -226,7 +227,7 @@ def suppressed(
 def timesteps(count: int, total: int, draws: torch.Generator, *, importance: bool = True) -> Tensor:
     """(count,) steps of the noise, of `total`: most from 200 to 400 in a thousand, or all alike.
 
-    Source: section 3.2; the slopes of the authors' code.
+    Source: the paper's concept-focal importance sampling, with the slope of the authors' code.
     """
     t = torch.arange(total) * 1000 / total
     weight = torch.sigmoid(0.05 * (t - 200)) - torch.sigmoid(0.05 * (t - 400))
