@@ -16,7 +16,8 @@ import salun_utils.generation as generation
 from salun_utils.data.images import Dataset, Images
 from salun_utils.errors import InputError
 from salun_utils.generation.erasers.pipeline import encoded as study
-from salun_utils.generation.erasers.pipeline import loop, lowrank, mace, spm
+from salun_utils.generation.erasers.pipeline import loop
+from salun_utils.generation.erasers.pipeline.adapters import lowrank, mace, spm
 from salun_utils.generation.models import mini_sd
 from salun_utils.generation.models.text import Text
 from salun_utils.training import TrainingDivergedError
@@ -87,9 +88,14 @@ def test_two_steps_of_adamw_by_hand(pipe, shapes):
     added = lowrank.adapters(job.unet, {"0"}.__contains__, rank=1, std=lambda n: 0, draws=seeded())
     own = added["0"].up
     losses = lowrank.train(
-        job, added, lambda: own.sum(), steps=2, lr=0.1, precision="float32",
+        job,
+        added,
+        lambda: own.sum(),
+        steps=2,
+        lr=0.1,
+        precision="float32",
         schedule=lambda step: (1.0, 0.5)[min(step, 1)],
-    )  # fmt: skip
+    )
     assert losses == pytest.approx([0.0, -0.1])
     assert own.item() == pytest.approx(-0.1 + 0.05 * 0.01 * 0.1 - 0.05)
     with pytest.raises(TrainingDivergedError, match="step 1 of 3"):
@@ -180,9 +186,13 @@ def test_steps_are_drawn_between_two_hundred_and_four_hundred():
 def test_mace_answers_the_concepts_words_around_as_the_substitutes(pipe, shapes):
     """An adapter that doesn't move leaves the first closed form, and the last keeps it."""
     erased = generation.erase(
-        "mace", pipe, concept="circle", data=shapes, **MACE | {"lr": 0.0, "keep_scale": 0.0},
+        "mace",
+        pipe,
+        concept="circle",
+        data=shapes,
+        **MACE | {"lr": 0.0, "keep_scale": 0.0},
         ridge=1e-6,
-    )  # fmt: skip
+    )
     job = started("mace", pipe, shapes)
     read = mace.Sentences.read(job, 1)
     after = dict(erased.model.unet.named_parameters())

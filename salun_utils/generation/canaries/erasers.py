@@ -14,7 +14,8 @@ from ..erasers import ERASERS
 from ..erasers.common import choose_mask, descend, pictures
 from ..erasers.ddpm import salun as ddpm_salun
 from ..erasers.gan_vae import losses as gan_vae_losses
-from ..erasers.pipeline import loop, lowrank, salun
+from ..erasers.pipeline import loop, salun
+from ..erasers.pipeline.adapters import lowrank
 from ..erasers.pipeline.encoded import prepare
 from . import toys
 

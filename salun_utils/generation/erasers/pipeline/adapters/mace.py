@@ -38,18 +38,18 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ....errors import InputError
-from ....seeds import generator
-from ....units import numerics
-from ...models.precision import in_float32
-from ...models.text import Text, encode_text
-from ..registry import eraser
+from .....errors import InputError
+from .....seeds import generator
+from .....units import numerics
+from ....models.precision import in_float32
+from ....models.text import Text, encode_text
+from ...registry import eraser
+from ..encoded import prompt_of, shuffled_batches
+from ..forget_me_not import concept_tokens, recorded_attention
+from ..loop import WEIGHTS, Job
+from ..settings import DATA, both
+from ..uce import all_places, closed_form
 from . import lowrank
-from .encoded import prompt_of, shuffled_batches
-from .forget_me_not import concept_tokens, recorded_attention
-from .loop import WEIGHTS, Job
-from .settings import DATA, both
-from .uce import all_places, closed_form
 
 SENTENCES = (
     "a drawing of {}",

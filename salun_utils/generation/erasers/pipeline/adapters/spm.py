@@ -24,14 +24,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cosine_similarity, mse_loss
 
-from ....seeds import generator
-from ....units import numerics
-from ...models.text import Text
-from ..registry import eraser
+from .....seeds import generator
+from .....units import numerics
+from ....models.text import Text
+from ...registry import eraser
+from ..esd import partly_drawn
+from ..loop import Job
+from ..settings import DATA, both
 from . import lowrank
-from .esd import partly_drawn
-from .loop import Job
-from .settings import DATA, both
 
 _PAPER = DATA | {
     "pictures": 0,

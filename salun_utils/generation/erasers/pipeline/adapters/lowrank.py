@@ -15,9 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import conv2d, linear
 
-from ....training import TrainingDivergedError, use_bf16
-from ....units import numerics
-from .loop import Job
+from .....training import TrainingDivergedError, use_bf16
+from .....units import numerics
+from ..loop import Job
 
 
 class Adapter(nn.Module):
