@@ -1,7 +1,8 @@
 """Erase a concept of one's own from a text-to-image pipeline and show what changed: `salun erase`.
 
 The concept needs no data set. Methods that learn from pictures get those that the pipeline draws
-itself, as in the paper's protocol for harmful concepts; ESD and UCE need the words alone.
+itself, as in the paper's protocol for harmful concepts; ESD, UCE, RECE and SPM need the words
+alone.
 """
 
 from __future__ import annotations

@@ -42,6 +42,8 @@ SETTINGS = {
     "erasediff": {"steps": 2, "batch_size": 4, "pictures": 6},
     "advunlearn": {"steps": 2, "warmup": 1, "batch_size": 1, "retain_batch": 2, "sample_steps": 2}
     | {"attack_steps": 1},
+    "mace": {"steps": 2, "batch_size": 4, "pictures": 6, "sentences": 1},
+    "spm": {"steps": 2, "warmup": 0, "batch_size": 1, "retain_batch": 2, "sample_steps": 2},
 }
 
 
@@ -124,7 +126,7 @@ def test_each_method_changes_a_copy_and_draws(name, pipe, shapes, tmp_path):
         and len(erased.losses)
         and torch.tensor(erased.losses).isfinite().all()
     )
-    if name in ("esd-x", "uce", "rece", "concept-ablation"):
+    if name in ("esd-x", "uce", "rece", "concept-ablation", "mace"):
         assert all(".attn2." in n for n in changed)
     if name == "esd-u":
         assert not any(".attn2." in n for n in changed)

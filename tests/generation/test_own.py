@@ -22,6 +22,8 @@ SHORT = {
     "uce": [],
     "salun": ["-p", "epochs", "1", "-p", "pictures", "2", "--substitute", "bag"],
     "forget-me-not": ["-p", "epochs", "1", "-p", "pictures", "2", "--keep", "bag"],
+    "mace": ["-p", "steps", "1", "-p", "pictures", "2", "--substitute", "bag"],
+    "spm": ["-p", "steps", "1", "-p", "warmup", "0", "-p", "sample_steps", "2"],
 }
 
 

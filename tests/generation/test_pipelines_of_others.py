@@ -190,6 +190,8 @@ OWN = {
     "rece": {},
     "erasediff": {"steps": 1, "batch_size": 4, "pictures": 2},
     "advunlearn": DRAWN | {"warmup": 0, "attack_steps": 1, "retain_batch": 1, "lr": 1e-3},
+    "mace": {"steps": 1, "batch_size": 4, "pictures": 2, "sentences": 1},
+    "spm": DRAWN | {"warmup": 0, "retain_batch": 1},
 }
 METHODS = {
     name: OWN.get(name, FEW)

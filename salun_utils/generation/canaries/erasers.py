@@ -15,6 +15,7 @@ from ..erasers.common import choose_mask, descend, pictures
 from ..erasers.ddpm import salun as ddpm_salun
 from ..erasers.gan_vae import losses as gan_vae_losses
 from ..erasers.pipeline import loop, salun
+from ..erasers.pipeline.adapters import lowrank
 from ..erasers.pipeline.encoded import prepare
 from . import toys
 
@@ -203,6 +204,28 @@ def stepping() -> dict:
             f"{weights}, moved": toys.moved(before, changed, 2e-2),
         }
     return found
+
+
+@canary("erasing/low-rank", touches=["generator/pipeline", "erasing/pictures"])
+def adapting() -> dict:
+    job, draws = pipeline_job(), torch.Generator().manual_seed(0)
+    before = toys.answers(job.pipe)
+    added = lowrank.adapters(
+        job.unet, lambda name: "attn" in name, rank=2, std=lambda n: 1 / n, draws=draws
+    )
+
+    def loss():
+        x, t, goal = job.noised(job.study.forget, draws)
+        told = job.text(job.study.labels[job.study.forget])
+        return (job.predict(job.unet, x, t, told) - goal).square().mean()
+
+    options: dict[str, Any] = {"steps": 3, "lr": 1e-2, "precision": "float32", "clip": 1.0}
+    losses = lowrank.train(job, added, loss, schedule=lambda step: 1 / (1 + step), **options)
+    lowrank.fold(job.unet, added, 0.5)
+    changed = type(job.pipe)(
+        **job.pipe.components | {"unet": job.unet}, requires_safety_checker=False
+    )
+    return {"losses": near(losses, 2e-2), "moved": toys.moved(before, changed, 2e-2)}
 
 
 @canary("eraser/pipeline", touches=["generator/pipeline", "eraser/pipeline/uce"])

@@ -29,6 +29,8 @@ _ORDER = (
     "rece",
     "erasediff",
     "advunlearn",
+    "mace",
+    "spm",
 )
 
 for _module in sorted(m.name for m in pkgutil.walk_packages(__path__, f"{__name__}.")):

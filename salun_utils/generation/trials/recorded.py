@@ -29,6 +29,8 @@ NAMES = {
     "rece": "RECE",
     "erasediff": "EraseDiff",
     "advunlearn": "AdvUnlearn",
+    "mace": "MACE",
+    "spm": "SPM",
     "salun-cross-attention": "SalUn, cross-attention",
 }
 HEADINGS = {"ua": "UA, %", "change": "others, change", "fid_change": "distance, change"}

@@ -117,9 +117,9 @@ def test_the_template_is_a_round_of_probes_and_not_an_erasure():
 
 def test_the_grid_has_every_eraser_of_three_classes_with_start_noises_of_each_seed():
     runs = grid.read(ROOT / "benchmark" / "grids" / "probes.yaml").runs
-    assert len(runs) == 11 * 3 * 3
+    assert len(runs) == 13 * 3 * 3
     found = {(r.parameters["eraser"], r.parameters["concept"]) for r in runs}
-    assert len(found) == 33
+    assert len(found) == 39
     assert {(r.parameters["seed"], r.parameters["sample_seed"]) for r in runs} == {
         (1, 1001),
         (2, 1002),

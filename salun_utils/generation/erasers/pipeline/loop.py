@@ -172,6 +172,7 @@ def memory_needed(
     weights: str = "full",
     masked: bool = True,
     checkpointing: bool = False,
+    rank: int = 0,
     **_: object,
 ) -> int:
     """Bytes that erasing needs at most, from weight counts and the activations that the backward
@@ -179,10 +180,12 @@ def memory_needed(
 
     Float32 weights, twice (the original gives targets); for those that change a gradient, two
     averages of Adam, and a copy that `hold` keeps; activations are counted on a copy of the network
-    without storage (torch's "meta" device).
+    without storage (torch's "meta" device). With adapters of some `rank` no weight changes, and
+    they themselves are too few to count.
     """
     count = sum(p.numel() for p in unet.parameters())
-    changing = sum(p.numel() for n, p in unet.named_parameters() if WEIGHTS[weights](n))
+    changes = WEIGHTS[weights] if not rank else lambda name: False
+    changing = sum(p.numel() for n, p in unet.named_parameters() if changes(n))
     kept = _activation_bytes(unet, tokens)
     if checkpointing:
         kept //= 4  # what is kept between blocks, and one block computed anew
@@ -192,7 +195,7 @@ def memory_needed(
 def check_memory(unet: nn.Module, *, free: int, tokens: int = 77, **options) -> None:
     """Raise `InputError` when `free` bytes are too few, naming settings that would fit."""
     known: dict[str, Any] = {
-        k: v for k, v in options.items() if k in ("batch_size", "weights", "checkpointing")
+        k: v for k, v in options.items() if k in ("batch_size", "weights", "checkpointing", "rank")
     } | {"tokens": tokens}
     needed = memory_needed(unet, **known)
     if needed <= free:
@@ -206,6 +209,8 @@ def check_memory(unet: nn.Module, *, free: int, tokens: int = 77, **options) -> 
             {"weights": "cross-attention", "batch_size": 1, "checkpointing": True},
         ),
     ]
+    if "rank" in known:  # an eraser with adapters has none of the other settings
+        changes = [one for one in changes if set(one[1]) == {"batch_size"}]
     fitting = [(text, memory_needed(unet, **(known | change))) for text, change in changes]
     advice = "; ".join(f"{text} needs {size / 2**30:.1f}" for text, size in fitting if size <= free)
     raise InputError(
@@ -271,6 +276,11 @@ def _checkpointing(unet: Any, on: bool) -> Iterator[None]:
 
 
 PLACES = ("all", "last-word")  # of a prompt, at which UCE reads its vectors
+CHOICES = {  # those with words for values
+    "tokens": PLACES,
+    "region": ("attention", "all"),  # of the picture, in which MACE takes attention away
+    "anchors": ("vectors", "prompts"),  # at which SPM holds the prediction
+}
 WHOLE = (
     "batch_size",
     "epochs",
@@ -280,6 +290,9 @@ WHOLE = (
     "rounds",
     "prefix",
     "retain_batch",
+    "rank",
+    "cycles",
+    "sentences",
 )
 COUNTS = ("warmup", "attack_steps")  # that may be 0
 NUMBERS = (
@@ -296,6 +309,7 @@ NUMBERS = (
     "retain_weight",
     "eta",
     "clip",
+    "strength",
 )
 
 
@@ -322,8 +336,9 @@ def check_options(options: dict) -> None:
             raise InputError(f"{name} must be a number, at least 0, not {value!r}")
     if options.get("weights", "full") not in WEIGHTS:
         raise unknown("weights", options["weights"], WEIGHTS)
-    if options.get("tokens", PLACES[0]) not in PLACES:
-        raise unknown("tokens", options["tokens"], PLACES)
+    for name, known in CHOICES.items():
+        if options.get(name, known[0]) not in known:
+            raise unknown(name, options[name], known)
     if not isinstance(options.get("checkpointing", False), bool):
         raise InputError(f"checkpointing must be true or false, not {options['checkpointing']!r}")
     if "keep" in options:

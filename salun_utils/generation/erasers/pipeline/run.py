@@ -43,7 +43,8 @@ def erase(
     Parameters
     ----------
     data : pictures with class names, of the concept and of what is to be kept; for mini-sd the
-        embedded extract by default. ESD and UCE need none: for them any words are a concept.
+        embedded extract by default. ESD, UCE, RECE and SPM need none: for them any words are a
+        concept.
     params : settings of the method. Their defaults are the paper's for a Stable Diffusion and
         smaller for a mini-sd.
 
