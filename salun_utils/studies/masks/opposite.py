@@ -5,6 +5,7 @@ moves them, and each redrawn as MSG redraws them.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import pandas as pd
 
@@ -26,9 +27,8 @@ SHARED = 3  # seeds that two sides must have in common
 
 def load(scenario: str, *, tier: str = "cpu") -> Ways:
     """The recorded runs at the tuned settings of SalUn and of MSG, `fashion-mini`."""
-    setting = {"dataset": "fashion-mini", "arch": "small-cnn", "scenario": scenario}
-    found = load_records(tier=tier, study="opposite", train_images=None, **setting)
-    return ways(found)
+    setting: dict[str, Any] = {"dataset": "fashion-mini", "arch": "small-cnn"}
+    return ways(load_records(tier=tier, study="opposite", scenario=scenario, **setting))
 
 
 def ways(records: Iterable[Record]) -> Ways:
