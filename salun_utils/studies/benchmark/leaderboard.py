@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from ...metrics import bootstrap_interval
@@ -17,7 +18,7 @@ from ...runs import Record, records_folder
 from ...runs.readings import ATTACKS, READINGS, gap_of_means, mean_of_gaps
 from ...runs.records.alike import facts
 from ...runs.records.standing import standing
-from ...runs.summary import MEASURES, cost
+from ...runs.summary import AGAIN, MEASURES, cost
 from ...runs.tuning import entry_name, read_tuned
 from ...unlearning import METHODS
 from ..common import NONE_RECORDED
@@ -101,7 +102,7 @@ def leaderboard(records: Iterable[Record], *, with_published: bool = True) -> Bo
             [_natural(t) for t in task],
             row.kind == "published",
             row.group,
-            row.method != "retrain",
+            row.method not in ("retrain", AGAIN),
             _last(row.gap),
             row.method,
             row.mask,
@@ -189,10 +190,11 @@ def _row(group: Group, found: dict[int, Record]) -> Row:
         return sum(values) / len(values)
 
     spec, gaps = records[0].spec, [r.gap["average"] for r in records]
-    method, rule = spec.get("method", ""), spec.get("mask") or "none"
+    method, rule = records[0].row()["method"], spec.get("mask") or "none"
     own = METHODS[method].mask or "none" if method in METHODS else "none"
     plain = rule == own and (rule == "none" or spec.get("keep", 0.5) == 0.5)
-    kind = "reference" if method in ("retrain", "original") else "method" if plain else "variant"
+    own_place = "method" if plain else "variant"
+    kind = "reference" if method in ("retrain", "original", AGAIN) else own_place
     mask = (
         ""
         if rule == "none"
@@ -251,11 +253,16 @@ def _search(group: Group, record: Record) -> str:
     )
 
 
-@functools.lru_cache(maxsize=64)
 def _chosen(group: Group) -> dict[str, dict]:
     where = "class" if group.scenario.startswith("class") else group.scenario
-    name = f"{group.data.rstrip('/').rsplit('/', 1)[-1]}_{group.model}_{where}.yaml"
-    return read_tuned(records_folder().parent / "tuned" / name)
+    data = (group.data or "").rstrip("/").rsplit("/", 1)[-1]
+    path = records_folder().parent / "tuned" / f"{data}_{group.model}_{where}.yaml"
+    return _entries(path, path.stat().st_mtime_ns) if path.is_file() else {}
+
+
+@functools.lru_cache(maxsize=64)
+def _entries(path: Path, _changed: int) -> dict[str, dict]:
+    return read_tuned(path)
 
 
 def _older_are_variants(rows: Sequence[Row]) -> list[Row]:
