@@ -15,7 +15,7 @@
 # %% [markdown]
 # # Erasing a concept from a text-to-image model
 #
-# Stable Diffusion draws what a sentence asks for {cite:p}`rombach2022high`. This chapter erases a concept from such a model by eight methods, SalUn among them, and then asks for it in other ways than by its name. The model is `mini-sd`, which has all the parts of Stable Diffusion v1.4 at a two-hundredth of their size and draws Fashion-MNIST; the
+# Stable Diffusion draws what a sentence asks for {cite:p}`rombach2022high`. This chapter erases a concept from such a model by ten methods, SalUn among them, and then asks for it in other ways than by its name. The model is `mini-sd`, which has all the parts of Stable Diffusion v1.4 at a two-hundredth of their size and draws Fashion-MNIST; the
 # erasers are those that a full Stable Diffusion takes ([](../book/your_stable_diffusion.md)).
 
 # %% tags=["hide-cell"]
@@ -60,7 +60,7 @@ figure, alt = pictures.brought_back(back)
 # **What you will learn**
 #
 # - how text steers the drawing, and which weights it passes through;
-# - eight ways to erase a concept, and what they cost;
+# - ten ways to erase a concept, and what they cost;
 # - whether the saliency mask helps here;
 # - how to tell a concept that is gone from one that has only lost its name, and which figure can't tell.
 #
@@ -86,7 +86,7 @@ print(pipe.tokenizer.tokenize(pipelines.prompt_for(concept)))
 tables.parts_table(pipe)
 
 # %% [markdown]
-# ## Eight ways to erase
+# ## Ten ways to erase
 #
 # $c$ is the prompt of the concept, $c'$ that of another class, $\theta_o$ the original U-Net and $\theta_u$ the changed one; $D_f$ are pictures of the concept and $D_r$ pictures of the other classes, each with its prompt. The loss that a U-Net is trained on is $\ell(\theta; D) = \mathbb{E}_{D, t, \epsilon} \lVert \epsilon_\theta(x_t \mid p_x) - \epsilon \rVert^2$.
 # Everything else of the pipeline stays as it is. **SalUn** {cite:p}`fan2024salun` steers the concept to $c'$,
@@ -109,6 +109,9 @@ tables.parts_table(pipe)
 #
 # which maps the concept's words to what $W_o$ gave for the others, and moves the rest as little as can be. The other three: **GA** climbs $\ell(\theta_u; D_f)$; **Forget-Me-Not** {cite:p}`zhang2023forget` takes away the attention that $D_f$ pays to the words of the concept; **concept ablation** {cite:p}`kumari2023ablating` is {eq}`eq-steer` with the
 # changing model's own answer to $c'$ as target, held constant, in the keys and values alone.
+#
+# Two came later and fold small adapters into the weights, so that nothing is added to the model that comes out. **MACE** {cite:p}`lu2024mace` first maps, in closed form like {eq}`eq-uce`, what the words *around* the concept say of it in a sentence, then learns a change of rank one that takes the picture's attention from the concept, in
+# keys and values. **SPM** {cite:p}`lyu2024spm` learns changes of rank one in all layers of the U-Net's transformers by the objective of {eq}`eq-esd`, and holds the answers to other prompts where they were, those nearest to the concept most.
 #
 # Three of them run on this page; every class is drawn from the same noises as by the original:
 

@@ -15,7 +15,7 @@
 # %% [markdown]
 # # Probes of erasure
 #
-# After erasing, the prompt no longer draws the concept. Is it gone, or only out of reach of its name? This page asks eleven erasers in eight ways: with noise on the way, with half a picture, with a learned word, with words found by gradients, and with none at all. Each way has a control beside it, since some pictures call for
+# After erasing, the prompt no longer draws the concept. Is it gone, or only out of reach of its name? This page asks erased models in eight ways: with noise on the way, with half a picture, with a learned word, with words found by gradients, and with none at all. Each way has a control beside it, since some pictures call for
 # the concept by themselves.
 
 # %% tags=["hide-cell"]
@@ -155,7 +155,7 @@ print("the library's own:", same)
 # %% [markdown]
 # ## Recorded runs
 #
-# Every eraser of `mini-sd` on three classes with three seeds each, the weights and the start noises of each seed its own. Erasers that were tuned for chapter 9 have their chosen values, the three new ones their defaults: what they could do with others is not in this table.
+# The grid `benchmark/grids/probes.yaml` asks for every eraser of `mini-sd` on three classes with three seeds each, the weights and the start noises of each seed its own; the line above the first picture says how much of it is on record, and a row below how many runs it rests on. Erasers that were tuned for chapter 9 have their chosen values, the later ones their defaults: what they could do with others is not in this table.
 
 # %% tags=["nbval-check-output"]
 if len(found):
@@ -165,7 +165,7 @@ else:
 shown
 
 # %% [markdown]
-# And what the controls say, averaged over all erasers. A probe whose control is as high says little about the prompt, and much about the rest of the network:
+# And what the controls say, averaged over the erasers on record. A probe whose control is as high says little about the prompt, and much about the rest of the network:
 
 # %% tags=["nbval-check-output"]
 recorded.with_controls(found) if len(found) else none_recorded()
