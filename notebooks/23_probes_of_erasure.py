@@ -46,10 +46,7 @@ from salun_utils.studies.probes import pictures, recorded
 
 on_file = recorded.recorded()
 found, cost = recorded.rows(on_file), recorded.costs(on_file)
-if len(found):
-    print(recorded.for_today(found, cost))
-else:
-    none_recorded()
+recorded.for_today(found, cost)
 
 # %% mystnb={"figure": {"caption": "Per cent of pictures recognised as the erased concept, an eraser a row, a probe a column, means over recorded runs. The last row is the untouched model."}, "image": {"alt": "Map with one row an eraser and one column a probe, the share of pictures recognised as the erased concept in each cell; the original in the last row"}}
 if len(found):
@@ -182,13 +179,9 @@ if len(found):
 # Each sentence with the figure behind it and whether it holds on the records. Comparisons are paired by class and seed, their $p$ corrected by Holm for the number of erasers; *open* means that the test could not decide.
 
 # %% tags=["nbval-check-output"]
-from salun_utils.studies.claims import claim
+from salun_utils.studies.claims import claims_table
 
-if len(found):
-    recorded.claims(found, cost)
-else:
-    print("not decided: nothing is recorded")
-claim("the closed form by hand is the library's", same)
+claims_table(recorded.claims(found, same))
 
 # %% [markdown]
 # ## Exercises

@@ -20,11 +20,14 @@ from ...metrics.significance import (
 from ...plots.tables import Cell, Table, between, table
 from ...runs import Record, load_records
 from ...runs.records.alike import check_alike
-from ..claims import claim, together
+from ..claims import Claim, together
+from ..common import NONE_RECORDED, Answer
 from .study import NAME
 
 ORIGINAL = "original"
 SILENT = 10.0  # per cent recognised, up to which a prompt is called silenced
+IN_WORDS = ("prompt", "word", "words", "vectors")
+GIVEN = ("completion", "inpainting", "start")  # a part of a picture, or of its noise
 # what tables call the probes
 TITLES = {
     "prompt": "prompt",
@@ -199,61 +202,86 @@ def _by_run(part: pd.DataFrame) -> dict[tuple[str, int], float]:
     return {(r.concept, r.seed): r.recognised for r in part.itertuples()}
 
 
-def claims(found: pd.DataFrame, cost: pd.DataFrame) -> list[str]:
-    """Print the claims of the page, and return their marks."""
-    mean, marks = means(found).drop(index=ORIGINAL), []
-    loudest = mean["prompt"].idxmax()
-    marks.append(
-        claim(
-            f"the prompt is silenced by every eraser: at most {SILENT:.0f} % on average",
-            mean["prompt"].max() <= SILENT,
-            f"most {mean['prompt'].max():.1f} % ({loudest})",
-        )
+def claims(found: pd.DataFrame, same: bool) -> list[Claim]:
+    """What the page asks its reader to believe.
+
+    Parameters
+    ----------
+    same : the closed form by hand, on the page, is the library's.
+    """
+    by_hand = Claim("the closed form by hand is the library's", same)
+    if not len(found):
+        return [by_hand]
+    mean = means(found).drop(index=ORIGINAL)
+    made = [_at_most(mean, ("prompt",), "the prompt is silenced by every eraser")]
+    made.append(
+        _at_most(mean, ("word", "words"), "neither a learned word nor found words undo an eraser")
     )
-    for probe in ("noise", "completion", "inpainting", "word", "words", "start"):
-        if probe in mean:
-            marks.append(_claim_of_probe(found, probe))
-    for ours, theirs, probe in (("RECE", "UCE", "words"), ("AdvUnlearn", "ESD-x", "vectors")):
-        for name, verdict in between_erasers(found, ours, [theirs], probe).items():
-            marks.append(
-                claim(
-                    f"{ours} gives less back than {name} under {TITLES[probe]}",
-                    {"yes": True, "no": False}.get(verdict.answer),
-                    f"{verdict.test.difference:+.1f} points, p = {verdict.p:.3f},"
-                    f" {verdict.test.n} pairs",
-                )
-            )
-    return marks
+    made += [_of_a_probe(found, p) for p in ("vectors", "completion", "start") if p in mean]
+    for ours, theirs in (("RECE", "UCE"), ("AdvUnlearn", "ESD-x")):
+        verdict = between_erasers(found, ours, [theirs], "vectors").get(theirs)
+        text = f"{ours} gives less back than {theirs} under {TITLES['vectors']}"
+        made.append(Claim(text, verdict))
+    return [*made, by_hand]
 
 
-def _claim_of_probe(found: pd.DataFrame, probe: str) -> str:
+def _at_most(mean: pd.DataFrame, probes: Sequence[str], text: str) -> Claim:
+    part = mean[[p for p in probes if p in mean]]
+    loudest = part.max(axis=1).idxmax()
+    return Claim(
+        f"{text}: at most {SILENT:.0f} % on average",
+        bool(part.max().max() <= SILENT),
+        f"most {part.loc[loudest].max():.1f} % ({loudest})",
+    )
+
+
+def _of_a_probe(found: pd.DataFrame, probe: str) -> Claim:
     verdicts = against_prompt(found, probe)
     yes = [n for n, v in verdicts.items() if v.answer == "yes"]
     no = [n for n, v in verdicts.items() if v.answer == "no"]
     more = np.mean([v.test.difference for v in verdicts.values()])
-    verdict = True if len(yes) == len(verdicts) else False if no else None
+    holds = True if len(yes) == len(verdicts) else False if no else None
     decided = f"{len(yes)} of {len(verdicts)} erasers" + (
         f", less from {', '.join(no)}" if no else ""
     )
-    return claim(
+    return Claim(
         f"{TITLES[probe]} brings more back than the prompt, from every eraser",
-        verdict,
+        holds,
         f"decided for {decided}; {more:+.1f} points on average",
     )
 
 
-def for_today(found: pd.DataFrame, cost: pd.DataFrame) -> str:
-    """What the table means for someone who must erase a concept today, in one sentence."""
+def for_today(found: pd.DataFrame, cost: pd.DataFrame) -> Answer:
+    """What the table means for someone who must erase a concept today."""
+    if not len(found):
+        return Answer((NONE_RECORDED,))
     mean = means(found).drop(index=ORIGINAL)
-    given = mean.max(axis=1)
-    best = given.idxmin()
     fid: Mapping[str, float] = cost.groupby("name").fid_change.mean().to_dict()
-    hardest = mean.loc[best].idxmax()
-    return (
-        f"Of {len(mean)} erasers none keeps the concept back under every probe: the one whose worst"
-        f" probe gives least is {best}, and {TITLES[hardest]} still draws it in"
-        f" {given[best]:.0f} % of the pictures, at a change of the FID of {fid[best]:+.2f}."
-        if given[best] > SILENT
-        else f"{best} keeps the concept back under every probe (at most {given[best]:.0f} %), at a"
-        f" change of the FID of {fid[best]:+.2f}."
-    )
+    asked = mean[[p for p in IN_WORDS if p in mean]]
+    most = asked.max(axis=1).sort_values()
+    quiet, loud = most[most <= SILENT], most[most > SILENT]
+    said = [
+        f"Asked in words alone, {len(quiet)} of {len(mean)} erasers draw the concept in at most"
+        f" {SILENT:.0f} % of the pictures"
+        + (
+            f": {', '.join(f'{n} {v:.0f} % (FID {fid[n]:+.2f})' for n, v in quiet.items())}."
+            if len(quiet)
+            else "."
+        )
+        + "".join(
+            f" {TITLES[asked.loc[name].idxmax()].capitalize()} bring back {share:.0f} % from"
+            f" {name}."
+            for name, share in loud.items()
+        )
+    ]
+    given = mean[[p for p in GIVEN if p in mean]]
+    if given.shape[1]:
+        least, worst = given.max(axis=1).min(), given.max(axis=1).max()
+        said.append(
+            f"Given a part of a picture, or the noise that leads to one, no eraser holds: the"
+            f" strongest such probe brings back {least:.0f} to {worst:.0f} %."
+            if least > SILENT
+            else f"Given a part of a picture, or the noise that leads to one,"
+            f" {given.max(axis=1).idxmin()} still holds ({least:.0f} %)."
+        )
+    return Answer(tuple(said))

@@ -6,6 +6,7 @@ import matplotlib.pyplot as plt
 import pytest
 
 from salun_utils.runs import Record
+from salun_utils.studies.claims import claims_table
 from salun_utils.studies.probes import pictures, recorded
 
 SHARES = {  # eraser -> per cent recognised: prompt, words, completion
@@ -105,23 +106,35 @@ def test_erasers_are_compared_on_the_same_runs(records):
     assert recorded.between_erasers(found, "AdvUnlearn", ["UCE"], "words") == {}
 
 
-def test_claims_hold_fail_or_stay_open(records, capsys):
-    found, cost = recorded.rows(records), recorded.costs(records)
-    marks = recorded.claims(found, cost)
-    said = " ".join(capsys.readouterr().out.split())
-    assert marks == ["holds", "holds", "open", "holds"]
-    assert "most 4.0 % (SalUn)" in said and "decided for 2 of 3 erasers" in said
+def test_claims_hold_fail_or_stay_open(records):
+    found = recorded.rows(records)
+    made = recorded.claims(found, True)
+    marks = {c.text.split(":")[0]: c.mark for c in made}
+    assert marks["the prompt is silenced by every eraser"] == "holds"
+    assert marks["neither a learned word nor found words undo an eraser"] == "FAILS"
+    assert marks["completion brings more back than the prompt, from every eraser"] == "holds"
+    assert marks["RECE gives less back than UCE under found vectors"] == "open"  # not asked here
+    assert marks["the closed form by hand is the library's"] == "holds"
+    assert "most 4.0 % (SalUn)" in made[0].behind and "(UCE)" in made[1].behind
     loud = found.copy()
     loud.loc[loud.probe == "prompt", "recognised"] = 95.0
-    assert recorded.claims(loud, cost)[:3] == ["FAILS", "FAILS", "FAILS"]
+    assert [c.mark for c in recorded.claims(loud, False)] == [
+        *("FAILS", "FAILS", "FAILS", "open", "open", "FAILS"),
+    ]
+    assert [c.mark for c in recorded.claims(found[:0], True)] == ["holds"]
+    claims_table(made)
 
 
-def test_the_sentence_names_the_eraser_whose_worst_probe_gives_least(records):
+def test_the_answer_tells_words_from_what_hands_it_a_picture(records):
     found, cost = recorded.rows(records), recorded.costs(records)
-    said = recorded.for_today(found, cost)
-    assert "SalUn" in said and "completion" in said and "33 %" in said and "+2.00" in said
+    words, pictures = recorded.for_today(found, cost).sentences
+    assert "1 of 3 erasers" in words and "SalUn 4 % (FID +2.00)" in words
+    assert "Found words bring back 63 % from UCE." in words and "23 % from RECE" in words
+    assert "no eraser holds" in pictures and "33 to 93 %" in pictures
     quiet = found[found.probe == "prompt"]
-    assert "under every probe (at most" in recorded.for_today(quiet, cost)
+    (only,) = recorded.for_today(quiet, cost).sentences
+    assert "3 of 3 erasers" in only
+    assert "no recorded" in str(recorded.for_today(found[:0], cost))
 
 
 def test_pictures_say_what_they_show(records):
