@@ -123,7 +123,8 @@ def fit(
     ------
     InputError : for a setting out of range; for a checkpoint that is damaged, or of other settings
         or pictures; for weights that are not float32, a model that gives no logits for the labels
-        of `data`, or a pass of more steps than its length says.
+        of `data`, a last batch of one picture before a batch norm, or a pass of more steps than its
+        length says.
     TrainingDivergedError : when the loss of an epoch is not finite.
     """
     check_weights(model)
@@ -215,7 +216,7 @@ class _Loop:
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group.get("factor", 1)
         with self.autocast:
-            value = self.loss(self.forward, batch)
+            value = _computed(self.loss, self.forward, batch)
         self.optimizer.zero_grad(set_to_none=True)
         value.backward()
         if self.before_step:
@@ -224,6 +225,18 @@ class _Loop:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.max_grad_norm)
         self.optimizer.step()
         return value.detach()
+
+
+def _computed(loss: Loss, forward: Any, batch: Batch) -> Tensor:
+    try:
+        return loss(forward, batch)
+    except ValueError as error:
+        if len(batch[0]) == 1 and "more than 1 value per channel" in str(error):
+            raise InputError(
+                "a batch norm can't tell the spread of a single picture, and the last batch has one:"
+                " choose another batch_size"
+            ) from error
+        raise
 
 
 def steps_of(part: Images, batch_size: int) -> int:

@@ -509,3 +509,19 @@ def test_a_plain_dictionary_is_taken_as_mask(digits, few):
     fit(model, few, epochs=1, lr=0.1, batch_size=100, mask=bits)
     for n, p in model.named_parameters():
         assert torch.equal(p[bits[n] == 0], old[n][bits[n] == 0])
+
+
+@pytest.mark.parametrize("norm", [nn.BatchNorm1d, nn.BatchNorm2d])
+def test_a_last_batch_of_one_picture_before_a_batch_norm_is_named(digits, norm):
+    flat = norm is nn.BatchNorm1d
+    shape = (-1,) if flat else (-1, 1, 1)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        model = nn.Sequential(
+            *(nn.Flatten(), nn.Linear(64, 4), nn.Unflatten(1, shape), norm(4)),
+            *(nn.Flatten(), nn.Linear(4, 10)),
+        )
+    nine = digits.train.subset(range(9))
+    with pytest.raises(InputError, match="single picture.*choose another batch_size"):
+        fit(model, nine, epochs=1, lr=0.1, batch_size=4)
+    fit(model, nine, epochs=1, lr=0.1, batch_size=3)

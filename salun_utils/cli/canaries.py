@@ -44,6 +44,8 @@ def act(args: argparse.Namespace) -> int:
             print(f"{units.version(name):>3}  {name}")
         return 0
     if args.update is not None:
+        if args.units:
+            raise InputError(f"--update takes one unit, not {args.units[0]} as well")
         from ..runs.canaries.update import update
 
         written = update(args.update, because=args.because)

@@ -271,3 +271,10 @@ def test_canaries_compute_in_float32_wherever_they_are(monkeypatch):
     monkeypatch.setattr(canaries, "load", lambda: {"x": made})
     canaries.run("x")
     assert seen == [False] and torch.cpu._is_avx512_bf16_supported()
+
+
+def test_only_one_unit_is_updated_at_a_time(capsys):
+    from salun_utils.cli import main
+
+    assert main(["canaries", "method/rl", "--update", "method/ga", "--because", "x"]) == 2
+    assert "--update takes one unit" in capsys.readouterr().err
