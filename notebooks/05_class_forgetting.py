@@ -54,7 +54,7 @@ if len(enough):
 #
 # - in what class-wise forgetting differs from random forgetting, and what Retrain does with pictures of a kind that it has never seen;
 # - how to see whether a method answers like Retrain or is merely wrong;
-# - how fifteen methods fare on one class, and whether the saliency mask helps.
+# - how all methods of the book fare on one class, and whether the saliency mask helps.
 #
 # *To read: 20 minutes. To run: 2 minutes on two processor cores. Before it: [](04_random_forgetting.ipynb) for the methods.*
 
@@ -82,7 +82,7 @@ gone = names[split.forget_label]
 split
 
 # %% [markdown]
-# Six of the fifteen methods, explained in [](04_random_forgetting.ipynb): FT sees the other classes only; RL and SalUn give random wrong labels, SalUn to half of the weights; BE sends the pictures to an eleventh class and removes it; GA climbs their
+# Six of the methods, explained in [](04_random_forgetting.ipynb): FT sees the other classes only; RL and SalUn give random wrong labels, SalUn to half of the weights; BE sends the pictures to an eleventh class and removes it; GA climbs their
 # loss; SCRUB moves away from the original's answers. The learning rates are those chosen for 10,000 pictures, so they suit this smaller run only roughly.
 
 # %%

@@ -32,8 +32,9 @@ least_seeds = 3  # for a claim
 
 # %% tags=["hide-input", "nbval-check-output"]
 import salun_utils as su
-from salun_utils.studies.benchmark import places, stability_pictures
+from salun_utils.studies.benchmark import stability_pictures
 from salun_utils.studies.benchmark.leaderboard import leaderboard
+from salun_utils.studies.benchmark.ranking import places
 
 tiers = [name.strip() for name in measured_tiers.split(",")]
 board = leaderboard(r for r in su.runs.load_records() if r.tier in tiers)
@@ -84,7 +85,7 @@ places.race_table(races)
 # Retrain? At 50 % nothing is known, and so it is wherever the interval holds 50.
 
 # %% tags=["nbval-check-output"]
-from salun_utils.studies.benchmark import across
+from salun_utils.studies.benchmark.ranking import across
 
 several = across.across(races)
 across.improvement_table(several)

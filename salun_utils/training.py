@@ -233,7 +233,7 @@ def _computed(loss: Loss, forward: Any, batch: Batch) -> Tensor:
     except ValueError as error:
         if len(batch[0]) == 1 and "more than 1 value per channel" in str(error):
             raise InputError(
-                "a batch norm can't tell the spread of a single picture, and the last batch has one:"
+                "a batch norm can't tell the spread of a single picture, which the last batch has:"
                 " choose another batch_size"
             ) from error
         raise

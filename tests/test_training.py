@@ -522,6 +522,6 @@ def test_a_last_batch_of_one_picture_before_a_batch_norm_is_named(digits, norm):
             *(nn.Flatten(), nn.Linear(4, 10)),
         )
     nine = digits.train.subset(range(9))
-    with pytest.raises(InputError, match="single picture.*choose another batch_size"):
+    with pytest.raises(InputError, match=r"single picture.*choose another batch_size"):
         fit(model, nine, epochs=1, lr=0.1, batch_size=4)
     fit(model, nine, epochs=1, lr=0.1, batch_size=3)

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -31,6 +31,28 @@ def class_label(concept: str | int, classes: Sequence[str]) -> int:
     if str(concept).lower() not in names:
         raise unknown("class", str(concept), classes)
     return names.index(str(concept).lower())
+
+
+class Labelled(nn.Module):
+    """A network whose `config` names its classes in label order."""
+
+    config: Any
+
+    @property
+    def classes(self) -> list[str]:
+        """Class names in label order."""
+        return list(self.config.classes)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the weights are."""
+        return next(self.parameters()).device
+
+    def label(self, concept: str | int) -> int:
+        """The label of a class given by name (in any case) or by number; `InputError` when the
+        model doesn't know it.
+        """
+        return class_label(concept, self.classes)
 
 
 def checked_labels(labels: Sequence[int] | Tensor, classes: int) -> Tensor:

@@ -21,6 +21,7 @@ from ...errors import InputError, unknown
 from ...seeds import generator
 from ...units import numerics
 from ..files import (
+    Labelled,
     checked_labels,
     from_dict,
     load_weights,
@@ -28,7 +29,6 @@ from ..files import (
     save_model,
     seeded_weights,
 )
-from .labelled import Labelled
 
 if TYPE_CHECKING:
     from diffusers import DDIMScheduler, DPMSolverMultistepScheduler, UNet2DModel

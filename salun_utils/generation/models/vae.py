@@ -20,6 +20,7 @@ from ...seeds import generator
 from ...units import numerics
 from .. import checkpoints
 from ..files import (
+    Labelled,
     checked_labels,
     from_dict,
     load_weights,
@@ -27,7 +28,6 @@ from ..files import (
     save_model,
     seeded_weights,
 )
-from .labelled import Labelled
 
 
 @dataclass(frozen=True)

@@ -148,14 +148,14 @@ def _file(kind: str, text: str) -> str:
 
 
 def as_csv(rows: Sequence[Row]) -> str:
-    """One line a row, the readings of the gap among its columns, without the settings."""
-    found = pd.DataFrame(map(_plain, rows)).drop(columns="settings")
-    return found.to_csv(index=False, float_format="%.6g")
+    """One line a row, the readings of the gap among its columns; without names of records."""
+    found = pd.DataFrame(map(_plain, rows)).drop(columns=["records", "tuning"])
+    return found.to_csv(index=False, float_format="%.5g")
 
 
 def as_json(rows: Sequence[Row]) -> str:
     """A list of rows; what is not known is null."""
-    return pd.DataFrame(map(_plain, rows)).to_json(orient="records", double_precision=6)
+    return pd.DataFrame(map(_plain, rows)).to_json(orient="records", double_precision=4)
 
 
 def _plain(row: Row) -> dict[str, object]:
@@ -175,7 +175,9 @@ def _plain(row: Row) -> dict[str, object]:
         "best_place": row.best,
         "worst_place": row.worst,
         **{" · ".join(key): value for key, value in row.readings.items()},
-        "settings": facts(row),
+        "params": _pairs(row.records[0].spec.get("params", {})) if row.records else "",
+        "tuning": row.search,
+        "records": " ".join(r.id for r in row.records),
     }
 
 

@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from made_records import made_run
 
-from salun_utils.studies.benchmark import across, places
-from salun_utils.studies.benchmark.across import Across
 from salun_utils.studies.benchmark.leaderboard import leaderboard
+from salun_utils.studies.benchmark.ranking import across, places
+from salun_utils.studies.benchmark.ranking.across import Across
 from salun_utils.studies.benchmark.stability_pictures import performance_profiles
 
 

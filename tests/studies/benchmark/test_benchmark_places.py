@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from salun_utils.studies.benchmark import places
 from salun_utils.studies.benchmark.leaderboard import Board, placed
+from salun_utils.studies.benchmark.ranking import places
 from salun_utils.studies.benchmark.rows import Group, Row
 
 TASK = Group("cpu", "own", "small", "random-10")

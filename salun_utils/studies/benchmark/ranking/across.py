@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from ...plots.tables import Cell, Table, between, table
-from ...runs.summary import label
-from ...seeds import derive
-from ..common import NONE_RECORDED
+from ....plots.tables import Cell, Table, between, table
+from ....runs.summary import label
+from ....seeds import derive
+from ...common import NONE_RECORDED
 from .places import Race
 
 LEAST_TASKS = 2

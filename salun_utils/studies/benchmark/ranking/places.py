@@ -8,13 +8,13 @@ from dataclasses import dataclass
 import pandas as pd
 from scipy.stats import kendalltau
 
-from ...plots.tables import Table, table
-from ...runs.summary import label
-from ...shown import amount
-from ..claims import Claim
-from ..common import NONE_RECORDED, Answer
-from .leaderboard import Board
-from .rows import Group, Row
+from ....plots.tables import Table, table
+from ....runs.summary import label
+from ....shown import amount
+from ...claims import Claim
+from ...common import NONE_RECORDED, Answer
+from ..leaderboard import Board
+from ..rows import Group, Row
 
 LEAST_METHODS = 4  # that have a place, before a task is a race
 MANY = 6  # methods in common, before two orders are compared

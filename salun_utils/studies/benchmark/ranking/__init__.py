@@ -1,0 +1,1 @@
+"""Methods in order: on one task by intervals, over several by pairs of runs."""
