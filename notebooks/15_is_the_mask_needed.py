@@ -246,17 +246,14 @@ tables.rate_table(on_file)
 # ### The opposite mask
 #
 # The largest independent study of unlearning {cite:p}`deepunlearn2024` has a method at its top that turns SalUn round: **MSG** takes the weights of *smallest* gradient in each convolution, redraws them, and fine-tunes. Which end is the right one may depend on what
-# is done there: SalUn *moves* its weights, MSG *redraws* them, and what is redrawn has to be learnt again. Both ends under both treatments, and as many weights at random; each method at the values tuned for its usual form (`benchmark/grids/opposite.yaml`; SalUn's least salient half
-# is the mask *inverted* above):
+# is done there: SalUn *moves* its weights, MSG *redraws* them, and what is redrawn has to be learnt again. Both ends under both treatments, and as many weights at random; each method at the values tuned for its usual form (`benchmark/grids/opposite.yaml` for MSG; SalUn's least salient half
+# is the mask *inverted* above, at the tuned rate):
 
 # %% tags=["nbval-check-output"]
 from salun_utils.studies.masks import opposite
 
-ends = {where: opposite.load(where) for where in ("random-10", "class-3")}
-opposite.opposite_table(ends["random-10"], "a random tenth")
-
-# %% tags=["nbval-check-output"]
-opposite.opposite_table(ends["class-3"], "a class")
+ends = opposite.load("random-10", on_file.tuned)
+opposite.opposite_table(ends, "a random tenth")
 
 # %% [markdown]
 # ### What could have been missed
@@ -274,7 +271,7 @@ tables.power_table(on_file)
 # %% tags=["nbval-check-output"]
 from salun_utils.studies.claims import claims_table
 
-said = tables.claims(on_file) + opposite.claims(ends["random-10"])
+said = tables.claims(on_file) + opposite.claims(ends)
 claims_table(said + live.claims(both))
 
 # %% [markdown]

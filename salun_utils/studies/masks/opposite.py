@@ -5,6 +5,7 @@ moves them, and each redrawn as MSG redraws them.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import isclose
 from typing import Any
 
 import pandas as pd
@@ -25,10 +26,17 @@ Ways = dict[str, dict[str, Gaps]]  # way -> weights -> seed -> average gap
 SHARED = 3  # seeds that two sides must have in common
 
 
-def load(scenario: str, *, tier: str = "cpu") -> Ways:
-    """The recorded runs at the tuned settings of SalUn and of MSG, `fashion-mini`."""
-    setting: dict[str, Any] = {"dataset": "fashion-mini", "arch": "small-cnn"}
-    return ways(load_records(tier=tier, study="opposite", scenario=scenario, **setting))
+def load(scenario: str, rate: float, *, tier: str = "cpu") -> Ways:
+    """The recorded runs on `fashion-mini`, at the tuned settings of SalUn and of MSG.
+
+    Parameters
+    ----------
+    rate : SalUn's tuned learning rate; its runs at others are left out.
+    """
+    setting: dict[str, Any] = {"dataset": "fashion-mini", "arch": "small-cnn", "tier": tier}
+    redrawn = load_records(study="opposite", scenario=scenario, **setting)
+    moved = load_records(study="masks", scenario=scenario, method="salun", keep=0.5, **setting)
+    return ways([*(r for r in moved if isclose(r.spec["params"]["lr"], rate)), *redrawn])
 
 
 def ways(records: Iterable[Record]) -> Ways:
