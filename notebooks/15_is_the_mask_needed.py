@@ -280,7 +280,7 @@ claims_table(said + live.claims(both))
 # - Random forgetting with SalUn: no mask, the salient half and a random half end equally near to Retrain, each at its own learning rate.
 # - A class with SalUn: a random half is worse than the salient one, but no mask is as good.
 # - A class with GA: holding some weights helps, and a random half helps more than saliency.
-# - The half that saliency leaves out is farther from Retrain in every comparison: saliency does find weights that matter; a random half merely holds enough of them.
+# - The half that saliency leaves out is farther from Retrain in every comparison: saliency does find weights that matter. MSG, which redraws weights in place of moving them, is right to take the other end.
 # - The mask of the wrong pictures does as well as that of the right ones.
 #
 # ## Exercises
