@@ -17,7 +17,7 @@ from typing import Any
 from salun_utils.files import atomic
 from salun_utils.shown import amount
 
-from . import generators, networks
+from . import generators, networks, recipe
 from .large import LAW, NETWORKS
 
 HERE = Path(__file__).parent
@@ -179,7 +179,9 @@ def profile() -> str:
 def recipe_table() -> str:
     """One row a training: what was changed, and what came of it."""
     lines = []
-    for name, runs in read("recipe").get("trials", {}).items():
+    trials = read("recipe").get("trials", {})
+    for name in [t.name for t in (*recipe.PARTS, recipe.WHOLE) if trials.get(t.name)]:
+        runs = trials[name]
         tests, trains = ([run[k] for run in runs.values()] for k in ("test", "train"))
         one = next(iter(runs.values()))
         minutes = sum(run["processor_seconds"] for run in runs.values()) / len(runs) / 60
