@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from ..data.images import Images
 from ..training import OPTIMIZERS
 from ..units import numerics
-from .job import TRAINED, Job, check_count, check_number
-from .neggrad import endless
+from .job import TRAINED, Job, check_count, check_number, endless
 from .registry import Range, method
 
 FORGET, CONTRAST, STRENGTHEN = "forget", "contrast", "strengthen"

@@ -5,14 +5,15 @@ its settings filled in.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
+from ..data.images import Images
 from ..data.splits import ForgetSplit
 from ..errors import InputError
 from ..saliency import SaliencyMask
@@ -116,3 +117,11 @@ def check_count(name: str, value: object, low: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
         raise InputError(f"{name} must be a whole number, at least {low}, not {value!r}")
     return int(value)
+
+
+def endless(
+    images: Images, size: int, generator: torch.Generator, augment: str | bool | None = None
+) -> Iterator[tuple[Tensor, ...]]:
+    """Shuffled batches (x, y, …) of at most `size` pictures, for ever."""
+    while True:
+        yield from images.batches(size, generator=generator, augment=augment)

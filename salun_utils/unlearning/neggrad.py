@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor, nn
 
-from ..data.images import Images
 from ..errors import unknown
 from ..units import numerics
-from .job import TRAINED, Job, check_number
+from .job import TRAINED, Job, check_number, endless
 from .registry import Range, method
 
 BATCHNORM = ("frozen", "apart", "together")
@@ -76,11 +73,3 @@ def neggrad_plus(
 
     job.fit(job.split.retain, epochs=epochs, lr=lr, loss=loss)
     return job.model
-
-
-def endless(
-    images: Images, size: int, generator: torch.Generator, augment: str | bool | None = None
-) -> Iterator[tuple[Tensor, ...]]:
-    """Shuffled batches for ever."""
-    while True:
-        yield from images.batches(size, generator=generator, augment=augment)

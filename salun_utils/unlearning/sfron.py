@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from ..data.images import Images
 from ..units import numerics
 from .closed_form import draw, fisher_diagonal
-from .job import Job, check_count, check_number
-from .neggrad import endless
+from .job import Job, check_count, check_number, endless
 from .registry import Range, method
 
 
