@@ -14,7 +14,7 @@ export OMP_NUM_THREADS
 CHAPTERS := $(basename $(notdir $(sort $(wildcard notebooks/[0-9]*.py))))
 EXECUTED := build/book/notebooks
 
-.PHONY: help install book html pdf notebooks gpu test test-browser test-fuzz test-slurm test-durability image speed plan lint clean executed $(CHAPTERS:%=execute-%)
+.PHONY: help install book html pdf notebooks gpu test test-browser test-fuzz test-slurm test-durability test-colab image speed plan lint clean executed $(CHAPTERS:%=execute-%)
 
 help: ## list the targets
 	@echo "targets:"
@@ -39,7 +39,7 @@ notebooks: $(STAMP) ## execute every chapter and write the outputs back into not
 
 test: $(STAMP) ## run every test: units, pages, notebooks
 	@rm -rf build/test-cache
-	SALUN_CACHE=$(CURDIR)/build/test-cache $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup $(PYTEST_ARGS)
+	SALUN_CACHE=$(CURDIR)/build/test-cache $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --durations=30 $(PYTEST_ARGS)
 
 test-browser: $(STAMP) ## render the committed book and use every page of it in a browser (needs Chromium)
 	$(BIN)/python book/render.py --out build
@@ -56,6 +56,9 @@ test-slurm: $(STAMP) ## run grids through a Slurm on the loopback (root: install
 
 test-durability: $(STAMP) ## kill trainings, tunings and grids at random moments, about 15 minutes
 	SALUN_FIGURES=benchmark/speed/durability.json $(BIN)/python tests/endurance/durability.py
+
+test-colab: $(STAMP) ## run a chapter's first cell among Colab's packages and see that none is replaced, about 5 minutes
+	$(BIN)/python tests/colab/first_cell.py
 
 image: ## build the container that Kubernetes runs (needs docker)
 	docker build --tag salun:latest .

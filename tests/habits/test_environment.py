@@ -82,7 +82,9 @@ def test_environment_yml_and_pyproject_agree():
         for entry in entries
         if isinstance(entry, str)
     }
-    assert conda.pop("python") == SpecifierSet(PROJECT["requires-python"])
+    lowest, above = sorted(conda.pop("python"), key=lambda part: part.operator, reverse=True)
+    assert SpecifierSet(str(lowest)) == SpecifierSet(PROJECT["requires-python"])
+    assert above.operator == "<", "the lock is known to fit the Pythons below that one"
     conda.pop("pip")
     ranges = {canonicalize_name(r.name): r.specifier for r in declared()}
     for name, specifier in conda.items():
@@ -95,6 +97,19 @@ def test_environment_yml_and_pyproject_agree():
     )
     assert editable, "the pip part installs this project"
     assert set((editable[1] or "").split(",")) - {""} <= set(PROJECT["optional-dependencies"])
+
+
+def test_the_library_takes_colabs_packages_as_they_are():
+    image = (ROOT / "tests/colab/image.txt").read_text().splitlines()
+    held = {
+        canonicalize_name(name): version
+        for name, version in (line.split("==") for line in image if line and line[0] != "#")
+    }
+    for requirement in declared("models", "generation"):
+        version = held.get(canonicalize_name(requirement.name))
+        assert version is None or requirement.specifier.contains(version), (
+            f"{requirement} would replace Colab's {version}"
+        )
 
 
 def imported_packages() -> set[str]:
