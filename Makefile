@@ -13,8 +13,9 @@ export OMP_NUM_THREADS
 
 CHAPTERS := $(basename $(notdir $(sort $(wildcard notebooks/[0-9]*.py))))
 EXECUTED := build/book/notebooks
+PYTEST   := SALUN_CACHE=$(CURDIR)/build/test-cache $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --durations=20
 
-.PHONY: help install book html pdf notebooks gpu test test-browser test-fuzz test-slurm test-durability test-colab image speed plan lint clean executed $(CHAPTERS:%=execute-%)
+.PHONY: help install book html pdf notebooks gpu test test-pages test-browser test-fuzz test-slurm test-durability test-colab image speed plan lint clean executed $(CHAPTERS:%=execute-%)
 
 help: ## list the targets
 	@echo "targets:"
@@ -37,9 +38,12 @@ pdf: $(STAMP) ## print the committed book as one file, build/book.pdf (needs Chr
 notebooks: $(STAMP) ## execute every chapter and write the outputs back into notebooks/*.ipynb
 	$(BIN)/python book/refresh.py --jobs $(JOBS) $(NOTEBOOKS)
 
-test: $(STAMP) ## run every test: units, pages, notebooks
+test: $(STAMP) ## run the tests of the library and of what the pages say
 	@rm -rf build/test-cache
-	SALUN_CACHE=$(CURDIR)/build/test-cache $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --durations=30 $(PYTEST_ARGS)
+	$(PYTEST) -m "not slow" $(PYTEST_ARGS)
+
+test-pages: $(STAMP) ## run the slow tests: execute every notebook and compare, render the book, drive a browser
+	$(PYTEST) -m slow $(PYTEST_ARGS)
 
 test-browser: $(STAMP) ## render the committed book and use every page of it in a browser (needs Chromium)
 	$(BIN)/python book/render.py --out build
