@@ -16,7 +16,7 @@ import json
 import re
 import sys
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -226,7 +226,61 @@ def records() -> dict[str, Any]:
     """The description of the records."""
     every = [json.loads(path.read_bytes()) for path in files()]
     runs = sum(len(record.get("runs", [])) or 1 for record in every)
-    fields = [
+    return dataset(
+        "salun-records",
+        description=(
+            f"{len(every):,} records of {runs:,} runs of machine unlearning: configuration, seeds,"
+            " scores, times, device and versions, one JSON file a run, or one for the several runs"
+            " of a sweep, in `runs`."
+        ),
+        creator={"@type": "sc:Organization", "name": "The SalUn book contributors"},
+        datePublished=max(record["created"] for record in every)[:10],
+        citeAs=_citation(),
+        distribution=_files_of_records(len(every)),
+        recordSet=[
+            {
+                "@type": "cr:RecordSet",
+                "@id": "records",
+                "name": "records",
+                "description": (
+                    f"{len(every):,} records, in part; every field of one is explained in"
+                    " salun_utils/runs/records/record.py."
+                ),
+                "key": {"@id": "records/id"},
+                "field": _fields_of_records(every),
+            }
+        ],
+    )
+
+
+def _files_of_records(count: int) -> list[dict[str, Any]]:
+    """The repository, the files in it, and their checksums."""
+    return [
+        {
+            "@type": "cr:FileObject",
+            "@id": "repository",
+            "name": "repository",
+            "description": "The repository; its checksum here is that of records.sha256.",
+            "contentUrl": address(),
+            "encodingFormat": "git+https",
+            "sha256": hashlib.sha256(sums().encode()).hexdigest(),
+        },
+        {
+            "@type": "cr:FileSet",
+            "@id": "record-files",
+            "name": "record-files",
+            "description": f"{count:,} files, one a record.",
+            "containedIn": {"@id": "repository"},
+            "encodingFormat": "application/json",
+            "includes": "benchmark/records/*.json",
+        },
+        file_object(OUT / "records.sha256", "text/plain", "SHA-256 of every record"),
+    ]
+
+
+def _fields_of_records(every: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A field for each path in `TOLD`, of the type that it has in all records."""
+    return [
         field(
             "records",
             re.sub(r"\W", "_", path),
@@ -240,51 +294,6 @@ def records() -> dict[str, Any]:
         )
         for path, description in TOLD.items()
     ]
-    return dataset(
-        "salun-records",
-        description=(
-            f"{len(every):,} records of {runs:,} runs of machine unlearning: configuration, seeds,"
-            " scores, times, device and versions, one JSON file a run, or one for the several runs"
-            " of a sweep, in `runs`."
-        ),
-        creator={"@type": "sc:Organization", "name": "The SalUn book contributors"},
-        datePublished=max(record["created"] for record in every)[:10],
-        citeAs=_citation(),
-        distribution=[
-            {
-                "@type": "cr:FileObject",
-                "@id": "repository",
-                "name": "repository",
-                "description": "The repository; its checksum here is that of records.sha256.",
-                "contentUrl": address(),
-                "encodingFormat": "git+https",
-                "sha256": hashlib.sha256(sums().encode()).hexdigest(),
-            },
-            {
-                "@type": "cr:FileSet",
-                "@id": "record-files",
-                "name": "record-files",
-                "description": f"{len(every):,} files, one a record.",
-                "containedIn": {"@id": "repository"},
-                "encodingFormat": "application/json",
-                "includes": "benchmark/records/*.json",
-            },
-            file_object(OUT / "records.sha256", "text/plain", "SHA-256 of every record"),
-        ],
-        recordSet=[
-            {
-                "@type": "cr:RecordSet",
-                "@id": "records",
-                "name": "records",
-                "description": (
-                    f"{len(every):,} records, in part; every field of one is explained in"
-                    " salun_utils/runs/records/record.py."
-                ),
-                "key": {"@id": "records/id"},
-                "field": fields,
-            }
-        ],
-    )
 
 
 def _citation() -> str:

@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -95,7 +96,6 @@ def signed_gaps(gaps: pd.DataFrame) -> Picture:
     scenarios, methods, measures = (
         list(dict.fromkeys(gaps[c])) for c in ("scenario", "method", "measure")
     )
-    thick = 0.8 / len(methods)
     figure, axes = plt.subplots(
         len(scenarios),
         1,
@@ -105,23 +105,9 @@ def signed_gaps(gaps: pd.DataFrame) -> Picture:
     )
     for axis, scenario in zip(axes.flat, scenarios, strict=True):
         part = gaps[gaps.scenario == scenario].set_index(["method", "measure"]).gap
-        widest = max(1.0, part.abs().max())
         left, right = min(0.0, part.min()), max(0.0, part.max())
         margin = 0.14 * max(1.0, right - left)
-        for k, (method, colour) in enumerate(zip(methods, [GREY, *COLOURS], strict=False)):
-            values = [part.get((method, m), np.nan) for m in measures]
-            places = np.arange(len(measures)) - 0.4 + thick * (k + 0.5)
-            axis.barh(places, values, thick * 0.92, color=colour, label=method)
-            for place, value in zip(places, values, strict=True):
-                if np.isfinite(value):
-                    axis.text(
-                        value + np.copysign(0.015 * widest, value),
-                        place,
-                        f"{value:+.1f}",
-                        va="center",
-                        fontsize=7.5,
-                        ha="left" if value >= 0 else "right",
-                    )
+        _bars_with_figures(axis, part, methods, measures)
         axis.axvline(0, color="0.15", linewidth=1.2)
         axis.set(
             yticks=range(len(measures)),
@@ -149,6 +135,32 @@ def signed_gaps(gaps: pd.DataFrame) -> Picture:
             f" {', '.join(scenarios)}"
         ),
     )
+
+
+def _bars_with_figures(
+    axis: Axes, gaps: pd.Series, methods: Sequence[str], measures: Sequence[str]
+) -> None:
+    """One panel: a group of bars a measure, a bar a method, and its figure at its end.
+
+    Parameters
+    ----------
+    gaps : by (method, measure).
+    """
+    thick, widest = 0.8 / len(methods), max(1.0, gaps.abs().max())
+    for k, (method, colour) in enumerate(zip(methods, [GREY, *COLOURS], strict=False)):
+        values = [gaps.get((method, m), np.nan) for m in measures]
+        places = np.arange(len(measures)) - 0.4 + thick * (k + 0.5)
+        axis.barh(places, values, thick * 0.92, color=colour, label=method)
+        for place, value in zip(places, values, strict=True):
+            if np.isfinite(value):
+                axis.text(
+                    value + np.copysign(0.015 * widest, value),
+                    place,
+                    f"{value:+.1f}",
+                    va="center",
+                    fontsize=7.5,
+                    ha="left" if value >= 0 else "right",
+                )
 
 
 def confidence_curves(

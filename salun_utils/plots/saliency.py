@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.colors import ListedColormap
 from torch import Tensor
 
@@ -78,26 +79,8 @@ def score_picture(scores: Mapping[str, Tensor], *, gamma: float) -> Picture:
     )
     lowest, highest = np.quantile(every, 0.0005), every.max()
     limit = float(np.clip(np.log10(max(gamma, 1e-45)), lowest, highest))
-    # one bin ends at the threshold
-    edges = np.arange(limit - 0.08 * np.ceil((limit - lowest) / 0.08), highest + 0.08, 0.08)
-    above.hist(every[every < limit], edges, color="0.75", label="below γ: held")
-    above.hist(every[every >= limit], edges, color=COLOURS[1], label="γ and above:\nmay change")
-    above.set(ylabel="weights")
-    above.legend(frameon=False, fontsize=9, loc="upper left")
-    for place, values in enumerate(found.values()):
-        low, left, middle, right, high = np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95])
-        below.plot([low, high], [place, place], color=COLOURS[0], linewidth=1.5)
-        below.plot(
-            [left, right], [place, place], color=COLOURS[0], linewidth=7, solid_capstyle="butt"
-        )
-        below.plot(middle, place, "|", color="white", markersize=7, markeredgewidth=2)
-    below.set(
-        yticks=range(len(found)),
-        yticklabels=list(found),
-        ylim=(len(found) - 0.5, -0.5),
-        xlabel="saliency score",
-    )
-    below.tick_params(axis="y", labelsize=9)
+    edges = _histogram_cut_at(above, every, limit, lowest=lowest)
+    _ranges(below, found)
     decades = np.arange(np.ceil(edges[0]), np.floor(edges[-1]) + 1)
     below.set_xticks(decades, [f"$10^{{{int(d)}}}$" for d in decades])
     for axis in (above, below):
@@ -120,6 +103,38 @@ def score_picture(scores: Mapping[str, Tensor], *, gamma: float) -> Picture:
             f" {gamma:.1e}, and their range in each of {len(found)} parameters"
         ),
     )
+
+
+def _histogram_cut_at(axis: Axes, every: np.ndarray, limit: float, *, lowest: float) -> list[float]:
+    """The histogram of all scores' logarithms in two colours, below and above `limit`; returns the
+    edges of its bins.
+    """
+    # one bin ends at the threshold
+    start = limit - 0.08 * np.ceil((limit - lowest) / 0.08)
+    edges: list[float] = np.arange(start, every.max() + 0.08, 0.08).tolist()
+    axis.hist(every[every < limit], edges, color="0.75", label="below γ: held")
+    axis.hist(every[every >= limit], edges, color=COLOURS[1], label="γ and above:\nmay change")
+    axis.set(ylabel="weights")
+    axis.legend(frameon=False, fontsize=9, loc="upper left")
+    return edges
+
+
+def _ranges(axis: Axes, found: Mapping[str, np.ndarray]) -> None:
+    """The middle 90 % and 50 % and the median of each parameter's scores, one row each."""
+    for place, values in enumerate(found.values()):
+        low, left, middle, right, high = np.quantile(values, [0.05, 0.25, 0.5, 0.75, 0.95])
+        axis.plot([low, high], [place, place], color=COLOURS[0], linewidth=1.5)
+        axis.plot(
+            [left, right], [place, place], color=COLOURS[0], linewidth=7, solid_capstyle="butt"
+        )
+        axis.plot(middle, place, "|", color="white", markersize=7, markeredgewidth=2)
+    axis.set(
+        yticks=range(len(found)),
+        yticklabels=list(found),
+        ylim=(len(found) - 0.5, -0.5),
+        xlabel="saliency score",
+    )
+    axis.tick_params(axis="y", labelsize=9)
 
 
 def filters_and_shares(mask: SaliencyMask, *, layer: str = "conv1.weight") -> Picture:

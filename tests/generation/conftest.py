@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-
-CLASSES = ["Circle", "Square", "Ankle boot"]
+from tiny_pipelines import CLASSES, TINY, shapes_of
 
 
 def _text_config(tokenizer, width: int, projection: int):
@@ -122,6 +121,14 @@ def build_sdxl():
     return pipe
 
 
+@pytest.fixture(scope="module")
+def pipe():
+    """One of the small model's own kind, with random weights."""
+    from salun_utils.generation.models import mini_sd
+
+    return mini_sd.build(CLASSES, **TINY)
+
+
 @pytest.fixture(scope="session")
 def sd1():
     return build_sd()
@@ -140,9 +147,4 @@ def sdxl():
 @pytest.fixture(scope="session")
 def shapes():
     """Random grey pictures of three classes."""
-    from salun_utils.data.images import Dataset, Images
-
-    draws = torch.Generator().manual_seed(0)
-    pixels = torch.randint(0, 256, (12, 1, 16, 16), dtype=torch.uint8, generator=draws)
-    images = Images(pixels, torch.arange(12) % 3)
-    return Dataset("shapes", images, images, CLASSES, (0.5,), (0.5,))
+    return shapes_of(12, side=16)

@@ -9,6 +9,7 @@ from dataclasses import replace
 import pytest
 import torch
 from flips import flipped
+from tiny_pipelines import TINY
 
 from salun_utils.data.images import Dataset, Images
 from salun_utils.errors import InputError
@@ -119,7 +120,6 @@ def test_the_digest_of_tensors_knows_names_shapes_and_bytes():
 # -- mini-sd ---------------------------------------------------------------------------
 
 
-TINY = {"widths": (16, 32), "vae_widths": (8, 16, 16), "text_width": 32}
 OPTIONS = {
     "vae_steps": 2,
     "unet_steps": 2,

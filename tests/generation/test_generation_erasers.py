@@ -8,11 +8,12 @@ import json
 
 import pytest
 import torch
+from tiny_pipelines import CLASSES, TINY, shapes_of
 
 pytest.importorskip("diffusers")
 
 import salun_utils.generation as generation
-from salun_utils.data.images import Dataset, Images
+from salun_utils.data.images import Dataset
 from salun_utils.errors import InputError, NothingChangedWarning
 from salun_utils.generation.erasers.common import settings
 from salun_utils.generation.erasers.pipeline import encoded as study
@@ -26,8 +27,6 @@ from salun_utils.generation.measures import recovery
 from salun_utils.generation.models import mini_sd, pipelines
 from salun_utils.saliency import SaliencyMask
 
-CLASSES = ["Circle", "Square", "Ankle boot"]
-TINY = {"widths": (16, 32), "vae_widths": (8, 16, 16), "text_width": 32}
 FEW = {"epochs": 1, "batch_size": 4, "pictures": 6}
 SETTINGS = {
     "salun": FEW,
@@ -48,18 +47,8 @@ SETTINGS = {
 
 
 @pytest.fixture(scope="module")
-def pipe():
-    return mini_sd.build(CLASSES, **TINY)
-
-
-@pytest.fixture(scope="module")
 def shapes():
-    draws = torch.Generator().manual_seed(0)
-    images = Images(
-        torch.randint(0, 256, (30, 1, 28, 28), dtype=torch.uint8, generator=draws),
-        torch.arange(30) % 3,
-    )
-    return Dataset("shapes", images, images, CLASSES, (0.5,), (0.5,))
+    return shapes_of(30)
 
 
 @pytest.fixture(scope="module")

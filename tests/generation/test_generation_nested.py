@@ -8,12 +8,12 @@ import math
 
 import pytest
 import torch
+from tiny_pipelines import CLASSES, TINY, shapes_of
 from torch import nn
 
 pytest.importorskip("diffusers")
 
 import salun_utils.generation as generation
-from salun_utils.data.images import Dataset, Images
 from salun_utils.errors import InputError
 from salun_utils.generation import prefix
 from salun_utils.generation.erasers.bilevel import bilevel
@@ -24,22 +24,12 @@ from salun_utils.generation.models.text import Text
 from salun_utils.saliency import SaliencyMask
 from salun_utils.training import TrainingDivergedError
 
-CLASSES = ["Circle", "Square", "Ankle boot"]
-TINY = {"widths": (16, 32), "vae_widths": (8, 16, 16), "text_width": 32}
 ADV = {"batch_size": 1, "retain_batch": 2, "sample_steps": 2, "precision": "float32"}
 
 
 @pytest.fixture(scope="module")
-def pipe():
-    return mini_sd.build(CLASSES, **TINY)
-
-
-@pytest.fixture(scope="module")
 def shapes():
-    draws = torch.Generator().manual_seed(0)
-    pixels = torch.randint(0, 256, (12, 1, 28, 28), dtype=torch.uint8, generator=draws)
-    images = Images(pixels, torch.arange(12) % 3)
-    return Dataset("shapes", images, images, CLASSES, (0.5,), (0.5,))
+    return shapes_of(12)
 
 
 # -- the two nested problems

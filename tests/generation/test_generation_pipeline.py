@@ -11,6 +11,7 @@ import sys
 
 import pytest
 import torch
+from tiny_pipelines import CLASSES, TINY, shapes_of
 
 pytest.importorskip("diffusers")
 
@@ -20,14 +21,6 @@ from salun_utils.errors import InputError
 from salun_utils.generation import train
 from salun_utils.generation.models import mini_sd, mini_sd_training, pipelines
 from salun_utils.generation.models.judges import Judge, for_judge
-
-CLASSES = ["Circle", "Square", "Ankle boot"]
-TINY = {"widths": (16, 32), "vae_widths": (8, 16, 16), "text_width": 32}
-
-
-@pytest.fixture(scope="module")
-def pipe():
-    return mini_sd.build(CLASSES, **TINY)
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +38,7 @@ def broken(folder, tmp_path):
 
 @pytest.fixture(scope="module")
 def shapes():
-    draws = torch.Generator().manual_seed(0)
-    pixels = torch.randint(0, 256, (30, 1, 28, 28), dtype=torch.uint8, generator=draws)
-    images = Images(pixels, torch.arange(30) % 3)
-    return Dataset("shapes", images, images, CLASSES, (0.5,), (0.5,))
+    return shapes_of(30)
 
 
 def test_its_parts_are_those_of_stable_diffusion(pipe):

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from tiny_pipelines import CLASSES, TINY
 
 pytest.importorskip("diffusers")
 
@@ -17,8 +18,6 @@ from salun_utils.generation.measures import probes
 from salun_utils.generation.measures.probes import completion, inpainting, trajectory, words
 from salun_utils.generation.models import mini_sd, pipelines
 
-CLASSES = ["Circle", "Square", "Ankle boot"]
-TINY = {"widths": (16, 32), "vae_widths": (8, 16, 16), "text_width": 32}
 FEW = {"count": 3, "steps": 3, "guidance": 2.0, "search_steps": 2, "prefix": 2}
 
 

@@ -15,6 +15,7 @@ import salun_utils as su
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from benchmark.speed import __main__ as speed
 from benchmark.speed import (
+    figures,
     generators,
     large,
     networks,
@@ -149,7 +150,7 @@ def test_the_page_says_what_the_figures_say(capsys):
 
 
 def test_a_page_without_figures_says_so(tmp_path, monkeypatch):
-    monkeypatch.setattr(page, "HERE", tmp_path)
+    monkeypatch.setattr(figures, "HERE", tmp_path)
     for name, make in page.PARTS.items():
         if name != "law":
             assert "easured yet" in make(), name

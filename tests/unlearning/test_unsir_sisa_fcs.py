@@ -9,17 +9,17 @@ import pickle
 
 import pytest
 import torch
+from jobs_by_hand import PLAIN, bright_corners, job_of
 from torch import Tensor, nn
 
 import salun_utils as su
 from salun_utils.errors import InputError
 from salun_utils.unlearning import unlearn
 from salun_utils.unlearning.fcs import LOWEST, Rounds, contrast, unevenness
-from salun_utils.unlearning.job import COMMON, Job
+from salun_utils.unlearning.job import Job
 from salun_utils.unlearning.sisa import Ensemble, even_batch, in_shards
 from salun_utils.unlearning.unsir import Mixed, drawn_labels, learnt_noise, of_each_class
 
-PLAIN = {"precision": "float32"}
 FRESH = {**PLAIN, "epochs": 1, "lr": 0.1, "schedule": "constant", "batch_size": 16}
 
 
@@ -54,24 +54,12 @@ def model() -> nn.Module:
 
 @pytest.fixture(scope="module")
 def data():
-    draws = torch.Generator().manual_seed(0)
-
-    def some(count: int) -> tuple[Tensor, Tensor]:
-        y = torch.arange(count) % 3
-        x = torch.randint(0, 150, (count, 1, 5, 5), dtype=torch.uint8, generator=draws)
-        x[torch.arange(count), 0, y] += 100
-        return x, y
-
-    return su.data.from_tensors(train=some(90), test=some(30), classes=["a", "b", "c"])
+    return bright_corners(90)
 
 
 @pytest.fixture
 def split(data):
     return su.data.random_split(data, fraction=0.25, seed=0)
-
-
-def job_of(model: nn.Module, split, seed: int = 0, **settings) -> Job:
-    return Job(copy.deepcopy(model), split, None, seed, {**COMMON, **PLAIN, **settings})
 
 
 def same(a: nn.Module, b: nn.Module) -> bool:

@@ -8,6 +8,7 @@ import math
 
 import pytest
 import torch
+from jobs_by_hand import PLAIN, bright_corners, job_of
 from torch import Tensor, nn
 
 import salun_utils as su
@@ -18,12 +19,10 @@ from salun_utils.unlearning import METHODS, unlearn
 from salun_utils.unlearning.bad_t import divergence
 from salun_utils.unlearning.ct import transposed
 from salun_utils.unlearning.delete import target
-from salun_utils.unlearning.job import COMMON, Job
 from salun_utils.unlearning.lotus import share_right, targets, temperature_of
 from salun_utils.unlearning.msg import factor, of_each_kernel
 from salun_utils.unlearning.munba import Table, nash_weights
 
-PLAIN = {"precision": "float32"}
 STILL = {**PLAIN, "epochs": 1, "lr": 0.0}  # all that a method does but its steps
 
 
@@ -49,20 +48,7 @@ def model() -> Two:
 @pytest.fixture
 def split():
     """60 pictures of noise in three classes, of which a bright corner tells something."""
-    draws = torch.Generator().manual_seed(0)
-
-    def some(count: int) -> tuple[Tensor, Tensor]:
-        y = torch.arange(count) % 3
-        x = torch.randint(0, 150, (count, 1, 5, 5), dtype=torch.uint8, generator=draws)
-        x[torch.arange(count), 0, y] += 100
-        return x, y
-
-    data = su.data.from_tensors(train=some(60), test=some(30), classes=["a", "b", "c"])
-    return su.data.random_split(data, fraction=0.25, seed=0)
-
-
-def job_of(model: nn.Module, split, mask: SaliencyMask | None = None, **settings) -> Job:
-    return Job(copy.deepcopy(model), split, mask, 0, {**COMMON, **PLAIN, **settings})
+    return su.data.random_split(bright_corners(60), fraction=0.25, seed=0)
 
 
 def gradient(model: nn.Module, images: Images, weight: Tensor) -> Tensor:

@@ -81,56 +81,66 @@ def train(
         before an interruption.
     """
     folder = Path(folder)
-    work = folder / "checkpoints" if work is None else Path(work)
     pipe = build(data.classes, seed=seed, **sizes).to(device)
-    for part in (pipe.unet, pipe.vae):
-        plain_attention(part)
-    size = pipe.vae.config.sample_size
-    identity = {
-        "seed": seed,
-        "pixels": data.train.digest(),
-        "bf16": use_bf16(precision, torch.device(device)),
-        "batch_size": batch_size,
-        **{name: list(v) if isinstance(v, tuple) else v for name, v in sizes.items()},
-    }
-    options: dict[str, Any] = {
-        "seed": seed,
-        "batch_size": batch_size,
-        "precision": precision,
-        "progress": progress,
-        "checkpoints": work,
-        "identity": identity,
-    }
-    halved = options | {"batch_size": max(batch_size // 2, 1)}
-    vae_losses, vae_seconds = _train_autoencoder(
-        pipe.vae, data.train, size, steps=vae_steps, **halved
-    )
-    identity["pictures"] = pictures
-    latents, labels = _cached_latents(pipe.vae, data.train, size, work / "latents.pt", identity)
-    identity |= {
-        "latents": kept.digest({"latents": latents, "labels": labels}),
-        "classes": list(data.classes),
-    }
-    pipe.vae.register_to_config(scaling_factor=round(1 / latents.std().item(), 5))
-    latents = latents * pipe.vae.config.scaling_factor
-    unet_losses, unet_seconds = _train_unet(
-        pipe, latents, labels, data.classes, steps=unet_steps, **options
+    info = _two_stages(
+        pipe,
+        data,
+        sizes=sizes,
+        steps={"vae": vae_steps, "unet": unet_steps},
+        pictures=pictures,
+        batch_size=batch_size,
+        seed=seed,
+        precision=precision,
+        progress=progress,
+        checkpoints=folder / "checkpoints" if work is None else Path(work),
     )
     for part in (pipe.vae, pipe.unet, pipe.text_encoder):
         part.eval().requires_grad_(True)
     save_half(pipe, folder)
-    return pipe, {
+    return pipe, info
+
+
+def _two_stages(
+    pipe,
+    data: Dataset,
+    *,
+    sizes: Mapping[str, Any],
+    steps: Mapping[str, int],
+    pictures: int,
+    batch_size: int,
+    seed: int,
+    precision: str,
+    **options,
+) -> dict[str, Any]:
+    """The autoencoder, then the U-Net and the text model on its latents; the info of `train`."""
+    for part in (pipe.unet, pipe.vae):
+        plain_attention(part)
+    identity = {
+        "seed": seed,
+        "pixels": data.train.digest(),
+        "bf16": use_bf16(precision, pipe.device),
+        "batch_size": batch_size,
+        **{name: list(v) if isinstance(v, tuple) else v for name, v in sizes.items()},
+    }
+    options |= {"seed": seed, "precision": precision, "identity": identity}
+    half = max(batch_size // 2, 1)
+    vae_losses, vae_seconds = _train_autoencoder(
+        pipe.vae, data.train, steps=steps["vae"], batch_size=half, **options
+    )
+    unet_losses, unet_seconds = _train_on_latents(
+        pipe, data, pictures=pictures, steps=steps["unet"], batch_size=batch_size, **options
+    )
+    return {
         "losses": {"vae": vae_losses, "unet": unet_losses},
         "seconds": vae_seconds + unet_seconds,
     }
 
 
-def _train_autoencoder(
-    vae: Any, images: Images, size: int, *, steps: int, batch_size: int, **options
-):
+def _train_autoencoder(vae: Any, images: Images, *, steps: int, batch_size: int, **options):
     """Absolute error, error of the picture's slopes (which keeps edges), and a slight pull of the
     latents to a unit Gaussian.
     """
+    size = vae.config.sample_size
 
     def loss(draws: torch.Generator) -> Tensor:
         chosen = torch.randint(len(images), (batch_size,), generator=draws)
@@ -150,9 +160,25 @@ def _train_autoencoder(
     return _optimise({"vae": vae}, loss, steps=steps, lr=2e-3, role="vae", **options)
 
 
+def _train_on_latents(
+    pipe, data: Dataset, *, pictures: int, checkpoints: Path, identity: Mapping[str, Any], **options
+):
+    """`_train_unet` on the latents of so many pictures, scaled to a deviation of 1."""
+    identity = {**identity, "pictures": pictures}
+    latents, labels = _cached_latents(pipe.vae, data.train, checkpoints / "latents.pt", identity)
+    identity |= {
+        "latents": kept.digest({"latents": latents, "labels": labels}),
+        "classes": list(data.classes),
+    }
+    pipe.vae.register_to_config(scaling_factor=round(1 / latents.std().item(), 5))
+    latents = latents * pipe.vae.config.scaling_factor
+    options |= {"checkpoints": checkpoints, "identity": identity}
+    return _train_unet(pipe, latents, labels, data.classes, **options)
+
+
 @torch.no_grad()
 def _cached_latents(
-    vae: Any, images: Images, size: int, path: Path, identity: Mapping[str, Any]
+    vae: Any, images: Images, path: Path, identity: Mapping[str, Any]
 ) -> tuple[Tensor, Tensor]:
     """One latent a picture (the mean of the encoder's Gaussian, unscaled), computed once and kept
     in a file.
@@ -165,7 +191,7 @@ def _cached_latents(
     if path.is_file():
         saved = kept.read(path, identity, "cpu")
         return saved["latents"], saved["labels"]
-    draws = generator(identity["seed"], "latents")
+    draws, size = generator(identity["seed"], "latents"), vae.config.sample_size
     part = images.subset(torch.randperm(len(images), generator=draws)[: identity["pictures"]])
     vae.eval()
     batches = (
@@ -267,21 +293,13 @@ def _optimise(
         saved = kept.read(path, identity, params[0].device)
         model.load_state_dict(saved["model"]), optimizer.load_state_dict(saved["optimizer"])
         average, losses, first, seconds = (
-            saved["average"],
-            saved["losses"],
-            saved["step"],
-            saved["seconds"],
+            saved[k] for k in ("average", "losses", "step", "seconds")
         )
     device, started = params[0].device, time.perf_counter()
     for step in range(first, steps):
-        for group in optimizer.param_groups:
-            group["lr"] = _rate(lr, step, steps)
         with torch.autocast(device.type, torch.bfloat16, enabled=use_bf16(precision, device)):
             value = loss(generator(seed, f"{role}/{step}"))
-        optimizer.zero_grad(set_to_none=True)
-        value.backward()
-        nn.utils.clip_grad_norm_(params, 1.0)
-        optimizer.step()
+        _descend(optimizer, params, value, lr=_rate(lr, step, steps))
         with torch.no_grad():
             torch._foreach_lerp_(average, now, 1 - min(decay, (1 + step) / (10 + step)))
         recent.append(value.item())
@@ -303,6 +321,18 @@ def _optimise(
             p.copy_(a)
     model.eval()
     return losses, seconds
+
+
+def _descend(
+    optimizer: torch.optim.Optimizer, params: Sequence[Tensor], value: Tensor, *, lr: float
+) -> None:
+    """One step down the gradient, which has a length of at most 1."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr
+    optimizer.zero_grad(set_to_none=True)
+    value.backward()
+    nn.utils.clip_grad_norm_(params, 1.0)
+    optimizer.step()
 
 
 def _rate(lr: float, step: int, steps: int) -> float:

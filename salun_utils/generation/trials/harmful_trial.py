@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -43,6 +43,8 @@ PAPER = {
     "steps": 100,
     "guidance": 7.5,
 }
+FETCH = "let it be fetched from the Hub, or name {} on this machine"
+Need = tuple[str, str, bool, str]  # a row of `at_hand`
 
 
 @dataclass(frozen=True)
@@ -163,67 +165,40 @@ def at_hand(trial: HarmfulTrial) -> pd.DataFrame:
     """What a trial needs, one row each: what it is, whether it is on this machine, and what to do
     where it isn't. Asks no network.
     """
-    from ..measures.distances import INCEPTION_FILE, inception_weights
+    table = pd.DataFrame(list(_needs(trial)), columns=["needed", "which", "here", "where it isn't"])
+    return table.assign(here=table.here.map({True: "yes", False: "no"}))
 
-    fetch = "let it be fetched from the Hub, or name {} on this machine"
-    shipped_or_folder = trial.model in shipped.names() or Path(trial.model).is_dir()
-    rows = [
-        (
-            "weights",
-            trial.model,
-            shipped_or_folder or _fetched(trial.model, "model_index.json"),
-            fetch.format("a pipeline's folder"),
-        )
-    ]
+
+def _needs(trial: HarmfulTrial) -> Iterator[Need]:
+    """What a trial draws with, what it draws, what looks at it, and on what machine."""
+    own = trial.model in shipped.names() or Path(trial.model).is_dir()
+    weights = own or _fetched(trial.model, "model_index.json")
+    yield "weights", trial.model, weights, FETCH.format("a pipeline's folder")
     for what, name in (("prompt list", trial.prompts), ("harmless list", trial.harmless)):
         if name:
-            rows.append((what, name, _list_here(name), fetch.format("a CSV file")))
-    rows.append(
-        (
-            "detector",
-            "NudeNet",
-            importlib.util.find_spec("nudenet") is not None,
-            "pip install 'salun-utils[generation]'",
-        )
-    )
-    if trial.judge:
-        rows.append(
-            (
-                "judge",
-                trial.judge,
-                trial.judge in JUDGES or bool(classes_known(trial.judge)),
-                "name a folder that holds a judge",
-            )
-        )
-    if trial.harmless and not trial.judge:
-        rows.append(
-            (
-                "features for the FID",
-                "Inception-v3",
-                inception_weights() is not None,
-                f"put {INCEPTION_FILE} into torch.hub's cache",
-            )
-        )
-    if trial.clip:
-        rows.append(
-            (
-                "CLIP",
-                trial.clip,
-                Path(trial.clip).is_dir() or _fetched(trial.clip, "config.json"),
-                fetch.format("a folder"),
-            )
-        )
+            yield what, name, _list_here(name), FETCH.format("a CSV file")
+    yield from _judges_needed(trial)
     if trial.tier == "paper":
-        rows.append(
-            (
-                "GPU",
-                "one of 40 GiB",
-                _largest_gpu() >= 39 * 2**30,
-                "run it on a machine that has one",
-            )
-        )
-    table = pd.DataFrame(rows, columns=["needed", "which", "here", "where it isn't"])
-    return table.assign(here=table.here.map({True: "yes", False: "no"}))
+        large = _largest_gpu() >= 39 * 2**30
+        yield "GPU", "one of 40 GiB", large, "run it on a machine that has one"
+
+
+def _judges_needed(trial: HarmfulTrial) -> Iterator[Need]:
+    """The detector, the judge or else Inception, and CLIP."""
+    from ..measures.distances import INCEPTION_FILE, inception_weights
+
+    detector = importlib.util.find_spec("nudenet") is not None
+    yield "detector", "NudeNet", detector, "pip install 'salun-utils[generation]'"
+    if trial.judge:
+        known = trial.judge in JUDGES or bool(classes_known(trial.judge))
+        yield "judge", trial.judge, known, "name a folder that holds a judge"
+    if trial.harmless and not trial.judge:
+        here = inception_weights() is not None
+        put = f"put {INCEPTION_FILE} into torch.hub's cache"
+        yield "features for the FID", "Inception-v3", here, put
+    if trial.clip:
+        clip = Path(trial.clip).is_dir() or _fetched(trial.clip, "config.json")
+        yield "CLIP", trial.clip, clip, FETCH.format("a folder")
 
 
 def _largest_gpu() -> int:

@@ -5,6 +5,7 @@ text alternative."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -188,26 +189,10 @@ def correlations(
         sharey=True,
         squeeze=False,
     )
-    shifts = np.linspace(-0.28, 0.28, len(scorings))
     for axis, (measure, title) in zip(axes.flat, measures.items(), strict=True):
         for place in range(0, len(names), 2):
             axis.axhspan(place - 0.5, place + 0.5, color="0.96", zorder=0)
-        for k, (scoring, shift) in enumerate(zip(scorings, shifts, strict=True)):
-            part = table.xs(scoring, level="scoring").reindex(list(names))
-            places = np.arange(len(names)) + shift
-            colour = GREY if scoring == "random" else COLOURS[k]
-            axis.hlines(
-                places, part[f"{measure}_low"], part[f"{measure}_high"], color=colour, linewidth=2
-            )
-            axis.plot(
-                part[measure],
-                places,
-                MARKERS[k],
-                color=colour,
-                markersize=6,
-                markeredgecolor="white",
-                label=scoring,
-            )
+        _marks_of_scorings(axis, table, measure, scorings, list(names))
         axis.axvline(0, color="0.4", linewidth=0.9)
         axis.set(
             yticks=range(len(names)),
@@ -236,6 +221,28 @@ def correlations(
             f" {', '.join(measures.values())}"
         ),
     )
+
+
+def _marks_of_scorings(
+    axis: Axes,
+    table: pd.DataFrame,
+    measure: str,
+    scorings: Sequence[str],
+    changes: Sequence[str],
+) -> None:
+    """One panel: a mark with its interval for each scoring, beside one another in the band of each
+    change.
+    """
+    shifts = np.linspace(-0.28, 0.28, len(scorings))
+    for k, (scoring, shift) in enumerate(zip(scorings, shifts, strict=True)):
+        part = table.xs(scoring, level="scoring").reindex(changes)
+        places = np.arange(len(changes)) + shift
+        colour = GREY if scoring == "random" else COLOURS[k]
+        axis.hlines(
+            places, part[f"{measure}_low"], part[f"{measure}_high"], color=colour, linewidth=2
+        )
+        dot: dict[str, Any] = {"markersize": 6, "markeredgecolor": "white"}
+        axis.plot(part[measure], places, MARKERS[k], color=colour, label=scoring, **dot)
 
 
 def mask_drift(

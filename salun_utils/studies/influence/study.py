@@ -15,6 +15,7 @@ from typing import Any, Self
 
 import torch
 
+from ...data.images import Images
 from ...errors import InputError
 from ...metrics import Scores
 from ...runs import Record, RunSpec, Task, prepare
@@ -176,12 +177,40 @@ def deciles_of(study: Study, task: Task, unlearned: torch.nn.Module) -> dict[str
         each weight, weight by weight.
     "loss" : mean losses of the original and the unlearned network.
     """
-    original, seed = task.original, study.spec.seed
-    draws = generator(seed, "judged")
+    original = task.original
+    draws = generator(study.spec.seed, "judged")
     judged = {
         "forget": some(task.split.forget, study.judged, draws),
         "retain": some(task.split.retain, study.judged, draws),
     }
+    orders, here = scorings(study, task), weights_of(original)
+    rows = changed_deciles(study, task, unlearned, orders, judged)
+    moved = {n: (p - here[n]).abs() for n, p in weights_of(unlearned).items()}
+    others = {name: scores for name, scores in orders.items() if name != "saliency"} | {
+        "moved": moved
+    }
+    losses = {"original": original, "unlearned": unlearned}
+    return {
+        "rows": rows,
+        "rank": {
+            name: rank_correlation(orders["saliency"], scores) for name, scores in others.items()
+        },
+        "loss": {
+            name: {part: mean_loss(model, images) for part, images in judged.items()}
+            for name, model in losses.items()
+        },
+    }
+
+
+def changed_deciles(
+    study: Study,
+    task: Task,
+    unlearned: torch.nn.Module,
+    orders: Mapping[str, Named],
+    judged: Mapping[str, Images],
+) -> list[dict[str, Any]]:
+    """The rows of `deciles_of`, for the scorings `orders` and losses on the pictures `judged`."""
+    original, seed = task.original, study.spec.seed
     noises = [
         noisy(original, scale=study.noise, seed=derive(seed, f"noise {k}"))
         for k in range(study.draws)
@@ -190,7 +219,7 @@ def deciles_of(study: Study, task: Task, unlearned: torch.nn.Module) -> dict[str
     length = distance(
         noises[0], here, {n: torch.ones_like(p, dtype=torch.bool) for n, p in here.items()}
     ) / math.sqrt(DECILES)
-    orders, rows = scorings(study, task), []
+    rows: list[dict[str, Any]] = []
     for scoring, scores in orders.items():
         parts = partition({n: s.cpu() for n, s in scores.items()}, DECILES)
         changes = {
@@ -208,21 +237,7 @@ def deciles_of(study: Study, task: Task, unlearned: torch.nn.Module) -> dict[str
             for change, runs in changes.items()
             for row in averaged(runs)
         ]
-    moved = {n: (p - here[n]).abs() for n, p in weights_of(unlearned).items()}
-    others = {name: scores for name, scores in orders.items() if name != "saliency"} | {
-        "moved": moved
-    }
-    losses = {"original": original, "unlearned": unlearned}
-    return {
-        "rows": rows,
-        "rank": {
-            name: rank_correlation(orders["saliency"], scores) for name, scores in others.items()
-        },
-        "loss": {
-            name: {part: mean_loss(model, images) for part, images in judged.items()}
-            for name, model in losses.items()
-        },
-    }
+    return rows
 
 
 def averaged(runs: list[list[dict[str, float]]]) -> list[dict[str, float]]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
 
 from ....metrics import bootstrap_interval
@@ -37,30 +39,8 @@ def seed_dots(
         part = runs[runs.panel == panel]
         for place, name in enumerate(names):
             values = part.loc[part.name == name, value].to_numpy(dtype=float)
-            if not len(values):
-                continue
-            interval = bootstrap_interval(values)
-            if len(values) > 1:
-                axis.plot(
-                    interval,
-                    [place, place],
-                    color=COLOURS[0],
-                    linewidth=5,
-                    alpha=0.35,
-                    solid_capstyle="butt",
-                )
-            axis.plot(
-                values.mean(), place, "|", color=COLOURS[0], markersize=12, markeredgewidth=2.2
-            )
-            axis.plot(
-                values,
-                [place] * len(values),
-                "o",
-                color="0.1",
-                markersize=3,
-                alpha=0.75,
-                markeredgewidth=0,
-            )
+            if len(values):
+                _seeds_in_a_row(axis, place, values)
         if nothing and panel in nothing:
             axis.axvline(nothing[panel], color=GREY, linestyle="--", linewidth=1.2)
         axis.set_title(panel.replace(", ", ",\n"), fontsize=10)
@@ -82,6 +62,17 @@ def seed_dots(
     )
 
 
+def _seeds_in_a_row(axis: Axes, place: int, values: np.ndarray) -> None:
+    """The interval of several values, their mean, and a dot for each."""
+    interval = bootstrap_interval(values)
+    if len(values) > 1:
+        look: dict[str, Any] = {"linewidth": 5, "alpha": 0.35, "solid_capstyle": "butt"}
+        axis.plot(interval, [place, place], color=COLOURS[0], **look)
+    axis.plot(values.mean(), place, "|", color=COLOURS[0], markersize=12, markeredgewidth=2.2)
+    dot: dict[str, Any] = {"markersize": 3, "alpha": 0.75, "markeredgewidth": 0}
+    axis.plot(values, [place] * len(values), "o", color="0.1", **dot)
+
+
 def needed_seeds(needed: pd.DataFrame, *, recorded: int, most: int = 1000) -> Picture:
     """How many seeds it takes to tell each rival from one method, on a logarithmic axis; one mark a
     scenario.
@@ -99,23 +90,9 @@ def needed_seeds(needed: pd.DataFrame, *, recorded: int, most: int = 1000) -> Pi
         places = np.array([names.index(n) for n in part.name]) + shift
         seeds = part.seeds.to_numpy(dtype=float)
         inside = seeds <= most
-        axis.plot(
-            seeds[inside],
-            places[inside],
-            marker,
-            color=colour,
-            markersize=7,
-            markeredgecolor="white",
-            label=panel,
-        )
-        axis.plot(
-            np.full((~inside).sum(), 1.15 * most),
-            places[~inside],
-            ">",
-            color=colour,
-            markersize=7,
-            markeredgecolor="white",
-        )
+        dot = {"color": colour, "markersize": 7, "markeredgecolor": "white"}
+        axis.plot(seeds[inside], places[inside], marker, label=panel, **dot)
+        axis.plot(np.full((~inside).sum(), 1.15 * most), places[~inside], ">", **dot)
     axis.axvline(recorded, color="0.15", linestyle="--", linewidth=1.2)
     axis.annotate(
         f"{recorded} recorded",
@@ -124,20 +101,7 @@ def needed_seeds(needed: pd.DataFrame, *, recorded: int, most: int = 1000) -> Pi
         ha="center",
         fontsize=9,
     )
-    axis.set(
-        xscale="log",
-        xlim=(1.8, 1.4 * most),
-        ylim=(len(names) - 0.4, -0.6),
-        yticks=range(len(names)),
-        yticklabels=names,
-    )
-    ticks = [t for t in (2, 5, 10, 20, 50, 100, 200, 500, 1000) if t <= most]
-    axis.set_xticks(ticks, [str(t) for t in ticks])
-    axis.xaxis.set_minor_formatter(NullFormatter())
-    axis.set_xlabel(f"seeds needed (an arrow at the edge: more than {most})")
-    axis.grid(axis="both", color="0.9", linewidth=0.7)
-    axis.set_axisbelow(True)
-    axis.tick_params(axis="y", length=0)
+    _axis_of_counts(axis, names, most=most)
     axis.legend(
         frameon=False,
         loc="lower center",
@@ -155,6 +119,24 @@ def needed_seeds(needed: pd.DataFrame, *, recorded: int, most: int = 1000) -> Pi
             f" {', '.join(panels)}"
         ),
     )
+
+
+def _axis_of_counts(axis: Axes, names: Sequence[str], *, most: int) -> None:
+    """Numbers of seeds up to `most` along a logarithmic axis, a row for each name."""
+    axis.set(
+        xscale="log",
+        xlim=(1.8, 1.4 * most),
+        ylim=(len(names) - 0.4, -0.6),
+        yticks=range(len(names)),
+        yticklabels=names,
+    )
+    ticks = [t for t in (2, 5, 10, 20, 50, 100, 200, 500, 1000) if t <= most]
+    axis.set_xticks(ticks, [str(t) for t in ticks])
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.set_xlabel(f"seeds needed (an arrow at the edge: more than {most})")
+    axis.grid(axis="both", color="0.9", linewidth=0.7)
+    axis.set_axisbelow(True)
+    axis.tick_params(axis="y", length=0)
 
 
 def place_ranges(places: pd.DataFrame) -> Picture:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import matplotlib.pyplot as plt
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
 
 from ....plots import COLOURS, MARKERS, Picture
@@ -33,7 +34,6 @@ def curves(
         written.
     """
     sizes = sorted(set(table.index.get_level_values(1)))
-    labelled = _apart(sizes)
     columns = len(panels) if len(panels) < 4 else 2
     lines = -(-len(panels) // columns)
     figure, axes = plt.subplots(
@@ -42,37 +42,10 @@ def curves(
     for axis in axes.flat[len(panels) :]:
         axis.axis("off")
     for axis, (measure, title) in zip(axes.flat, panels.items(), strict=False):
-        for k, (method, name) in enumerate(names.items()):
-            part = table.xs(method, level=0).sort_index()
-            # equal values would hide one another
-            x = part.index.to_numpy(dtype=float) * 1.035 ** (k - (len(names) - 1) / 2)
-            axis.vlines(
-                x,
-                part[f"{measure}_low"],
-                part[f"{measure}_high"],
-                color=COLOURS[k],
-                linewidth=1.6,
-                alpha=0.8,
-            )
-            look = {
-                "color": COLOURS[k],
-                "marker": MARKERS[k],
-                "linestyle": STYLES[k],
-                "markersize": 5.5,
-            }
-            axis.plot(
-                x, part[measure], label=name, markeredgecolor="white", markeredgewidth=0.5, **look
-            )
+        _lines_of_methods(axis, table, measure, names)
         if measure in zero:
             axis.axhline(0, color="0.4", linewidth=0.9, zorder=0)
-        axis.set_xscale("log")
-        axis.set_xticks(
-            sizes,
-            [ticks.format(s) if s in labelled else "" for s in sizes],
-            rotation=40 if len(labelled) > 4 else 0,
-        )
-        axis.xaxis.set_minor_formatter(NullFormatter())
-        axis.minorticks_off()
+        _axis_of_sizes(axis, sizes, ticks)
         axis.set_title(title, fontsize=10.5)
         axis.tick_params(labelsize=9)
     for axis in axes[-1]:
@@ -85,6 +58,40 @@ def curves(
             f" {', '.join(panels.values())}"
         ),
     )
+
+
+def _lines_of_methods(
+    axis: Axes, table: pd.DataFrame, measure: str, names: Mapping[str, str]
+) -> None:
+    """One panel: a line with intervals for each method."""
+    for k, (method, name) in enumerate(names.items()):
+        part = table.xs(method, level=0).sort_index()
+        # equal values would hide one another
+        x = part.index.to_numpy(dtype=float) * 1.035 ** (k - (len(names) - 1) / 2)
+        low, high = part[f"{measure}_low"], part[f"{measure}_high"]
+        axis.vlines(x, low, high, color=COLOURS[k], linewidth=1.6, alpha=0.8)
+        look = {
+            "color": COLOURS[k],
+            "marker": MARKERS[k],
+            "linestyle": STYLES[k],
+            "markersize": 5.5,
+        }
+        axis.plot(
+            x, part[measure], label=name, markeredgecolor="white", markeredgewidth=0.5, **look
+        )
+
+
+def _axis_of_sizes(axis: Axes, sizes: Sequence[float], ticks: str) -> None:
+    """A logarithmic axis with a tick at each size, of which those are named that have the room."""
+    labelled = _apart(sizes)
+    axis.set_xscale("log")
+    axis.set_xticks(
+        sizes,
+        [ticks.format(s) if s in labelled else "" for s in sizes],
+        rotation=40 if len(labelled) > 4 else 0,
+    )
+    axis.xaxis.set_minor_formatter(NullFormatter())
+    axis.minorticks_off()
 
 
 def _apart(sizes: Sequence[float]) -> set[float]:

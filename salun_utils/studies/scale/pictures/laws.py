@@ -9,6 +9,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 
 from ....plots import COLOURS, MARKERS, Picture
 from ..fits import Fit, Prediction
@@ -69,15 +70,7 @@ def agreement(panels: Mapping[str, Law], *, groups: str = "family") -> Picture:
         for (name, row), colour in zip(law.held.items(), HELD, strict=False):
             value, low, high = law.at(row)
             axis.hlines(row[law.y], low, high, color=colour, linewidth=1.6)
-            axis.plot(
-                value,
-                row[law.y],
-                "*",
-                color=colour,
-                linestyle="none",
-                label=f"kept out: {name}",
-                **STAR,
-            )
+            _star(axis, value, row[law.y], name, colour)
         axis.set_title(f"{title}\ntypical error ×{law.fit.typical_error:.2f}", fontsize=10.5)
         logarithmic(axis)
         axis.set_xlabel(f"the law says, {law.unit}")
@@ -100,27 +93,14 @@ def agreement(panels: Mapping[str, Law], *, groups: str = "family") -> Picture:
 
 def laws(panels: Mapping[str, Law], *, x_label: str) -> Picture:
     """Measurements against one size, the law through them with the band in which a new one is
-    expected, dotted beyond the data. Stars were
-    kept out of the fit, diamonds are read off it."""
+    expected, dotted beyond the data. Stars were kept out of the fit, diamonds are read off it.
+    """
     figure, axes = plt.subplots(
         1, len(panels), figsize=(0.5 + 3.1 * len(panels), 3.7), squeeze=False
     )
     for axis, (title, law) in zip(axes.flat, panels.items(), strict=True):
         (x,) = law.fit.smallest
-        sizes = [
-            law.fit.smallest[x],
-            law.fit.largest[x],
-            *(row[x] for row in law.held.values()),
-            *law.to.values(),
-        ]
-        line = np.geomspace(min(sizes) / 1.4, max(sizes) * 1.4, 80)
-        value, low, high = (
-            np.array(part) for part in zip(*(law.at({x: size}) for size in line), strict=True)
-        )
-        inside = (line >= law.fit.smallest[x]) & (line <= law.fit.largest[x])
-        axis.fill_between(line, low, high, color=COLOURS[0], alpha=0.16, linewidth=0)
-        axis.plot(line, value, color=COLOURS[0], linestyle=":", linewidth=1.5)
-        axis.plot(line[inside], value[inside], color=COLOURS[0], linewidth=1.8, label="law")
+        _band(axis, law, x)
         axis.plot(
             law.points[x],
             law.points[law.y],
@@ -131,28 +111,8 @@ def laws(panels: Mapping[str, Law], *, x_label: str) -> Picture:
             label="measured",
         )
         for (name, row), colour in zip(law.held.items(), HELD, strict=False):
-            axis.plot(
-                row[x],
-                row[law.y],
-                "*",
-                color=colour,
-                linestyle="none",
-                label=f"kept out: {name}",
-                **STAR,
-            )
-        for name, size in law.to.items():
-            said = law.at({x: size})
-            axis.vlines(size, said.low, said.high, color="0.2", linewidth=1.6)
-            axis.plot(
-                size,
-                said.value,
-                "D",
-                color="white",
-                markeredgecolor="0.2",
-                markersize=7,
-                linestyle="none",
-                label=f"read off: {name}",
-            )
+            _star(axis, row[x], row[law.y], name, colour)
+        _read_off(axis, law, x)
         logarithmic(axis)
         axis.set_title(title, fontsize=10.5)
         axis.set(xlabel=x_label, ylabel=law.unit)
@@ -166,3 +126,43 @@ def laws(panels: Mapping[str, Law], *, x_label: str) -> Picture:
             f" panels: {', '.join(panels)}"
         ),
     )
+
+
+def _band(axis: Axes, law: Law, x: str) -> None:
+    """A law of one variable and its band, as far as anything measured or read off lies."""
+    sizes = [
+        law.fit.smallest[x],
+        law.fit.largest[x],
+        *(row[x] for row in law.held.values()),
+        *law.to.values(),
+    ]
+    line = np.geomspace(min(sizes) / 1.4, max(sizes) * 1.4, 80)
+    value, low, high = (
+        np.array(part) for part in zip(*(law.at({x: size}) for size in line), strict=True)
+    )
+    inside = (line >= law.fit.smallest[x]) & (line <= law.fit.largest[x])
+    axis.fill_between(line, low, high, color=COLOURS[0], alpha=0.16, linewidth=0)
+    axis.plot(line, value, color=COLOURS[0], linestyle=":", linewidth=1.5)
+    axis.plot(line[inside], value[inside], color=COLOURS[0], linewidth=1.8, label="law")
+
+
+def _star(axis: Axes, x: float, y: float, name: str, colour: str) -> None:
+    """A measurement that was kept out of the fit."""
+    axis.plot(x, y, "*", color=colour, linestyle="none", label=f"kept out: {name}", **STAR)
+
+
+def _read_off(axis: Axes, law: Law, x: str) -> None:
+    """What a law of one variable says where it is read, with its interval."""
+    for name, size in law.to.items():
+        said = law.at({x: size})
+        axis.vlines(size, said.low, said.high, color="0.2", linewidth=1.6)
+        axis.plot(
+            size,
+            said.value,
+            "D",
+            color="white",
+            markeredgecolor="0.2",
+            markersize=7,
+            linestyle="none",
+            label=f"read off: {name}",
+        )

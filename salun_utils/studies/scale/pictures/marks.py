@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -9,7 +11,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 STYLES = ("-", "--", ":", "-.")
 HELD = ("#111111", "#a0005a")  # what was kept out of a fit
-STAR = {"markersize": 14, "markeredgecolor": "white", "zorder": 4}
+STAR: dict[str, Any] = {"markersize": 14, "markeredgecolor": "white", "zorder": 4}
 LIGHT = 0.55  # of a cell's colour, above which its figure is written in black
 
 

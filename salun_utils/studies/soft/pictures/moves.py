@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -41,29 +42,10 @@ def move_histograms(moved: Mapping[str, Mapping[str, Tensor]], *, columns: int =
     )
     said = []
     for axis, (name, values) in zip(axes.flat, flat.items(), strict=False):
-        still = 100 * float((values == 0).mean())
-        heights = (
-            100 * np.histogram(np.log10(values[values > 0]).clip(ends[0]), bins)[0] / len(values)
-        )
-        axis.bar(
-            bins[:-1],
-            heights,
-            width=np.diff(bins),
-            align="edge",
-            color=COLOURS[0],
-            edgecolor="white",
-            linewidth=0.3,
-        )
-        axis.bar(
-            at, still, width=0.5, color=COLOURS[1], hatch="//", edgecolor="white", linewidth=0.3
-        )
+        still = _bars_of_moves(axis, values, bins, at=at)
         axis.set_title(f"{name}: {100 * share_moved(moved[name]):.1f} % moved", fontsize=10)
         said.append(f"{name} {still:.0f} %")
-    decades = np.arange(ends[0] + 1, ends[1] + 1, 2)
-    axes[0, 0].set(yscale="log", ylim=(0.002, 200))
-    axes[0, 0].set_yticks([0.01, 0.1, 1, 10, 100], ["0.01", "0.1", "1", "10", "100"])
-    axes[0, 0].minorticks_off()
-    axes[0, 0].set_xticks([at, *decades], ["0", *(f"$10^{{{int(d)}}}$" for d in decades)])
+    _ticks_of_moves(axes[0, 0], np.arange(ends[0] + 1, ends[1] + 1, 2), at=at)
     for axis in axes.flat[len(flat) :]:
         axis.axis("off")
     for axis in axes.flat:
@@ -79,6 +61,27 @@ def move_histograms(moved: Mapping[str, Mapping[str, Tensor]], *, columns: int =
             f" {', '.join(said)}"
         ),
     )
+
+
+def _bars_of_moves(axis: Axes, values: np.ndarray, bins: np.ndarray, *, at: float) -> float:
+    """The histogram of one panel, with the bar of the weights that stood still at `at`; returns
+    their share, per cent.
+    """
+    still = 100 * float((values == 0).mean())
+    logs = np.log10(values[values > 0]).clip(bins[0])
+    heights = 100 * np.histogram(logs, bins)[0] / len(values)
+    edge: dict[str, Any] = {"edgecolor": "white", "linewidth": 0.3}
+    axis.bar(bins[:-1], heights, width=np.diff(bins), align="edge", color=COLOURS[0], **edge)
+    axis.bar(at, still, width=0.5, color=COLOURS[1], hatch="//", **edge)
+    return still
+
+
+def _ticks_of_moves(axis: Axes, decades: np.ndarray, *, at: float) -> None:
+    """Powers of ten along both axes, and 0 at `at`."""
+    axis.set(yscale="log", ylim=(0.002, 200))
+    axis.set_yticks([0.01, 0.1, 1, 10, 100], ["0.01", "0.1", "1", "10", "100"])
+    axis.minorticks_off()
+    axis.set_xticks([at, *decades], ["0", *(f"$10^{{{int(d)}}}$" for d in decades)])
 
 
 def moved_over_steps(traces: Mapping[str, pd.DataFrame]) -> Picture:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from matplotlib.axes import Axes
 
 from ....plots import COLOURS, GREY, MARKERS, STROKES, Picture
 
@@ -28,53 +30,15 @@ def penalty_path(
     """
     betas = [b for b in table.index if b > 0]
     zero = min(betas) / 10**0.75
-    places = [b if b > 0 else zero for b in table.index]
     figure, axes = plt.subplots(2, 2, figsize=(7.0, 4.9), sharex=True)
     for axis, (column, name) in zip(axes.flat, MEASURES.items(), strict=True):
         axis.axhline(0, color="0.2", linewidth=1)
-        for k, (label, row) in enumerate(references.items(), start=1):
-            axis.axhspan(
-                row[f"{column}_low"],
-                row[f"{column}_high"],
-                color=COLOURS[k],
-                alpha=0.12,
-                linewidth=0,
-            )
-            axis.axhline(
-                row[column], color=COLOURS[k], linestyle=STROKES[k], linewidth=1.5, label=label
-            )
-        axis.vlines(
-            places, table[f"{column}_low"], table[f"{column}_high"], color=COLOURS[0], linewidth=1.8
-        )
-        rising = [p for p, b in zip(places, table.index, strict=True) if b > 0]
-        axis.plot(
-            rising,
-            table.loc[betas, column],
-            "o-",
-            color=COLOURS[0],
-            markersize=5,
-            markeredgecolor="white",
-            label="SalUn-soft",
-        )
-        if 0 in table.index:
-            axis.plot(
-                zero,
-                table.loc[0, column],
-                "s",
-                color=GREY,
-                markersize=6,
-                markeredgecolor="white",
-                label="RL, β = 0",
-            )
+        _levels(axis, references, column)
+        _along_penalty(axis, table, column, zero=zero)
         axis.set_xscale("log")
         axis.set_title(name, fontsize=10)
         axis.tick_params(labelsize=9)
-    ticks = [b for b in betas if np.isclose(np.log10(b) % 1, 0) or np.isclose(np.log10(b) % 1, 1)]
-    axes[0, 0].set_xticks(
-        [zero, *ticks] if 0 in table.index else ticks,
-        ["0"] * (0 in table.index) + [f"{b:g}" for b in ticks],
-    )
-    axes[0, 0].minorticks_off()
+    _penalty_ticks(axes[0, 0], betas, zero=zero if 0 in table.index else None)
     figure.supxlabel("penalty β", fontsize=10)
     figure.supylabel("gap to Retrain, points", fontsize=10)
     entries = dict(zip(*axes[0, 0].get_legend_handles_labels()[::-1], strict=True))
@@ -99,6 +63,41 @@ def penalty_path(
             f" strongest: {said}"
         ),
     )
+
+
+def _levels(axis: Axes, references: Mapping[str, pd.Series], column: str) -> None:
+    """A level line with its interval for each reference."""
+    for k, (label, row) in enumerate(references.items(), start=1):
+        low, high = row[f"{column}_low"], row[f"{column}_high"]
+        axis.axhspan(low, high, color=COLOURS[k], alpha=0.12, linewidth=0)
+        axis.axhline(
+            row[column], color=COLOURS[k], linestyle=STROKES[k], linewidth=1.5, label=label
+        )
+
+
+def _along_penalty(axis: Axes, table: pd.DataFrame, column: str, *, zero: float) -> None:
+    """The gaps with their intervals; those of the penalty of 0 stand at `zero`, apart."""
+    places = [b if b > 0 else zero for b in table.index]
+    betas = [b for b in table.index if b > 0]
+    dot: dict[str, Any] = {"markeredgecolor": "white"}
+    axis.vlines(
+        places, table[f"{column}_low"], table[f"{column}_high"], color=COLOURS[0], linewidth=1.8
+    )
+    gaps = table.loc[betas, column]
+    axis.plot(betas, gaps, "o-", color=COLOURS[0], markersize=5, label="SalUn-soft", **dot)
+    if 0 in table.index:
+        gap = table.loc[0, column]
+        axis.plot(zero, gap, "s", color=GREY, markersize=6, label="RL, β = 0", **dot)
+
+
+def _penalty_ticks(axis: Axes, betas: Sequence[float], *, zero: float | None) -> None:
+    """Ticks at the powers of ten among the penalties, and at the place of 0 where there is one."""
+    ticks = [b for b in betas if np.isclose(np.log10(b) % 1, 0) or np.isclose(np.log10(b) % 1, 1)]
+    names = [f"{b:g}" for b in ticks]
+    if zero is not None:
+        ticks, names = [zero, *ticks], ["0", *names]
+    axis.set_xticks(ticks, names)
+    axis.minorticks_off()
 
 
 def densities(
