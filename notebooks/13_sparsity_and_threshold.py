@@ -251,6 +251,17 @@ tables.density_table(sweeps, tables.TASKS[3])
 # %% [markdown]
 # Gaps are signed, in points; *cost* is the time of unlearning in per cent of Retrain's, the mask included. Fewer weights don't make it cheaper: the gradient is computed for all of them.
 #
+# ### On a network that remembers
+#
+# The networks above half remember their pictures, or not at all. `speednet` on 12,000 pictures of CIFAR-10 remembers every one ([](22_winners_and_successors.ipynb)). Ten seeds, a random tenth, at the values that were tuned for SalUn with half of the weights (`benchmark/grids/memorising-masks.yaml`); 100 % is no mask:
+
+# %% tags=["nbval-check-output"]
+from salun_utils.studies.memorising import masks as remembering
+
+remembered = remembering.by_density(remembering.load())
+remembering.shown(remembered, "50 %", "free to move")
+
+# %% [markdown]
 # ### Global, per layer, random
 #
 # Masks of as many weights chosen in another way, paired by seed; a negative difference means that the global threshold is nearer to Retrain. For a random tenth it is at 1 and 10 %, in both tables; at half it isn't, and the random half is nearest.

@@ -44,9 +44,11 @@ device = "auto"
 # %% tags=["hide-input", "nbval-check-output"]
 import salun_utils as su
 from salun_utils.studies.masks import compared, live, pictures, tables
+from salun_utils.studies.memorising import masks as remembering
 
 on_file = tables.Recorded.load(su.runs.records_folder().parent / "tuned")
-tables.answer(on_file)
+remembered = remembering.by_mask(remembering.load())
+tables.answer(on_file, remembering.sentence(remembered))
 
 # %% mystnb={"figure": {"caption": "Average gap of SalUn to Retrain under four masks, ten recorded seeds each; smaller is better. Dashed: the mean without a mask."}, "image": {"alt": "Two panels on logarithmic axes, random forgetting with each mask at its best learning rate, and one class: a small dot for the average gap of each of ten seeds, a mark at the mean and a line for its interval, for no mask, saliency, random and inverted. On the left the first three lie on each other; on the right no mask and saliency do, random lies higher and inverted far beyond"}} tags=["hide-input"]
 if {tables.BEST, tables.CLASS} <= set(on_file.gaps):
@@ -254,6 +256,15 @@ from salun_utils.studies.masks import opposite
 
 ends = opposite.load("random-10", on_file.tuned)
 opposite.opposite_table(ends, "a random tenth")
+
+# %% [markdown]
+# ### On a network that remembers
+#
+# The network of `fashion-mini` half remembers its pictures. `speednet` learns 12,000 pictures of CIFAR-10 to the last one ([](22_winners_and_successors.ipynb)), which is where the paper's claim is at home. All masks at the values tuned for SalUn with the salient half (`benchmark/grids/memorising-masks.yaml`), so the others
+# are judged at a rate made for another, no mask the most of all; at its own values RL, which is SalUn without a mask, is in the table of [](22_winners_and_successors.ipynb).
+
+# %% tags=["nbval-check-output"]
+remembering.shown(remembered, "saliency", "free to move")
 
 # %% [markdown]
 # ### What could have been missed

@@ -129,10 +129,16 @@ def _place(masks: pd.Series) -> pd.Series:
     return masks.map({name: k for k, name in enumerate(MASKS)})
 
 
-def answer(found: Recorded) -> Answer:
-    """Whether a mask helps, and whether it matters which, for SalUn and GA."""
+def answer(found: Recorded, remembering: str | None = None) -> Answer:
+    """Whether a mask helps, and whether it matters which, for SalUn and GA.
+
+    Parameters
+    ----------
+    remembering : a sentence on a network that remembers its pictures, which comes first.
+    """
+    first = () if remembering is None else (remembering,)
     if not {BEST, CLASS, GA_CLASS} <= set(found.gaps):
-        return Answer((NONE_RECORDED,))
+        return Answer(first or (NONE_RECORDED,))
 
     def listed(panel: str) -> str:
         masks = ("saliency", "none", "random")
@@ -142,8 +148,9 @@ def answer(found: Recorded) -> Answer:
     told = "the tests tell none of them apart" if not decided else "a test tells some apart"
     return Answer(
         (
-            f"Forgetting pictures at random, each mask at its own learning rate, SalUn's gap to"
-            f" Retrain is {listed(BEST)}: {told}.",
+            *first,
+            "On `fashion-mini`, pictures at random, each mask at its own learning rate, SalUn's"
+            f" gap is {listed(BEST)}: {told}.",
             f"Forgetting a class: {listed(CLASS)}; for gradient ascent {listed(GA_CLASS)}. What"
             " helps gradient ascent is that some weights are held, not that saliency chooses them.",
         )
