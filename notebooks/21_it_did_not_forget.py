@@ -45,7 +45,7 @@ lab = planted.Lab.of(globals())
 found = lab.all_mistakes()
 planted.answer(found)
 
-# %% mystnb={"figure": {"caption": "Every recorded run of* `fashion-mini` *at tuned values, diagnosed: the share of each method's runs that are healthy, forget too little, or forget too much."}, "image": {"alt": "Three panels, one a scenario of recorded runs: one bar a method, divided by the share of its runs that are healthy, forget too little and forget too much"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Every recorded run at tuned values, diagnosed, on a network that remembers its pictures and on three tasks of* `fashion-mini`*: the share of each method's runs that are healthy, forget too little, or forget too much."}, "image": {"alt": "Four panels, one a scenario of recorded runs: one bar a method, divided by the share of its runs that are healthy, forget too little and forget too much"}} tags=["hide-input"]
 counts = recorded.counts()
 if counts:
     figure, alt = pictures.signature_shares(counts)

@@ -88,10 +88,18 @@ def signature_shares(counts: Mapping[str, pd.DataFrame]) -> Picture:
     ----------
     counts : title -> runs, one row a method and one column a signature.
     """
-    height = max(len(table) for table in counts.values())
+    columns = min(2, len(counts))
+    lines = [len(table) for table in counts.values()]
+    heights = [max(lines[k : k + columns]) for k in range(0, len(lines), columns)]
     figure, axes = plt.subplots(
-        1, len(counts), figsize=(1.4 + 3.3 * len(counts), 0.3 * height + 1.4), squeeze=False
+        len(heights),
+        columns,
+        figsize=(1.0 + 3.4 * columns, 0.24 * sum(heights) + 1.0 * len(heights) + 0.4),
+        height_ratios=heights,
+        squeeze=False,
     )
+    for axis in axes.flat[len(counts) :]:
+        axis.axis("off")
     said = []
     for axis, (title, table) in zip(axes.flat, counts.items()):
         shares = table.div(table.sum(axis=1), axis=0)
@@ -126,7 +134,7 @@ def signature_shares(counts: Mapping[str, pd.DataFrame]) -> Picture:
         frameon=False,
         ncols=len(handles),
         loc="lower center",
-        bbox_to_anchor=(0.5, -0.07),
+        bbox_to_anchor=(0.5, -0.03),
     )
     sns.despine(figure, left=True)
     figure.tight_layout()
