@@ -227,7 +227,7 @@ recorded.claims(on_file, overlap, keep**2)
 # Both fall, and the largest further: the weights of small gradient carry less of what the network knows of these pictures.
 # :::
 #
-# 3. (hard, 30 minutes) With how many seeds could the comparison with thirteen others be decided at all? Which seeds must be run for it? *Check:* `su.check.chapter_22.ex3(…)` takes one number.
+# 3. (hard, 30 minutes) With how many seeds could one of thirteen comparisons in a table be decided at all? Which seeds must be run for it? *Check:* `su.check.chapter_22.ex3(…)` takes one number.
 #
 # :::{dropdown} Hint
 # The smallest $p$ of $n$ pairs is $2/2^n$; Holm multiplies the smallest by the number of comparisons.
