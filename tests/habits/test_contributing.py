@@ -107,6 +107,7 @@ def test_there_is_a_recipe_for_each_kind_of_thing():
         assert any(step.kind == "run" and "pytest" in step.text for step in found), name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_the_recipe_works(name, scratch):
     for step in recipes()[name]:
