@@ -79,6 +79,8 @@ if races:
 places.race_table(races)
 
 # %% [markdown]
+# A place says nothing of cost. A search could choose up to ten epochs, and on a random tenth that of CT did: it breaks every kernel and trains on for as long as Retrain was trained (column *cost* of the table below), so that it ends near Retrain is no feat.
+#
 # ### Across tasks
 #
 # A place is one task's. Two measures over several tasks, without adding up gaps of different size {cite:p}`agarwal2021deep`. The **probability of improvement** of $A$ over $B$: draw a task and a run of each method on it; how often is $A$'s run the nearer to

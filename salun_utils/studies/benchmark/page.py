@@ -154,8 +154,11 @@ def as_csv(rows: Sequence[Row]) -> str:
 
 
 def as_json(rows: Sequence[Row]) -> str:
-    """A list of rows; what is not known is null."""
-    return pd.DataFrame(map(_plain, rows)).to_json(orient="records", double_precision=4)
+    """``{"columns": [...], "data": [[...], ...]}``, which `pandas.read_json` takes with
+    ``orient="split"``: the names stand there once. What is not known is null.
+    """
+    found = pd.DataFrame(map(_plain, rows))
+    return found.to_json(orient="split", index=False, double_precision=4)
 
 
 def _plain(row: Row) -> dict[str, object]:
