@@ -20,6 +20,7 @@ HEALTHY = SIGNATURES[0]
 OURS, REFERENCES = "SalUn", ("original", "Retrain")
 SCENES = ("class-3", "random-10", "random-50")
 REMEMBERS = "random-10 of CIFAR-10"  # a network that knows all of its pictures
+FIRST = (REMEMBERS, "random-10")  # what the page begins with
 AXES = {"alpha": r"$\alpha$", "keep": "density of the mask"}
 # of the live maps: learning rates, weights of the retained pictures, densities
 RATES, ALPHAS, KEEPS = (0.002, 0.01, 0.05, 0.4), (0.0, 0.1, 1.0), (0.0001, 0.01, 0.5, 1.0)
