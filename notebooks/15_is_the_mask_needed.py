@@ -267,6 +267,8 @@ opposite.opposite_table(ends, "a random tenth")
 remembering.shown(remembered, "saliency", "free to move")
 
 # %% [markdown]
+# Saliency does find weights that matter: with the half that it leaves out, hardly a forgotten picture is forgotten (UA 6), with or without the attack in the gap. But a random half has half of the salient weights in it, and that is enough; the largest weights do as well, and all of them at least as well. No test tells these four apart.
+#
 # ### What could have been missed
 #
 # *Open* does not mean *equal*. The spread of the paired differences says how large a true difference has to be for a paired $t$-test on as many seeds to find it four times in five (at 5 %, without correction):
@@ -288,7 +290,7 @@ claims_table(said + live.claims(both))
 # %% [markdown]
 # ## In five lines
 #
-# - Random forgetting with SalUn: no mask, the salient half and a random half end equally near to Retrain, each at its own learning rate.
+# - Random forgetting with SalUn: no mask, the salient half and a random half end equally near to Retrain, where the network remembers and where it half remembers.
 # - A class with SalUn: a random half is worse than the salient one, but no mask is as good.
 # - A class with GA: holding some weights helps, and a random half helps more than saliency.
 # - The half that saliency leaves out is farther from Retrain in every comparison: saliency does find weights that matter. MSG, which redraws weights in place of moving them, is right to take the other end.
