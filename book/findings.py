@@ -24,7 +24,14 @@ from salun_utils.runs import Record
 from salun_utils.runs.summary import label
 from salun_utils.shown import amount
 from salun_utils.studies.benchmark import answers, pictures
-from salun_utils.studies.benchmark.recorded import REFERENCES, Benchmark, closer_in
+from salun_utils.studies.benchmark.recorded import (
+    NO_MASK,
+    REFERENCES,
+    Benchmark,
+    closer_in,
+    means,
+)
+from salun_utils.studies.memorising import masks
 from salun_utils.studies.memorising import recorded as memorising
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -195,9 +202,20 @@ def written(page: str, text: str) -> str:
     return MARKS.sub(lambda found: f"{found[1]}\n{text}\n\n{found[2]}", page)
 
 
-def draw(bench: Benchmark) -> None:
+def remembering(runs: Sequence[Record], of_masks: Sequence[Record]) -> pd.DataFrame:
+    """The rows of `answers.mask_rows` for the network that remembers its training pictures."""
+    groups = {
+        NO_MASK if name == masks.NONE else name: list(by_seed.values())
+        for name, by_seed in masks.by_mask(of_masks).items()
+    }
+    if nothing := memorising.by_name(runs).get(label("original")):
+        groups["doing nothing"] = list(nothing.values())
+    return pd.concat({"10 %, all remembered": means(groups)}) if len(groups) > 1 else pd.DataFrame()
+
+
+def draw(bench: Benchmark, remembered: pd.DataFrame) -> None:
     """The picture of the masks, the same bytes from the same records."""
-    rows = answers.mask_rows(bench)
+    rows = pd.concat([remembered, answers.mask_rows(bench)])
     if rows.empty:
         return
     with mpl.rc_context({"svg.hashsalt": "salun"}), atomic(PICTURE) as part:
@@ -224,7 +242,7 @@ def main(argv: list[str] | None = None) -> int:
                 with atomic(path) as part:
                     part.write_text(after)
     if not options.check:
-        draw(bench)
+        draw(bench, remembering(memory, masks.load()))
     verb = "behind the records" if options.check else "brought up to date"
     print(f"{', '.join(behind)} {verb}" if behind else "up to date")
     return 1 if behind and options.check else 0

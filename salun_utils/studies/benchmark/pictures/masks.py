@@ -23,11 +23,14 @@ def mask_gaps(rows: pd.DataFrame) -> Picture:
         "doing nothing" of a task is drawn as the line.
     """
     tasks = list(dict.fromkeys(rows.index.get_level_values(0)))
-    figure, axes = plt.subplots(
-        1, len(tasks), figsize=(max(4.4, 3.1 * len(tasks)), 2.1), dpi=200, squeeze=False
-    )
+    columns = len(tasks) if len(tasks) < 4 else 2
+    lines = -(-len(tasks) // columns)
+    size = (max(4.4, (3.1 if lines == 1 else 3.8) * columns), 2.1 * lines)
+    figure, axes = plt.subplots(lines, columns, figsize=size, dpi=200, squeeze=False)
+    for axis in axes.flat[len(tasks) :]:
+        axis.axis("off")
     said = []
-    for axis, task in zip(axes.flat, tasks, strict=True):
+    for axis, task in zip(axes.flat, tasks, strict=False):
         part = rows.loc[task].sort_values("avg_gap")
         nothing = part.avg_gap.get(NOTHING)
         part = part.drop(index=NOTHING, errors="ignore")
