@@ -267,7 +267,7 @@ opposite.opposite_table(ends, "a random tenth")
 remembering.shown(remembered, "saliency", "free to move")
 
 # %% [markdown]
-# Saliency does find weights that matter: with the half that it leaves out, hardly a forgotten picture is forgotten (UA 6), with or without the attack in the gap. But a random half has half of the salient weights in it, and that is enough; the largest weights do as well, and all of them at least as well. No test tells these four apart.
+# Saliency does find weights that matter: with the half that it leaves out, hardly a forgotten picture is forgotten (UA 6), with or without the attack in the gap. But a random half has half of the salient weights in it, and that is enough; the largest weights, or all of them, come as near. No test tells saliency from any of the three.
 #
 # ### What could have been missed
 #
@@ -290,7 +290,7 @@ claims_table(said + live.claims(both))
 # %% [markdown]
 # ## In five lines
 #
-# - Random forgetting with SalUn: no mask, the salient half and a random half end equally near to Retrain, where the network remembers and where it half remembers.
+# - Random forgetting with SalUn: no test tells the salient half from a random half or from no mask, where the network remembers and where it half remembers.
 # - A class with SalUn: a random half is worse than the salient one, but no mask is as good.
 # - A class with GA: holding some weights helps, and a random half helps more than saliency.
 # - The half that saliency leaves out is farther from Retrain in every comparison: saliency does find weights that matter. MSG, which redraws weights in place of moving them, is right to take the other end.
