@@ -77,8 +77,8 @@ def verdicts(runs: Runs, against: str, reading: str = "confidence") -> Mapping[s
 
 
 def shown(runs: Runs, against: str, heading: str) -> Table:
-    """One row for what is freed: mean scores, the average gap with and without the attack, and the
-    paired comparison of `against` with it.
+    """One row for what is freed: the average gap with and without the attack, the paired comparison
+    of `against` with it, and mean scores.
     """
     if not runs:
         return plain_table(pd.DataFrame(), note=NONE_RECORDED)
@@ -86,12 +86,12 @@ def shown(runs: Runs, against: str, heading: str) -> Table:
     found, without = verdicts(runs, against), verdicts(runs, against, WITHOUT)
     rows = {
         name: {
-            **_scores(of),
             "average gap": _mean(told[name]),
             f"{against} − it": _difference(found.get(name)),
             "nearer?": WORDS[found[name].answer] if name in found else None,
             WITHOUT: _mean(bare[name]),
             "nearer then?": WORDS[without[name].answer] if name in without else None,
+            **_scores(of),
         }
         for name, of in runs.items()
     }
