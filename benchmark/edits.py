@@ -212,9 +212,9 @@ EDITS = [
     ),
     Edit(
         "one more step of the sampler",
-        replace("generation/models/ddpm.py", "set_timesteps(steps,", "set_timesteps(steps + 1,"),
-        ("generator/ddpm", "generator/pipeline", "generator/ddpm/loss"),
-        ("generator/ddpm",),
+        replace("generation/models/diffusion.py", "set_timesteps(steps,", "set_timesteps(steps + 1,"),
+        ("generator/ddpm", "generator/dit", "generator/pipeline", "generator/ddpm/loss"),
+        ("generator/ddpm", "generator/dit"),
         lambda run: erases(run, "ddpm-fashion"),
     ),
 ]

@@ -80,7 +80,7 @@ from torch import nn
 
 import salun_utils as su
 from salun_utils.generation.erasers import common as erasing
-from salun_utils.generation.erasers.ddpm import salun as ddpm_salun
+from salun_utils.generation.erasers.diffusion import salun as ddpm_salun
 from salun_utils.generation.erasers.pipeline import encoded as encoding
 from salun_utils.generation.erasers.pipeline import salun as steering
 from salun_utils.generation.erasers.run import Job
@@ -152,7 +152,7 @@ plants.compare("12d", DDPM, erased, moving_target)
 # **The saliency.** Each batch's gradient was clipped to norm 1 before it was added. The published loss sums over the pixels of a picture, so clipping always bites, and every batch gets the same say however strongly it pulls.
 
 # %%
-from salun_utils.generation.models.ddpm_training import denoising_loss
+from salun_utils.generation.models.diffusion_training import denoising_loss
 
 
 def clipped_mask():

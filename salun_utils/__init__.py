@@ -72,7 +72,7 @@ _MOVED = {
     "errata": "studies.errata.recorded",
     "generation.clip": "generation.models.clip",
     "generation.ddpm": "generation.models.ddpm",
-    "generation.ddpm_training": "generation.models.ddpm_training",
+    "generation.ddpm_training": "generation.models.diffusion_training",
     "generation.erasing": "generation.erasers.common",
     "generation.gan": "generation.models.gan",
     "generation.harmful": "generation.measures.harmful",

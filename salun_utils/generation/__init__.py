@@ -19,6 +19,7 @@ from .models import pipelines
 # folder
 LOADERS = {
     "ddpm": "models.ddpm:DDPM.load",
+    "dit": "models.dit:DiT.load",
     "gan": "models.gan:GAN.load",
     "vae": "models.vae:VAE.load",
     "judge": "models.judges:Judge.load",
@@ -79,7 +80,7 @@ def erase(name: str, model, *, concept: str | int, seed: int = 0, **params):
     Parameters
     ----------
     name : one of `ERASERS`.
-    model : a DDPM, a GAN, a VAE or a text-to-image pipeline; it is left unchanged.
+    model : a DDPM, a DiT, a GAN, a VAE or a text-to-image pipeline; it is left unchanged.
     concept : a class the model knows, by name in any case or by number.
     params : settings of the eraser; each has its default in ``ERASERS[name].defaults``.
 
@@ -98,8 +99,8 @@ def erase(name: str, model, *, concept: str | int, seed: int = 0, **params):
 
 
 def kind_of(model) -> str:
-    """``"ddpm"``, ``"gan"``, ``"vae"`` or ``"pipeline"``; an `InputError` says why another kind of
-    pipeline is not taken.
+    """``"ddpm"``, ``"dit"``, ``"gan"``, ``"vae"`` or ``"pipeline"``; an `InputError` says why
+    another kind of pipeline is not taken.
     """
     kind = getattr(model, "kind", None)
     if kind in LOADERS and kind != "judge":
@@ -110,7 +111,7 @@ def kind_of(model) -> str:
         family_of(model)
         return "pipeline"
     raise InputError(
-        f"a {type(model).__name__} is not a generator: expected a DDPM, a GAN, a VAE or a"
+        f"a {type(model).__name__} is not a generator: expected a DDPM, a DiT, a GAN, a VAE or a"
         " text-to-image pipeline"
     )
 

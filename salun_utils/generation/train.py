@@ -22,6 +22,14 @@ from ..errors import InputError, unknown
 from . import shipped
 from .measures.recognition import Recognition, recognise
 
+# kind of diffusion model -> what its card says of it
+DRAWS = {
+    "ddpm": "Class-conditional diffusion model of {data}, with classifier-free guidance.",
+    "dit": (
+        "Class-conditional flow-matching transformer of {data}, with classifier-free guidance."
+    ),
+}
+
 
 @dataclass(frozen=True)
 class Job:
@@ -71,14 +79,13 @@ def train_judge(job: Job) -> dict:
     }
 
 
-def train_ddpm(job: Job) -> dict:
-    """A conditional DDPM of `ddpm_training.PRESETS` on all training pictures."""
-    from .models.ddpm import DDPM
-    from .models.ddpm_training import preset, train
+def train_diffusion(job: Job) -> dict:
+    """A conditional diffusion model of `diffusion_training.PRESETS` on all training pictures."""
+    from .models.diffusion_training import build, preset, train
 
     data = load_data(job.data)
     config, training = preset(job.name)
-    model = DDPM(config, seed=job.seed).to(job.device)
+    model = build(config, seed=job.seed).to(job.device)
     model, info = train(
         model,
         data.train,
@@ -89,15 +96,13 @@ def train_ddpm(job: Job) -> dict:
     )
     model.save(job.folder, half=True)
     return {
-        "kind": "ddpm",
-        "summary": (
-            f"Class-conditional diffusion model of {data.name}, with classifier-free guidance."
-        ),
+        "kind": model.kind,
+        "summary": DRAWS[model.kind].format(data=data.name),
         "data": _described(data),
         "seconds": info["seconds"],
         "settings": asdict(training),
         "losses": info["losses"],
-        "scores": _recognised(job, guidance=2.0, steps=12),
+        "scores": _recognised(job, guidance=2.0, steps=model.steps),
     }
 
 
@@ -222,17 +227,18 @@ MINI_SD_COLOUR = {
 # with --data.
 RECIPES: dict[str, tuple[Callable[[Job], dict], str]] = {
     "judge-fashion": (train_judge, "fashion-mnist"),
-    "ddpm-fashion": (train_ddpm, "fashion-mnist"),
+    "ddpm-fashion": (train_diffusion, "fashion-mnist"),
+    "dit-fashion": (train_diffusion, "fashion-mnist"),
     "mini-sd": (train_mini_sd, "fashion-mnist"),
     "mini-sd-cifar10": (train_mini_sd, "cifar10"),
     "mini-sd-imagenette": (train_mini_sd, "imagenette"),
     "gan-fashion": (train_gan, "fashion-mnist"),
     "vae-fashion": (train_vae, "fashion-mnist"),
     "judge-cifar10": (train_judge, "cifar10"),
-    "ddpm-cifar10": (train_ddpm, "cifar10"),
+    "ddpm-cifar10": (train_diffusion, "cifar10"),
     "judge-imagenette": (train_judge, "imagenette"),
     "judge-stl10": (train_judge, "data/stl10_64"),
-    "ddpm-stl10": (train_ddpm, "data/stl10_64"),
+    "ddpm-stl10": (train_diffusion, "data/stl10_64"),
 }
 
 

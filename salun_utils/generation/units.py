@@ -29,6 +29,7 @@ def _erasers(kind: str) -> Callable[[], dict[str, Any]]:
 
 
 family("eraser/ddpm", _erasers("ddpm"))
+family("eraser/dit", _erasers("dit"))
 family("eraser/gan-vae", _erasers("gan"))
 family("eraser/pipeline", _erasers("pipeline"))
 family("probe", lambda: {name: probe.run for name, probe in PROBES.items()})

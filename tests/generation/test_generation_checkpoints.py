@@ -15,7 +15,7 @@ from salun_utils.data.images import Dataset, Images
 from salun_utils.errors import InputError
 from salun_utils.files import load_checked
 from salun_utils.generation import checkpoints
-from salun_utils.generation.models import ddpm_training
+from salun_utils.generation.models import diffusion_training
 from salun_utils.generation.models.ddpm import DDPM, DDPMConfig
 from salun_utils.generation.models.gan import GAN, GANConfig, GANTraining, train_gan
 from salun_utils.generation.models.vae import VAE, VAEConfig, VAETraining, train_vae
@@ -34,9 +34,11 @@ SMALL = DDPMConfig(
 
 
 def ddpm(images, path, *, seed=5, wider=False, **settings):
-    config = replace(ddpm_training.TrainConfig(steps=4, batch=5, warmup=2), **settings)
+    config = replace(diffusion_training.TrainConfig(steps=4, batch=5, warmup=2), **settings)
     model = DDPM(replace(SMALL, dropout=0.1) if wider else SMALL)
-    return ddpm_training.train(model, images, config, seed=seed, checkpoint=path, every=2, stop=2)
+    return diffusion_training.train(
+        model, images, config, seed=seed, checkpoint=path, every=2, stop=2
+    )
 
 
 def gan(images, path, *, seed=5, wider=False, **settings):

@@ -14,11 +14,16 @@ from salun_utils import generation
 from salun_utils.data.images import Images
 from salun_utils.errors import InputError, NothingChangedWarning
 from salun_utils.generation.erasers.common import draw, substitutes
-from salun_utils.generation.erasers.ddpm import selective_amnesia
-from salun_utils.generation.erasers.ddpm.salun import saliency
-from salun_utils.generation.erasers.ddpm.selective_amnesia import fisher_information
+from salun_utils.generation.erasers.diffusion import selective_amnesia
+from salun_utils.generation.erasers.diffusion.salun import saliency
+from salun_utils.generation.erasers.diffusion.selective_amnesia import fisher_information
 from salun_utils.generation.models.ddpm import DDPM, DDPMConfig
-from salun_utils.generation.models.ddpm_training import PRESETS, TrainConfig, denoising_loss, train
+from salun_utils.generation.models.diffusion_training import (
+    PRESETS,
+    TrainConfig,
+    denoising_loss,
+    train,
+)
 from salun_utils.masking import hold
 from salun_utils.saliency import SaliencyMask
 from salun_utils.seeds import generator
@@ -315,11 +320,11 @@ def test_a_given_mask_is_used(model, images):
 
 
 def test_retrain_never_sees_the_class(images, monkeypatch):
-    from salun_utils.generation.erasers.ddpm import retrain
-    from salun_utils.generation.models import ddpm_training
+    from salun_utils.generation.erasers.diffusion import retrain
+    from salun_utils.generation.models import diffusion_training
 
     seen = []
-    real = ddpm_training.train
+    real = diffusion_training.train
     monkeypatch.setattr(
         retrain,
         "train",

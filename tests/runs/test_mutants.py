@@ -14,11 +14,11 @@ import pytest
 from salun_utils import masking, training
 from salun_utils.bits import disk
 from salun_utils.fitting import recipes
-from salun_utils.generation.erasers.ddpm import salun as ddpm_salun
+from salun_utils.generation.erasers.diffusion import salun as ddpm_salun
 from salun_utils.generation.erasers.pipeline import encoded, loop
 from salun_utils.generation.erasers.pipeline import salun as pipeline_salun
 from salun_utils.generation.measures import distances
-from salun_utils.generation.models import ddpm, pipelines
+from salun_utils.generation.models import diffusion, pipelines
 from salun_utils.generation.trials import run as trials
 from salun_utils.metrics import membership, scores
 from salun_utils.runs import canaries, execute, task
@@ -294,10 +294,10 @@ FAULTS = [
     ),
     Fault(
         "guidance one less",
-        ddpm.DDPM._denoise,
+        diffusion.Diffusion._denoise,
         "(1 + guidance) *",
         "guidance *",
-        ("generator/ddpm",),
+        ("generator/ddpm", "generator/dit"),
         ("generator/ddpm/loss",),
     ),
     Fault(

@@ -12,7 +12,7 @@ from ...runs.canaries.figures import change, holds, near, projected, some, state
 from .. import erase
 from ..erasers import ERASERS
 from ..erasers.common import choose_mask, descend, pictures
-from ..erasers.ddpm import salun as ddpm_salun
+from ..erasers.diffusion import salun as ddpm_salun
 from ..erasers.gan_vae import losses as gan_vae_losses
 from ..erasers.pipeline import loop, salun
 from ..erasers.pipeline.adapters import lowrank
@@ -29,7 +29,8 @@ FEW: dict[str, Any] = {
 }
 FEW |= {"pictures": 6, "sample_steps": 3, "fisher_samples": 4}
 FEW |= {"warmup": 1, "attack_steps": 1, "retain_batch": 2}
-FAMILY = {"ddpm": "ddpm", "gan": "gan-vae", "vae": "gan-vae", "pipeline": "pipeline"}
+LEARNS = {"dit": "ddpm"}  # whose loss, training and saliency it has
+FAMILY = {"ddpm": "ddpm", "dit": "dit", "gan": "gan-vae", "vae": "gan-vae", "pipeline": "pipeline"}
 
 
 def erased(name: str, kind: str) -> dict:
@@ -61,9 +62,9 @@ def canary_of(name: str, family: str) -> None:
     if name in ("salun", "rl", "erasediff"):
         touched += ["erasing/mask"]
     if name == "salun":
-        touched += [f"saliency/{family}", "masking"]
+        touched += [f"saliency/{LEARNS.get(family, family)}", "masking"]
     if name == "retrain":
-        touched += [f"generator/{kind}/training" for kind in kinds]
+        touched += [f"generator/{LEARNS.get(kind, kind)}/training" for kind in kinds]
 
     @canary(f"eraser/{family}/{name}", touches=touched)
     def made() -> dict:

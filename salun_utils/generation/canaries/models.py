@@ -15,7 +15,7 @@ from ...runs.canaries import canary, toy
 from ...runs.canaries.figures import near, projected
 from .. import load
 from ..models import mini_sd_training, pipelines
-from ..models.ddpm_training import TrainConfig, denoising_loss, train
+from ..models.diffusion_training import TrainConfig, denoising_loss, train
 from ..models.gan import GANTraining, train_gan
 from ..models.judges import JudgeTraining, train_judge
 from ..models.vae import VAETraining, train_vae
@@ -68,6 +68,19 @@ def ddpm_training() -> dict:
     return {
         "losses": near([v for _, v in info["losses"]], 1e-2),
         "moved": toys.moved(before, trained),
+    }
+
+
+@canary("generator/dit", touches=["data"])
+def dit() -> dict:
+    model, draws = toys.dit(), torch.Generator().manual_seed(3)
+    z, noise = toy.numbers(3, 1, 8, 8), toy.numbers(3, 1, 8, 8, seed=1)
+    return {
+        "weights": projected(dict(model.named_parameters())),
+        "answers": projected({"answers": toys.answers(model)}),
+        "noised": projected({"z": model.noised(z, noise, torch.tensor([5, 500, 990]))}),
+        "loss": near(denoising_loss(model, z, torch.arange(3), rng=draws), 1e-3),
+        "drawn": toys.seen(model.sample(LABELS, guidance=2.0, steps=3, seed=2)),
     }
 
 

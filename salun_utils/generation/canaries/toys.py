@@ -13,6 +13,7 @@ from ...runs.canaries import toy
 from ...runs.canaries.figures import Near, projected
 from ..models import mini_sd, pipelines
 from ..models.ddpm import DDPM, DDPMConfig
+from ..models.dit import DiT, DiTConfig
 from ..models.gan import GAN, GANConfig
 from ..models.judges import Judge
 from ..models.vae import VAE, VAEConfig
@@ -26,6 +27,18 @@ def ddpm() -> DDPM:
     """A DDPM; its name is that of one with a recipe, which training anew needs."""
     config = DDPMConfig("ddpm-fashion", CLASSES, IMAGE, size=8, widths=(8, 16), groups=4, head=8)
     return DDPM(config, seed=1).eval()
+
+
+def dit() -> DiT:
+    """A DiT, whose blocks begin with random weights too: at nothing, most of it would not count."""
+    config = DiTConfig("dit-fashion", CLASSES, IMAGE, size=8, patch=4, width=16, heads=2, layers=2)
+    model = DiT(config, seed=1).eval()
+    draws = torch.Generator().manual_seed(5)
+    with torch.no_grad():
+        for p in model.parameters():
+            if not p.any():
+                p.copy_(0.1 * torch.randn(p.shape, generator=draws))
+    return model
 
 
 def gan() -> GAN:
@@ -57,7 +70,7 @@ def pipe() -> Any:
     return own
 
 
-MAKE = {"ddpm": ddpm, "gan": gan, "vae": vae, "pipeline": pipe}
+MAKE = {"ddpm": ddpm, "dit": dit, "gan": gan, "vae": vae, "pipeline": pipe}
 
 
 def judge(side: int = toy.SIDE) -> Judge:
@@ -76,8 +89,8 @@ def answers(model: Any) -> Tensor:
     kind = getattr(model, "kind", "pipeline")
     if kind in ("gan", "vae"):
         return model.draw(model.codes(6, draws), labels).float()
-    if kind == "ddpm":
-        return model(toy.numbers(6, 4, 4, 4), torch.arange(6) * 150, labels).float()
+    if kind in ("ddpm", "dit"):
+        return model(toy.numbers(6, *model.latent_shape), torch.arange(6) * 150, labels).float()
     text = pipelines.encode(model, [f"a photo of a {CLASSES[i]}" for i in labels])
     return model.unet(toy.numbers(6, 4, 8, 8), torch.arange(6) * 150, text).sample.float()
 

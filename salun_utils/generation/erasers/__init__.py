@@ -1,8 +1,8 @@
 """Erasers: one method, one file for each kind of generator, one registry.
 
-`ddpm/` and `gan_vae/` hold those of class-conditional generators, which `run.py` runs; `pipeline/`
-those of text-to-image pipelines, which `pipeline/run.py` runs. Heavy libraries (diffusers,
-accelerate) are imported when one of them runs.
+`diffusion/` and `gan_vae/` hold those of class-conditional generators, which `run.py` runs;
+`pipeline/` those of text-to-image pipelines, which `pipeline/run.py` runs. Heavy libraries
+(diffusers, accelerate) are imported when one of them runs.
 """
 
 from __future__ import annotations

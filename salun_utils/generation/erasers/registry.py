@@ -20,9 +20,9 @@ class Eraser:
     Attributes
     ----------
     summary, paper : what it does in one line, and where it comes from.
-    steps : kind of generator (``"ddpm"``, ``"pipeline"``, ``"gan"``, ``"vae"``) -> the decorated
-        function: it takes the job of that kind and its settings, changes the job's model, and
-        returns (mask or None, losses).
+    steps : kind of generator (``"ddpm"``, ``"dit"``, ``"pipeline"``, ``"gan"``, ``"vae"``) -> the
+        decorated function: it takes the job of that kind and its settings, changes the job's model,
+        and returns (mask or None, losses).
     defaults : kind -> parameter -> value; a small pipeline has its own under ``"mini-sd"``.
     search : parameter -> (low, high) on a log scale, or a list of choices.
     """

@@ -1,4 +1,4 @@
-"""Run an eraser of a class-conditional generator (DDPM, GAN, VAE) on a copy."""
+"""Run an eraser of a class-conditional generator (DDPM, DiT, GAN, VAE) on a copy."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Job:
         return self._pictures[1]
 
 
-@erases("ddpm", "gan", "vae")
+@erases("ddpm", "dit", "gan", "vae")
 @numerics(1, "eraser/pictures", uses=("data",))
 def erase(
     name: str,
@@ -55,7 +55,7 @@ def erase(
     data: Dataset | Images | None = None,
     **params: object,
 ) -> Erased:
-    """Run one of the erasers of a DDPM, a GAN or a VAE; see `salun_utils.generation.erase`.
+    """Run one of the erasers of a DDPM, a DiT, a GAN or a VAE; see `salun_utils.generation.erase`.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def erase(
 
 
 def trainable(model: Any) -> Any:
-    """The model with those weights open to change that draw: all of a DDPM, the generator of a GAN,
-    decoder and prior of a VAE.
+    """The model with those weights open to change that draw: all of a DDPM or DiT, the generator of
+    a GAN, decoder and prior of a VAE.
     """
     return model.freeze() if hasattr(model, "freeze") else model.requires_grad_(True)

@@ -25,8 +25,8 @@ from ..erasers import Erased
 from ..erasers.common import descend
 from ..erasers.pipeline.encoded import encode_pictures, shuffled_batches
 from ..models import pipelines
-from ..models.ddpm import DDPM
-from ..models.ddpm_training import denoising_loss
+from ..models.diffusion import Diffusion
+from ..models.diffusion_training import denoising_loss
 from ..models.noising import goal, training_scheduler
 from ..models.precision import in_float32, with_parts
 from ..models.text import encode_text, predict
@@ -64,7 +64,7 @@ class RelearningTrial(Trial):
                 f"teach_lr must be above 0 and teach_batch at least 1, not {self.teach_lr!r} and"
                 f" {self.teach_batch!r}"
             )
-        if self.kind not in ("ddpm", "pipeline"):
+        if self.kind not in ("ddpm", "dit", "pipeline"):
             raise InputError(
                 f"relearning is for diffusion models, not for {self.model}, a {self.kind}"
             )
@@ -155,7 +155,7 @@ def denoising(
     """The denoising loss of the next batch of `images` under the concept's own label or prompt."""
     draws = generator(trial.seed, f"teach from {len(images)}")
     batches = shuffled_batches(torch.arange(len(images)), trial.teach_batch, draws=draws)
-    if isinstance(model, DDPM):
+    if isinstance(model, Diffusion):
         latents = model.encode(images.pixels.float().to(model.device) / 255)
 
         def of_labels() -> Tensor:

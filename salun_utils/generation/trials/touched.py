@@ -18,15 +18,20 @@ def units_of_erasing(eraser: str, kind: str, mask: str | None) -> list[str]:
     """
     if mask in (None, ""):
         mask = str(ERASERS[eraser].defaults[kind].get("mask", "none"))
-    family = "gan-vae" if kind in ("gan", "vae") else kind
+    family = "gan-vae" if kind in ("gan", "vae") else learns_as(kind)
     run = "eraser/pipeline" if kind == "pipeline" else "eraser/pictures"
     touched = [f"generator/{kind}", run, eraser_unit(eraser, kind)]
     if eraser == "retrain":
-        touched.append(f"generator/{kind}/training")
+        touched.append(f"generator/{learns_as(kind)}/training")
     if mask != "none":
         touched += ["erasing/mask", "masking"]
         touched += [f"saliency/{family}"] if mask in ("saliency", "inverted") else []
     return touched
+
+
+def learns_as(kind: str) -> str:
+    """The kind whose loss, training and saliency this one has: diffusion models share a DDPM's."""
+    return "ddpm" if kind == "dit" else kind
 
 
 def eraser_unit(eraser: str, kind: str) -> str:
@@ -46,7 +51,7 @@ def units_of_relearning(settings: Mapping[str, Any], eraser: str) -> list[str]:
     """Units of one `RelearningTrial`."""
     kind = kind_named(settings["model"])
     taught = ["trial/relearning", "trial", "judge", "data", "erasing"]
-    taught += ["generator/ddpm/loss"] if kind == "ddpm" else ["erasing/pictures"]
+    taught += ["erasing/pictures"] if kind == "pipeline" else ["generator/ddpm/loss"]
     return taught + units_of_erasing(eraser, kind, settings.get("mask"))
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 from ... import generation
 from ...errors import InputError
 from ...generation.erasers import common as erasing
-from ...generation.erasers.ddpm import salun as ddpm_salun
+from ...generation.erasers.diffusion import salun as ddpm_salun
 from ...generation.erasers.pipeline import encoded as encoding
 from ...generation.erasers.pipeline import salun as steering
 from ...generation.erasers.pipeline.loop import Job, train

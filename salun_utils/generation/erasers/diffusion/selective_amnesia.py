@@ -22,23 +22,24 @@ from ....data.images import Images
 from ....errors import InputError
 from ....seeds import derive
 from ....units import numerics
-from ...models.ddpm import DDPM
-from ...models.ddpm_training import best_precision, denoising_loss
+from ...models.diffusion import Diffusion
+from ...models.diffusion_training import best_precision, denoising_loss
 from ..common import SPACE, descend, draw, stream
 from ..registry import eraser
 from ..run import Job
+from .settings import KINDS, of_every_kind
 
 CHUNK = 100  # steps of one picture that are computed at a time
 
 
 @eraser(
     "selective-amnesia",
-    kinds=("ddpm",),
+    kinds=KINDS,
     summary="teach the class to give noise, each weight tied to its value by its Fisher"
     " information",
     paper="Heng and Soh, NeurIPS 2023",
-    defaults={
-        "ddpm": {
+    defaults=of_every_kind(
+        {
             "steps": 60,
             "lr": 1e-4,
             "batch": 48,
@@ -49,7 +50,7 @@ CHUNK = 100  # steps of one picture that are computed at a time
             "replay": 180,
             "replay_weight": 1.0,
         }
-    },
+    ),
     search={"lr": SPACE["lr"], "fisher_weight": (1e-3, 10.0), "steps": SPACE["steps"]},
 )
 @numerics(2, uses=("erasing", "generator/ddpm/loss"))
@@ -94,7 +95,7 @@ def selective_amnesia(
     return None, descend(model, losses, steps=steps, lr=lr, clip=clip)
 
 
-def replay_of(original: DDPM, label: int, count: int, seed: int) -> Images:
+def replay_of(original: Diffusion, label: int, count: int, seed: int) -> Images:
     """What the original draws of the other classes in turn, `count` pictures."""
     others = torch.tensor([c for c in range(len(original.classes)) if c != label])
     labels = others[torch.arange(count) % len(others)]
@@ -103,7 +104,7 @@ def replay_of(original: DDPM, label: int, count: int, seed: int) -> Images:
 
 
 def fisher_information(
-    model: DDPM, images: Images, *, samples: int, steps: int | None = None, seed: int = 0
+    model: Diffusion, images: Images, *, samples: int, steps: int | None = None, seed: int = 0
 ) -> dict[str, Tensor]:
     """Diagonal Fisher information on the authors' scale: for each picture the gradient of its loss,
     summed over all T steps and all its values, is squared; the mean over pictures.

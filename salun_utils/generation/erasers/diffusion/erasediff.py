@@ -1,5 +1,5 @@
-"""EraseDiff on a DDPM (Wu et al., 2024): under the concept's label, predict what the model itself
-predicts under another, as one side of two nested problems; see `bilevel.py`.
+"""EraseDiff on a diffusion model (Wu et al., 2024): under the concept's label, predict what the
+model itself predicts under another, as one side of two nested problems; see `bilevel.py`.
 
     f = E‖ε_θ(x_t | c) - sg[ε_θ(x_t | c')]‖²
 
@@ -16,22 +16,22 @@ from torch import Tensor
 
 from ....saliency import SaliencyMask
 from ....units import numerics
-from ...models.ddpm_training import autocast, best_precision, denoising_loss
+from ...models.diffusion_training import autocast, best_precision, denoising_loss
 from ..bilevel import bilevel
 from ..common import SPACE, choose_mask, draw, stream, substitutes
 from ..registry import eraser
 from ..run import Job
 from .salun import saliency
-from .settings import TRAIN
+from .settings import KINDS, TRAIN, of_every_kind
 
 
 @eraser(
     "erasediff",
-    kinds=("ddpm",),
+    kinds=KINDS,
     summary="predict as under another class's label, as one of two nested problems",
     paper="Wu et al., 2024",
-    defaults={
-        "ddpm": {k: v for k, v in TRAIN.items() if k != "label_dropout"}
+    defaults=of_every_kind(
+        {k: v for k, v in TRAIN.items() if k != "label_dropout"}
         | {
             "inner_steps": 2,
             "alpha": 0.1,
@@ -41,7 +41,7 @@ from .settings import TRAIN
             "mask": "none",
             "keep": 0.5,
         }
-    },
+    ),
     search=SPACE | {"alpha": (0.01, 10.0)},
 )
 @numerics(1, uses=("erasing", "generator/ddpm/loss"))

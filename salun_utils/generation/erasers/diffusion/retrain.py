@@ -1,4 +1,4 @@
-"""A DDPM that never saw the class: the reference."""
+"""A diffusion model that never saw the class: the reference."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from dataclasses import replace
 
 from ....errors import InputError
 from ....units import numerics
-from ...models.ddpm import DDPM
-from ...models.ddpm_training import preset, train
+from ...models.diffusion_training import build, preset, train
 from ..registry import eraser
 from ..run import Job
+from .settings import KINDS, of_every_kind
 
 
 @eraser(
     "retrain",
-    kinds=("ddpm",),
+    kinds=KINDS,
     summary="train a fresh network on the other classes only: the reference",
     paper="the definition of exact unlearning",
-    defaults={"ddpm": {"steps": None}},
+    defaults=of_every_kind({"steps": None}),
 )
 @numerics(1, uses=("generator/ddpm/training",))
 def retrain(job: Job, *, steps: int | None):
@@ -30,10 +30,10 @@ def retrain(job: Job, *, steps: int | None):
         _, recipe = preset(config.name)
     except InputError as error:
         raise InputError(
-            f"no training recipe is known for {config.name}: train a DDPM on the other classes"
+            f"no training recipe is known for {config.name}: train one on the other classes"
             " yourself"
         ) from error
-    fresh = DDPM(config, seed=job.seed).to(job.original.device)
+    fresh = build(config, seed=job.seed).to(job.original.device)
     recipe = replace(recipe, steps=steps or recipe.steps)
     trained, info = train(fresh, job.retain, recipe, seed=job.seed)
     job.model = trained.requires_grad_(True)

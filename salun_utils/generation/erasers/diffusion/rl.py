@@ -1,4 +1,4 @@
-"""Random labelling on a DDPM: SalUn's loss, and any weight may change."""
+"""Random labelling on a diffusion model: SalUn's loss, and any weight may change."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from ..common import SPACE
 from ..registry import eraser
 from ..run import Job
 from .salun import salun
-from .settings import STEER
+from .settings import KINDS, STEER, of_every_kind
 
 
 @eraser(
     "rl",
-    kinds=("ddpm",),
+    kinds=KINDS,
     summary="steer the concept to another class, changing any weight",
     paper="Fan et al., ICLR 2024 (random labelling)",
-    defaults={"ddpm": STEER | {"mask": "none", "keep": 1.0}},
+    defaults=of_every_kind(STEER | {"mask": "none", "keep": 1.0}),
     search=SPACE,
 )
 @numerics(1, uses=("eraser/ddpm/salun",))

@@ -1,5 +1,5 @@
-"""SalUn on a DDPM (Fan et al., ICLR 2024): under the concept's label, draw what the frozen original
-draws under another, changing only the most salient weights.
+"""SalUn on a diffusion model (Fan et al., ICLR 2024): under the concept's label, draw what the
+frozen original draws under another, changing only the most salient weights.
 
     ℓ = E‖ε_θ(x_t | c) - ε_θo(x_t | c')‖² + α · the denoising loss on the other classes
 
@@ -19,20 +19,20 @@ from torch import Tensor
 from ....data.images import Images
 from ....saliency import SaliencyMask, saliency_scores
 from ....units import numerics
-from ...models.ddpm import DDPM
-from ...models.ddpm_training import autocast, best_precision, denoising_loss
+from ...models.diffusion import Diffusion
+from ...models.diffusion_training import autocast, best_precision, denoising_loss
 from ..common import SPACE, choose_mask, descend, draw, stream, substitutes
 from ..registry import eraser
 from ..run import Job
-from .settings import STEER
+from .settings import KINDS, STEER, of_every_kind
 
 
 @eraser(
     "salun",
-    kinds=("ddpm",),
+    kinds=KINDS,
     summary="steer the concept to another class, changing only the most salient weights",
     paper="Fan et al., ICLR 2024",
-    defaults={"ddpm": STEER},
+    defaults=of_every_kind(STEER),
     search=SPACE,
 )
 @numerics(1, uses=("erasing",))
@@ -79,7 +79,7 @@ def salun(
 
 @numerics(1, "saliency/ddpm", uses=("saliency", "generator/ddpm/loss"))
 def saliency(
-    model: DDPM, forget: Images, *, seed: int = 0, batch_size: int = 100, draws: int = 1
+    model: Diffusion, forget: Images, *, seed: int = 0, batch_size: int = 100, draws: int = 1
 ) -> dict[str, Tensor]:
     """|gradient| of the mean denoising loss over the forget set, at the model's own labels.
 
@@ -96,7 +96,7 @@ def saliency(
         for _ in range(draws):
             yield from forget.batches(batch_size)
 
-    def loss(network: DDPM, batch: tuple[Tensor, ...]) -> Tensor:
+    def loss(network: Diffusion, batch: tuple[Tensor, ...]) -> Tensor:
         return denoising_loss(network, network.encode(batch[0]), batch[1], rng=rng)
 
     return saliency_scores(model, batches(), loss=loss)

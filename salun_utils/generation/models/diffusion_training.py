@@ -1,5 +1,5 @@
-"""Training the conditional DDPM: label dropout for classifier-free guidance, an exponential average
-of the weights, resumable.
+"""Training conditional diffusion models: label dropout for classifier-free guidance, an exponential
+average of the weights, resumable.
 
 Every draw of step k comes from a stream named after (seed, k): a run that was interrupted and
 resumed gives the same bytes as one that wasn't.
@@ -24,6 +24,8 @@ from ...training import use_bf16
 from ...units import numerics
 from .. import checkpoints
 from .ddpm import DDPM, DDPMConfig
+from .diffusion import Diffusion
+from .dit import DiT, DiTConfig
 
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
 STL10 = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")
@@ -76,7 +78,7 @@ _PAPER_TRAINING = TrainConfig(
     flip=True,
 )
 
-PRESETS: dict[str, tuple[DDPMConfig, TrainConfig]] = {
+PRESETS: dict[str, tuple[DDPMConfig | DiTConfig, TrainConfig]] = {
     "ddpm-fashion": (DDPMConfig(name="ddpm-fashion", classes=FASHION_CLASSES), TrainConfig()),
     "ddpm-cifar10": (_PAPER, _PAPER_TRAINING),
     "ddpm-stl10": (
@@ -85,19 +87,29 @@ PRESETS: dict[str, tuple[DDPMConfig, TrainConfig]] = {
         ),
         _PAPER_TRAINING,
     ),
+    "dit-fashion": (
+        DiTConfig(name="dit-fashion", classes=FASHION_CLASSES),
+        TrainConfig(steps=2000, lr=1e-3),
+    ),
 }
 
 
-def preset(name: str) -> tuple[DDPMConfig, TrainConfig]:
+def preset(name: str) -> tuple[DDPMConfig | DiTConfig, TrainConfig]:
     """The (network, training) pair of a preset, or `InputError` naming the known ones."""
     if name not in PRESETS:
-        raise unknown("DDPM preset", name, PRESETS)
+        raise unknown("preset of a diffusion model", name, PRESETS)
     return PRESETS[name]
+
+
+def build(config: DDPMConfig | DiTConfig, *, seed: int = 0) -> Diffusion:
+    """The untrained model of a configuration."""
+    kind = DiT if isinstance(config, DiTConfig) else DDPM
+    return kind(config, seed=seed)  # type: ignore[arg-type]
 
 
 @numerics(1, "generator/ddpm/loss", uses=("generator/ddpm",))
 def denoising_loss(
-    model: DDPM,
+    model: Diffusion,
     z: Tensor,
     labels: Tensor,
     *,
@@ -132,7 +144,7 @@ def best_precision(device: torch.device) -> str:
 
 @numerics(1, "generator/ddpm/training", uses=("generator/ddpm/loss", "data"))
 def train(
-    model: DDPM,
+    model: Diffusion,
     images,
     config: TrainConfig,
     *,
@@ -142,7 +154,7 @@ def train(
     every: int = 200,
     stop: int | None = None,
     progress: Callable[[int, float], None] | None = None,
-) -> tuple[DDPM, dict]:
+) -> tuple[Diffusion, dict]:
     """Train `model` in place on labelled uint8 pictures and return the averaged copy.
 
     Parameters
@@ -218,7 +230,7 @@ def _step(
         .long()
         .to(y.device)
     )
-    with seeded_dropout(model.config.dropout, seed, step):
+    with seeded_dropout(getattr(model.config, "dropout", 0.0), seed, step):
         loss = denoising_loss(model, model.encode(x), y, rng=rng, precision=precision, t=t)
         loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
@@ -253,6 +265,6 @@ def _rate(step: int, config: TrainConfig) -> float:
 
 
 @torch.no_grad()
-def _average(average: DDPM, model: DDPM, keep: float) -> None:
+def _average(average: Diffusion, model: Diffusion, keep: float) -> None:
     for a, b in zip(average.parameters(), model.parameters()):
         a.lerp_(b, 1 - keep)

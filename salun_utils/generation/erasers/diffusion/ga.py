@@ -5,20 +5,20 @@ from __future__ import annotations
 from torch import Tensor
 
 from ....units import numerics
-from ...models.ddpm_training import best_precision, denoising_loss
+from ...models.diffusion_training import best_precision, denoising_loss
 from ..common import SPACE, descend, draw, stream
 from ..registry import eraser
 from ..run import Job
 from .salun import drop_labels
-from .settings import TRAIN
+from .settings import KINDS, TRAIN, of_every_kind
 
 
 @eraser(
     "ga",
-    kinds=("ddpm",),
+    kinds=KINDS,
     summary="gradient ascent on the class's own training loss",
     paper="Thudi et al., EuroS&P 2022",
-    defaults={"ddpm": TRAIN | {"steps": 20, "lr": 1e-4, "alpha": 0.0}},
+    defaults=of_every_kind(TRAIN | {"steps": 20, "lr": 1e-4, "alpha": 0.0}),
     search={k: SPACE[k] for k in ("lr", "steps")},
 )
 @numerics(1, uses=("erasing", "generator/ddpm/loss"))
