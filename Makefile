@@ -15,7 +15,7 @@ CHAPTERS := $(basename $(notdir $(sort $(wildcard notebooks/[0-9]*.py))))
 EXECUTED := build/book/notebooks
 PYTEST   := SALUN_CACHE=$(CURDIR)/build/test-cache $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --durations=20
 
-.PHONY: help install book html pdf notebooks gpu test test-pages test-browser test-fuzz test-slurm test-durability test-colab image speed plan lint clean executed $(CHAPTERS:%=execute-%)
+.PHONY: help install book html pdf notebooks gpu test test-pages test-browser test-fuzz test-slurm test-durability test-colab image speed plan lint vulnerable clean executed $(CHAPTERS:%=execute-%)
 
 help: ## list the targets
 	@echo "targets:"
@@ -69,7 +69,6 @@ image: ## build the container that Kubernetes runs (needs docker)
 
 speed: $(STAMP) ## time every row against the plain way in turns, about 15 minutes on an idle machine
 	$(BIN)/python -m benchmark.speed
-	$(BIN)/python -m benchmark.speed.page
 
 plan: $(STAMP) ## what 10,000 runs cost before the first one starts: the real Snakefile, a pretended cluster
 	SALUN_FIGURES=benchmark/speed/plan.json $(BIN)/python benchmark/plan/plan.py
@@ -80,6 +79,9 @@ lint: $(STAMP) ## check format, style, direction of imports, types and what coul
 	$(BIN)/lint-imports
 	$(BIN)/mypy
 	$(BIN)/bandit --quiet --configfile pyproject.toml --recursive salun_utils benchmark book
+
+vulnerable: $(STAMP) ## ask pip-audit for known weaknesses of the versions in requirements.lock (needs a network)
+	$(BIN)/python tests/habits/vulnerable.py
 
 clean: ## remove what was built (the environment stays; remove .venv by hand)
 	rm -rf build _build .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis

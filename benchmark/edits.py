@@ -212,7 +212,11 @@ EDITS = [
     ),
     Edit(
         "one more step of the sampler",
-        replace("generation/models/diffusion.py", "set_timesteps(steps,", "set_timesteps(steps + 1,"),
+        replace(
+            "generation/models/diffusion/model.py",
+            "set_timesteps(steps,",
+            "set_timesteps(steps + 1,",
+        ),
         ("generator/ddpm", "generator/dit", "generator/pipeline", "generator/ddpm/loss"),
         ("generator/ddpm", "generator/dit"),
         lambda run: erases(run, "ddpm-fashion"),

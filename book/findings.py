@@ -11,7 +11,7 @@ import argparse
 import re
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -38,6 +38,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "book" / "intro.md", ROOT / "README.md")
 NOTEBOOKS = ROOT / "notebooks"
 MARK = re.compile(r" {2}(holds|FAILS|open|too few)(?: {2}|$)")
+TESTED = re.compile(r"\bp = [01]\.\d+, \d+ pairs")  # the figure behind a claim
+HEADING = re.compile(r"\S+(?: \S+)*")  # columns are two blanks apart
 PICTURE = ROOT / "book" / "_static" / "masks.svg"
 MARKS = re.compile(r"(<!-- findings: .*?-->\n).*?(<!-- end of findings -->)", re.S)
 ERASERS = ("SalUn", "RL (no mask)", "ESD-x", "UCE")
@@ -131,27 +133,61 @@ def of_claims(folder: Path = NOTEBOOKS) -> dict[str, int]:
     "too few". Read from the tables of claims in their committed outputs.
     """
     counts = dict.fromkeys(("holds", "FAILS", "open", "too few"), 0)
-    for path in sorted(folder.glob("[0-9]*.ipynb")):
-        for cell in nbformat.read(path, as_version=4).cells:
-            for output in cell.get("outputs", []):
-                head, *lines = output.get("data", {}).get("text/plain", "").split("\n")
-                if head.startswith("claim ") and "the figure behind it" in head:
-                    for line in lines:
-                        if mark := MARK.search(line):
-                            counts[mark[1]] += 1
+    for head, *lines in _texts(folder):
+        if head.startswith("claim ") and "the figure behind it" in head:
+            for line in lines:
+                if mark := MARK.search(line):
+                    counts[mark[1]] += 1
     return counts
 
 
-def in_words(claims: Mapping[str, int]) -> str:
-    """One sentence on all of them; "" for none."""
+def of_comparisons(folder: Path = NOTEBOOKS) -> int:
+    """How many results of paired tests the chapters show: each p in a table of comparisons or
+    behind a claim, read from their committed outputs.
+    """
+    count = 0
+    for lines in _texts(folder):
+        ends: list[int] = []
+        for line in lines:
+            titles = list(HEADING.finditer(line))
+            found = [t.end() for t in titles if re.fullmatch(r"p(?: \(\w+\)|, [^=]+)?", t[0])]
+            ends = found or ends
+            count += 0 if found else sum(_is_p(line, end) for end in ends)
+            count += bool(TESTED.search(line))
+    return count
+
+
+def _is_p(line: str, end: int) -> bool:
+    """Whether a number from 0 to 1 ends there, as in a column that is set to the right."""
+    cell, after = line[:end].split(" ")[-1], line[end : end + 1]
+    return after in ("", " ") and re.fullmatch(r"[01]\.\d+", cell) is not None
+
+
+def _texts(folder: Path) -> Iterator[list[str]]:
+    """The lines of each table and text that the chapters show."""
+    for path in sorted(folder.glob("[0-9]*.ipynb")):
+        for cell in nbformat.read(path, as_version=4).cells:
+            for output in cell.get("outputs", []):
+                yield output.get("data", {}).get("text/plain", "").split("\n")
+
+
+def in_words(claims: Mapping[str, int], comparisons: int = 0) -> str:
+    """What became of all claims, and how many paired tests the book shows; "" for none."""
     count = sum(claims.values())
     if not count:
         return ""
     return (
-        f"**Claims.** The chapters put {count} sentences to the test, most of them by a paired test"
-        f" corrected for the comparisons of its table: {claims['holds']} hold, {claims['FAILS']}"
+        f"**Claims.** The chapters put {count} sentences to the test, part of them by a paired test"
+        " corrected for the comparisons of its table, the others by means, counts or intervals:"
+        f" {claims['holds']} hold, {claims['FAILS']}"
         f" fail, {claims['open']} are open, and {claims['too few']} have too few seeds to be"
         " decided either way."
+    ) + (
+        f" Behind them and in the tables of the chapters stand {comparisons} paired comparisons"
+        " (some of them in more than one place). They are corrected table by table, not over the"
+        " whole book, so a few may be decided by chance."
+        if comparisons
+        else ""
     )
 
 
@@ -168,6 +204,7 @@ def findings(
     every: pd.DataFrame,
     memory: Sequence[Record] = (),
     claims: Mapping[str, int] | None = None,
+    comparisons: int = 0,
 ) -> str:
     """Both tables, each under the sentence that says what it counts, and what became of claims."""
     parts = []
@@ -185,7 +222,7 @@ def findings(
             " a class: another may find more, so small shares are lower bounds).",
             table,
         ]
-    if parts and (text := in_words(claims or {})):
+    if parts and (text := in_words(claims or {}, comparisons)):
         parts.append(text)
     return "\n\n".join(parts) or "There are no recorded runs yet."
 
@@ -232,7 +269,7 @@ def main(argv: list[str] | None = None) -> int:
         warnings.simplefilter("ignore")  # outdated records: load_records leaves them in on purpose
         bench, every = Benchmark.load(), generation.rows("mini-sd")
         memory = memorising.on_file()
-    text, behind = findings(bench, every, memory, of_claims()), []
+    text, behind = findings(bench, every, memory, of_claims(), of_comparisons()), []
     for path in PAGES:
         before = path.read_text()
         after = written(before, text)

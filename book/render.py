@@ -10,6 +10,7 @@ they are. Ends by printing the path of what was made.
 from __future__ import annotations
 
 import argparse
+import ast
 import html
 import os
 import shutil
@@ -26,20 +27,36 @@ FOLDERS = ("book", "notebooks", "_static", "_images", "_sources", "_downloads") 
 
 def api_pages() -> dict[str, list[str]]:
     """Module names by the API page that documents them: one page a subpackage, and ``api_core`` for
-    the modules above them.
+    the modules above them. A page begins with its own subpackage (see `write_api`); of those within
+    it the ones are named that define something themselves.
     """
     pages: dict[str, list[str]] = {}
     for path in sorted((ROOT / "salun_utils").rglob("*.py")):
-        parts = path.relative_to(ROOT).with_suffix("").parts
-        if path.name != "__init__.py" and not any(part.startswith("_") for part in parts):
-            pages.setdefault(f"api_{parts[1]}" if len(parts) > 2 else "api_core", []).append(
-                ".".join(parts)
-            )
+        package = path.name == "__init__.py"
+        parts = (path.parent if package else path.with_suffix("")).relative_to(ROOT).parts
+        if any(part.startswith("_") for part in parts):
+            continue
+        if package and (len(parts) < 3 or not defines(path)):
+            continue
+        pages.setdefault(f"api_{parts[1]}" if len(parts) > 2 else "api_core", []).append(
+            ".".join(parts)
+        )
     return dict(sorted(pages.items()))
 
 
+def defines(path: Path) -> bool:
+    """Whether a module has a function or a class of its own that is public."""
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    found = ast.parse(path.read_text()).body
+    return any(isinstance(one, kinds) and not one.name.startswith("_") for one in found)
+
+
 def write_api(folder: Path) -> None:
-    """Write the API pages, so that a new module is documented without anybody listing it."""
+    """Write the API pages, so that a new module is documented without anybody listing it.
+
+    What stands in an ``__init__.py`` is documented there, and what is only brought together there
+    with the module that it comes from.
+    """
     for page, modules in api_pages().items():
         package = (
             "salun_utils" if page == "api_core" else f"salun_utils.{page.removeprefix('api_')}"
@@ -48,7 +65,8 @@ def write_api(folder: Path) -> None:
             f"# `{package}`",
             "```{eval-rst}",
             f".. automodule:: {package}",
-            "   :no-members:",
+            "   :members:",
+            "   :ignore-module-all:",
             "```",
         ]
         for module in modules:
@@ -60,6 +78,7 @@ def write_api(folder: Path) -> None:
                 "```{eval-rst}",
                 f".. automodule:: {module}",
                 "   :members:",
+                *(["   :ignore-module-all:"] if (ROOT / module.replace(".", "/")).is_dir() else []),
                 "```",
             ]
         (folder / f"{page}.md").write_text("\n".join(text) + "\n")

@@ -28,7 +28,7 @@
 try:
     import google.colab  # noqa: F401
 
-    # %pip install -q "salun-utils @ git+https://github.com/salun-book/salun-book"
+    # %pip install -q "salun-utils @ git+https://github.com/salun-book/salun-book@v0.1.0"
 except ImportError:
     pass
 

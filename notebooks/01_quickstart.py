@@ -21,7 +21,7 @@
 try:
     import google.colab  # noqa: F401
 
-    # %pip install -q "salun-utils @ git+https://github.com/salun-book/salun-book"
+    # %pip install -q "salun-utils @ git+https://github.com/salun-book/salun-book@v0.1.0"
 except ImportError:
     pass
 
@@ -165,7 +165,7 @@ if first.last_layer:
     figure, alt = plots.mask_picture(mask, classes, layer=first.last_layer)
 
 # %% [markdown]
-# The rows of the last layer tell a story. The forgotten class has its row all to itself: every weight may change. So may most weights of the classes that it is easily mistaken for, since the network has to weigh them against each other: T-shirts, coats and shirts, the same to which Retrain sends the dresses. Shoes have nothing to do with dresses, and their rows are frozen. Nobody told the mask about clothes; it found that in the gradients.
+# The rows of the last layer tell a story. The forgotten class has its row all to itself: every weight may change. So may most weights of the classes that it is easily mistaken for, since the network has to weigh them against each other: T-shirts, coats and shirts; to the first two Retrain sends many of the dresses, too. Shoes have nothing to do with dresses, and their rows are frozen. Nobody told the mask about clothes; it found that in the gradients.
 #
 # Did the mask hold? Weight decay and momentum can move a weight even when its gradient is set to zero; in the public code of SalUn they did [until February 2026](https://github.com/OPTML-Group/Unlearn-Saliency/pull/33), and [](20_errata.ipynb) shows with what effect. So let us count the weights that differ from $\theta_o$:
 
@@ -215,7 +215,7 @@ from salun_utils.studies.claims import claims_table
 claims_table(quick.claims(bench, first))
 
 # %% [markdown]
-# The comparison without a mask is the one to remember. Forgetting a whole class of this data is easy: RL, which is SalUn without a mask, comes as close to Retrain as SalUn does, and what separates them is smaller than what separates two seeds. That the mask is *there* does not show that it *helps*. The other chapters keep asking.
+# The comparison without a mask is the one to remember. Forgetting a whole class of this data is easy: by its mean RL, which is SalUn without a mask, comes as close to Retrain as SalUn does, and what separates the means is smaller than what separates two seeds. Five seeds could decide none of it. That the mask is *there* does not show that it *helps*. The other chapters keep asking.
 #
 # ## In five lines
 #
@@ -223,7 +223,7 @@ claims_table(quick.claims(bench, first))
 # - It stays within a point or two of Retrain on everything else that is measured.
 # - Its answers give it away: it hesitates, and puts dresses where Retrain would not.
 # - The mask holds to the last bit, and takes the rows of the classes that look alike.
-# - Without a mask the result is as good; a random half does worse here.
+# - By the means no mask is as near, and a random half farther; five seeds can't tell SalUn from either.
 #
 # ## Exercises
 #

@@ -21,7 +21,7 @@
 try:
     import google.colab  # noqa: F401
 
-    # %pip install -q "salun-utils @ git+https://github.com/salun-book/salun-book"
+    # %pip install -q "salun-utils @ git+https://github.com/salun-book/salun-book@v0.1.0"
 except ImportError:
     pass
 
@@ -230,7 +230,7 @@ measures.spread_table(bench)
 # %% [markdown]
 # ## Recorded runs
 #
-# Means over five seeds, on all 10,000 training pictures of `fashion-mini`, with the same network. The settings of every method were chosen with the same number of trials on a pilot seed that is not among those reported. They are read from `benchmark/records`; nothing is computed here. Behind each score stands its signed gap, behind the average gap {eq}`eq-average-gap` a bootstrap 95 % interval (rather too narrow for so few seeds);
+# Means over five seeds, on all 10,000 training pictures of `fashion-mini`, with the same network. The settings of each method of these tables were chosen with 8 trials on a pilot seed that is not among those reported. They are read from `benchmark/records`; nothing is computed here. Behind each score stands its signed gap, behind the average gap {eq}`eq-average-gap` a bootstrap 95 % interval (rather too narrow for so few seeds);
 # *cost* is the time of unlearning in per cent of the time of Retrain; read differences of some points between methods that see equally many pictures as noise of the machine. All methods are in [](04_random_forgetting.ipynb) and [](05_class_forgetting.ipynb).
 
 # %% tags=["nbval-check-output"]

@@ -21,7 +21,7 @@
 try:
     import google.colab  # noqa: F401
 
-    # %pip install -q "salun-utils @ git+https://github.com/salun-book/salun-book"
+    # %pip install -q "salun-utils @ git+https://github.com/salun-book/salun-book@v0.1.0"
 except ImportError:
     pass
 
@@ -39,7 +39,7 @@ from salun_utils.studies.benchmark import (
 found = stability.Stability.load(recorded_tier)
 stability_tables.answer(found)
 
-# %% mystnb={"figure": {"caption": "Each dot is one seed: another split, another original network, another Retrain, another run of unlearning. The bar is the mean and the broad line a bootstrap 95 % interval. The axes are logarithmic, so equal widths are equal ratios; a dashed line marks a network that nobody touched."}, "image": {"alt": "One panel a task with one row a method, sorted by the mean over tasks: every seed's average gap to Retrain as a dot on a logarithmic axis of its own, with the mean as a bar and its interval as a broad line. A dashed line marks doing nothing. At 50 per cent and on the CIFAR-10 copy most rows overlap it"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Each dot is one seed: another split, another original network, another Retrain, another run of unlearning. The bar is the mean and the broad line a bootstrap 95 % interval. The axes are logarithmic, so equal widths are equal ratios; a dashed line marks a network that nobody touched. Colours tell the kind of method, as in the pictures of random forgetting."}, "image": {"alt": "One panel a task with one row a method, sorted by the mean over tasks: every seed's average gap to Retrain as a dot on a logarithmic axis of its own, with the mean as a bar and its interval as a broad line. A dashed line marks doing nothing. At 50 per cent and on the CIFAR-10 copy most rows overlap it"}} tags=["hide-input"]
 dots = found.dots()
 if len(dots):
     figure, alt = stability_pictures.seed_dots(dots, nothing=found.nothing())
@@ -70,7 +70,7 @@ if len(dots):
 # ## Recorded runs
 #
 # This page reads `benchmark/records` and trains nothing. The runs are those of the `cpu` tier: `fashion-mini` with all 10,000 training pictures and the small network, and a JPEG copy of CIFAR-10 with a ResNet-20. The settings of
-# every method were chosen with the same number of trials on a pilot seed that is not among those reported. Behind each mean of the following table stands the spread {eq}`eq-spread`.
+# every method were chosen on a pilot seed that is not among those reported, with 8 trials (MSG and MUNBa with 11; SISA has nothing to choose). Behind each mean of the following table stands the spread {eq}`eq-spread`.
 
 # %% tags=["nbval-check-output"]
 stability_tables.spread_table(found, "random-10")
@@ -117,7 +117,7 @@ stability_tables.amount_table(amounts)
 stability_tables.carried_answer(amounts)
 
 # %% [markdown]
-# One expects the opposite. The likeliest reason is that tuning at 50 % on a single pilot seed went astray: what was best on that seed is far from good on others. The runs that would decide it, settings of 10 % carried to 50 %, are not recorded.
+# One expects the opposite. Did tuning at 50 % on a single pilot seed go astray? That alone can't be it. Carried to 50 %, the settings of 10 % leave 8.5 points ([](17_duration_and_scale.ipynb)), about as much as those tuned there.
 #
 # ## How many seeds?
 #
@@ -139,8 +139,8 @@ stability_tables.needed_table(needed)
 #
 # ## Four words
 #
-# On all pages a comparison of two methods on the same seeds is worded in one way. It **holds** if the paired test, corrected by Holm for the number of comparisons in its table, says so at 0.05; it **fails** if the test says the opposite; it is **open** if the test says neither; and if with so few seeds it could not have said either,
-# the word is **too few**. A claim about means alone says "means".
+# On pages that pair methods by seed a comparison is worded in one way. It **holds** if the paired test, corrected by Holm for the number of comparisons in its table, says so at 0.05; it **fails** if the test says the opposite; it is **open** if the test says neither; and if with so few seeds it could not have said either,
+# the word is **too few**. A claim about means alone says "means". Two pages go by whether intervals overlap: the places of [](07_leaderboard.ipynb), and the claims of [](18_privacy_audit.ipynb).
 #
 # ## Claims
 #
@@ -160,7 +160,7 @@ claims_table(stability_tables.claims(found))
 # - Another Retrain is a point away at 10 %; less than that is no difference.
 # - One seed can carry a mean of five: look at the dots.
 # - SalUn's settings carry from 1 to 40 %; GA's don't.
-# - Tuning on one pilot seed can do harm: at 50 % it has.
+# - At 50 % neither settings tuned there (7.5) nor carried ones (8.5) bring SalUn near to Retrain; doing nothing has 7.2.
 #
 # ## Exercises
 #

@@ -22,7 +22,7 @@
 try:
     import google.colab  # noqa: F401
 
-    # %pip install -q "salun-utils[generation] @ git+https://github.com/salun-book/salun-book"
+    # %pip install -q "salun-utils[generation] @ git+https://github.com/salun-book/salun-book@v0.1.0"
 except ImportError:
     pass
 
@@ -145,7 +145,7 @@ tables.kinds_table(runs["SalUn"].erased.mask)
 # v^{*} = \arg\min_v \; \mathbb{E}_{x, t, \epsilon}\, \big\lVert \epsilon_{\theta_u}(x_t \mid \text{“a photo of a } v\text{”}) - \epsilon \big\rVert^2 ,
 # $$ (eq-inversion)
 #
-# with all weights held. If a prompt exists from which the model still draws the concept, this finds it. In the open, on what UCE left; first the prompt with a gap for the new word:
+# with all weights held. It may find a prompt from which the model still draws the concept; finding none proves nothing. In the open, on what UCE left; first the prompt with a gap for the new word:
 
 # %%
 import torch

@@ -21,7 +21,7 @@
 try:
     import google.colab  # noqa: F401
 
-    # %pip install -q "salun-utils[generation] @ git+https://github.com/salun-book/salun-book"
+    # %pip install -q "salun-utils[generation] @ git+https://github.com/salun-book/salun-book@v0.1.0"
 except ImportError:
     pass
 
@@ -218,7 +218,9 @@ for kind, share in overlap.items():
 # the same loss without a mask, tuned on its own. An eraser stands here only if all nine runs are recorded:
 
 # %% tags=["nbval-check-output"]
-print(on_record.missing(every))
+from textwrap import fill
+
+print(fill(on_record.missing(every), 88))
 
 # %% mystnb={"figure": {"caption": "What the other classes lose in recorded runs, with 95 % intervals; an arrow is a loss beyond the edge.", "name": "fig-latent-others"}, "image": {"alt": "Two panels, GAN and VAE, one line an eraser: for the GAN SalUn lies near 0 and RL near minus 1, for the VAE RL lies near 0 and SalUn near minus 0.7; gradient ascent is an arrow at minus 17 or 18 in both"}}
 full = {kind: on_record.complete(part) for kind, part in every.items()}

@@ -22,7 +22,7 @@
 try:
     import google.colab  # noqa: F401
 
-    # %pip install -q "salun-utils @ git+https://github.com/salun-book/salun-book"
+    # %pip install -q "salun-utils @ git+https://github.com/salun-book/salun-book@v0.1.0"
 except ImportError:
     pass
 
@@ -105,20 +105,20 @@ tables.answer(study)
 #
 # (That is the rule of a step without momentum. With the momentum of 0.9 that is used here the bound is tenfold: exercise 2.) The paper lets the penalty fall while unlearning goes on, $\beta_t = \beta\, (1 - \frac{t - 1}{T})$ at step $t$ of $T$. Keep that in mind: at the last step it is $\beta / T$.
 #
-# **Annealed.** A third way, which the paper doesn't have. Say how *many* weights may differ in the end, a share $k$, and let the moves themselves decide which:
+# **Annealed.** A third way, which the paper doesn't have. Say how *many* weights may differ in the end, a share $\rho$, and let the moves themselves decide which:
 #
 # $$
-# \theta = \theta_o + H_{k_t}(z - \theta_o), \qquad k_t = k + (1 - k) \Big(1 - \frac{t}{T}\Big)^3 ,
+# \theta = \theta_o + H_{\rho_t}(z - \theta_o), \qquad \rho_t = \rho + (1 - \rho) \Big(1 - \frac{t}{T}\Big)^3 ,
 # $$ (eq-annealed)
 #
-# where $H_{k_t}$ leaves the $k_t n$ largest of all $n$ moves as they are and sets the others to zero; only weights that are still free are ranked. That is a **hard threshold**, the projection onto vectors with at most $k_t n$ entries {cite:p}`blumensath2009iterative`; the cubic fall of $k_t$ is the one by which networks are pruned while they train
+# where $H_{\rho_t}$ leaves the $\rho_t n$ largest of all $n$ moves as they are and sets the others to zero; only weights that are still free are ranked. That is a **hard threshold**, the projection onto vectors with at most $\rho_t n$ entries {cite:p}`blumensath2009iterative`; the cubic fall of $\rho_t$ is the one by which networks are pruned while they train
 # {cite:p}`zhu2017prune`. A weight that drops out is put back on $\theta_o$ at once and stays there. Nothing is shortened, and the count is exact.
 #
 # | | which weights | decided | how many | a move that is let through |
 # |---|---|---|---|---|
-# | hard | largest $\lvert \nabla \ell_f(\theta_o) \rvert$ | before the first step | $k n$, exact | is left as it is |
+# | hard | largest $\lvert \nabla \ell_f(\theta_o) \rvert$ | before the first step | $\rho n$, exact | is left as it is |
 # | soft | those pulled harder than the penalty | at every step anew | left open | is shortened |
-# | annealed | those that have moved furthest | on the way | $k n$, exact | is left as it is |
+# | annealed | those that have moved furthest | on the way | $\rho n$, exact | is left as it is |
 #
 # In code the three are what happens *after* a step of one and the same training, RL from $\theta_o$:
 
@@ -167,9 +167,9 @@ def annealed(model):
 
     @torch.no_grad()
     def put_back(t, eta):
-        k_t = keep + (1 - keep) * (1 - t / T) ** 3
+        rho_t = keep + (1 - keep) * (1 - t / T) ** 3
         far = {n: (p - original[n]).abs() * free[n] for n, p in named.items()}
-        furthest = su.saliency.SaliencyMask.top(far, k_t)
+        furthest = su.saliency.SaliencyMask.top(far, rho_t)
         for n, p in named.items():
             free[n] &= furthest[n].to(p.device)
             p.copy_(torch.where(free[n], p, original[n]))

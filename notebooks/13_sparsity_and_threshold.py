@@ -22,7 +22,7 @@
 try:
     import google.colab  # noqa: F401
 
-    # %pip install -q "salun-utils @ git+https://github.com/salun-book/salun-book"
+    # %pip install -q "salun-utils @ git+https://github.com/salun-book/salun-book@v0.1.0"
 except ImportError:
     pass
 
@@ -66,7 +66,7 @@ if lines:
 # ## One threshold or many
 #
 # The scores are those of [](03_weight_saliency.ipynb): $g_i = \lvert \partial \ell_f / \partial \theta_i \rvert$ at $\theta_o$, one for each of the $n$ weights, where $\ell_f$ is the mean loss on $D_f$. A mask keeps the weights with $g_i \ge \gamma$. Instead of the threshold $\gamma$
-# one can name the **density** $k$, the share that is kept (`keep` in the code). Two ways to spread it:
+# one can name the **density** $\rho$, the share that is kept (`keep` in the code). Two ways to spread it:
 #
 # - **global**: all weights are ranked together, and there is one $\gamma$. This is SalUn, and the rule `saliency`;
 # - **per layer**: each parameter tensor has a $\gamma$ of its own, so that each gives the same share. This is the rule `per-layer`.
@@ -121,10 +121,10 @@ figure, alt = pictures.thresholds(g_f, marks)
 # %% [markdown]
 # ## What the kept weights hold
 #
-# Sort the weights by score, the highest first, and add the scores up. The share of the sum that the first $k n$ weights hold,
+# Sort the weights by score, the highest first, and add the scores up. The share of the sum that the first $\rho n$ weights hold,
 #
 # $$
-# F(k) = \frac{\sum_{i \le k n} g_{(i)}}{\sum_{i \le n} g_{(i)}} ,
+# F(\rho) = \frac{\sum_{i \le \rho n} g_{(i)}}{\sum_{i \le n} g_{(i)}} ,
 # $$
 #
 # with $g_{(i)}$ the $i$-th highest score, is a **Lorenz curve**, known from the distribution of incomes. Were all scores equal it would be the diagonal. The same weights in the same order also hold a share of the *squared* gradient (the squared length of a step of gradient ascent on $D_f$) and a share of the gradient on the
@@ -163,7 +163,7 @@ figure, alt = pictures.layer_shares(shares, by_layer["50 %"].weights)
 # Going down the list of weights, each one brings a part of the forget gradient, which is what we want to act on, and a part of the retain gradient, which is what we would rather not touch. Let $r_i$ be the gradient on $D_r$ of the weight in place $i$, and
 #
 # $$
-# R(k) = \frac{\sum_{i \le k n} r_{i}}{\sum_{i \le n} r_{i}} , \qquad k^{*} = \arg\max_k \; \big[ F(k) - R(k) \big] .
+# R(\rho) = \frac{\sum_{i \le \rho n} r_{i}}{\sum_{i \le n} r_{i}} , \qquad \rho^{*} = \arg\max_\rho \; \big[ F(\rho) - R(\rho) \big] .
 # $$ (eq-knee)
 #
 # Drawn over each other, $F$ against $R$ starts steeply and flattens: the point farthest above the diagonal is its **knee** {cite:p}`satopaa2011finding`. Before it, the weights bring on the whole a larger share of the forget gradient than of the retain gradient, after it a smaller one. The density follows from the two gradients alone: no Retrain, no trial runs, no
@@ -253,7 +253,7 @@ tables.density_table(sweeps, tables.TASKS[3])
 #
 # ### On a network that remembers
 #
-# The networks above half remember their pictures, or not at all. `speednet` on 12,000 pictures of CIFAR-10 remembers every one ([](22_winners_and_successors.ipynb)). Ten seeds, a random tenth, at the values that were tuned for SalUn with half of the weights (`benchmark/grids/memorising-masks.yaml`); 100 % is no mask:
+# The networks above half remember their pictures, or not at all. `speednet` on 12,000 pictures of CIFAR-10 remembers every one ([](22_winners_and_successors.ipynb)). A random tenth, at the values that were tuned for SalUn with half of the weights (`benchmark/grids/memorising-masks.yaml`); 100 % is no mask:
 
 # %% tags=["nbval-check-output"]
 from salun_utils.studies.memorising import masks as remembering
@@ -262,11 +262,11 @@ remembered = remembering.by_density(remembering.load())
 remembering.shown(remembered, "50 %", "free to move")
 
 # %% [markdown]
-# A tenth or three tenths are too few to unlearn what was learnt by heart: UA stays far below Retrain's. Above half the gap falls a little further, though the rate was tuned for half; no test calls that a difference.
+# A tenth or three tenths are too few to unlearn what was learnt by heart: UA stays far below Retrain's. Above half the mean gap falls a little further, though the rate was tuned for half; the column *nearer?* says whether the test calls that a difference.
 #
 # ### Global, per layer, random
 #
-# Masks of as many weights chosen in another way, paired by seed; a negative difference means that the global threshold is nearer to Retrain. For a random tenth it is at 1 and 10 %, in both tables; at half it isn't, and the random half is nearest.
+# Masks of as many weights chosen in another way, drawn at random or by a threshold for each layer, paired by seed; a negative difference means that the global threshold is nearer to Retrain. By the means of a random tenth it is at 1 and 10 %, in both tables, and not at 30 % and half; too few seeds to decide.
 
 # %% tags=["nbval-check-output"]
 tables.beside_table(sweeps, "random")
@@ -284,18 +284,18 @@ tables.beside_table(sweeps, "per-layer")
 # - **other seeds**: the density of the sweep that has the smallest mean average gap on all *other* seeds, so that it is judged on one that it has not seen. It needs Retrain for those;
 # - **hindsight**: the density with the smallest average gap on this very seed. Nobody can choose so; it is a bound on what choosing among these densities could gain, and a generous one, since it also picks what is small by luck.
 #
-# Negative differences are closer to Retrain than 50 %. $p$ is that of a paired permutation test, corrected by Holm: within a task for the number of tasks that the choice is tried on, and for the mean over all tasks, which is paired by seed as well, for the number of automatic choices. *Too few* means that so few seeds cannot decide, however they come out.
+# Negative differences are closer to Retrain than 50 %. The test is the paired permutation test, corrected by Holm for all comparisons of a table but those with hindsight. A mean over the tasks isn't shown: effects of opposite sign would cancel in it.
 
 # %% tags=["nbval-check-output"]
 tables.choice_table(sweeps)
 
-# %% mystnb={"figure": {"caption": "Average gap of each way to choose a density minus that at one half, with 95 % intervals. Left of 0 is nearer to Retrain."}, "image": {"alt": "One band a task and one for the mean of all tasks: marks with intervals of the average gap of each choice minus that of 50 per cent; marks to the left of the line at zero are closer to Retrain"}}
+# %% mystnb={"figure": {"caption": "Average gap of each way to choose a density minus that at one half, with 95 % intervals. Left of 0 is nearer to Retrain."}, "image": {"alt": "One band a task: marks with intervals of the average gap of each choice minus that of 50 per cent; marks to the left of the line at zero are closer to Retrain"}}
 ends = tables.choice_ends(sweeps)
 if ends:
     figure, alt = pictures.differences(ends)
 
 # %% [markdown]
-# Not one of them has been shown to beat 50 %, and with these seeds none could have been. 50 % has an advantage here, too: the learning rate was tuned for it. And every fixed density beside 50 %, the mean over all tasks, paired by seed:
+# Not one of them has been shown to beat 50 %, and with these seeds none could have been. 50 % has an advantage here, too: the learning rate was tuned for it. And every fixed density beside 50 %:
 
 # %% tags=["nbval-check-output"]
 tables.fixed_table(sweeps)
@@ -313,8 +313,8 @@ claims_table(tables.claims(sweeps))
 # %% [markdown]
 # ## In five lines
 #
-# - Few weights: choose the salient ones. Half of the weights: any half does as well or better.
-# - On average over four tasks nothing is gained above 50 %, and much is lost below 20 %.
+# - A random tenth forgotten: by the means the salient weights are nearer than random ones when 1 or 10 % are kept, and farther at 30 % and at half. No test with these seeds tells which weights to choose, few or half.
+# - With 10 % or fewer the mean gap is larger than with half on three tasks of four. With all weights it is smaller than with half where half of the pictures go, and larger on the CIFAR-10 copy.
 # - The best density differs from task to task, from 10 to 100 %; where all is remembered, 10 and 30 % are too few.
 # - A tenth of the weights holds two fifths of the gradient, and four fifths of its square; that doesn't make it enough.
 # - No automatic choice was shown to beat 50 %, and five seeds could not have shown it.

@@ -21,7 +21,7 @@
 try:
     import google.colab  # noqa: F401
 
-    # %pip install -q "salun-utils @ git+https://github.com/salun-book/salun-book"
+    # %pip install -q "salun-utils @ git+https://github.com/salun-book/salun-book@v0.1.0"
 except ImportError:
     pass
 
@@ -210,7 +210,7 @@ if len(found.pilots):
 page.rate_table(found)
 
 # %% [markdown]
-# The curves are those of one seed, and where a line is flat the choice is one of many. The gap of a record includes TA, so the test pictures had a say in the choice; tuning in the other chapters uses the validation pictures instead ([](../book/how_to_use.md)).
+# The curves are those of one seed, and where a line is flat the choice is one of many. The gap of a record includes TA, so the test pictures had a say in the choice; tuning in the other chapters uses the validation pictures instead ([](../book/running_at_scale.md)).
 #
 # ### How far from Retrain
 

@@ -21,7 +21,7 @@
 try:
     import google.colab  # noqa: F401
 
-    # %pip install -q "salun-utils @ git+https://github.com/salun-book/salun-book"
+    # %pip install -q "salun-utils @ git+https://github.com/salun-book/salun-book@v0.1.0"
 except ImportError:
     pass
 
@@ -108,8 +108,9 @@ if {tables.BEST, tables.CLASS} <= set(on_file.gaps):
 masked = live.Masked.of(globals())
 task, masks = masked.task, masked.masks
 original, split = task.original, task.split
-kept = {mask.kept for mask in masks.values()}
-print(f"{split}; each mask keeps {kept} of {masks['random'].numel:,} weights")
+(kept,) = {mask.kept for mask in masks.values()}  # one number, the same for all
+print(*str(split).split(": ", 1), sep=":\n    ")
+print(f"each mask keeps {kept:,} of {masks['random'].numel:,} weights")
 
 # %% mystnb={"figure": {"caption": "Share of each parameter that a mask keeps, per cent."}, "image": {"alt": "A table of shaded cells, one row a parameter of the network, one column a mask: the share of the parameter that the mask keeps, in per cent. Saliency, Fisher, magnitude and Wanda keep nearly all of the small and early parameters and less than half of the largest, the last convolution. Random and per-layer keep about half of each, last-layers only those at the end"}}
 sizes = masks["random"].per_layer().set_index("parameter").weights
@@ -119,7 +120,7 @@ figure, alt = pictures.where_from(compared.layer_shares(masks), sizes)
 # Behind each name is the number of its weights. Saliency, Fisher, Wanda and magnitude rank all weights together, and take nearly the whole of the small and early parameters at the expense of the largest, the last convolution. So a mask by saliency is, among other things, a statement about *layers*; the one made per layer
 # is the same rule without that statement.
 #
-# How many weights do two masks share? The **Jaccard overlap** is the number of weights that both keep over the number that at least one keeps: 1 for equal masks, 0 for masks without a common weight. Two masks of density $\rho$ that have nothing to do with each other have
+# How many weights do two masks share? The **Jaccard overlap** is the number of weights that both keep over the number that at least one keeps: 1 for equal masks, 0 for masks without a common weight. Two masks of density $\rho$ (`keep` in the code) that have nothing to do with each other have
 # $\rho^2 n$ weights in common and $(2\rho - \rho^2)\, n$ in at least one, so their overlap is about $\rho / (2 - \rho)$, a third for half of the weights.
 
 # %% mystnb={"figure": {"caption": "Overlap of every two masks, the share of weights in both among those in either. Two random halves share a third."}, "image": {"alt": "A square table of shaded cells with the Jaccard overlap of every two masks. Saliency overlaps most with per-layer and Fisher, magnitude and Wanda are nearly equal, random overlaps with everything by a third, and inverted hardly with the masks by gradient"}}
@@ -136,7 +137,7 @@ figure, alt = pictures.overlap_cells(compared.overlaps(masks))
 # \eta\, \lVert m \odot g \rVert^2 = \eta\, s_m(g)\, \lVert g \rVert^2, \qquad s_m(g) = \frac{\lVert m \odot g \rVert^2}{\lVert g \rVert^2} .
 # $$ (eq-let-through)
 #
-# So $s_m(g)$, the share of the squared gradient inside the mask, is what the mask leaves of the first fall of the loss. A random mask of density $\rho$ leaves about $\rho$ of it, as a learning rate of $\rho \eta$ would; but it leaves $\sqrt\rho$ of the *length* of the step, where the smaller rate leaves $\rho$. In three lines, for the loss on $D_f$, for the loss on $D_r$, and for the loss that SalUn
+# So $s_m(g)$, the share of the squared gradient inside the mask, is what the mask leaves of the first fall of the loss. A random mask of density $\rho$ leaves about $\rho$ of it, as a learning rate of $\rho \eta$ would; but it leaves $\sqrt \rho$ of the *length* of the step, where the smaller rate leaves $\rho$. In three lines, for the loss on $D_f$, for the loss on $D_r$, and for the loss that SalUn
 # goes down, with wrong labels on $D_f$ and the true ones on $D_r$:
 
 # %%
@@ -243,7 +244,7 @@ tables.difference_table(on_file)
 tables.rate_table(on_file)
 
 # %% [markdown]
-# At their own rates the masks by gradient, the random half and no mask lie within two tenths of a point. What the random half gained at the rate tuned for saliency was a step that fitted better.
+# At their own rates the masks by gradient, the random half and no mask lie within two tenths of a point. The random half's lead at the rate tuned for saliency, which no test calls one, is gone.
 #
 # ### The opposite mask
 #
@@ -267,7 +268,7 @@ opposite.opposite_table(ends, "a random tenth")
 remembering.shown(remembered, "saliency", "free to move")
 
 # %% [markdown]
-# Saliency does find weights that matter: with the half that it leaves out, hardly a forgotten picture is forgotten (UA 6), with or without the attack in the gap. But a random half has half of the salient weights in it, and that is enough; the largest weights, or all of them, come as near. No test tells saliency from any of the three.
+# Saliency does find weights that matter: with the half that it leaves out, hardly a forgotten picture is forgotten (UA 6), with or without the attack in the gap. A random half has half of the salient weights in it. With a random half, the largest weights, or all of them, SalUn's mean gap is about as small as with the salient half; whether a test tells them apart is in the column *nearer?*.
 #
 # ### What could have been missed
 #
@@ -290,11 +291,11 @@ claims_table(said + live.claims(both))
 # %% [markdown]
 # ## In five lines
 #
-# - Random forgetting with SalUn: no test tells the salient half from a random half or from no mask, where the network remembers and where it half remembers.
-# - A class with SalUn: a random half is worse than the salient one, but no mask is as good.
+# - Random forgetting with SalUn, each mask at its own rate: no test tells the salient half from a random half or from no mask. Where the network remembers, all three end far nearer to Retrain than the half that saliency leaves out.
+# - A class with SalUn: a random half is farther from Retrain than the salient one; no test tells the salient half from no mask.
 # - A class with GA: holding some weights helps, and a random half helps more than saliency.
-# - The half that saliency leaves out is farther from Retrain in every comparison: saliency does find weights that matter. MSG, which redraws weights in place of moving them, is right to take the other end.
-# - The mask of the wrong pictures does as well as that of the right ones.
+# - Moved instead of the salient half, the half that saliency leaves out ends farther from Retrain in every comparison of this page: saliency does find weights that matter. (Where half of all pictures is forgotten it ends nearest, in [](03_weight_saliency.ipynb).) MSG, which redraws weights in place of moving them, is right to take the other end.
+# - In one run, SalUn under the mask of the wrong pictures ends within 2 points of that under the right one in every score.
 #
 # ## Exercises
 #

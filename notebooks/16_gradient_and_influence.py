@@ -21,7 +21,7 @@
 try:
     import google.colab  # noqa: F401
 
-    # %pip install -q "salun-utils @ git+https://github.com/salun-book/salun-book"
+    # %pip install -q "salun-utils @ git+https://github.com/salun-book/salun-book@v0.1.0"
 except ImportError:
     pass
 
@@ -221,10 +221,13 @@ live.decile_table(tenths)
 # ## Does the mask hold while the network changes?
 #
 # SalUn takes its mask once, at $\theta_o$, and keeps it. Meanwhile the weights move on and the loss on $D_f$ rises: what was salient need not be. Take the mask anew after each epoch of RL and compare. The **overlap** of two masks (Jaccard index) is the number of
-# weights that both keep, divided by the number that at least one keeps. Two unrelated masks of density $\rho$ overlap by $\rho / (2 - \rho)$, which for $\rho = 0.5$ is one third. For another comparison, take two masks at $\theta_o$, each from one random *half* of $D_f$: they differ only in which pictures they saw.
+# weights that both keep, divided by the number that at least one keeps. Two unrelated masks of density $\rho$ (`keep` in the code) overlap by $\rho / (2 - \rho)$, which for $\rho = 0.5$ is one third. For another comparison, take two masks at $\theta_o$, each from one random *half* of $D_f$: they differ only in which pictures they saw.
 
 # %%
-walk = {f"after {one.epoch} epochs": one.jaccard[0.5] for one in tenths.walk[0]}
+walk = {
+    f"after {one.epoch} epoch{'s' if one.epoch > 1 else ''}": one.jaccard[0.5]
+    for one in tenths.walk[0]
+}
 walk["halves of the forget set"] = tenths.between_halves
 walk["by chance"] = influence.by_chance(0.5)
 {name: round(value, 2) for name, value in walk.items()}
@@ -237,7 +240,7 @@ walk["by chance"] = influence.by_chance(0.5)
 # The same measurements on all 10,000 training pictures of `fashion-mini`, five epochs of RL with the paper's learning rate, in two scenarios, five seeds each, made by [](00_influence.ipynb). Behind each mean stands a
 # bootstrap 95 % interval, which is rather too narrow for so few seeds.
 #
-# First the last layer, where the truth can be had: fitted anew as a logistic regression on what it reads, with 40 pictures left out one at a time (rank correlations), and then with all pictures of the forget set left out.
+# First the last layer, where the truth can be had: fitted anew as a logistic regression on what it reads, with 40 pictures left out one at a time (rank correlations of the true change of the loss, on *test* pictures and on the picture's *own*, with what influence says, or the norm of the gradient alone), and then with all pictures of the forget set left out.
 
 # %% tags=["nbval-check-output"]
 tables.single_table(studies)
@@ -247,7 +250,7 @@ tables.head_table(studies)
 
 # %% [markdown]
 # Then the deciles. Is it the gradient *on the forget set* that matters? For comparison the weights are sorted in three other ways: by their gradient on the **retain set**, by their **magnitude**, and at **random**. The first three columns are rank correlations between the number of the decile and the size of the change of the mean loss. *Selective* is
-# the same with the size of the change on $D_f$ minus that on $D_r$: an ordering that finds the weights of the forget set alone would have a high one. The last two are the part of the change of the forget loss in the highest decile, and in the highest five.
+# the same with the size of the change on $D_f$ minus that on $D_r$: an ordering that finds the weights of the forget set alone would have a high one. The last two are the part of the change of the forget loss in the highest decile, and in the highest five. The rows *retain* are sorted by the gradient on the retain set.
 
 # %% tags=["nbval-check-output"]
 tables.ordering_table(studies, "class-3")
@@ -256,7 +259,7 @@ tables.ordering_table(studies, "class-3")
 tables.ordering_table(studies, "random-10")
 
 # %% [markdown]
-# Saliency is no more selective than the gradient on the retain set, which orders the deciles as well or better. What a decile does to the forget loss it does to the retain loss. Over all weights, one by one, this is how saliency ranks beside the other orderings, and beside how far RL moved each weight:
+# Saliency is selective by undoing alone, and there the gradient on the retain set is about as selective. Which of the two orders the deciles better turns with the change: by the forget loss of a class the other gradient does for zeros, saliency with noise of equal length. Mostly, what a decile does to the forget loss it does to the retain loss. Over all weights, one by one, this is how saliency ranks beside the other orderings, and beside how far RL moved each weight:
 
 # %% tags=["nbval-check-output"]
 tables.beside_table(studies)
@@ -297,7 +300,7 @@ claims_table(tables.claims(studies) + of_page)
 # - Influence functions predict what retraining does where there is one minimum, and where the nearby one is meant.
 # - The gradient ranks the weights that retraining moves fairly; the curvature adds most of what is missing.
 # - For a mask of half of the weights that hardly matters: nearly all of the move lies in the upper half by either.
-# - Saliency doesn't pick the weights of the forget set: the gradient on the others ranks as well.
+# - Saliency doesn't pick the weights of the forget set: the gradient on the others ranks about as well.
 # - The mask drifts while the network unlearns; taking it anew gains nothing that was seen.
 #
 # ## Exercises

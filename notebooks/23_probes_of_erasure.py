@@ -22,7 +22,7 @@
 try:
     import google.colab  # noqa: F401
 
-    # %pip install -q "salun-utils[generation] @ git+https://github.com/salun-book/salun-book"
+    # %pip install -q "salun-utils[generation] @ git+https://github.com/salun-book/salun-book@v0.1.0"
 except ImportError:
     pass
 
@@ -42,13 +42,13 @@ prefix = 3
 # %% tags=["hide-input", "nbval-check-output"]
 import salun_utils as su
 from salun_utils.studies.common import none_recorded
-from salun_utils.studies.probes import pictures, recorded
+from salun_utils.studies.probes import claimed, pictures, recorded, tables
 
-on_file = recorded.recorded()
+on_file, longer = recorded.recorded(), recorded.longer()
 found, cost = recorded.rows(on_file), recorded.costs(on_file)
-recorded.for_today(found, cost)
+claimed.for_today(found, cost, longer)
 
-# %% mystnb={"figure": {"caption": "Per cent of pictures recognised as the erased concept, an eraser a row, a probe a column, means over recorded runs. The last row is the untouched model."}, "image": {"alt": "Map with one row an eraser and one column a probe, the share of pictures recognised as the erased concept in each cell; the original in the last row"}}
+# %% mystnb={"figure": {"caption": "Per cent of pictures recognised as the erased concept, an eraser a row, a probe a column, means over recorded runs. The last row is the untouched model."}, "image": {"alt": "Map with one row an eraser and one column a probe, the share of pictures recognised as the erased concept in each cell; the original in the last row"}} tags=["hide-input"]
 if len(found):
     figure, alt = pictures.eraser_by_probe(found)
 
@@ -152,27 +152,34 @@ print("the library's own:", same)
 # %% [markdown]
 # ## Recorded runs
 #
-# The grid `benchmark/grids/probes.yaml` asks for every eraser of `mini-sd` on three classes with three seeds each, the weights and the start noises of each seed its own; the line above the first picture says how much of it is on record, and a row below how many runs it rests on. Erasers that were tuned for chapter 9 have their chosen values, the later ones their defaults: what they could do with others is not in this table.
+# The grid `benchmark/grids/probes.yaml` asks for every eraser of `mini-sd` on three classes with three seeds each, the weights and the start noises of each seed its own; the line below the table says how much of it is on record, and each row how many runs it rests on. Erasers that were tuned for chapter 9 have their chosen values, the later ones their defaults: what they could do with others is not in this table.
 
 # %% tags=["nbval-check-output"]
-if len(found):
-    shown = recorded.eraser_by_probe(found, cost)
-else:
-    shown = none_recorded()
-shown
+from salun_utils.runner import grid
+
+plan = su.runs.records_folder().parent / "grids" / "probes.yaml"
+planned = [r.parameters for r in grid.read(plan).runs] if plan.is_file() else []
+much = recorded.coverage(on_file, planned)
+tables.eraser_by_probe(found, much) if len(found) else none_recorded()
+
+# %% [markdown]
+# *Word*, *words* and *vectors* are the learned word, the found words and the found vectors, *start* the start noise. The three searches are short: [](09_text_to_image.ipynb) learns its word in more steps, and finds in UCE what this table does not. A small share here is a lower bound and no proof of absence.
+
+# %% tags=["nbval-check-output"]
+tables.cost_table(found, cost) if len(found) else none_recorded()
 
 # %% [markdown]
 # And what the controls say, averaged over the erasers on record. A probe whose control is as high says little about the prompt, and much about the rest of the network:
 
 # %% tags=["nbval-check-output"]
-recorded.with_controls(found) if len(found) else none_recorded()
+tables.with_controls(found) if len(found) else none_recorded()
 
 # %% mystnb={"figure": {"caption": "What the strongest probe brings back against what erasing cost the other classes in FID, recorded runs."}, "image": {"alt": "One point an eraser: the change of the FID of the other classes against the most that any probe brings back"}}
 if len(found):
     figure, alt = pictures.given_back_and_cost(found, cost)
 
 # %% [markdown]
-# The share that comes back must be read beside what erasing cost. An eraser that ruins every picture gives nothing back either: on a public board of such attacks on Stable Diffusion (not measured here), the eraser with the lowest success of attacks, 2 %, had an FID of 233, where the unharmed model has about 17.
+# The share that comes back must be read beside what erasing cost. An eraser that ruins every picture gives nothing back either: on a public board of such attacks on Stable Diffusion ([](../book/published.md), not measured here), the eraser with the lowest success of attacks, 2 %, had an FID of 233, where the unharmed model has about 17.
 #
 # ## Claims
 #
@@ -181,12 +188,24 @@ if len(found):
 # %% tags=["nbval-check-output"]
 from salun_utils.studies.claims import claims_table
 
-claims_table(recorded.claims(found, same))
+claims_table(claimed.claims(found, same, longer))
 
 # %% [markdown]
+# ## In five lines
+#
+# - A prompt that no longer draws the concept says nothing about the other ways to it: ask in several, each beside its control.
+# - Vectors found by gradients bring the concept back from UCE and RECE far more often than any words in these rounds, and both draw the other classes as before.
+# - Where a part of the picture is given (completion, inpainting), the erased models draw the concept at least as often without the prompt: it is still in them, and the name leads away from it.
+# - A short search for a word finds hardly anything, and the longer one of chapter 9 does: a search that fails says how long it was.
+# - Some erasers were tuned and some were not, so this is a map of where to look, and no ranking.
+#
 # ## Exercises
 #
 # 1. (easy, 5 minutes) *Noise on the way* counts a picture when any of three strengths shows the concept. Why is its control three plain tries and not one? If one succeeds with probability $q$, what of three? *Check:* `su.check.chapter_23.ex1(…)` takes a function of q, giving the chance that any of three tries succeeds.
+#
+# :::{dropdown} Hint
+# With what chance do all three fail?
+# :::
 #
 # :::{dropdown} Solution
 # Three tries succeed more often than one, with or without noise: if one succeeds with probability $q$, any of three does with $1 - (1-q)^3$. Only what goes beyond that is the noise's doing.
@@ -203,6 +222,10 @@ claims_table(recorded.claims(found, same))
 # :::
 #
 # 3. (hard, 30 minutes) Search for words against AdvUnlearn with a longer prefix than the one it was trained against: `salun run notebooks/00_probes.ipynb -p eraser advunlearn -p prefix 6`. Against how many places was it trained, and what do you expect? *Check:* `su.check.chapter_23.ex3(…)` takes one number.
+#
+# :::{dropdown} Hint
+# The record of a round has the eraser's settings: which of AdvUnlearn's is called like the probe's?
+# :::
 #
 # :::{dropdown} Solution
 # It was trained against one word before the prompt. More places give the search more freedom than the training had, so more may come back; how much is what the run says. A defence is known to hold only against the attack that it was tried with.

@@ -21,7 +21,7 @@
 try:
     import google.colab  # noqa: F401
 
-    # %pip install -q "salun-utils[generation] @ git+https://github.com/salun-book/salun-book"
+    # %pip install -q "salun-utils[generation] @ git+https://github.com/salun-book/salun-book@v0.1.0"
 except ImportError:
     pass
 
@@ -152,7 +152,7 @@ plants.compare("12d", DDPM, erased, moving_target)
 # **The saliency.** Each batch's gradient was clipped to norm 1 before it was added. The published loss sums over the pixels of a picture, so clipping always bites, and every batch gets the same say however strongly it pulls.
 
 # %%
-from salun_utils.generation.models.diffusion_training import denoising_loss
+from salun_utils.generation.models.diffusion.training import denoising_loss
 
 
 def clipped_mask():

@@ -11,6 +11,7 @@ import json
 import os
 import re
 import shutil
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -57,15 +58,18 @@ def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
     path = Path(path).absolute()
     if path.is_symlink() or (path.exists() and (not path.is_dir() or any(path.iterdir()))):
         raise InputError(f"{path} is there already: choose another folder, or an empty one")
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    partial.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # of a name that no other process has, even one that was killed here before
+    around = tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    partial = Path(around) / path.name
+    partial.mkdir()  # with the rights of any new folder
     try:
         yield partial
         if path.is_dir():
             path.rmdir()
         os.replace(partial, path)
     finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(around, ignore_errors=True)
 
 
 def sha256(path: str | os.PathLike) -> str:

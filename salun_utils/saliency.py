@@ -58,7 +58,8 @@ def saliency_scores(
     Raises
     ------
     InputError : for weights that are not float32 (see `models.contract.check_weights`), no batch,
-        or a model that gives no logits where the loss is cross-entropy.
+        a loss that is no single number of the weights, or, where it is cross-entropy, a model that
+        gives no logits or a label below 0.
 
     Source: Fan et al., ICLR 2024, equation for m_S.
     """
@@ -79,7 +80,7 @@ def saliency_scores(
             count = batch_length(batch)
             with torch.enable_grad(), torch.autocast(device.type, enabled=False):
                 # .grad accumulates: no second buffer is needed
-                (measure(model, batch) * count).backward()
+                (check_loss(measure(model, batch)) * count).backward()
             seen += count
         if not seen:
             raise InputError("there is nothing to score: the data hold no batch")
@@ -113,6 +114,27 @@ def left_as_found(model: nn.Module, named: Mapping[str, Tensor]) -> Iterator[Non
             module.training = training
 
 
+def check_loss(value: object) -> Tensor:
+    """Return what a loss gave, or raise `InputError` unless it is a single number that depends on
+    the weights.
+    """
+    if not isinstance(value, Tensor) or value.numel() != 1 or not value.is_floating_point():
+        shape = f" of shape {tuple(value.shape)}" if isinstance(value, Tensor) else ""
+        raise InputError(
+            "a loss must give a tensor of one number, the mean over the batch, not"
+            f" {type(value).__name__}{shape}"
+        )
+    if not value.requires_grad:
+        raise InputError("the loss doesn't lead back to the weights (is it detached?)")
+    return value.reshape(()) if value.ndim else value
+
+
+def check_labels(labels: Tensor) -> None:
+    """Raise `InputError` for a label below 0, which is that of no class."""
+    if labels.numel() and (lowest := int(labels.min())) < 0:
+        raise InputError(f"labels must be at least 0, not {lowest}")
+
+
 class CrossEntropy:
     """The loss of `saliency_scores`, with the true labels; looks closely at what the model gives
     for the first batch.
@@ -122,6 +144,7 @@ class CrossEntropy:
 
     def __call__(self, model: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
         x, y, *_ = batch
+        check_labels(y)
         if self.classes:
             return nn.functional.cross_entropy(logits_of(model(x), self.classes), y)
         self.classes = int(y.max()) + 1
@@ -183,7 +206,7 @@ class SaliencyMask(BitMask):
         scores : named tensors, all >= 0 and without NaN.
         keep : share kept, 0 to 1.
         """
-        bits = score_bits(scores)
+        bits = score_bits(_named_scores(scores))
         return cls._highest(
             bits,
             int(check_keep(keep) * size(bits)),
@@ -196,7 +219,7 @@ class SaliencyMask(BitMask):
         """Keep exactly ``int(keep * n)`` weights, those of lowest score: as many as `top` keeps,
         from the other end.
         """
-        bits = score_bits(scores)
+        bits = score_bits(_named_scores(scores))
         dropped = size(bits) - int(check_keep(keep) * size(bits))
         return (
             cls._highest(bits, dropped, {n: tuple(s.shape) for n, s in scores.items()})
@@ -229,7 +252,8 @@ class SaliencyMask(BitMask):
         only.
         """
         draws = generator(seed, "random mask")
-        noise = {n: torch.rand(s.shape, generator=draws) for n, s in scores.items()}
+        named = _named_scores(scores)
+        noise = {n: torch.rand(s.shape, generator=draws) for n, s in named.items()}
         return cls.top(noise, keep)._named(f"random {keep:g}")
 
     @classmethod
@@ -238,6 +262,23 @@ class SaliencyMask(BitMask):
         return cls.top(
             {n: p.detach().abs() for n, p in model.named_parameters() if p.requires_grad}, keep
         )._named(f"magnitude {keep:g}")
+
+    def overlap(self, other: BitMask) -> float:
+        """Weights that both masks keep over weights that at least one keeps, see `BitMask.overlap`;
+        `InputError` for what is no mask.
+        """
+        if not isinstance(other, BitMask):
+            raise InputError(f"a mask overlaps with another mask, not with {type(other).__name__}")
+        return super().overlap(other)
+
+
+def _named_scores(scores: object) -> Mapping[str, Tensor]:
+    if not isinstance(scores, Mapping):
+        raise InputError(
+            "scores must be a dictionary from names of parameters to tensors, not"
+            f" {type(scores).__name__}"
+        )
+    return scores
 
 
 def check_keep(keep: object) -> float:

@@ -24,7 +24,7 @@ from .fitting.progress import Progress, digest_of
 from .fitting.recipes import OPTIMIZERS, RECIPES, SCHEDULES, Recipe, use_bf16
 from .masking import hold
 from .models.contract import check_model, check_weights, logits_of
-from .saliency import SaliencyMask
+from .saliency import SaliencyMask, check_labels, check_loss
 from .seeds import check_seed, derive, generator
 from .units import numerics
 
@@ -113,18 +113,19 @@ def fit(
     after_step : called with (steps taken, learning rate) after each step, once held weights are
         restored.
     compile : run the forward pass through `torch.compile`; worth it on a GPU for long training.
-    checkpoint : a file written after each epoch; a call with the same settings and pictures goes on
-        from it and gives the same weights. It is believed only if its checksum fits.
+    checkpoint : a file written after each epoch; a call with the same settings, loss, initial
+        weights and pictures goes on from it and gives the same weights. It is believed only if its
+        checksum fits.
     progress : show a progress bar.
     recipe : the other fields of `Recipe`: optimizer, schedule, batch_size, augment, …; `RECIPES`
         has some by name.
 
     Raises
     ------
-    InputError : for a setting out of range; for a checkpoint that is damaged, or of other settings
-        or pictures; for weights that are not float32, a model that gives no logits for the labels
-        of `data`, a last batch of one picture before a batch norm, or a pass of more steps than its
-        length says.
+    InputError : for a setting out of range; for a checkpoint that is damaged, or of other settings,
+        another loss, other initial weights or pictures; for weights that are not float32, a model
+        that gives no logits for the labels of `data`, a last batch of one picture before a batch
+        norm, or a pass of more steps than its length says.
     TrainingDivergedError : when the loss of an epoch is not finite.
     """
     check_weights(model)
@@ -138,10 +139,11 @@ def fit(
     device = next((p.device for p in model.parameters()), torch.device("cpu"))
     bf16 = use_bf16(how.precision, device)
     if plain and isinstance(data, Images):
+        check_labels(data.labels)
         check_model(model, data, int(data.labels.max()) + 1, gradients=True, bf16=bf16)
     model.to(memory_format=torch.channels_last)
     optimizer = how.make_optimizer(model)
-    decides = digest_of(model, data, how, seed, mask, pixels=checkpoint is not None)
+    decides = digest_of(model, data, how, seed, mask, loss=loss, pixels=checkpoint is not None)
     state = Progress(checkpoint, decides)
     draws = generator(seed, "batches")
     state.start_clock()
@@ -229,12 +231,12 @@ class _Loop:
 
 def _computed(loss: Loss, forward: Any, batch: Batch) -> Tensor:
     try:
-        return loss(forward, batch)
+        return check_loss(loss(forward, batch))
     except ValueError as error:
-        if len(batch[0]) == 1 and "more than 1 value per channel" in str(error):
+        if "more than 1 value per channel" in str(error):
             raise InputError(
-                "a batch norm can't tell the spread of a single picture, which the last batch has:"
-                " choose another batch_size"
+                "a batch norm can't tell the spread of a single picture, or of one value a channel,"
+                " which a batch has: choose another batch_size"
             ) from error
         raise
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from flips import flipped
 from salun_utils.files import (
     CHECKSUM,
     DamagedError,
+    atomic_folder,
     checksum,
     load_checked,
     save_checked,
@@ -22,6 +24,17 @@ from salun_utils.files import (
 
 CONTENT = {"name": "ä", "seconds": 0.1, "small": 1e-05, "list": [1, {"deep": None}], "no": False}
 FORMS = [{}, {"indent": 2, "sort_keys": False, "ensure_ascii": False}]
+
+
+def test_what_a_killed_process_left_is_no_hindrance_to_a_folder(tmp_path):
+    (tmp_path / f".x.{os.getpid()}.part").mkdir()
+    with atomic_folder(tmp_path / "x") as folder:
+        assert next(tmp_path.glob(".x.*.part")).is_dir() and not (tmp_path / "x").exists()
+        (folder / "a.txt").write_text("a")
+    (tmp_path / "usual").mkdir()
+    assert (tmp_path / "x" / "a.txt").read_text() == "a"
+    assert (tmp_path / "x").stat().st_mode == (tmp_path / "usual").stat().st_mode
+    assert [p.name for p in tmp_path.glob(".*")] == [f".x.{os.getpid()}.part"]
 
 
 @pytest.mark.parametrize("form", FORMS)

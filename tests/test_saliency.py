@@ -14,6 +14,7 @@ from torch import nn
 from salun_utils.data.images import Images
 from salun_utils.errors import InputError
 from salun_utils.saliency import SaliencyMask, saliency_scores
+from salun_utils.training import fit
 
 
 def squares(model, batch):
@@ -208,6 +209,29 @@ def test_bad_input_to_the_scores(tiny_model, digits_split):
         saliency_scores(tiny_model, digits_split.forget, parameters=lambda name: False)
     with pytest.raises(InputError, match="a batch must be a tensor"):
         saliency_scores(tiny_model, ["seven"], loss=lambda m, b: 0)
+    for loss, said in (
+        (lambda m, b: m(b[0]), r"one number, .* not Tensor of shape"),
+        (lambda m, b: 0.5, "one number, .* not float"),
+        (lambda m, b: "low", "one number, .* not str"),
+        (lambda m, b: m(b[0]).mean().detach(), "doesn't lead back to the weights"),
+    ):
+        with pytest.raises(InputError, match=said):
+            saliency_scores(tiny_model, digits_split.forget, loss=loss)
+        with pytest.raises(InputError, match=said):
+            fit(copy.deepcopy(tiny_model), digits_split.forget, epochs=1, lr=0.1, loss=loss)
+    unlabelled = digits_split.forget.with_labels(-torch.ones(len(digits_split.forget)).long())
+    with pytest.raises(InputError, match="labels must be at least 0, not -1"):
+        saliency_scores(tiny_model, unlabelled)
+    with pytest.raises(InputError, match="labels must be at least 0, not -1"):
+        fit(copy.deepcopy(tiny_model), unlabelled, epochs=1, lr=0.1)
+
+
+def test_what_are_no_named_scores_and_no_mask_is_said():
+    for build in (SaliencyMask.top, SaliencyMask.lowest, SaliencyMask.random):
+        with pytest.raises(InputError, match="a dictionary from names of parameters"):
+            build([torch.ones(3)])
+    with pytest.raises(InputError, match="with another mask, not with NoneType"):
+        SaliencyMask.top({"a": torch.ones(4)}).overlap(None)
 
 
 # -- masks -----------------------------------------------------------------------------

@@ -158,6 +158,23 @@ def test_a_checkpoint_of_other_settings_is_refused(digits, few, tmp_path, change
         trained(digits, few, **{"epochs": 2, "checkpoint": tmp_path / "fit.pt"} | change)
 
 
+def test_a_checkpoint_of_another_network_or_loss_is_refused(digits, few, tmp_path):
+    def doubled(model, batch):
+        return 2 * cross_entropy(model, batch)
+
+    path = tmp_path / "fit.pt"
+    how = {"epochs": 1, "lr": 0.05, "checkpoint": path}
+    trained(digits, few, **how)
+    other = digit_net(digits)
+    with torch.no_grad():
+        next(other.parameters()).view(-1)[0] += 1e-3
+    for change in ({"loss": doubled}, {"optimizer": lambda p: torch.optim.Adam(p, 0.05)}):
+        with pytest.raises(InputError, match="other settings"):
+            trained(digits, few, **how, **change)
+    with pytest.raises(InputError, match="other settings"):
+        fit(other, few, **how, batch_size=64, precision="float32")
+
+
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", "torn", "foreign"])
 def test_a_damaged_checkpoint_is_refused(digits, few, tmp_path, content):
     path = tmp_path / "fit.pt"
@@ -525,3 +542,9 @@ def test_a_last_batch_of_one_picture_before_a_batch_norm_is_named(digits, norm):
     with pytest.raises(InputError, match=r"single picture.*choose another batch_size"):
         fit(model, nine, epochs=1, lr=0.1, batch_size=4)
     fit(model, nine, epochs=1, lr=0.1, batch_size=3)
+
+    def of_the_mean(network, batch):
+        return network(batch[0].mean(0, keepdim=True)).square().mean()
+
+    with pytest.raises(InputError, match="choose another batch_size"):
+        fit(model, nine, epochs=1, lr=0.1, batch_size=3, loss=of_the_mean)

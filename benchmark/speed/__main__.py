@@ -1,7 +1,8 @@
-"""Time every row in turns, print the table, write the figures.
+"""Time every row in turns, write the figures, print the table of ratios.
 
-``python -m benchmark.speed`` writes ``benchmark/speed/cpu.json`` (``cuda.json`` on a GPU) and
-prints one line a row. ``--tiny`` runs all rows on next to nothing, in seconds, and writes nothing
+``python -m benchmark.speed`` writes ``build/speed/cpu.json`` (``cuda.json`` on a GPU); figures of
+another machine or of other versions that lie there make way. ``--publish`` writes those that the
+book's page shows. ``--tiny`` runs all rows on next to nothing, in seconds, and writes nothing
 unless told where. Only ratios carry over to other machines.
 """
 
@@ -20,10 +21,12 @@ from salun_utils.errors import InputError, unknown
 from salun_utils.files import atomic
 
 from . import generators, machine, networks, starts, tries
+from .figures import ratios
 from .networks import FULL, TINY
 from .turns import measure
 
 HERE = Path(__file__).parent
+OWN = HERE.parents[1] / "build" / "speed"
 STARTS = "starts"
 PROFILED = "masked small-cnn"  # furthest below its target
 
@@ -31,7 +34,10 @@ PROFILED = "masked small-cnn"  # furthest below its target
 def main(argv: list[str] | None = None) -> int:
     """Measure; 0, or 2 after one line about a wrong word."""
     parser = argparse.ArgumentParser(prog="benchmark.speed", description=__doc__.splitlines()[0])
-    parser.add_argument("--out", type=Path, help="the JSON file (default: beside the rows)")
+    parser.add_argument("--out", type=Path, help="the JSON file (default: in build/speed)")
+    parser.add_argument(
+        "--publish", action="store_true", help="write the figures that the book shows"
+    )
     parser.add_argument("--device", default="auto", help="auto, cpu or cuda")
     parser.add_argument("--threads", type=int, default=1, help="processor threads (default: 1)")
     parser.add_argument("--turns", type=int, default=5, help="of each row (default: 5)")
@@ -50,14 +56,16 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def everything(args: argparse.Namespace) -> None:
-    """Measure row after row; each is printed and written as soon as it is there."""
+    """Measure row after row; each is printed and written as soon as it is there, and all ratios
+    once more as a table at the end.
+    """
     for name in ("threads", "turns"):
         if getattr(args, name) < 1:
             raise InputError(f"--{name} must be at least 1, not {getattr(args, name)}")
     torch.set_num_threads(args.threads)
     device = su.runs.inputs.pick_device(args.device)
     sizes, turns = (TINY, 1) if args.tiny else (FULL, args.turns)
-    book = Figures(args.out or (None if args.tiny else HERE / f"{device.type}.json"), device)
+    book = Figures(place(args, device), device, anew=args.out is None and not args.publish)
     makers = {
         **{name: ("rows", make) for name, make in (networks.ROWS | generators.ROWS).items()},
         **{name: ("tries", make) for name, make in (tries.TRIES | tries.SLOW).items()},
@@ -73,6 +81,20 @@ def everything(args: argparse.Namespace) -> None:
         if name == PROFILED:
             operators = machine.profiled(row.ways[row.tried])
             book.note("profile", {"row": row.title, "operators": operators})
+    print(f"\n{ratios(book.found)}")
+    if book.path is not None:
+        print(f"\nfigures in {book.path}")
+
+
+def place(args: argparse.Namespace, device: torch.device) -> Path | None:
+    """The file that is written: the one named, that of the book, or this machine's own; None for
+    none.
+    """
+    if args.out is not None and args.publish:
+        raise InputError("--publish names the file already: leave --out away")
+    if args.out is not None or (args.tiny and not args.publish):
+        return args.out
+    return (HERE if args.publish else OWN) / f"{device.type}.json"
 
 
 def chosen(only: str | None, known: list[str], device: torch.device) -> list[str]:
@@ -92,20 +114,28 @@ class Figures:
     Parameters
     ----------
     path : the JSON file; None for none.
+    anew : begin anew where the file is of another machine or other versions, or can't be read.
 
     Raises
     ------
-    InputError : the file is of another machine or other versions.
+    InputError : the file is of another machine or other versions, and isn't begun anew.
     """
 
-    def __init__(self, path: Path | None, device: torch.device):
+    def __init__(self, path: Path | None, device: torch.device, *, anew: bool = False):
         self.path, self.found = path, machine.facts(device)
-        if path is not None and path.is_file():
+        if path is None or not path.is_file():
+            if path is not None:
+                path.parent.mkdir(parents=True, exist_ok=True)
+            return
+        try:
             old = json.loads(path.read_text())
-            for fact in ("device", "packages"):
-                if old.get(fact) != self.found[fact]:
-                    raise InputError(f"{path} is of another {fact}: name a new file by --out")
+            other = [fact for fact in ("device", "packages") if old[fact] != self.found[fact]]
+        except (ValueError, KeyError, TypeError):
+            old, other = {}, ["kind"]
+        if not other:
             self.found = old | self.found
+        elif not anew:
+            raise InputError(f"{path} is of another {other[0]}: name a new file by --out")
 
     def note(self, part: str, value: dict[str, Any], row: str = "") -> None:
         """Print and keep a row of a part, or a part as a whole."""

@@ -30,6 +30,20 @@ def spread(row: Found, kind: str = "") -> str:
     return f"{rounded(value)} ({rounded(low)}–{rounded(high)})"
 
 
+def ratios(found: Found) -> str:
+    """All ratios of some figures as a table for a terminal: processor time, and wall time."""
+    rows = [row for part in ("rows", "tries") for row in found.get(part, {}).values()]
+    if not rows:
+        return "No ratio was measured."
+    width = max(len(row["title"]) for row in rows)
+    lines = [f"{'times as fast as the other way':{width}}  {'processor':>22}  {'wall':>22}"]
+    for row in rows:
+        both = f"{spread(row, '_processor'):>22}  {spread(row):>22}"
+        aim = "" if row.get("target") is None else f"  target {row['target']:g}"
+        lines.append(f"{row['title']:{width}}  {both}{aim}")
+    return "\n".join(lines)
+
+
 def rounded(value: float) -> str:
     """Three figures, and not more."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.1f}" if value >= 10 else f"{value:.2f}"

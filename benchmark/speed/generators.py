@@ -6,8 +6,8 @@ import copy
 
 import torch
 
-from salun_utils.generation.models.ddpm import DDPM
-from salun_utils.generation.models.diffusion_training import best_precision, denoising_loss, preset
+from salun_utils.generation.models.diffusion.ddpm import DDPM
+from salun_utils.generation.models.diffusion.training import best_precision, denoising_loss, preset
 from salun_utils.seeds import generator
 
 from . import plain

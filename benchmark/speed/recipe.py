@@ -102,13 +102,25 @@ def train(trial: Trial, data: Dataset, seed: int) -> dict[str, Any]:
     }
 
 
+def check_same(path: Path, about: dict[str, Any]) -> None:
+    """Raise `InputError` where a file holds trials on other data, another machine or other
+    versions: they would be taken for trials of this call.
+    """
+    old = json.loads(path.read_text()) if path.is_file() else about
+    for fact in ("data", "device", "packages"):
+        if old.get(fact) != about[fact]:
+            raise InputError(f"{path} is of another {fact}: name a new file by --out")
+
+
 def right(model: torch.nn.Module, images: Any) -> float:
     """Per cent of the pictures that the model names right."""
     return accuracy(predict_logits(model, images), images.labels)
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Train what is missing; 0, or 2 after one line where the pictures are not there."""
+    """Train what is missing; 0, or 2 after one line where the pictures are not there, or the file
+    is of others.
+    """
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--out", type=Path, default=OUT)
     parser.add_argument("--data", default="cifar10_jpeg")
@@ -118,6 +130,8 @@ def main(argv: list[str] | None = None) -> int:
     torch.set_num_threads(args.threads)
     try:
         data = load_dataset(RunSpec(dataset=args.data))
+        about = {"data": data.note, **machine.facts(torch.device("cpu"))}
+        check_same(args.out, about)
     except InputError as error:
         print(f"recipe: {error}", file=sys.stderr)
         return 2
@@ -128,7 +142,7 @@ def main(argv: list[str] | None = None) -> int:
             continue
         runs[str(seed)] = train(trial, data, seed)
         print(trial.name, seed, json.dumps(runs[str(seed)]), flush=True)
-        found |= {"data": data.note, **machine.facts(torch.device("cpu"))}
+        found |= about
         with atomic(args.out) as part:
             part.write_text(json.dumps(found, indent=1) + "\n")
     return 0

@@ -117,6 +117,8 @@ def durability_table() -> str:
         if name in found:
             part = found[name]
             lost = [f"{part[k]:,}" for k in ("finished_and_lost", "finished_and_done_again")]
+            if not part.get("finished_before_kills", name == "records"):
+                lost = ["–", "–"]  # nothing finished was looked for, or there was nothing
             rows.append([name, f"{part['kills']}", *lost, "yes" if part["ends_equal"] else "NO"])
     if "grid" in found:
         grid = found["grid"]
@@ -124,7 +126,9 @@ def durability_table() -> str:
         ends = ["0" if whole else "SOME", f"{grid['written_twice']}", "yes" if whole else "NO"]
         rows.append(["grid", f"{grid['kills']}", *ends])
     head = ["what was killed", "kills", "finished and lost", "done again", "ends as undisturbed"]
-    return table(head, rows)
+    dash = any("–" in row for row in rows)
+    note = "\n\n– : these figures were taken without looking at what was finished." if dash else ""
+    return table(head, rows) + note
 
 
 def durability_said() -> str:

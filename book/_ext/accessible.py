@@ -1,10 +1,11 @@
 """Sphinx extension: mends markup of the theme that a screen reader, or a browser's console, would
-stumble over.
+stumble over, and folds what stands before a chapter's answer into one row.
 """
 
 from __future__ import annotations
 
 import re
+import struct
 from pathlib import Path
 
 MENDED = {
@@ -55,6 +56,92 @@ def numbered(text: str) -> str:
     return REFERRED.sub(lambda found: f"{found[1]}Figure {here[found[2]]}", text)
 
 
+# Before the answer and the first picture of a chapter stand cells that nobody need open.
+CELL = re.compile(r'<div class="cell ([^"]*)">')
+DIV = re.compile(r"<div\b|</div>")
+FOLD = re.compile(r"\s*(<details.*?</details>)\s*", re.DOTALL)
+SUMMARY = re.compile(r"<summary.*?</summary>", re.DOTALL)
+BARE = re.compile(r'\s*(<div class="cell_input docutils container">)')
+
+
+def end(text: str, start: int) -> int:
+    """Where the ``<div>`` that begins at ``start`` ends."""
+    deep = 0
+    for found in DIV.finditer(text, start):
+        deep += 1 if found[0] == "<div" else -1
+        if not deep:
+            return found.end()
+    return len(text)
+
+
+def folded(text: str, start: int, stop: int) -> tuple[str, int]:
+    """The code of the cell between two places as something to unfold, and where it ends."""
+    if found := FOLD.match(text, start, stop):
+        return found[1], found.end()
+    if not (found := BARE.match(text, start, stop)):
+        return "", start
+    over = end(text, found.start(1))
+    code = text[found.start(1) : over]
+    return f'<details class="admonition hide above-input"><summary></summary>{code}</details>', over
+
+
+def opened(text: str) -> str:
+    """A page whose first cells are one row of folds, the answer, and the first picture. One without
+    a picture right after its first cells stays as it is.
+    """
+    first = next((c for c in CELL.finditer(text) if "tag_hide-cell" in c[1]), None)
+    place, folds, shown = first.start() if first else len(text), [], []
+    while cell := CELL.match(text, place):
+        stop = end(text, place)
+        pictured = "<img" in text[place:stop]
+        fold, over = folded(text, cell.end(), stop)
+        code = "Code of the picture" if pictured else "Code"
+        name = "Parameters" if "tag_parameters" in cell[1] else code
+        name = "Colab" if "google" in fold and "tag_hide-cell" in cell[1] else name
+        if fold:
+            folds.append(SUMMARY.sub(f"<summary>{name}</summary>", fold, count=1))
+        if rest := text[over : stop - len("</div>")].strip():
+            shown.append(f"{cell[0]}\n{rest}\n</div>")
+        if pictured:
+            row = f'<div class="cell salun-folds docutils container">\n{_lines(folds)}\n</div>'
+            parts = f'<div class="salun-opening">\n{_lines([row, *shown])}\n</div>'
+            return text[: first.start()] + parts + text[stop:]
+        place = stop + len(text[stop:]) - len(text[stop:].lstrip())
+    return text
+
+
+def _lines(parts: list[str]) -> str:
+    return "\n".join(parts)
+
+
+# A picture that a narrow screen would shrink until its labels are lost: they are about 13 pixels
+# high, so at half of its size they are 7.
+WIDEST = 640
+SCROLLED = re.compile(
+    r'<div class="cell_output docutils container" tabindex="0">'
+    r'(?=(?:(?!<div class="cell[ _]).)*?<img[^>]*? src="([^"]*\.png)")',
+    re.DOTALL,
+)
+
+
+def width(path: Path) -> int:
+    """How many pixels wide a PNG is; 0 where there is none."""
+    head = path.read_bytes()[:24] if path.is_file() else b""
+    return struct.unpack(">I", head[16:20])[0] if head[1:4] == b"PNG" else 0
+
+
+def marked(text: str, folder: Path) -> str:
+    """A page that says which outputs hold a picture too wide for a narrow screen."""
+    return SCROLLED.sub(
+        lambda found: (
+            found[0].replace("container", "container salun-wide")
+            if width(folder / found[1]) > WIDEST
+            else found[0]
+        ),
+        text,
+    )
+
+
 def mend(app, error) -> None:
     """Replace the faulty markup in every finished page."""
     if error is not None or app.builder.format != "html":
@@ -63,7 +150,7 @@ def mend(app, error) -> None:
         text = page.read_text(encoding="utf-8")
         mended = ICONS.sub("", THEBE.sub("", text))
         mended = PICTURE.sub('<div class="cell_output docutils container" tabindex="0">', mended)
-        mended = numbered(mended)
+        mended = marked(opened(numbered(mended)), page.parent)
         for faulty, right in MENDED.items():
             mended = mended.replace(faulty, right)
         if mended != text:

@@ -52,7 +52,7 @@ def number(*right: float, look: str, within: float = 1e-6, each: Sequence[float]
     slack = each or [within] * len(right)
 
     def judge(*answer: Any) -> bool:
-        values = _numbers(answer, len(right), takes)
+        values = numbers(answer, len(right), takes)
         return all(abs(a - b) <= s for a, b, s in zip(values, right, slack))
 
     takes = _count(len(right), "number")
@@ -63,7 +63,7 @@ def measured(count: int, fits: Callable[..., bool], *, look: str) -> Exercise:
     """`count` figures that the reader measured, right where `fits` says so of them."""
 
     def judge(*answer: Any) -> bool:
-        return fits(*_numbers(answer, count, takes))
+        return fits(*numbers(answer, count, takes))
 
     takes = _count(count, "measured figure")
     return Exercise(takes, judge, look)
@@ -118,6 +118,15 @@ def function(
     return Exercise(said, judge, look)
 
 
+def pairs(answer: tuple, takes: str) -> list[tuple[float, float]]:
+    """Each part of an answer as a pair of numbers; `InputError` for any other."""
+    try:
+        found = [(float(a), float(b)) for a, b in answer]
+    except (TypeError, ValueError):
+        raise InputError(f"an answer is {takes}, not {str(answer)[:60]}") from None
+    return found
+
+
 def _known(answer: tuple, allowed: Sequence[str], takes: str) -> None:
     for said in answer:
         if _plain(said) not in {_plain(a) for a in allowed}:
@@ -141,7 +150,8 @@ def _same(found: Any, wanted: Any) -> bool:
         return False
 
 
-def _numbers(answer: tuple, count: int, takes: str) -> list[float]:
+def numbers(answer: tuple, count: int, takes: str) -> list[float]:
+    """The parts of an answer as `count` numbers; `InputError` for any other."""
     if len(answer) != count:
         raise InputError(f"an answer is {takes}, not {len(answer)} of them")
     values = []

@@ -5,21 +5,22 @@ from __future__ import annotations
 import statistics
 
 from ..errors import InputError
-from .answers import Exercise, number
+from .answers import Exercise, number, numbers
 
 __all__ = ["ex1", "ex2", "ex3"]
 
 
 def _spreads(*answer: float) -> bool:
     """Whether these are the spreads of SalUn's gap, of RL's, and of their differences."""
+    values = numbers(answer, 3, "three spreads")
     from ..studies.benchmark.stability import Stability
 
     found = Stability.load()
     a, b = (found.gaps("random-10", method) for method in ("salun", "rl"))
-    if len(common := sorted(a.keys() & b.keys())) < 2 or len(answer) != 3:
+    if len(common := sorted(a.keys() & b.keys())) < 2:
         raise InputError("an answer is three spreads, and needs recorded runs of two seeds")
     columns = ([a[s] for s in common], [b[s] for s in common], [a[s] - b[s] for s in common])
-    return all(abs(float(x) - statistics.stdev(c)) < 0.02 for x, c in zip(answer, columns))
+    return all(abs(x - statistics.stdev(c)) < 0.02 for x, c in zip(values, columns))
 
 
 ex1 = number(

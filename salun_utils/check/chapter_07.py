@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from ..errors import InputError
-from .answers import Exercise, number, word
+from .answers import Exercise, number, pairs, word
 
 __all__ = ["ex1", "ex2", "ex3", "ex4"]
 
 
 def _places(*answer: Any) -> bool:
+    takes = "three pairs (first, last) and True or False"
     if len(answer) != 4 or not isinstance(answer[3], bool):
-        raise InputError("an answer is three pairs (first, last) and True or False")
-    return [tuple(pair) for pair in answer[:3]] == [(1, 2), (1, 3), (2, 3)] and not answer[3]
+        raise InputError(f"an answer is {takes}")
+    return pairs(answer[:3], takes) == [(1, 2), (1, 3), (2, 3)] and not answer[3]
 
 
 def _row_of_ones_own(records: Any) -> bool:
@@ -21,7 +23,7 @@ def _row_of_ones_own(records: Any) -> bool:
     from ..runs import Record
     from ..runs.records.alike import check_alike
 
-    found = list(records)
+    found = list(records) if isinstance(records, Iterable) else [records]
     if not all(isinstance(r, Record) for r in found):
         raise InputError("an answer is what su.runs.load_records(method=…) gives")
     check_alike(found, of=("settings",))

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from ..errors import InputError
-from .answers import Exercise, number
+from .answers import Exercise, number, pairs
 
 __all__ = ["ex1", "ex2", "ex3"]
 
 
 def _two_vectors(*answer: Any) -> bool:
-    if len(answer) != 2 or any(len(tuple(v)) != 2 for v in answer):
-        raise InputError(
-            "an answer is two pairs: the sum of the gradients, and of their directions"
-        )
+    takes = "two pairs: the sum of the gradients, and of their directions"
+    found = pairs(answer, takes)
+    if len(found) != 2:
+        raise InputError(f"an answer is {takes}")
     wanted = ((6, 5), (1 - 4 / 41**0.5, 5 / 41**0.5))
-    return all(abs(float(a) - b) < 0.01 for v, w in zip(answer, wanted) for a, b in zip(v, w))
+    return all(abs(a - b) < 0.01 for v, w in zip(found, wanted) for a, b in zip(v, w))
 
 
 ex1 = number(

@@ -15,6 +15,7 @@ from pathlib import Path
 from ..errors import InputError
 from ..files import atomic
 from .images import Dataset
+from .splits import check_positions
 
 FIELDS = ("data", "pictures", "fingerprint", "sha256")
 
@@ -24,12 +25,16 @@ def write(path: str | os.PathLike, data: Dataset, positions: Sequence[int], abou
 
     Parameters
     ----------
-    positions : in ``data.train``; written in ascending order. about : one line that says what the
-        set is.
+    positions : in ``data.train``, each once; written in ascending order. about : one line that says
+        what the set is.
+
+    Raises
+    ------
+    InputError : what `splits.subset_split` would refuse, or an `about` of more lines.
     """
-    ordered = sorted(int(p) for p in positions)
-    if not ordered or "\n" in about:
-        raise InputError("a forget set needs at least one position, and is described in one line")
+    if "\n" in about:
+        raise InputError("a forget set is described in one line")
+    ordered = check_positions(positions, len(data.train)).sort().values.tolist()
     facts = (data.name, len(data.train), data.fingerprint, checksum(ordered))
     lines = [f"# {about}", *(f"# {name}: {fact}" for name, fact in zip(FIELDS, facts))]
     with atomic(Path(path)) as partial:
@@ -46,11 +51,11 @@ def read(path: str | os.PathLike, data: Dataset | None = None) -> list[int]:
     Raises
     ------
     InputError : no such file, something in it is no position, it was changed after it was written,
-        or it was written for other data.
+        its checksum is missing though other facts stand in it, or it was written for other data.
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # Windows puts a mark before the text
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or "it is no text"
         raise InputError(f"indices: can't read {str(path)[:200]} ({reason})") from error
@@ -62,6 +67,11 @@ def read(path: str | os.PathLike, data: Dataset | None = None) -> list[int]:
         )
     positions = [int(w) for w in words]
     facts = _facts(lines)
+    if facts and "sha256" not in facts:
+        raise InputError(
+            f"indices: {path} says what it is of but has no line '# sha256: …', so nobody can tell"
+            " whether it was changed: write it with forget_sets.write, or leave a plain list"
+        )
     if "sha256" in facts and facts["sha256"] != checksum(positions):
         raise InputError(
             f"indices: {path} was changed after it was written: its checksum is another"

@@ -59,6 +59,8 @@ class Images:
                 f"{count} pictures need as many weights, not weights of shape"
                 f" {tuple(weights.shape)}"
             )
+        if labels.is_floating_point() and not (labels == labels.round()).all():
+            raise InputError("labels must be whole numbers, one class index a picture")
         self._base = pixels
         self._index = index
         self.labels = labels.long()
@@ -112,6 +114,8 @@ class Images:
                     f" {tuple(indices.shape)}"
                 )
             indices = indices.nonzero().flatten()
+        if indices.numel() and (indices.is_floating_point() or indices.is_complex()):
+            raise InputError(f"positions must be whole numbers, not of {indices.dtype}")
         indices = indices.long()
         weights = None if self.weights is None else self.weights[indices]
         return Images(self._base, self.labels[indices], index=self.index[indices], weights=weights)

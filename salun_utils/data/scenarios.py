@@ -19,7 +19,8 @@ so that forget set and retained set are not alike; "mislabelled" and "poisoned" 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -183,6 +184,11 @@ def margins(model: nn.Module, images: Images, batch_size: int = 1024) -> Tensor:
     """
     logits, _ = _answers(model, images, batch_size)
     labels = images.labels.cpu()[:, None]
+    if (needed := int(labels.max()) + 1) > logits.shape[1]:
+        raise InputError(
+            f"the reference model must give logits of at least {needed} classes, not of"
+            f" {logits.shape[1]}"
+        )
     return (
         logits.gather(1, labels) - logits.scatter(1, labels, -torch.inf).max(1, keepdim=True).values
     ).squeeze(1)
@@ -202,7 +208,7 @@ def _answers(model: nn.Module, images: Images, batch_size: int) -> tuple[Tensor,
     """Logits (n, K) and what the last linear layer reads (n, F), or the logits again where there is
     no such layer.
     """
-    device = next(model.parameters()).device
+    like = next(model.parameters(), torch.zeros(()))
     modes = {module: module.training for module in model.modules()}
     heads = [m for m in model.modules() if isinstance(m, nn.Linear)]
     read: list[Tensor] = []
@@ -215,9 +221,13 @@ def _answers(model: nn.Module, images: Images, batch_size: int) -> tuple[Tensor,
     )
     try:
         model.eval()
-        logits = torch.cat(
-            [model(x.to(device)).float().cpu() for x, *_ in images.batches(batch_size)]
-        )
+        with torch.autocast(like.device.type, enabled=False):
+            logits = torch.cat(
+                [
+                    _logits(model, x.to(like.device, like.dtype)).float().cpu()
+                    for x, *_ in images.batches(batch_size)
+                ]
+            )
     finally:
         if hook is not None:
             hook.remove()
@@ -225,3 +235,29 @@ def _answers(model: nn.Module, images: Images, batch_size: int) -> tuple[Tensor,
             module.training = training
     features = torch.cat(read) if read and sum(map(len, read)) == len(logits) else logits
     return logits, features
+
+
+def _logits(model: nn.Module, x: Tensor) -> Tensor:
+    """The logits (B, K) in what a model gives: a tensor, or what is called so in it, or the only
+    tensor of a tuple, list or dictionary.
+    """
+    try:
+        output: Any = model(x)
+    except Exception as error:  # models of users can refuse in any way
+        said = " ".join(f"{type(error).__name__}: {error}".split())[:200]
+        raise InputError(
+            f"the reference model can't take pictures {tuple(x.shape)}: {said}"
+        ) from error
+    mapping = isinstance(output, Mapping)
+    named = output.get("logits") if mapping else getattr(output, "logits", None)
+    parts = list(output.values()) if mapping else output if isinstance(output, tuple | list) else ()
+    tensors = [part for part in parts if isinstance(part, Tensor)]
+    found = output if isinstance(output, Tensor) else named
+    if found is None and len(tensors) == 1:
+        found = tensors[0]
+    if not isinstance(found, Tensor) or found.ndim != 2 or len(found) != len(x):
+        raise InputError(
+            f"the reference model must give logits (B, K), one row a picture, not what it gives, a"
+            f" {type(output).__name__}"
+        )
+    return found

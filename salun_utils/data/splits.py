@@ -178,13 +178,20 @@ def subset_split(
     them is trained on.
     """
     seed = check_seed(seed)
+    chosen = check_positions(indices, len(data.train))
+    return _split(data, chosen.sort().values, seed, name or f"indices-{len(chosen)}")
+
+
+def check_positions(indices: Sequence[int] | Tensor, total: int) -> Tensor:
+    """int64 (n,) on the CPU, in the order given: some of the positions from 0 to `total` - 1, each
+    once; else `InputError`.
+    """
     try:
         chosen = torch.as_tensor(indices)
     except (TypeError, ValueError, RuntimeError) as error:
         raise InputError(
             f"indices must be a non-empty list of whole numbers, not {str(indices)[:60]!r}"
         ) from error
-    total = len(data.train)
     if (
         chosen.ndim != 1
         or not len(chosen)
@@ -199,7 +206,7 @@ def subset_split(
         )
     if len(chosen.unique()) != len(chosen):
         raise InputError("indices hold some position twice")
-    return _split(data, chosen.sort().values, seed, name or f"indices-{len(chosen)}")
+    return chosen
 
 
 def _trainable(data: Dataset, seed: int) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 import os
@@ -74,6 +75,8 @@ class Progress:
         optimizer.load_state_dict(saved["optimizer"])
         draws.set_state(saved["draws"])
         torch.set_rng_state(saved["rng"])
+        if (device := _gpu(model)) is not None and saved.get("gpu") is not None:
+            torch.cuda.set_rng_state(saved["gpu"], device)
         self.losses, self.steps, self.before = (
             saved["losses"],
             saved["steps"],
@@ -86,12 +89,14 @@ class Progress:
         self.losses.append(loss)
         if self.path is None:
             return
+        device = _gpu(model)
         saved = {
             "settings": self.settings,
             "model": model.state_dict(),
             "optimizer": optimizer.state_dict(),
             "draws": draws.get_state(),
             "rng": torch.get_rng_state(),
+            "gpu": None if device is None else torch.cuda.get_rng_state(device),
             "losses": self.losses,
             "steps": self.steps,
             "pictures": self.pictures,
@@ -108,17 +113,48 @@ def digest_of(
     seed: int,
     mask: SaliencyMask | None,
     *,
+    loss: Any = None,
     pixels: bool = True,
 ) -> str:
-    """Digest of the settings, and of the pixels and labels, that a checkpoint must agree with;
-    `pixels` False spares reading these where no checkpoint is kept.
+    """Digest of the settings, the loss by its name, the initial weights, and the pixels and labels
+    that a checkpoint must agree with; `pixels` False spares reading weights and pictures where no
+    checkpoint is kept. Of a function (a loss, an optimizer, data by the epoch) the name counts.
     """
     kept = vars(recipe) | {
         "seed": seed,
         "mask": None if mask is None else mask.fingerprint,
     }
-    kept["optimizer"] = recipe.optimizer if isinstance(recipe.optimizer, str) else "given"
+    given = recipe.optimizer
+    kept["optimizer"] = given if isinstance(given, str) else f"given: {_called(given)}"
     kept["shapes"] = [tuple(p.shape) for p in model.parameters()]
-    kept["pictures"] = len(data) if isinstance(data, Images) else None
+    kept["loss"] = _called(loss)
+    kept["weights"] = _digest(model) if pixels else None
+    kept["pictures"] = len(data) if isinstance(data, Images) else _called(data)
     kept["pixels"] = data.digest() if pixels and isinstance(data, Images) else None
     return hashlib.sha256(json.dumps(kept, default=str, sort_keys=True).encode()).hexdigest()
+
+
+def _called(function: Any) -> str:
+    """The module and name of a function or, for any other object, of its class."""
+    if isinstance(function, functools.partial):
+        plain = {k: v for k, v in function.keywords.items() if isinstance(v, str | int | float)}
+        return f"{_called(function.func)} {sorted(plain.items())}"
+    named = function if hasattr(function, "__qualname__") else type(function)
+    return f"{named.__module__}.{named.__qualname__}"
+
+
+def _digest(model: nn.Module) -> str:
+    """SHA-256 (hex) of all weights and buffers, by name."""
+    found = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        if isinstance(tensor, Tensor):
+            found.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+            flat = tensor.detach().cpu().contiguous().flatten()
+            found.update(flat.view(torch.uint8).numpy().tobytes())
+    return found.hexdigest()
+
+
+def _gpu(model: nn.Module) -> torch.device | None:
+    """The GPU that a model lies on, whose draws (dropout) go on from a checkpoint too."""
+    device = next((p.device for p in model.parameters()), torch.device("cpu"))
+    return device if device.type == "cuda" else None

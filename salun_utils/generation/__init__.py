@@ -18,8 +18,8 @@ from .models import pipelines
 # kind of a saved model (the "kind" of its config.json or card) -> "module:function" that loads its
 # folder
 LOADERS = {
-    "ddpm": "models.ddpm:DDPM.load",
-    "dit": "models.dit:DiT.load",
+    "ddpm": "models.diffusion.ddpm:DDPM.load",
+    "dit": "models.diffusion.dit:DiT.load",
     "gan": "models.gan:GAN.load",
     "vae": "models.vae:VAE.load",
     "judge": "models.judges:Judge.load",

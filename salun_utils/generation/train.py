@@ -80,8 +80,8 @@ def train_judge(job: Job) -> dict:
 
 
 def train_diffusion(job: Job) -> dict:
-    """A conditional diffusion model of `diffusion_training.PRESETS` on all training pictures."""
-    from .models.diffusion_training import build, preset, train
+    """A conditional diffusion model of `models.diffusion.training.PRESETS` on all training pictures."""
+    from .models.diffusion.training import build, preset, train
 
     data = load_data(job.data)
     config, training = preset(job.name)

@@ -13,6 +13,7 @@ from ..data.images import Images
 from ..errors import InputError
 from ..models.contract import check_weights, checked_logits, logits_of
 from ..units import numerics
+from .reading import tensor
 
 
 @contextmanager
@@ -80,7 +81,7 @@ def accuracy(logits: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> float:
 
 def check_logits(logits: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> tuple[Tensor, Tensor]:
     """Both as CPU tensors, (N, K) and int64 (N,), or `InputError` where they do not fit."""
-    logits, labels = torch.as_tensor(logits).detach().cpu(), torch.as_tensor(labels).detach().cpu()
+    logits, labels = tensor("scores", logits), tensor("labels", labels)
     if logits.ndim != 2 or labels.ndim != 1 or len(logits) != len(labels):
         raise InputError(
             f"need scores (N, K) and labels (N,), not shapes {tuple(logits.shape)} and"
@@ -88,6 +89,8 @@ def check_logits(logits: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> tu
         )
     if not len(labels):
         raise InputError("there is nothing to score: the set is empty")
+    if not logits.isfinite().all():
+        raise InputError("scores (N, K) hold NaN or infinity, of which none is the largest")
     if labels.is_floating_point() or labels.dtype == torch.bool:
         raise InputError(f"labels must be whole numbers, not {labels.dtype}")
     if labels.min() < 0 or labels.max() >= logits.shape[1]:

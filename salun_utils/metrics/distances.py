@@ -5,14 +5,15 @@ many trained copies.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ..errors import InputError
 from ..seeds import derive
 from ..units import numerics
+from .reading import numbers
 
 Array = Tensor | np.ndarray
 
@@ -93,6 +94,12 @@ def klom(
             f"both sides need the margins of the same examples, not of {ours.shape[1]} and"
             f" {oracle.shape[1]}"
         )
+    counted = isinstance(bins, Integral) and bins >= 1
+    if not clip > 0 or not 0 < floor <= 1 or not counted:
+        raise InputError(
+            "klom needs clip above 0, a whole number of bins and floor from 0 to 1, not"
+            f" {clip!r}, {bins!r} and {floor!r}"
+        )
     if estimator == "normal":
         return _normal_kl(ours, oracle)
     if estimator != "histogram":
@@ -157,16 +164,31 @@ def frechet_from_moments(
     """
     from scipy import linalg
 
-    mean_a, mean_b = (
-        np.atleast_1d(mean_a).astype(np.float64),
-        np.atleast_1d(mean_b).astype(np.float64),
-    )
-    cov_a, cov_b = np.atleast_2d(cov_a).astype(np.float64), np.atleast_2d(cov_b).astype(np.float64)
+    mean_a, cov_a = _moments("a", mean_a, cov_a)
+    mean_b, cov_b = _moments("b", mean_b, cov_b)
+    if len(mean_a) != len(mean_b):
+        raise InputError(
+            f"both sides need the same number of features, not {len(mean_a)} and {len(mean_b)}"
+        )
     cross = linalg.svdvals(_root(cov_a) @ _root(cov_b)).sum()
     distance = ((mean_a - mean_b) ** 2).sum() + np.trace(cov_a) + np.trace(cov_b) - 2 * cross
     scale = np.trace(cov_a) + np.trace(cov_b)
     # what is left of equal sets is rounding
     return float(distance) if distance > 1e-10 * scale else 0.0
+
+
+def _moments(side: str, mean: Array, covariance: Array) -> tuple[np.ndarray, np.ndarray]:
+    """Mean (D,) and covariance (D, D) as float64, checked; plain numbers where D is 1."""
+    mean = np.atleast_1d(numbers(f"mean_{side}", mean))
+    covariance = np.atleast_2d(numbers(f"cov_{side}", covariance))
+    if mean.ndim != 1 or not len(mean) or covariance.shape != (len(mean), len(mean)):
+        raise InputError(
+            f"need mean_{side} (D,) and cov_{side} (D, D), not shapes {mean.shape} and"
+            f" {covariance.shape}"
+        )
+    if not (np.isfinite(mean).all() and np.isfinite(covariance).all()):
+        raise InputError(f"mean_{side} or cov_{side} holds NaN or infinity")
+    return mean, covariance
 
 
 @numerics(1, "metric/gaussian")
@@ -293,15 +315,16 @@ def linear_probe(
     from sklearn.linear_model import LogisticRegression
 
     train, test = _matrix("features_train", features_train), _matrix("features_test", features_test)
-    y, y_test = (
-        np.asarray(labels.cpu() if isinstance(labels, Tensor) else labels)
-        for labels in (labels_train, labels_test)
-    )
-    if train.shape[1] != test.shape[1] or len(y) != len(train) or len(y_test) != len(test):
+    y, y_test = numbers("labels_train", labels_train), numbers("labels_test", labels_test)
+    if train.shape[1] != test.shape[1] or (y.shape, y_test.shape) != ((len(train),), (len(test),)):
         shapes = f"{train.shape}, {y.shape}, {test.shape}, {y_test.shape}"
         raise InputError(
             f"need features (N, D), labels (N,), features (M, D), labels (M,), not {shapes}"
         )
+    if not all(np.isfinite(labels).all() and (labels % 1 == 0).all() for labels in (y, y_test)):
+        raise InputError("labels_train and labels_test must be whole numbers")
+    if not C > 0:
+        raise InputError(f"C must be above 0, not {C!r}")
     if len(np.unique(y)) < 2:
         raise InputError("a probe needs at least 2 classes in its training labels")
     mean, spread = train.mean(0), train.std(0)
@@ -312,9 +335,7 @@ def linear_probe(
 
 def _matrix(name: str, values: Array) -> np.ndarray:
     """float64 (N, D), finite, not empty."""
-    array = np.asarray(
-        values.detach().cpu() if isinstance(values, torch.Tensor) else values, dtype=np.float64
-    )
+    array = numbers(name, values)
     if array.ndim != 2 or not array.size:
         raise InputError(
             f"{name} must be a matrix with at least one row and one column, not of shape"

@@ -9,6 +9,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..units import numerics
 from .membership import _probabilities
+from .reading import tensor
 
 Array = Tensor | np.ndarray
 
@@ -98,7 +99,7 @@ def retrain_free_divergence(
 def _class_means(name: str, p: Array, labels: Array) -> dict[int, Tensor]:
     """The mean answer (K,) of each class there is."""
     p = _probabilities(p)
-    y = torch.as_tensor(labels).detach().cpu()
+    y = tensor(f"labels of {name}", labels)
     if y.shape != (len(p),) or y.is_floating_point() or not len(y):
         raise InputError(f"{name} needs a label for each of {len(p)} answers, and at least one")
     return {int(label): p[y == label].mean(0) for label in y.unique()}

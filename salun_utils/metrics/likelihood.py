@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from ..errors import InputError, unknown
 from ..seeds import derive
 from ..units import numerics
 from .accuracy import check_logits
+from .reading import numbers, truths
 from .significance import Interval
 
 Array = Tensor | np.ndarray
@@ -87,7 +87,7 @@ def likelihood_ratio(
         raise unknown("variance", variance, VARIANCES)
     if not floor > 0:
         raise InputError(f"floor must be above 0, not {floor!r}")
-    seen = _numpy("observed", observed)
+    seen = numbers("observed", observed)
     if seen.ndim not in (1, 2) or not seen.size or not np.isfinite(seen).all():
         raise InputError(f"observed must hold finite scores (N,) or (M, N), not shape {seen.shape}")
     mean_out, std_out = _normal("scores_out", scores_out, seen.shape[-1], variance, floor)
@@ -101,7 +101,7 @@ def _normal(
     name: str, scores: Array, count: int, variance: str, floor: float
 ) -> tuple[np.ndarray, np.ndarray]:
     """Mean and standard deviation (N,) over the models that have a score."""
-    scores = _numpy(name, scores)
+    scores = numbers(name, scores)
     if scores.ndim != 2 or scores.shape[1] != count:
         raise InputError(
             f"{name} must have shape (S, {count}) as observed asks, not {scores.shape}"
@@ -250,7 +250,7 @@ def _by_group(
     groups: Array, member: np.ndarray
 ) -> Callable[[np.random.Generator, int], np.ndarray]:
     """The same with whole groups drawn; every group must hold members and non-members."""
-    columns = _numpy("groups", groups)
+    columns = numbers("groups", groups)
     columns = columns[:, None] if columns.ndim == 1 else columns
     if columns.ndim != 2 or len(columns) != len(member):
         raise InputError(
@@ -281,13 +281,14 @@ def _curve(
     highest first.
     """
     order = np.argsort(-scores, kind="stable")
-    # equal scores pass a threshold together
-    last = np.append(np.flatnonzero(np.diff(scores[order])), len(scores) - 1)
+    ranked = scores[order]
+    # equal scores pass a threshold together, infinite ones too
+    last = np.append(np.flatnonzero(ranked[1:] != ranked[:-1]), len(scores) - 1)
     rates = []
     for weights in (positive, negative):
         passed = np.cumsum(weights[:, order], axis=1)[:, last]
         rates.append(np.concatenate([np.zeros((len(passed), 1)), passed / passed[:, -1:]], axis=1))
-    return rates[0], rates[1], np.append(np.inf, scores[order][last])
+    return rates[0], rates[1], np.append(np.inf, ranked[last])
 
 
 def _area(tpr: np.ndarray, fpr: np.ndarray) -> np.ndarray:
@@ -301,7 +302,7 @@ def _tpr_at(tpr: np.ndarray, fpr: np.ndarray, limit: float) -> np.ndarray:
 
 
 def _labelled(scores: Array, is_member: Array) -> tuple[np.ndarray, np.ndarray]:
-    scores, member = _numpy("scores", scores), _numpy("is_member", is_member).astype(bool)
+    scores, member = numbers("scores", scores), truths("is_member", is_member)
     if scores.ndim != 1 or scores.shape != member.shape:
         raise InputError(
             f"need scores (N,) and is_member (N,), not shapes {scores.shape} and {member.shape}"
@@ -311,12 +312,3 @@ def _labelled(scores: Array, is_member: Array) -> tuple[np.ndarray, np.ndarray]:
     if member.all() or not member.any():
         raise InputError("need at least one member and one non-member")
     return scores, member
-
-
-def _numpy(name: str, values: Array) -> np.ndarray:
-    try:
-        return np.asarray(
-            values.detach().cpu() if isinstance(values, torch.Tensor) else values, dtype=np.float64
-        )
-    except (TypeError, ValueError) as problem:
-        raise InputError(f"{name} must be numbers in a rectangular array: {problem}") from None

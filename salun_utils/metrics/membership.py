@@ -18,6 +18,7 @@ from ..errors import InputError
 from ..seeds import generator
 from ..units import numerics
 from .accuracy import check_logits
+from .reading import numbers, tensor
 from .svm import fit_rbf_svm
 
 VARIANTS = ("correctness", "confidence", "entropy", "m_entropy", "prob")
@@ -145,9 +146,7 @@ def _draw(rows: np.ndarray, count: int, draws: torch.Generator) -> np.ndarray:
 
 def _features(name: str, values: Tensor | np.ndarray) -> np.ndarray:
     """float64 (N, F), checked."""
-    values = np.asarray(
-        values.detach().cpu() if isinstance(values, Tensor) else values, dtype=np.float64
-    )
+    values = numbers(name, values)
     values = values[:, None] if values.ndim == 1 else values
     if values.ndim != 2 or not values.size:
         raise InputError(
@@ -171,7 +170,7 @@ def _positive(name: str, value: object) -> float:
 
 def _probabilities(p: Tensor | np.ndarray) -> Tensor:
     """float64 (N, K), checked to lie in [0, 1] and to sum to 1."""
-    p = torch.as_tensor(p).detach().cpu().double()
+    p = tensor("probabilities", p).double()
     if p.ndim != 2:
         raise InputError(f"probabilities must have shape (N, K), not {tuple(p.shape)}")
     if p.numel() and not (p.min() >= 0 and p.max() <= 1 and (p.sum(1) - 1).abs().max() < 1e-2):

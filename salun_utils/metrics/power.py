@@ -26,10 +26,10 @@ def power(difference: float, spread: float, n: int, *, alpha: float = 0.05) -> f
     difference : true mean of the paired differences. spread : their standard deviation, above 0. n
         : pairs, at least 2.
     """
-    if not spread > 0 or n < 2 or not 0 < alpha < 1:
+    if not math.isfinite(difference) or not 0 < spread < math.inf or n < 2 or not 0 < alpha < 1:
         raise InputError(
-            f"power needs a spread above 0, n of at least 2 and alpha in 0 to 1, not {spread!r},"
-            f" {n!r}, {alpha!r}"
+            "power needs a finite difference, a spread above 0, n of at least 2 and alpha in 0 to"
+            f" 1, not {difference!r}, {spread!r}, {n!r}, {alpha!r}"
         )
     return _power(abs(difference) / spread, n, alpha)
 
@@ -94,6 +94,8 @@ def smallest_difference(
     """The smallest mean difference that a paired t-test on n seeds finds with a chance of at least
     `wanted`, in the unit of `spread`.
     """
+    if not alpha < wanted < 1:
+        raise InputError(f"wanted must lie between alpha, {alpha!r}, and 1, not {wanted!r}")
     low, high = 0.0, spread
     while power(high, spread, n, alpha=alpha) < wanted:
         low, high = high, 2 * high
@@ -113,6 +115,11 @@ def spread_interval(spread: float, n: int, *, level: float = 0.95) -> Interval:
 
     if n < 2:
         return Interval(math.nan, math.nan)
+    if not 0 <= spread < math.inf or not 0 < level < 1:
+        raise InputError(
+            "an interval of a spread needs one of at least 0 and a level between 0 and 1, not"
+            f" {spread!r} and {level!r}"
+        )
     low, high = stats.chi2.ppf([(1 + level) / 2, (1 - level) / 2], n - 1)
     return Interval(
         float(spread * math.sqrt((n - 1) / low)), float(spread * math.sqrt((n - 1) / high))

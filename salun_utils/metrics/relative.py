@@ -8,7 +8,8 @@ import numpy as np
 
 from ..errors import InputError
 from ..units import numerics
-from .likelihood import Array, _numpy
+from .likelihood import Array
+from .reading import numbers, truths
 
 
 @numerics(1, "metric/relative-membership")
@@ -77,7 +78,7 @@ def _prior(references: np.ndarray, member: np.ndarray, a: float) -> np.ndarray:
 def _members(member: Array | None, shape: tuple[int, ...]) -> np.ndarray:
     if member is None:
         return np.zeros(shape, dtype=bool)
-    found = _numpy("member", member).astype(bool)
+    found = truths("member", member)
     if found.shape != shape:
         raise InputError(f"member must have the shape of references {shape}, not {found.shape}")
     if found.all(0).any():
@@ -86,7 +87,7 @@ def _members(member: Array | None, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _probabilities(name: str, values: Array, dimensions: int) -> np.ndarray:
-    found = _numpy(name, values)
+    found = numbers(name, values)
     if found.ndim != dimensions or not found.size:
         what = "(N,)" if dimensions == 1 else "(S, N) with S at least 1"
         raise InputError(f"{name} must have shape {what}, not {found.shape}")

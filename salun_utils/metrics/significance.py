@@ -12,6 +12,7 @@ import numpy as np
 from ..errors import InputError, unknown
 from ..seeds import derive
 from ..units import numerics
+from .reading import numbers
 
 EXACT_PAIRS = 16  # up to here all 2**n sign patterns are counted
 CHUNK = 2_000_000  # numbers held at once while resampling
@@ -354,9 +355,7 @@ def _pairs(a: Values, b: Values) -> tuple[np.ndarray, np.ndarray]:
 
 def _numbers(name: str, values: Values) -> np.ndarray:
     """float64 (n,), n at least 1, all finite."""
-    array = np.asarray(
-        list(values.values()) if isinstance(values, Mapping) else values, dtype=np.float64
-    )
+    array = numbers(name, values)
     if array.ndim != 1 or not len(array):
         raise InputError(
             f"{name} must be a sequence of at least one number, not of shape {array.shape}"

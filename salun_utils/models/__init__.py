@@ -4,7 +4,9 @@ layer.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import Any
 
 import torch
@@ -75,7 +77,9 @@ def create(
     ):
         if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
             raise InputError(f"{name} must be a whole number, at least {lowest}, not {value!r}")
-    mean, std = (tuple(v) if v is not None else (0.5,) * channels for v in (mean, std))
+    if not isinstance(arch, str):
+        raise InputError(f"arch must be the name of a network, not {arch!r}")
+    mean, std = _numbers("mean", mean, channels), _numbers("std", std, channels)
     if len(mean) != channels or len(std) != channels:
         raise InputError(
             f"mean and std need {channels} numbers each, one a channel, not {len(mean)} and"
@@ -83,8 +87,8 @@ def create(
         )
     if not all(v > 0 for v in std):
         raise InputError(f"std must be above 0 in every channel, not {std}")
-    if not width > 0:
-        raise InputError(f"width must be above 0, not {width!r}")
+    if isinstance(width, bool) or not isinstance(width, Real) or not 0 < float(width) < math.inf:
+        raise InputError(f"width must be above 0 and finite, not {width!r}")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(derive(seed, f"weights of {arch}"))
         model: Any  # of any module: what is hung on it below is not declared
@@ -105,6 +109,20 @@ def create(
         width=width,
     )
     return model.eval()
+
+
+def _numbers(name: str, values: Sequence[float] | None, channels: int) -> tuple[float, ...]:
+    """The values as they are, 0.5 each for None; `InputError` unless all are finite numbers."""
+    if values is None:
+        return (0.5,) * channels
+    try:
+        found = () if isinstance(values, str) else tuple(values)
+        finite = bool(found) and all(math.isfinite(v) for v in found)
+    except TypeError:  # no sequence, or not of numbers
+        finite = False
+    if not finite:
+        raise InputError(f"{name} must hold a finite number for each channel, not {values!r}")
+    return found
 
 
 def count_weights(model: nn.Module) -> int:

@@ -9,7 +9,7 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 
-from ..runs.summary import label
+from ..runs.summary import AGAIN, label
 from . import COLOURS, GREY
 
 KINDS: dict[str, tuple[str, ...]] = {
@@ -29,11 +29,33 @@ COLOUR_OF = dict(
 )
 MARKER_OF = dict(zip([*KINDS, "reference"], ["o", "D", "X", "s", "^", "v", "P"], strict=True))
 RETRAIN = "#111111"
+NAMED = 6  # rows that a crowded picture names; legend and marks tell the others' kinds
 
 
 def kind(method: str) -> str:
     """The kind of a method, a key of `KINDS`; "reference" for Retrain and the original."""
     return next((name for name, members in KINDS.items() if method in members), "reference")
+
+
+def colour_named(name: str) -> str:
+    """The colour of what prose calls a method, whatever its mask ("SalUn, random mask", "RL (no
+    mask)"); grey for what is none.
+    """
+    plain = name.split(",")[0].split(" (")[0]
+    return COLOUR_OF[kind({label(m): m for part in KINDS.values() for m in part}.get(plain, ""))]
+
+
+def to_name(table: pd.DataFrame) -> list[str]:
+    """The rows that a picture names: all where they are at most `NAMED`, else SalUn, Retrain,
+    another Retrain, RL, the nearest to Retrain, the farthest and doing nothing, the first `NAMED`
+    of these that there are.
+    """
+    if len(table) <= NAMED:
+        return list(table.index)
+    references = ["retrain", AGAIN, "original"]
+    gaps = table.avg_gap.drop(index=references, errors="ignore")
+    wanted = ["salun", "retrain", AGAIN, "rl", gaps.idxmin(), gaps.idxmax(), "original"]
+    return [name for name in dict.fromkeys(wanted) if name in table.index][:NAMED]
 
 
 def near_retrain(

@@ -82,7 +82,15 @@ def _parameters_in(path: Path, _changed: int) -> dict[str, Any]:
     if cell is None:
         return {}
     found = {}
-    for node in ast.parse(cell.source).body:
+    try:
+        lines = ast.parse(cell.source).body
+    except (SyntaxError, ValueError) as error:  # a magic; a null byte
+        where = f" in line {error.lineno}" if isinstance(error, SyntaxError) else ""
+        raise InputError(
+            f"{path.name}: the cell of parameters must hold plain Python alone, without magics"
+            f" ({getattr(error, 'msg', error)}{where})"
+        ) from None
+    for node in lines:
         if (
             isinstance(node, ast.Assign)
             and len(node.targets) == 1
@@ -90,7 +98,7 @@ def _parameters_in(path: Path, _changed: int) -> dict[str, Any]:
         ):
             try:
                 found[node.targets[0].id] = ast.literal_eval(node.value)
-            except ValueError:
+            except (ValueError, TypeError):  # such as {[]: 1}, which Python itself can't make
                 raise InputError(
                     f"{path.name}: parameter {node.targets[0].id!r} is no plain scalar"
                 ) from None

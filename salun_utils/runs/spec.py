@@ -69,7 +69,7 @@ class RunSpec(BaseModel):
     dataset: str = "fashion-mini"
     data_note: str = ""
     arch: str = "small-cnn"
-    width: float = Field(1.0, gt=0)
+    width: float = Field(1.0, gt=0, allow_inf_nan=False)
     scenario: str = "class"
     forget_fraction: float = 0.1
     forget_class: int | str = 3
@@ -82,7 +82,7 @@ class RunSpec(BaseModel):
     split_seed: int | None = None
     training_seed: int | None = None
     train_epochs: int = Field(10, ge=1)
-    train_lr: float = Field(0.2, gt=0)
+    train_lr: float = Field(0.2, gt=0, allow_inf_nan=False)
     train_schedule: str = "one-cycle"
     train_batch_size: int = Field(128, ge=1)
     train_recipe: str | None = None
@@ -148,7 +148,7 @@ class RunSpec(BaseModel):
             if name not in known:
                 raise unknown("parameter", name, known)
         fields["params"] = {
-            **(fields.get("params") or {}),
+            **mapping_of(fields.get("params")),
             **{k: v for k, v in loose.items() if v is not None},
         }
         method.parameters(fields["params"])
@@ -163,6 +163,20 @@ class RunSpec(BaseModel):
     @classmethod
     def _fraction(cls, value: Any) -> float:
         return check_fraction(value)
+
+    @field_validator("dataset", mode="after")
+    @classmethod
+    def _dataset(cls, value: str) -> str:
+        if not value:
+            raise InputError("dataset is empty: name a data set or a folder")
+        return value
+
+    @field_validator("forget_class", mode="before")
+    @classmethod
+    def _class(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise InputError(f"forget_class must be the number or name of a class, not {value!r}")
+        return value
 
     @field_validator("keep", mode="before")
     @classmethod

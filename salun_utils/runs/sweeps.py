@@ -20,7 +20,7 @@ from .cache import Cache
 from .execute import diverged_record, run
 from .records import alike
 from .records.record import WARM, Record
-from .spec import RunSpec
+from .spec import RunSpec, mapping_of
 from .summary import MEASURES, cost
 from .task import Task, differing, prepare
 
@@ -72,7 +72,7 @@ def expand(sweep: str, base: RunSpec | None = None, **settings: Any) -> list[Run
             raise InputError(f"sweep: {empty} has no values")
         for values in itertools.product(*lists.values()):
             given = dict(zip(lists, values))
-            params = {**(shared.get("params") or {}), **(given.pop("params", None) or {})}
+            params = {**mapping_of(shared.get("params")), **mapping_of(given.pop("params", None))}
             spec = RunSpec(
                 **{**shared, **given, "params": {k: v for k, v in params.items() if k not in given}}
             )

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from ..errors import InputError
+from ..errors import InputError, unknown
 from ..files import atomic
 from .records.record import Record
 from .records.standing import DAMAGED, Standing, of_record
 from .said import OutdatedWarning as OutdatedWarning
 from .said import say
+from .spec import TIERS, RunSpec
 
 COLUMNS = [
     "tier",
@@ -73,22 +74,26 @@ def load_records(
     where : only runs of which this is true, such as `summary.plain`.
     wanted : only runs whose table row or spec has these values (a list allows several).
 
+    Raises
+    ------
+    InputError : there is no such folder or tier, or a filter has a name that no run knows.
+
     Warns
     -----
     OutdatedWarning : of those returned, some don't count any more; they are returned all the same.
         In a notebook one line under the cell says in place of it how those returned stand.
     """
+    if folder is not None and not Path(folder).is_dir():
+        raise InputError(f"there is no folder of records {folder}")
     folder = records_folder() if folder is None else Path(folder)
     found: dict[Hashable, Standing] = {}
     for path in sorted(folder.rglob("*.json")):
         found |= {(path, i): one for i, one in enumerate(_runs_in(path, study))}
+    _check_filters([one.record for one in found.values() if one.record], tier, where, wanted)
     chosen = {
         key: one
         for key, one in found.items()
-        if one.record is not None
-        and (tier is None or one.record.tier == tier)
-        and all(_matches(one.record, k, v) for k, v in wanted.items())
-        and where(one.record)
+        if one.record is not None and _passes(one.record, tier, where, wanted)
     }
     say(chosen)
     return [one.record for one in chosen.values() if one.record is not None]
@@ -108,6 +113,39 @@ def _runs_in(path: Path, study: str | None) -> list[Standing]:
         warnings.warn(f"{path} is {damaged}", stacklevel=3)
         return []
     return found
+
+
+def _passes(
+    record: Record,
+    tier: str | None,
+    where: Callable[[Record], object],
+    wanted: Mapping[str, object],
+) -> bool:
+    return bool(
+        (tier is None or record.tier == tier)
+        and all(_matches(record, k, v) for k, v in wanted.items())
+        and where(record)
+    )
+
+
+def _check_filters(
+    records: Sequence[Record],
+    tier: str | None,
+    where: Callable[[Record], object],
+    wanted: Mapping[str, object],
+) -> None:
+    """Raise `InputError` for a tier that is none, and for a filter that alone empties the table
+    because no record knows its name.
+    """
+    if tier is not None and tier not in {*TIERS, *(r.tier for r in records)}:
+        raise unknown("tier", tier, TIERS)
+    known = {*COLUMNS, *RunSpec.model_fields, *(name for r in records for name in r.spec)}
+    rest = {name: value for name, value in wanted.items() if name in known}
+    if len(rest) == len(wanted):
+        return
+    # where nothing passes the others either, records of another kind may be missing as a whole
+    if any(_passes(record, tier, where, rest) for record in records):
+        raise unknown("filter", next(n for n in wanted if n not in known), sorted(known))
 
 
 def _matches(record: Record, name: str, value: object) -> bool:

@@ -25,6 +25,7 @@ from ..saliency import SaliencyMask
 from ..seeds import derive
 from ..units import numerics, versions
 from ..unlearning import RULES, build_mask
+from ..unlearning.masks import SEEDLESS
 from .cache import Cache, empty
 from .inputs import load_dataset, make_split, pick_device
 from .records import provenance
@@ -214,7 +215,7 @@ class Task:
             "forget": _digest(self.split.forget.index.cpu().numpy()),
             "rule": rule,
             "keep": keep,
-            "seed": seed if rule == "random" else None,
+            "seed": None if rule in SEEDLESS else seed,
             "numerics": versions((f"mask/{rule}", "run/mask")),
             "source": provenance.source_of(RULES[rule] or build_mask),
         }

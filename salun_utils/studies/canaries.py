@@ -16,7 +16,7 @@ from ..data import load
 from ..data.images import Dataset
 from ..generation.canaries import trials as toy_trials
 from ..generation.models import mini_sd
-from ..generation.models.ddpm import DDPM, DDPMConfig
+from ..generation.models.diffusion.ddpm import DDPM, DDPMConfig
 from ..generation.models.judges import Judge
 from ..generation.trials import run as trials
 from ..models import create

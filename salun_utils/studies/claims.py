@@ -63,13 +63,17 @@ def claims_table(claims: Sequence[Claim]) -> Table:
 
 
 def together(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
-    """Verdicts of one table, with p corrected by Holm for their number."""
+    """Verdicts of one table, with p corrected by Holm for their number: as `metrics.compare_with`
+    judges them, "too few" is also what so many comparisons of so few pairs could never decide.
+    """
     corrected = holm({name: verdict.p for name, verdict in verdicts.items()})
     found = {}
     for name, verdict in verdicts.items():
-        p = corrected[name]
-        open_now = verdict.answer in ("yes", "no") and p >= verdict.alpha
-        found[name] = replace(verdict, p=p, answer="undecided" if open_now else verdict.answer)
+        p, answer = corrected[name], verdict.answer
+        if p >= verdict.alpha:
+            least = verdict.test.smallest_p * len(verdicts)
+            answer = "too few" if least >= verdict.alpha else "undecided"
+        found[name] = replace(verdict, p=p, answer=answer)
     return found
 
 

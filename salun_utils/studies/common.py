@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from html import escape
@@ -32,7 +33,9 @@ NONE_RECORDED = "There are no recorded runs yet."
 
 @dataclass(frozen=True)
 class Answer:
-    """Sentences that stand large at the top of a page, one paragraph each."""
+    """Sentences that stand large at the top of a page, one paragraph each. What stands between
+    backticks is code.
+    """
 
     sentences: tuple[str, ...]
 
@@ -40,11 +43,16 @@ class Answer:
         return "\n".join(self.sentences)
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        paragraphs = "".join(f"<p>{escape(one)}</p>" for one in self.sentences)
+        paragraphs = "".join(f"<p>{_html(one)}</p>" for one in self.sentences)
         return {
             "text/plain": str(self),
             "text/html": f'<div class="salun-answer">{paragraphs}</div>',
         }
+
+
+def _html(sentence: str) -> str:
+    """Escaped, with `code` for what stands between backticks."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(sentence))
 
 
 def none_recorded() -> None:

@@ -22,7 +22,7 @@ from ..saliency import SaliencyMask, check_keep
 from ..seeds import check_seed, derive
 from ..shown import block, inline, table
 from ..units import numerics
-from .job import Job
+from .job import Job, check_settings
 from .masks import RULES, build_mask
 from .registry import METHODS, Method, Range, get
 
@@ -118,6 +118,7 @@ def unlearn(
     method = get(name)
     own = method.parameters(params)
     settings = method.settings(params)
+    check_settings(own, settings)
     seed, keep = check_seed(seed), check_keep(keep)
     rule = method.mask if mask is None else mask
     if not method.takes_mask and not (rule is None or rule == "none"):

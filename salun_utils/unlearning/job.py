@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ..data.images import Images
 from ..data.splits import ForgetSplit
 from ..errors import InputError
+from ..fitting.recipes import Recipe
 from ..saliency import SaliencyMask
 from ..seeds import derive, generator
 from ..training import History, fit
@@ -117,6 +118,18 @@ def check_count(name: str, value: object, low: int = 1) -> int:
     if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
         raise InputError(f"{name} must be a whole number, at least {low}, not {value!r}")
     return int(value)
+
+
+def check_settings(own: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
+    """Raise `InputError` unless the common settings, and the epochs among a method's own
+    parameters, are what `training.fit` takes; most methods train, and all are asked alike.
+    """
+    steps = {k: v for k, v in settings.items() if k not in ("lr_schedule", "progress")}
+    Recipe.of(epochs=1, lr=0.0, schedule=settings["lr_schedule"], **steps)
+    if not isinstance(settings["progress"], bool):
+        raise InputError(f"progress must be True or False, not {settings['progress']!r}")
+    if own.get("epochs") is not None:
+        check_count("epochs", own["epochs"])
 
 
 def endless(

@@ -46,6 +46,7 @@ RIGHT = {  # answers that stay right whatever is recorded and measured
     "25": {1: [0.79, 0.41], 2: [2], 3: [(6, 5), (0.375, 0.781)]},
     "26": {1: [lambda ta: 100 - ta], 2: [2], 3: [0.25, 0.5]},
     "27": {1: [107.44], 3: [49]},
+    "28": {1: [49, 16], 2: [0.5, -1.2], 3: ["exactly 0"], 4: [50]},
 }
 
 
@@ -98,7 +99,15 @@ def test_a_wrong_answer_is_told_where_to_look():
         ("chapter_21.ex1", ("gravity",), 'an answer is one of "weight decay" | "momentum"'),
         ("chapter_23.ex1", (3,), "an answer is a function of q"),
         ("chapter_23.ex1", (lambda q: 1 / q,), "the function fails for .*ZeroDivisionError"),
+        ("chapter_06.ex2", ("a", "b", "c"), "an answer is three spreads, not 'a'"),
+        ("chapter_06.ex2", (1, 2), "an answer is three spreads, not 2 of them"),
+        ("chapter_07.ex2", (1, 2, 3, True), "an answer is three pairs"),
+        ("chapter_07.ex2", ("ab", (1, 3), (2, 3), True), "an answer is three pairs"),
         ("chapter_07.ex3", ([3],), "an answer is what su.runs.load_records"),
+        ("chapter_07.ex3", (3,), "an answer is what su.runs.load_records"),
+        ("chapter_25.ex3", (1, 2), "an answer is two pairs"),
+        ("chapter_25.ex3", (("a", "b"), (1, 2)), "an answer is two pairs"),
+        ("chapter_25.ex3", ((1, 2), (1, 2), (1, 2)), "an answer is two pairs"),
     ],
 )
 def test_what_is_no_answer_is_said(name, answer, said):

@@ -30,6 +30,16 @@ def test_a_file_comes_back_and_numpy_reads_it(written, digits):
     assert np.loadtxt(written, dtype=int).tolist() == [2, 5, 9]
 
 
+@pytest.mark.parametrize(
+    ("positions", "said"),
+    [([], "non-empty"), ([-1], "0 to"), ([10**9], "0 to"), ([1.7], "whole"), ([1, 1], "twice")],
+)
+def test_what_is_no_set_of_positions_is_not_written(tmp_path, digits, positions, said):
+    with pytest.raises(InputError, match=said):
+        forget_sets.write(tmp_path / "some.txt", digits, positions, "digits")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_changed_file_is_refused(written, digits):
     written.write_text(written.read_text().replace("\n5\n", "\n6\n"))
     with pytest.raises(InputError, match="checksum"):
@@ -60,6 +70,24 @@ def test_a_plain_list_is_taken(tmp_path, digits):
     path = tmp_path / "plain.txt"
     path.write_text("3, 1 2\n7")
     assert forget_sets.read(path, digits) == [3, 1, 2, 7]
+
+
+def test_the_mark_that_windows_puts_before_a_text_is_passed_over(tmp_path, written, digits):
+    for text in ("3 1", written.read_text()):
+        path = tmp_path / "marked.txt"
+        path.write_text(text, encoding="utf-8-sig")
+        assert forget_sets.read(path, digits) in ([3, 1], [2, 5, 9])
+    path.write_text(text.replace("\n5\n", "\n6\n"), encoding="utf-8-sig")
+    with pytest.raises(InputError, match="checksum is another"):
+        forget_sets.read(path, digits)
+
+
+def test_a_set_that_lost_its_checksum_is_refused(written, digits):
+    lines = written.read_text().splitlines()
+    written.write_text("\n".join(line for line in lines if "sha256" not in line))
+    with pytest.raises(InputError, match="no line '# sha256") as caught:
+        forget_sets.read(written, digits)
+    assert "\n" not in str(caught.value)
 
 
 def test_shipped_sets_are_what_the_rules_draw(tmp_path):

@@ -331,3 +331,13 @@ def test_indices_that_are_none(data):
     for wrong in (["a"], [[1], [2, 3]], [1.5], [True], [], None, [120], [-1], [3, 3]):
         with pytest.raises(InputError, match="indices"):
             subset_split(data, wrong, seed=0)
+
+
+def test_positions_and_labels_are_whole_numbers():
+    images = numbered(5)
+    with pytest.raises(InputError, match="positions must be whole numbers"):
+        images.subset([0.5, 1.7])
+    with pytest.raises(InputError, match="labels must be whole numbers"):
+        images.with_labels(torch.tensor([0, 1, 2, 0.5, 1]))
+    assert len(images.subset([])) == 0
+    assert images.with_labels(torch.zeros(5)).labels.dtype == torch.int64

@@ -20,6 +20,19 @@ from salun_utils.data.scenarios import (
 from salun_utils.data.splits import held_out
 from salun_utils.errors import InputError
 
+few = nn.Sequential(nn.AvgPool2d(4), nn.Flatten())  # answers: 4, where there are 10 classes
+
+
+class Wrapped(nn.Module):
+    """A model whose answers are packed up."""
+
+    def __init__(self, inside, pack=lambda logits: {"logits": logits, "loss": None}):
+        super().__init__()
+        self.inside, self.pack = inside, pack
+
+    def forward(self, x):
+        return self.pack(self.inside(x))
+
 
 @pytest.fixture(scope="module")
 def scores(digits):
@@ -239,6 +252,20 @@ def test_bad_input_is_named(digits, scores, tiny_model):
         (lambda: make_split(digits, "random", seed=-1), "seed"),
         (lambda: scenario_scores(tiny_model, digits, "random"), "scenario"),
         (lambda: scenario_scores([], digits, "worst-case"), "model"),
+        (lambda: scenario_scores(nn.Linear(3, 2), digits, "worst-case"), "can't take pictures"),
+        (lambda: scenario_scores(Wrapped(nn.Flatten(2)), digits, "worst-case"), "logits"),
+        (lambda: scenario_scores(few, digits, "memorised-most"), "at least 10 classes, not of 4"),
     ):
         with pytest.raises(InputError, match=word):
             call()
+
+
+@pytest.mark.parametrize("scenario", ["memorised-most", "worst-case"])
+def test_scores_are_taken_of_whatever_a_model_packs_its_logits_in(digits, tiny_model, scenario):
+    wanted = scenario_scores(tiny_model, digits, scenario)
+    for pack in (lambda z: {"logits": z, "loss": z.mean()}, lambda z: (z,), lambda z: [z]):
+        assert torch.equal(scenario_scores(Wrapped(tiny_model, pack), digits, scenario), wanted)
+    half = copy.deepcopy(tiny_model).bfloat16()
+    assert torch.allclose(scenario_scores(half, digits, scenario), wanted, atol=0.5)
+    bare = nn.Sequential(nn.AvgPool2d(2), nn.Flatten())  # without a single weight
+    assert scenario_scores(bare, digits, scenario).shape == wanted.shape

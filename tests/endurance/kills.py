@@ -63,14 +63,15 @@ def finish(pid: int, *, after: float | None = None) -> bool:
 
 def disturb(work: Work, folder: Path, *, kills: int, seed: int) -> dict[str, Any]:
     """Kill the work that often, at moments drawn uniformly from its length, beginning a new folder
-    whenever it came to its end; the figures.
+    whenever it came to its end; the figures. What was finished before a kill counts once a kill:
+    of so many things it was asked whether they were lost or done again.
     """
     rng = random.Random(f"{work.name} {seed}")
     started = time.monotonic()
     finish(start(work, folder / "undisturbed"))
     length = time.monotonic() - started
     wanted = work.left(folder / "undisturbed")
-    done = rounds = lost = again = 0
+    done = rounds = finished = lost = again = parts = 0
     equal = True
     while done < kills:
         rounds += 1
@@ -82,15 +83,17 @@ def disturb(work: Work, folder: Path, *, kills: int, seed: int) -> dict[str, Any
             now = work.whole(place)
             lost += len(seen.keys() - now.keys())
             again += sum(now.get(name, digest) != digest for name, digest in seen.items())
+            finished += killed and len(now)
             seen = now
         equal &= work.left(place) == wanted
-        left_over = list(place.rglob("*.part"))
+        parts += len(list(place.rglob("*.part")))
     return {
         "kills": done,
         "rounds": rounds,
         "seconds_undisturbed": round(length, 2),
+        "finished_before_kills": finished,
         "finished_and_lost": lost,
         "finished_and_done_again": again,
         "ends_equal": equal,
-        "parts_left": len(left_over),
+        "parts_left": parts,
     }

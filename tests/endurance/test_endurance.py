@@ -7,15 +7,19 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 import contention
 import kills
 import tiny
-from works import Work
+from works import Work, _whole_choice, _whole_tensors
 
+from salun_utils.files import save_checked
 from salun_utils.runner import grid as grids
 from salun_utils.runs.records.record import Record
+from salun_utils.runs.tuning.search import open_study
+from salun_utils.unlearning.registry import Range
 
 linux = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="processes are forked")
 
@@ -42,6 +46,51 @@ def test_records_written_by_a_process_that_is_killed_are_whole_and_stay(tmp_path
     found = kills.disturb(work, tmp_path, kills=6, seed=1)
     assert found["kills"] == 6 and found["ends_equal"]
     assert not found["finished_and_lost"] and not found["finished_and_done_again"]
+    assert found["finished_before_kills"] > 0
+
+
+@linux
+@pytest.mark.parametrize("loses", [True, False])
+def test_what_is_lost_or_done_again_is_counted_and_so_are_parts_of_all_rounds(tmp_path, loses):
+    """Work that forgets at each start what it had done, or writes it anew."""
+
+    def write(folder: Path) -> None:
+        (folder / f".{time.monotonic_ns()}.part").touch()
+        path = folder / "done"
+        if loses:
+            path.unlink(missing_ok=True)
+            time.sleep(0.2)
+        path.write_text(f"{time.monotonic_ns()}")
+        time.sleep(0.4)
+
+    def read(folder: Path) -> dict[str, str]:
+        return {p.name: p.read_text() for p in folder.glob("done")}
+
+    found = kills.disturb(Work("forgetful", write, lambda _: 0, read), tmp_path, kills=6, seed=2)
+    assert found["finished_and_lost" if loses else "finished_and_done_again"] > 0
+    assert found["parts_left"] == len(list(tmp_path.glob("round-*/*.part"))) >= 6
+
+
+def test_finished_epochs_weights_and_trials_are_named_each_with_what_came_out(tmp_path):
+    saved = {"losses": [0.5, 0.25]}
+    save_checked(saved, tmp_path / "training.checkpoint")
+    save_checked({"w": torch.ones(2)}, tmp_path / "final.pt")
+    before = _whole_tensors(tmp_path)
+    assert list(before) == ["epoch 1", "epoch 2", "final.pt"]
+    save_checked({"w": torch.ones(2)}, tmp_path / "final.pt")
+    after = _whole_tensors(tmp_path)
+    assert after["final.pt"] != before["final.pt"] and after["epoch 2"] == before["epoch 2"]
+
+    optuna = pytest.importorskip("optuna")
+    with open_study(
+        tmp_path / "state", "s", what="ft", space={"lr": Range(0.1, 1.0)}, default={"lr": 0.5}
+    ) as study:
+        study.tell(study.ask(), 3.0)
+        study.tell(study.ask(), state=optuna.trial.TrialState.FAIL)
+        study.ask()
+    found = _whole_choice(tmp_path)
+    assert list(found) == ["trial 0"] and "3.0" in found["trial 0"]
+    assert _whole_choice(tmp_path) == found
 
 
 @linux

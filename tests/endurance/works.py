@@ -13,10 +13,11 @@ from typing import Any
 import torch
 
 import salun_utils as su
-from salun_utils.files import load_checked, save_checked, unsealed
+from salun_utils.files import load_checked, save_checked, sha256, unsealed
 from salun_utils.runs.cache import Cache
 from salun_utils.runs.records.record import Record
 from salun_utils.runs.tuning import read_tuned, tune
+from salun_utils.runs.tuning.search import ENDED
 
 SPEC: dict[str, Any] = {
     **{"dataset": "digits", "scenario": "class", "forget_class": 3, "width": 0.25},
@@ -62,9 +63,20 @@ def _trained(folder: Path) -> list[float]:
 
 
 def _whole_tensors(folder: Path) -> dict[str, str]:
-    for path in (*folder.glob("*.pt"), *folder.glob("*.checkpoint")):
+    """The epochs that the checkpoint holds, each with its loss, and the weights at the end."""
+    found = {}
+    for path in folder.glob("*.checkpoint"):
+        losses = load_checked(path)["losses"]
+        found |= {f"epoch {number}": loss.hex() for number, loss in enumerate(losses, 1)}
+    for path in folder.glob("*.pt"):
         load_checked(path)
-    return {}
+        found[path.name] = f"{sha256(path)} {_written(path)}"
+    return found
+
+
+def _written(path: Path) -> str:
+    """Another word whenever the file is written anew, be it as it was."""
+    return str((path.stat().st_ino, path.stat().st_mtime_ns))
 
 
 def _record(folder: Path) -> None:
@@ -92,7 +104,7 @@ def _whole_records(folder: Path) -> dict[str, str]:
     found = {}
     for path in (folder / "records").rglob("*.json"):
         Record.read(path)
-        found[path.name] = str((path.stat().st_ino, path.stat().st_mtime_ns))
+        found[path.name] = _written(path)
     return found
 
 
@@ -109,11 +121,27 @@ def _tuned(folder: Path) -> Any:
 
 
 def _whole_choice(folder: Path) -> dict[str, str]:
+    """The trials that have ended, each with its point, its value and when it ended."""
     for path in (folder / "tuned").glob("*.yaml"):
         read_tuned(path)["ft"]["params"]
     for path in (folder / "tuned" / "trials").glob("*.json"):
         json.loads(path.read_text())
-    return {}
+    return {k: v for path in (folder / "state").glob("*.log") for k, v in _trials(path).items()}
+
+
+def _trials(path: Path) -> dict[str, str]:
+    """The trials of a study's file that have ended."""
+    from optuna import study
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    storage = JournalStorage(JournalFileBackend(str(path)))
+    return {
+        f"trial {trial.number}": str((trial.params, trial.values, trial.datetime_complete))
+        for name in study.get_all_study_names(storage)
+        for trial in study.load_study(study_name=name, storage=storage).trials
+        if trial.state.name in ENDED
+    }
 
 
 WORKS = (

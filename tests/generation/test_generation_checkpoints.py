@@ -15,8 +15,8 @@ from salun_utils.data.images import Dataset, Images
 from salun_utils.errors import InputError
 from salun_utils.files import load_checked
 from salun_utils.generation import checkpoints
-from salun_utils.generation.models import diffusion_training
-from salun_utils.generation.models.ddpm import DDPM, DDPMConfig
+from salun_utils.generation.models.diffusion import training as diffusion_training
+from salun_utils.generation.models.diffusion.ddpm import DDPM, DDPMConfig
 from salun_utils.generation.models.gan import GAN, GANConfig, GANTraining, train_gan
 from salun_utils.generation.models.vae import VAE, VAEConfig, VAETraining, train_vae
 

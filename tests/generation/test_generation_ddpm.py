@@ -17,8 +17,8 @@ from salun_utils.generation.erasers.common import draw, substitutes
 from salun_utils.generation.erasers.diffusion import selective_amnesia
 from salun_utils.generation.erasers.diffusion.salun import saliency
 from salun_utils.generation.erasers.diffusion.selective_amnesia import fisher_information
-from salun_utils.generation.models.ddpm import DDPM, DDPMConfig
-from salun_utils.generation.models.diffusion_training import (
+from salun_utils.generation.models.diffusion.ddpm import DDPM, DDPMConfig
+from salun_utils.generation.models.diffusion.training import (
     PRESETS,
     TrainConfig,
     denoising_loss,
@@ -222,7 +222,7 @@ def test_presets_have_the_papers_shape():
         and config.prediction == "epsilon"
     )
     with torch.device("meta"):
-        from salun_utils.generation.models.ddpm import build_unet
+        from salun_utils.generation.models.diffusion.ddpm import build_unet
 
         count = sum(p.numel() for p in build_unet(config).parameters())
     assert 34e6 < count < 38e6
@@ -321,7 +321,7 @@ def test_a_given_mask_is_used(model, images):
 
 def test_retrain_never_sees_the_class(images, monkeypatch):
     from salun_utils.generation.erasers.diffusion import retrain
-    from salun_utils.generation.models import diffusion_training
+    from salun_utils.generation.models.diffusion import training as diffusion_training
 
     seen = []
     real = diffusion_training.train

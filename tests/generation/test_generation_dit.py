@@ -10,14 +10,14 @@ import torch
 from salun_utils import generation
 from salun_utils.data.images import Images
 from salun_utils.errors import InputError
-from salun_utils.generation.models.diffusion_training import (
+from salun_utils.generation.models.diffusion.dit import DiT, DiTConfig
+from salun_utils.generation.models.diffusion.training import (
     TrainConfig,
     build,
     denoising_loss,
     preset,
     train,
 )
-from salun_utils.generation.models.dit import DiT, DiTConfig
 from salun_utils.seeds import generator
 
 TINY = DiTConfig(
@@ -184,7 +184,7 @@ def test_no_gradient_reaches_another_class_of_its_own_weights(model, images):
 
 def test_retrain_is_of_the_same_kind_and_never_sees_the_class(images, monkeypatch):
     from salun_utils.generation.erasers.diffusion import retrain
-    from salun_utils.generation.models import diffusion_training
+    from salun_utils.generation.models.diffusion import training as diffusion_training
 
     seen = []
     real = diffusion_training.train

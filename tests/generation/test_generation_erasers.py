@@ -100,6 +100,13 @@ def test_more_sampling_steps_than_the_pipeline_knows_are_refused_before_any_work
 
 
 @pytest.mark.parametrize("name", SETTINGS)
+@pytest.mark.parametrize("concept", ["", "  "])
+def test_an_empty_concept_is_refused_by_all(name, concept, pipe):
+    with pytest.raises(InputError, match=r"^concept must say what is to be erased"):
+        generation.erase(name, pipe, concept=concept)
+
+
+@pytest.mark.parametrize("name", SETTINGS)
 def test_each_method_changes_a_copy_and_draws(name, pipe, shapes, tmp_path):
     part = "text_encoder" if name == "advunlearn" else "unet"
     before = {n: p.detach().clone() for n, p in getattr(pipe, part).named_parameters()}

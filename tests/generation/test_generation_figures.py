@@ -57,25 +57,6 @@ def test_the_table_of_a_mask_holds_shares_by_block_and_kind_in_the_order_of_a_pa
     assert sorted(written) == sorted(["100", "0", "50", "0", "25", "50"])
 
 
-def test_every_eraser_has_a_line_in_every_panel_best_at_the_top():
-    columns = {
-        f"{m}{end}": v
-        for m in ("ua", "change", "fid_change")
-        for end, v in (("", 1.0), ("_low", 0.5), ("_high", 1.5))
-    }
-    figure = figures.eraser_intervals(pd.DataFrame([columns, columns], index=["SalUn", "GA"]))
-    assert len(figure.axes) == 3
-    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["SalUn", "GA"]
-    for axis in figure.axes:
-        assert axis.get_ylim()[0] > axis.get_ylim()[1]
-        spans = [
-            tuple(line.get_xdata())
-            for line in axis.lines
-            if len(line.get_xdata()) == 2 and line.get_color() != "0.5"
-        ]
-        assert spans == [(0.5, 1.5)] * 2
-
-
 def test_a_grid_needs_rows_of_one_length():
     grey, colour = (torch.zeros(2, channels, 4, 4, dtype=torch.uint8) for channels in (1, 3))
     grid = figures.picture_grid({"a": grey, "b": colour}, ["x", "y"])

@@ -15,6 +15,7 @@ from salun_utils.generation.erasers.gan_vae.losses import adversarial_loss, sali
 from salun_utils.generation.models.gan import GAN, GANConfig, GANTraining, train_gan
 from salun_utils.generation.models.vae import VAE, Prior, VAEConfig, VAETraining, train_vae
 from salun_utils.seeds import generator
+from salun_utils.training import TrainingDivergedError
 
 CLASSES = ("a", "b", "c")
 SHAPE = (1, 8, 8)
@@ -54,6 +55,11 @@ def weights(model) -> dict[str, torch.Tensor]:
 
 def same(a: dict, b: dict) -> bool:
     return all(torch.equal(a[n], b[n]) for n in a)
+
+
+def test_an_erasure_that_diverges_gives_no_weights(model, images):
+    with pytest.raises(TrainingDivergedError, match=r"lr 1e\+20"):
+        generation.erase("ga", model, concept="b", data=images, lr=1e20, steps=4, batch=4)
 
 
 def test_same_seed_same_pictures(model):

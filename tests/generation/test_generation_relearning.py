@@ -15,7 +15,7 @@ from salun_utils import data, models
 from salun_utils.errors import InputError
 from salun_utils.generation import erase
 from salun_utils.generation.models import mini_sd
-from salun_utils.generation.models.ddpm import DDPM, DDPMConfig
+from salun_utils.generation.models.diffusion.ddpm import DDPM, DDPMConfig
 from salun_utils.generation.models.judges import Judge
 from salun_utils.generation.trials import relearning
 from salun_utils.generation.trials.relearning import RelearningTrial

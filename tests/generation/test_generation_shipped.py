@@ -16,7 +16,7 @@ from salun_utils import generation
 from salun_utils.errors import InputError
 from salun_utils.generation import shipped
 from salun_utils.generation.measures import recognition as scores
-from salun_utils.generation.models.ddpm import DDPM, DDPMConfig
+from salun_utils.generation.models.diffusion.ddpm import DDPM, DDPMConfig
 
 TINY = DDPMConfig(
     name="tiny",

@@ -16,7 +16,7 @@ from salun_utils import data, models
 from salun_utils.errors import InputError
 from salun_utils.generation import kind_named
 from salun_utils.generation.models import mini_sd
-from salun_utils.generation.models.ddpm import DDPM, DDPMConfig
+from salun_utils.generation.models.diffusion.ddpm import DDPM, DDPMConfig
 from salun_utils.generation.models.judges import Judge
 from salun_utils.generation.models.vae import VAE, VAEConfig
 from salun_utils.generation.trials import harmful_run, protocol, relearning, trial
@@ -254,6 +254,17 @@ def test_other_weights_under_the_same_name_outdate_a_record():
     assert set(now) == {"vae-fashion", "fashion-mnist"} and of_record(made(now)).word == "done"
     old = of_record(made(now | {"vae-fashion": "others"}))
     assert old.word == "outdated" and "the weights of vae-fashion from others" in old.why
+
+
+def test_weights_saved_anew_in_a_folder_without_a_card_are_other_weights(tmp_path):
+    classes, where, found = tuple(data.load("digits").classes), tmp_path / "vae", []
+    for seed in (1, 2, 2):
+        config = VAEConfig("tiny", classes, (1, 8, 8), hidden=(32,), latent=3)
+        VAE(config, seed=seed).save(where)
+        found.append(trial.identity(str(where)))
+    assert found[0] != found[1] == found[2]
+    assert trial.weights_facts(str(where)) == {}, "a record speaks of weights with a card only"
+    assert trial.identity("somebody/a-model") == "somebody/a-model"
 
 
 @pytest.mark.parametrize("module", [experiment, harmful_run, relearning])

@@ -22,7 +22,13 @@ from salun_utils.errors import InputError
 from salun_utils.generation.erasers.pipeline import encoded, run
 from salun_utils.generation.erasers.pipeline.loop import Job
 from salun_utils.generation.measures import recovery
-from salun_utils.generation.models import families, noising, pipelines, precision
+from salun_utils.generation.models import (
+    families,
+    noising,
+    pipeline_files,
+    pipelines,
+    precision,
+)
 from salun_utils.generation.models.text import encode_text, no_text, predict
 
 FEW = {"epochs": 1, "batch_size": 4, "pictures": 2}
@@ -401,6 +407,13 @@ def test_what_the_pages_name_on_the_hub_is_pinned_to_one_commit(tmp_path, monkey
     assert named <= set(PINNED) and all(re.fullmatch("[0-9a-f]{40}", r) for r in PINNED.values())
     (name, commit), *_ = PINNED.items()
     assert pinned(name) == {"revision": commit} and pinned("some/one") == {}
+    asked: dict = {}
+    with monkeypatch.context() as patch:
+        config = {"_class_name": "none such"}
+        patch.setattr(
+            diffusers.DDIMScheduler, "load_config", lambda _, **given: asked.update(given) or config
+        )
+        assert pipeline_files.own_sampler(name) is None and asked["revision"] == commit
     (tmp_path / name).mkdir(parents=True)
     monkeypatch.chdir(tmp_path)
     assert pinned(name) == {}  # a folder of that name is read as it is

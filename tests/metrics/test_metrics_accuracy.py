@@ -79,6 +79,10 @@ def test_accuracy_is_a_percentage():
         (torch.zeros(2, 3), torch.tensor([0]), "shapes"),
         (torch.zeros(2, 3), torch.tensor([0, 3]), "0 to 2"),
         (torch.zeros(2, 3), torch.tensor([0.0, 1.0]), "whole numbers"),
+        (torch.full((2, 3), float("nan")), torch.tensor([0, 0]), "NaN"),
+        (torch.tensor([[0.0, float("inf")]]), torch.tensor([1]), "infinity"),
+        ("abc", torch.tensor([0]), "scores must be numbers"),
+        ([[1.0, 2.0], [3.0]], torch.tensor([0, 0]), "scores must be numbers"),
     ],
 )
 def test_bad_input_is_named(logits, labels, word):

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+import torch
 from scipy import linalg
 from scipy.stats import ortho_group
 
@@ -154,6 +155,21 @@ def test_linear_probe_finds_what_is_there_and_chance_on_noise(draws):
     assert abs(random - 25) < 4 * 100 * math.sqrt(0.25 * 0.75 / 2000)  # four standard errors
 
 
+NAN = float("nan")
+
+
+def probe(**change):
+    given = {"labels_train": np.array([0, 1, 0]), "labels_test": np.array([0, 1, 0])} | change
+    return metrics.linear_probe(features_train=np.eye(3), features_test=np.eye(3), **given)
+
+
+def test_half_precision_is_read_as_any_other():
+    a, b = torch.eye(4)[:, :2], torch.eye(4)[:, 1:]
+    assert metrics.linear_cka(a.bfloat16(), b.bfloat16()) == metrics.linear_cka(a, b)
+    assert metrics.membership_attack(*3 * [a.bfloat16()]) == metrics.membership_attack(*3 * [a])
+    assert probe() == probe(labels_train=torch.tensor([0, 1, 0])) == probe(labels_train=[0, 1, 0])
+
+
 @pytest.mark.parametrize(
     ("call", "word"),
     [
@@ -175,6 +191,20 @@ def test_linear_probe_finds_what_is_there_and_chance_on_noise(draws):
             ),
             "2 classes",
         ),
+        (lambda: metrics.linear_cka("abc", np.eye(3)), "a must be numbers"),
+        (lambda: metrics.linear_cka([["1", "2"], ["3", "4"]], np.eye(2)), "a must be numbers"),
+        (lambda: metrics.linear_cka([[1.0, 2.0], [3.0]], np.eye(2)), "a must be numbers"),
+        (lambda: metrics.frechet_from_moments([0, NAN], np.eye(2), [0, 0], np.eye(2)), "NaN"),
+        (lambda: metrics.frechet_from_moments([0, 0], np.eye(3), [0, 0], np.eye(2)), "shapes"),
+        (lambda: metrics.frechet_from_moments([0], [[1]], [0, 0], np.eye(2)), "same number"),
+        (lambda: metrics.klom(np.zeros((3, 2)), np.ones((3, 2)), clip=-1), "clip above 0"),
+        (lambda: metrics.klom(np.zeros((3, 2)), np.ones((3, 2)), clip=NAN), "clip above 0"),
+        (lambda: metrics.klom(np.zeros((3, 2)), np.ones((3, 2)), bins=0), "number of bins"),
+        (lambda: metrics.klom(np.zeros((3, 2)), np.ones((3, 2)), floor=0), "floor"),
+        (lambda: probe(labels_test=np.zeros((3, 1))), r"labels \(M,\)"),
+        (lambda: probe(labels_train=np.array([0, 1, 0.5])), "whole numbers"),
+        (lambda: probe(labels_train=["a", "b", "a"]), "labels_train must be numbers"),
+        (lambda: probe(C=0), "C must be above 0"),
     ],
 )
 def test_bad_input_is_named(call, word):

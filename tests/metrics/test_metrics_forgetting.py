@@ -90,8 +90,25 @@ def test_fewer_networks_score_less_surely():
     assert found.keys() == {10, 100} and [len(s) for s in found.values()] == [3, 1]
     assert found[100] == [metrics.forgetting_score(a, b, step=0.1).score]
     assert found == metrics.forgetting_by_models(a, b, [10, 100], draws=3, step=0.1)
-    with pytest.raises(InputError, match="counts must lie from 3 to 100, not 2"):
+    with pytest.raises(InputError, match="counts must be whole numbers from 3 to 100, not 2"):
         metrics.forgetting_by_models(a, b, [2])
+    with pytest.raises(InputError, match=r"counts must be whole .* not 3\.5"):
+        metrics.forgetting_by_models(a, b, [3.5])
+    with pytest.raises(InputError, match="draws must be a whole number, at least 1, not 0"):
+        metrics.forgetting_by_models(a, b, [10], draws=0)
+
+
+def test_at_the_defaults_networks_that_differ_score_too_high():
+    """Of N(1, 1) against N(0, 1): 512 networks don't reach the tail where 1e-5 is decided."""
+    cuts = np.linspace(-6, 7, 20_001)
+    fpr, fnr = norm.sf(cuts), norm.cdf(cuts - 1)
+    epsilon = np.log(np.maximum((1 - 1e-5 - fpr) / fnr, (1 - 1e-5 - fnr) / fpr).max())
+    exact = float(points_of(np.array([epsilon]), 512)[0])
+    assert epsilon == pytest.approx(4.4, abs=0.05) and exact == 2**-8
+    a, b = (normals(m, 1.0, models=512, pictures=30, seed=k) for k, m in enumerate((1.0, 0.0)))
+    found = metrics.forgetting_score(a, b)
+    assert found.score == pytest.approx(0.019, abs=0.006)
+    assert found.interval.low > 2 * exact  # which is over pictures, and leaves the exact one out
 
 
 def test_the_final_score_pays_for_lost_accuracy():
@@ -108,7 +125,9 @@ def test_the_final_score_pays_for_lost_accuracy():
         (np.ones((2, 2)), {}, "at least 3 networks"),
         (np.full((3, 2), np.nan), {}, "finite"),
         (np.ones((3, 2)), {"delta": 1}, "delta"),
+        (np.ones((3, 2)), {"delta": "x"}, "delta"),
         (np.ones((3, 2)), {"step": 0}, "step"),
+        (np.ones((3, 2)), {"step": None}, "step"),
     ],
 )
 def test_bad_input_is_refused_in_one_line(ours, options, message):

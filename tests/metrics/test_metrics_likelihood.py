@@ -160,12 +160,23 @@ def test_intervals_shrink_with_the_number_of_examples_and_are_seeded():
     assert metrics.audit(*example).members == 50
 
 
+@pytest.mark.parametrize("member", [[1, 0, 0], [0, 1, 0]])
+def test_equal_infinite_scores_are_ties(member):
+    inf = float("inf")
+    assert metrics.auc([inf, inf, 0], member) == metrics.auc([1, 1, 0], member) == 0.75
+    assert metrics.auc([-inf, -inf, 0], [1, 0, 0]) == metrics.auc([-1, -1, 0], [1, 0, 0])
+
+
 @pytest.mark.parametrize(
     ("call", "word"),
     [
         (lambda: metrics.roc([1, 2], [True, True]), "at least one"),
         (lambda: metrics.roc([1, float("nan")], [True, False]), "NaN"),
         (lambda: metrics.tpr_at_fpr([1, 2], [True, False], 2), "false-positive"),
+        (lambda: metrics.auc([1, 2, 3], [1, 0, float("nan")]), "is_member"),
+        (lambda: metrics.auc([1, 2, 3], [1, 0, 0.3]), "True and False"),
+        (lambda: metrics.auc([1, 2, 3], [1, 0, -1]), "True and False"),
+        (lambda: metrics.auc(["1", "2"], [1, 0]), "scores must be numbers"),
         (
             lambda: metrics.likelihood_ratio(np.zeros((3, 2)), np.zeros((3, 4)), np.zeros(4)),
             "scores_in",

@@ -263,6 +263,8 @@ def test_sides_are_balanced_by_a_seeded_draw():
         ({"C": 0}, "C must be"),
         ({"gamma": -1.0}, "gamma must be"),
         ({"solver": "low-rnk"}, "did you mean 'low-rank'"),
+        ({"member": "abc"}, "member must be numbers"),
+        ({"target": [[1.0, 2.0], [3.0]]}, "target must be numbers"),
     ],
 )
 def test_bad_input_is_named(change, word):
@@ -279,3 +281,5 @@ def test_bad_input_is_named(change, word):
 def test_logits_instead_of_probabilities_are_refused():
     with pytest.raises(InputError, match="softmax"):
         metrics.entropy(torch.tensor([[3.0, -1.0]]))
+    with pytest.raises(InputError, match="probabilities must be numbers"):
+        metrics.entropy("abc")

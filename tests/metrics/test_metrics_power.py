@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -60,6 +61,12 @@ UNANSWERABLE = [
     (power, (1, 1, 1)),
     (seeds_needed, (math.nan, 1)),
     (seeds_needed, (1, -1)),
+    (power, (math.nan, 1, 5)),
+    (spread_interval, (-1, 5)),
+    (spread_interval, (math.nan, 5)),
+    (partial(spread_interval, level=95), (1, 5)),
+    (partial(smallest_difference, wanted=1.5), (5, 1.0)),
+    (partial(smallest_difference, wanted=0.01), (5, 1.0)),
 ]
 
 

@@ -143,6 +143,8 @@ def test_bootstrap_interval_covers_and_is_seeded():
     [
         (lambda: metrics.bootstrap_interval([]), "at least one"),
         (lambda: metrics.bootstrap_interval([1.0, float("nan")]), "NaN"),
+        (lambda: metrics.bootstrap_interval(["1", "2"]), "values must be numbers"),
+        (lambda: metrics.bootstrap_interval([1.0, [2.0]]), "values must be numbers"),
         (lambda: metrics.bootstrap_interval([1.0, 2.0], level=95), "level"),
         (lambda: metrics.paired_test([1, 2], [1, 2, 3]), "2 and 3"),
         (lambda: metrics.significance([1, 2], [1, 2], better="smaller"), "lower"),

@@ -285,6 +285,12 @@ def test_an_unknown_name_is_answered_with_the_nearest(given, nearest):
         ({"width": 0}, "width must be above 0"),
         ({"width": -1.0}, "width must be above 0"),
         ({"width": float("nan")}, "width must be above 0"),
+        ({"width": float("inf")}, "width must be above 0 and finite"),
+        ({"width": "wide"}, "width must be above 0 and finite"),
+        ({"arch": None}, "arch must be the name of a network"),
+        ({"mean": 3}, "mean must hold a finite number for each channel, not 3"),
+        ({"mean": (float("nan"),) * 3}, "mean must hold a finite number"),
+        ({"std": "abc"}, "std must hold a finite number"),
         ({"seed": -3}, "seed must be a whole number"),
         ({"num_classes": 0}, "num_classes must be a whole number, at least 2"),
         ({"num_classes": 2.5}, "num_classes must be a whole number"),
@@ -295,7 +301,7 @@ def test_an_unknown_name_is_answered_with_the_nearest(given, nearest):
 )
 def test_bad_options_are_refused(options, message):
     with pytest.raises(InputError, match=message):
-        create("small-cnn", **{"num_classes": 10} | options)
+        create(**{"arch": "small-cnn", "num_classes": 10} | options)
 
 
 def test_width_does_not_apply_to_other_networks_of_timm():

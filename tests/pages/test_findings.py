@@ -82,7 +82,7 @@ def test_the_network_that_remembers_is_a_row_where_it_is_recorded():
         )
     ]
     (row,) = page.of_memory(runs)
-    assert row["SalUn"] == "1.00, 1st of 2" and row["Doing nothing"] == "7.50"
+    assert row["SalUn"] == "1.00, 1st of 1" and row["Doing nothing"] == "7.50"
     assert row["Saliency nearer than a random mask in"] == "1 of 2 seeds"
     assert page.of_memory(runs[:1]) == []
 
@@ -99,6 +99,25 @@ def test_every_claim_of_the_chapters_is_counted_once(tmp_path):
     found = page.of_claims(tmp_path)
     assert found == {"holds": 1, "FAILS": 1, "open": 0, "too few": 1}
     assert "3 sentences" in page.in_words(found) and page.in_words(dict.fromkeys(found, 0)) == ""
+
+
+def test_every_p_of_the_chapters_is_counted_once(tmp_path):
+    import nbformat
+    from nbformat.v4 import new_code_cell, new_notebook, new_output
+
+    texts = (
+        "claim  here  the figure behind it\na  holds  +1.00 points, p = 0.031, 6 pairs\nc  open",
+        "table\n   minus  p (Holm)  nearer?\nA  +0.50     0.031    holds\nB      –         –",
+        "   p, one       minus  p, other\nA   0.500  0.20 [0.1]     1.000",
+        "method  p = 3\nA        0.10",
+    )
+    outputs = [new_output("display_data", data={"text/plain": text}) for text in texts]
+    nbformat.write(
+        new_notebook(cells=[new_code_cell("x", outputs=outputs)]), tmp_path / "01_a.ipynb"
+    )
+    assert page.of_comparisons(tmp_path) == 1 + 1 + 2
+    said = page.in_words({"holds": 1, "FAILS": 0, "open": 0, "too few": 0}, 4)
+    assert "4 paired comparisons" in said and "not over the whole book" in said
 
 
 def test_the_words_of_a_verdict_are_written_in_one_place():

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 
 import nbformat
@@ -101,6 +102,9 @@ def test_the_first_code_cell_installs_on_colab_only(path):
         url.removesuffix(".git") == address
         for url in re.findall(r"https://[^\s\"'@]+", cell.source)
     )
+    released = f"v{metadata.version('salun-utils')}"
+    assert re.findall(r"git\+https[^\s\"']*@([^\s\"']+)", cell.source) == [released]
+    assert yaml.safe_load((ROOT / "_config.yml").read_text())["repository"]["branch"] == released
 
 
 @every_notebook

@@ -54,6 +54,23 @@ def test_every_page_and_chapter_is_in_the_table_of_contents():
     assert sorted(toc_documents()) == sorted(prose | reference | chapters), "edit _toc.yml"
 
 
+def test_the_api_documents_what_stands_in_the_files_of_packages(tmp_path):
+    render.write_api(tmp_path)
+    named = re.findall(
+        r"^\.\. automodule:: (\S+)$",
+        "".join(page.read_text() for page in sorted(tmp_path.glob("api_*.md"))),
+        re.M,
+    )
+    assert len(named) == len(set(named)), "twice would be two entries of one name"
+    assert {"salun_utils.unlearning", "salun_utils.unlearning.masks"} <= set(named)
+    assert {"salun_utils.data", "salun_utils.runs.tuning", "salun_utils.models"} <= set(named)
+    text = (tmp_path / "api_unlearning.md").read_text()
+    own = ".. automodule:: {}\n   :members:\n   :ignore-module-all:\n"
+    for package in ("salun_utils.unlearning", "salun_utils.unlearning.masks"):
+        assert own.format(package) in text
+    assert ":no-members:" not in text
+
+
 def test_the_bibliography_cites_each_work_once_and_gives_ids_in_form():
     text = (ROOT / "book" / "references.bib").read_text()
     keys = re.findall(r"^@\w+\{(\S+),", text, re.M)
@@ -215,6 +232,14 @@ def overflow(page) -> list[str]:
     )
 
 
+WIDEST = 640  # as in book/_ext/accessible.py: pictures up to there fill a narrow screen
+MOST_SCROLLED = 1  # tables, outputs and cells of all chapters that a desk's screen can't show whole
+SCROLLED = """where => [...document.querySelectorAll(
+    `${where} :is(.salun-table, .cell_output, .cell_output pre, .cell_input pre)`)]
+  .filter(e => e.checkVisibility() && e.scrollWidth > e.clientWidth + 1)
+  .map(e => `${e.className || e.tagName} ${e.scrollWidth} > ${e.clientWidth}`)"""
+
+
 SEEN = (
     "s => [...document.querySelectorAll(s)].filter(e => e.checkVisibility() &&"
     " e.getBoundingClientRect().height > 0).length"
@@ -273,13 +298,45 @@ class TestInABrowser:
         )
         for source, natural, shown in narrow.evaluate(sizes):
             assert natural > 0, f"{source} does not load"
-            # Drawn by a chapter: as large as it is, or 600 pixels and scrolling. Drawings of the
-            # prose pages fit the screen.
-            least = 600 if source.endswith(".png") else 250
+            # Drawn by a chapter: as large as it is, or 600 pixels and scrolling; not much larger
+            # ones fill the screen, their labels half as high at worst. So do the drawings of the
+            # prose pages.
+            least = 600 if source.endswith(".png") and natural > WIDEST else 250
             assert shown >= min(natural, least) - 1, f"{source} is {shown:.0f} pixels wide"
+
+    def test_a_chapter_opens_with_folds_an_answer_and_a_picture_on_one_screen(self, wide, document):
+        if not re.match(r"notebooks/(?!00_)\d\d_", document):
+            pytest.skip("no chapter")
+        folds = wide.locator(".salun-folds summary").all_inner_texts()
+        assert folds[:2] == ["Colab", "Parameters"] and len(set(folds)) == len(folds), folds
+        assert wide.evaluate(SCROLLED, ".salun-opening") == []
+        bottom = (
+            "document.querySelector('.salun-opening img').getBoundingClientRect().bottom + scrollY"
+        )
+        assert wide.evaluate(bottom) <= 900
+        first = wide.locator(".salun-folds summary").first
+        first.focus()
+        wide.keyboard.press("Enter")
+        assert wide.evaluate("document.querySelector('.salun-folds details').open")
+        wide.keyboard.press("Enter")
 
     def test_what_scrolls_can_be_reached_by_keyboard(self, narrow):
         axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
         only = {"runOnly": {"type": "rule", "values": ["scrollable-region-focusable"]}}
         faults = axe.run(narrow, options=only).response["violations"]
         assert not faults, [node["html"][:160] for fault in faults for node in fault["nodes"]]
+
+
+class TestWidths:
+    pytestmark = site_test
+
+    def test_no_more_of_the_chapters_scrolls_sideways_than_did(self, site, browser):
+        """Prints what does."""
+        scrolled = []
+        for page in pages_of(site):
+            if page.parent.name == "notebooks":
+                shown = open_page(browser, page, 1440)
+                scrolled += [f"{page.stem}: {one}" for one in shown.evaluate(SCROLLED, "article")]
+                shown.context.close()
+        print("\n".join(["", *scrolled]))
+        assert len(scrolled) <= MOST_SCROLLED, "\n".join(scrolled)

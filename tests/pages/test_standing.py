@@ -25,7 +25,7 @@ PAGES = sorted((ROOT / "notebooks").glob("[0-2][1-9]_*.ipynb")) + sorted(
     (ROOT / "notebooks").glob("[12]0_*.ipynb")
 )
 READERS = ("load_records", "rows", "recorded", "on_file", "standing_of")
-LINE = re.compile(r"^\d+ records?: (done|all done|.*\d (done|outdated|damaged)\b.*)$", re.M)
+LINE = re.compile(r"^\d+ records?(, (not|none) outdated|: .*\d (done|outdated|damaged)\b.*)$", re.M)
 
 
 @pytest.fixture(autouse=True)
@@ -127,7 +127,12 @@ def test_a_page_is_heard_reading(tmp_path, monkeypatch, heard):
 
 
 @pytest.mark.parametrize(
-    "line", ["1 record: done", "45 records: all done", "3 records: 2 done, 1 outdated (x from 1)"]
+    "line",
+    [
+        "1 record, not outdated",
+        "45 records, none outdated",
+        "3 records: 2 done, 1 outdated (x from 1)",
+    ],
 )
 def test_lines_are_told_from_other_text(line):
     assert LINE.search(f"a table\n{line}\n")

@@ -15,7 +15,7 @@ from salun_utils import cli
 from salun_utils.errors import InputError
 from salun_utils.runner import grid
 from salun_utils.runner.grid import ends, executors, pending
-from salun_utils.runner.grid.call import cluster_words, snakemake_words
+from salun_utils.runner.grid.call import call_snakemake, cluster_words, snakemake_words
 from salun_utils.runner.grid.executors import Profile, check_nodes, choose
 from salun_utils.runner.grid.resources import Resources, lanes
 
@@ -223,6 +223,40 @@ def test_why_nothing_started_is_read_from_the_log():
     assert ends.why_none_started("WorkflowError:\nno such thing\n", False) == "no such thing"
     assert "same path on the nodes" in ends.why_none_started("", True)
     assert ends.why_none_started("", False) == ""
+    assert ends.why_none_started("Error: a storage has to be set.\nUsing x\n", True) == (
+        "a storage has to be set."
+    )
+    refused = "  File\nurllib3.exceptions.MaxRetryError: HTTP: refused\n"
+    assert ends.why_none_started(refused, True) == "HTTP: refused"
+
+
+def test_a_call_that_snakemake_refuses_in_silence_is_asked_once_more_aloud(tmp_path):
+    """Snakemake's own line for an executor that shares no files and has no storage."""
+    pytest.importorskip("snakemake_executor_plugin_kubernetes")
+    profile = tmp_path / "profile"
+    profile.mkdir()
+    (profile / "config.yaml").write_text("executor: kubernetes\njobs: 1\n")
+    runs, state = read(tmp_path, HEAD + "product: {seed: [0]}\n"), tmp_path / "state"
+    state.mkdir()
+    places = pending.Places(tmp_path / "records", state, tmp_path / "notebooks")
+    together = lanes(runs.runs)
+    listed = pending.write(runs.notebook, together, places, deadline=None, job_minutes=0)
+    chosen = choose(PROFILES, None, str(profile))
+    said = call_snakemake(ROOT / "benchmark" / "Snakefile", listed, state, cores=1, profile=chosen)
+    assert said.status > 0 and not ends.anything_of(listed)
+    why = ends.why_none_started(said.log, True)
+    assert "no shared filesystem" in why and "default storage provider" in why
+    assert why in (state / "snakemake.log").read_text()
+    ends.note_start(state, runs.runs[0].name)
+    assert ends.anything_of(listed)
+
+
+def test_the_profile_for_kubernetes_names_a_storage_below_its_volume():
+    settings = yaml.safe_load((PROFILES / "kubernetes" / "config.yaml").read_text())
+    volume = settings["kubernetes-persistent-volumes"].split(":")[1]
+    assert settings["default-storage-provider"] == "fs"
+    assert Path(settings["default-storage-prefix"]).is_relative_to(volume)
+    assert "shared-fs-usage" not in settings  # the plugin empties it
 
 
 @pytest.mark.parametrize("name", ["slurm", "kubernetes"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import nbformat
 import pytest
 
 from salun_utils import cli
@@ -11,6 +12,7 @@ from salun_utils.errors import InputError
 from salun_utils.runner import here, notebooks
 from salun_utils.runner.grid import read
 from salun_utils.runner.grid.here import run_all
+from salun_utils.runner.parameters import notebook_parameters
 from salun_utils.runs import Record
 from salun_utils.runs.records.standing import of_file
 
@@ -85,6 +87,10 @@ def test_one_that_fails_is_named_and_the_others_go_on(grid, tmp_path, monkeypatc
     said = [p.read_text() for p in (tmp_path / "records/failed").glob("*.txt")]
     assert len(said) == 1 and "the device is gone" in said[0]
     assert len(list((tmp_path / "records/quick").glob("*.json"))) == 3
+    monkeypatch.undo()
+    monkeypatch.setenv("SALUN_CACHE", str(tmp_path / "cache"))
+    run_all(known, known.runs, tmp_path / "records", deadline=None)
+    assert not list((tmp_path / "records/failed").glob("*")), "it has been run since"
 
 
 def test_nothing_is_started_that_can_not_end_in_time(grid, tmp_path):
@@ -99,3 +105,18 @@ def test_what_needs_a_kernel_is_refused(grid, tmp_path, capsys):
     words = ["grid", str(grid), "--here", "--cores", "2", "--out", str(tmp_path / "out")]
     assert cli.main(words) == 2
     assert "take no cores" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("cell", "said"),
+    [
+        ("seed = 0\n%matplotlib inline", "without magics .* in line 2"),
+        ("seed = {[]: 1}", "parameter 'seed' is no plain scalar"),
+    ],
+)
+def test_a_cell_of_parameters_that_is_not_plain_is_named(tmp_path, cell, said):
+    made = nbformat.v4.new_code_cell(cell, metadata={"tags": ["parameters"]})
+    path = tmp_path / "odd.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[made]), path)
+    with pytest.raises(InputError, match=said):
+        notebook_parameters(path)

@@ -18,7 +18,8 @@ from salun_utils.generation.erasers.diffusion import salun as ddpm_salun
 from salun_utils.generation.erasers.pipeline import encoded, loop
 from salun_utils.generation.erasers.pipeline import salun as pipeline_salun
 from salun_utils.generation.measures import distances
-from salun_utils.generation.models import diffusion, pipelines
+from salun_utils.generation.models import pipelines
+from salun_utils.generation.models.diffusion import model as diffusion
 from salun_utils.generation.trials import run as trials
 from salun_utils.metrics import membership, scores
 from salun_utils.runs import canaries, execute, task

@@ -100,7 +100,7 @@ def test_a_penalty_that_falls_is_no_learning_rate():
 
 def test_a_record_is_outdated_when_a_unit_that_it_touched_has_a_higher_version(raised):
     records = [made(method=name) for name in ("rl", "salun", "ft")]
-    assert standing(records) == "3 records: all done"
+    assert standing(records) == "3 records, none outdated"
     raised("method/ft")
     assert [of_record(r).word for r in records] == ["done", "done", "outdated"]
     assert standing(records) == "3 records: 2 done, 1 outdated (method/ft from 1 to 2)"
@@ -184,7 +184,7 @@ def test_a_page_says_how_the_records_that_it_read_stand(tmp_path, raised, page, 
     su.runs.load_records(tmp_path, method="ft")
     assert capsys.readouterr().out == ""  # the line comes last, when the cell ends
     page.end()
-    assert capsys.readouterr().out == "1 record: done\n"
+    assert capsys.readouterr().out == "1 record, not outdated\n"
     raised("method/ft")
     su.runs.load_records(tmp_path, method="ft")
     su.runs.load_records(tmp_path, where=lambda run: run.spec["method"] != "rl")
@@ -193,7 +193,7 @@ def test_a_page_says_how_the_records_that_it_read_stand(tmp_path, raised, page, 
     assert capsys.readouterr().out == line  # one line a cell, each record counted once
     su.runs.load_records(tmp_path, where=lambda run: run.spec["method"] != "ft")
     page.end()
-    assert capsys.readouterr().out == "2 records: all done\n"
+    assert capsys.readouterr().out == "2 records, none outdated\n"
 
 
 def test_a_cell_that_read_no_record_says_nothing(tmp_path, page, capsys):

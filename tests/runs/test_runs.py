@@ -35,6 +35,12 @@ def record(cache):
     ("given", "said"),
     [
         ({"metod": "ga"}, "did you mean 'method'"),
+        ({"params": "abc"}, "params must be a JSON object"),
+        ({"params": 3}, "params must be a JSON object"),
+        ({"width": math.inf}, "width: input should be a finite number"),
+        ({"train_lr": math.inf}, "train_lr: input should be a finite number"),
+        ({"dataset": ""}, "dataset is empty"),
+        ({"forget_class": True}, "forget_class must be the number or name of a class, not True"),
         ({"method": "saluun"}, "did you mean 'salun'"),
         ({"method": "ga", "epoch": 3}, "did you mean 'epochs'"),
         ({"method": "ga", "alpha": 1.0}, "unknown parameter"),
@@ -213,6 +219,29 @@ def test_a_damaged_record_is_named_and_left_out(record, tmp_path):
         assert len(su.runs.load_records(tmp_path)) == 1
 
 
+@pytest.mark.parametrize(
+    ("filters", "said"),
+    [
+        ({"metod": "salun"}, "unknown filter 'metod'; did you mean 'method'"),
+        ({"tier": "quik"}, "unknown tier 'quik'; did you mean 'quick'"),
+    ],
+)
+def test_a_misspelt_filter_is_named(record, tmp_path, filters, said):
+    record.save(tmp_path)
+    for read in (
+        su.runs.load_records,
+        lambda folder, **given: su.runs.table(folder=folder, **given),
+    ):
+        with pytest.raises(InputError, match=said):
+            read(tmp_path, **filters)
+    # of records of another kind none is there, and so nobody knows what they are asked for
+    assert su.runs.load_records(tmp_path, method="traces", counts=[1]) == []
+    (tmp_path / "empty").mkdir()
+    assert su.runs.load_records(tmp_path / "empty", metod="salun") == []
+    with pytest.raises(InputError, match="no folder of records"):
+        su.runs.load_records(tmp_path / "nowhere")
+
+
 def test_exports(record, tmp_path):
     import pandas as pd
 
@@ -266,6 +295,19 @@ def test_a_random_mask_run_and_a_saliency_run_differ_in_the_mask_only(cache, rec
         "random"
     )
     assert other.reference == record.reference
+
+
+@pytest.mark.parametrize(("rule", "drawn"), [("fisher", True), ("saliency", False)])
+def test_a_mask_that_is_drawn_is_kept_by_its_seed(cache, monkeypatch, rule, drawn):
+    from salun_utils.unlearning.masks import importance
+
+    monkeypatch.setattr(importance, "SAMPLES", 20)
+    seeds = {"split_seed": 0, "training_seed": 0}
+    one, other = (
+        su.runs.prepare(RunSpec(**QUICK, mask=rule, seed=s, **seeds), cache=cache).mask()[0]
+        for s in (0, 1)
+    )
+    assert (one != other) == drawn
 
 
 def test_prose_does_not_change_the_fingerprint_of_code_but_code_does():

@@ -54,6 +54,7 @@ def test_settings_of_the_method_are_laid_over_those_of_the_base():
         ('{"seed": [1, 2]}', "seed can't"),
         ('{"dataset": "mnist"}', "dataset can't"),
         ('{"mask": ["salency"]}', "salency"),
+        ('{"params": 3}', "params must be a JSON object"),
     ],
 )
 def test_a_faulty_sweep_is_refused_before_anything_runs(sweep, said):

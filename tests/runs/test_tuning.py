@@ -7,6 +7,8 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -18,7 +20,7 @@ from salun_utils.runner.grid.grid import _with_tuned
 from salun_utils.runs import tuning
 from salun_utils.runs.kinds import tuned_method
 from salun_utils.runs.records.numerics import units_of
-from salun_utils.runs.tuning import tune
+from salun_utils.runs.tuning import tune, values
 from salun_utils.runs.tuning.search import widened
 from salun_utils.training import TrainingDivergedError
 from salun_utils.unlearning import METHODS, Range
@@ -288,3 +290,23 @@ def test_a_relative_starts_from_what_was_chosen_for_the_other(call, monkeypatch)
     seen.clear()
     call(["rl"], 4, fixed=STILL)  # which knows by now that it was tried
     assert len(seen) == 1 and seen[0][1]["lr"] != salun["params"]["lr"]
+
+
+def test_values_written_at_once_all_stay(tmp_path, monkeypatch):
+    path, read = tmp_path / "some.yaml", values.read_tuned
+
+    def slowly(file):
+        found = read(file)
+        time.sleep(0.05)
+        return found
+
+    monkeypatch.setattr(values, "read_tuned", slowly)
+
+    def write(method):
+        values.write_chosen(path, "# values\n", method, {"params": {"lr": 0.1}})
+
+    names = ["ga", "ft", "rl", "salun"]
+    with ThreadPoolExecutor(len(names)) as pool:
+        list(pool.map(write, names))
+    assert sorted(read(path)) == sorted(names)
+    assert [p.name for p in tmp_path.iterdir()] == ["some.yaml"]

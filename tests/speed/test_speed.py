@@ -72,6 +72,35 @@ def test_what_was_measured_before_stays_and_another_machines_is_refused(tmp_path
     assert speed.main(words) == 2 and "another packages" in capsys.readouterr().err
 
 
+def test_figures_of_another_machine_do_not_stop_a_measurement_of_this_one(
+    tmp_path, monkeypatch, capsys
+):
+    """Neither those of the book nor those that lie in the folder of one's own; only to publish
+    over them takes the same machine.
+    """
+    row = turns.Row("a row", {"library": lambda: None, "plain": lambda: sum(range(50_000))})
+    monkeypatch.setattr(networks, "ROWS", {"one": lambda *_: row})
+    monkeypatch.setattr(speed.machine, "peaks", lambda *_, **__: {"float32": 1.0})
+    monkeypatch.setattr(speed, "HERE", tmp_path / "book")
+    monkeypatch.setattr(speed, "OWN", tmp_path / "own")
+    foreign = json.dumps({"device": {"processor": "abacus"}, "packages": {}, "rows": {"x": 1}})
+    for folder in (speed.HERE, speed.OWN):
+        folder.mkdir()
+        (folder / "cpu.json").write_text(foreign)
+    words = ["--device", "cpu", "--turns", "1", "--only", "one"]
+    assert speed.main(words) == 0
+    found = json.loads((speed.OWN / "cpu.json").read_text())
+    assert list(found["rows"]) == ["one"] and found["device"] != {"processor": "abacus"}
+    assert (speed.HERE / "cpu.json").read_text() == foreign
+    head, line = capsys.readouterr().out.split("\n\n")[1].splitlines()
+    assert "processor" in head and line.startswith("a row") and "–" in line
+    assert speed.main([*words, "--publish"]) == 2
+    assert "another device" in capsys.readouterr().err
+    (speed.HERE / "cpu.json").unlink()
+    assert speed.main([*words, "--publish"]) == 0 and (speed.HERE / "cpu.json").is_file()
+    assert speed.main([*words, "--publish", "--out", str(tmp_path / "x")]) == 2
+
+
 @pytest.mark.parametrize(
     "words, said",
     [
@@ -156,6 +185,16 @@ def test_a_page_without_figures_says_so(tmp_path, monkeypatch):
             assert "easured yet" in make(), name
 
 
+def test_a_column_that_nothing_was_looked_for_in_is_a_dash(tmp_path, monkeypatch):
+    part = {"kills": 3, "finished_and_lost": 0, "finished_and_done_again": 0, "ends_equal": True}
+    found = {"training": part, "tuning": part | {"finished_before_kills": 2}}
+    (tmp_path / "durability.json").write_text(json.dumps(found))
+    monkeypatch.setattr(figures, "HERE", tmp_path)
+    said = page.scale.durability_table()
+    assert "| training | 3 | – | – | yes |" in said and "| tuning | 3 | 0 | 0 | yes |" in said
+    assert "without looking" in said
+
+
 def test_a_page_without_marks_is_refused():
     with pytest.raises(ValueError, match="two marks"):
         page.written("no marks", {"rows": str})
@@ -190,3 +229,18 @@ def test_the_recipe_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys):
     assert list(found[recipe.WHOLE.name]) == ["1"]
     assert recipe.main(["--data", "nowhere", "--out", str(tmp_path / "x.json")]) == 2
     assert "nowhere" in capsys.readouterr().err and not (tmp_path / "x.json").exists()
+
+
+@pytest.mark.parametrize("fact", ["data", "device"])
+def test_trials_of_other_data_or_another_machine_are_not_taken_for_ones_own(
+    tmp_path, monkeypatch, capsys, fact
+):
+    out = tmp_path / "recipe.json"
+    monkeypatch.setattr(recipe, "train", lambda *_: {"test": 1.0})
+    call = ["--out", str(out), "--data", "fashion-mini"]
+    assert recipe.main(call) == 0
+    found = json.loads(out.read_text())
+    out.write_text(json.dumps(found | {fact: "another"}))
+    assert recipe.main(call) == 2
+    assert f"is of another {fact}" in capsys.readouterr().err
+    assert json.loads(out.read_text())[fact] == "another"

@@ -14,6 +14,7 @@ import salun_utils as su
 from salun_utils.data.images import Images
 from salun_utils.saliency import SaliencyMask, saliency_scores
 from salun_utils.unlearning import RULES, build_mask
+from salun_utils.unlearning.masks import SEEDLESS, importance
 from salun_utils.unlearning.masks.importance import weight_times_activation
 from salun_utils.unlearning.masks.knee import DECIDES
 from salun_utils.unlearning.masks.location import rank_within
@@ -41,6 +42,17 @@ def test_the_contract_of_a_mask(rule, keep, tiny_model, digits_split, tmp_path):
     assert [m.training for m in tiny_model.modules()] == modes
     assert all(torch.equal(before[n], t) for n, t in tiny_model.state_dict().items())
     assert all(p.grad is None for p in tiny_model.parameters())
+
+
+def test_rules_that_look_at_no_seed_give_one_mask_and_the_others_do_not(
+    tiny_model, digits_split, monkeypatch
+):
+    monkeypatch.setattr(importance, "SAMPLES", 20)
+    for rule in [r for r in RULES if r != "none"]:
+        one, other = (
+            build_mask(rule, tiny_model, digits_split, keep=0.2, seed=seed) for seed in (0, 1)
+        )
+        assert (one == other) == (rule in SEEDLESS), rule
 
 
 @every_rule

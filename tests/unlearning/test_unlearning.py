@@ -334,6 +334,19 @@ def test_the_masks_by_rule_are_what_they_say(tiny_model, digits_split):
         ("salun", {"seed": 1.5}, "seed must be a whole number"),
         ("salun", {"lr": float("nan")}, "lr must be a number"),
         ("ga", {"epochs": 0}, "epochs must be a whole number"),
+        *(
+            (name, {setting: value}, said)
+            for name in ("salun", "ssd", "iu", "bs")
+            for setting, value, said in (
+                ("batch_size", 0, "batch_size must be a whole number, at least 1, not 0"),
+                ("batch_size", "4", "batch_size must be a whole number, at least 1, not '4'"),
+                ("precision", "floaty", "unknown precision 'floaty'"),
+                ("momentum", "x", "momentum must be a number, at least 0, not 'x'"),
+                ("progress", "yes", "progress must be True or False"),
+            )
+        ),
+        ("salun", {"epochs": "1"}, "epochs must be a whole number, at least 1, not '1'"),
+        ("scrub", {"epochs": "1"}, "epochs must be a whole number, at least 1, not '1'"),
         ("retrain", {"mask": "random"}, "takes no mask"),
     ],
 )

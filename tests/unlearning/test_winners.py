@@ -254,6 +254,19 @@ def test_munba_meets_d_f_once_a_pass(model, split):
         assert seen == len(split.forget)
 
 
+@pytest.mark.parametrize("name", ["munba", "delete", "fcs"])
+def test_one_forgotten_picture_and_a_batch_norm_are_refused_in_one_line(name):
+    data = bright_corners(60)
+    inputs = data.train.pixels[0].numel()
+    net = nn.Sequential(
+        nn.Flatten(), nn.Linear(inputs, 4), nn.BatchNorm1d(4), nn.Linear(4, len(data.classes))
+    )
+    alone = su.data.subset_split(data, [3], seed=0)
+    with pytest.raises(InputError, match="a single picture") as caught:
+        unlearn(name, net, alone, epochs=1)
+    assert "\n" not in str(caught.value)
+
+
 # -- LoTUS
 
 

@@ -15,7 +15,7 @@ from ...runs.canaries import canary, toy
 from ...runs.canaries.figures import near, projected
 from .. import load
 from ..models import mini_sd_training, pipelines
-from ..models.diffusion_training import TrainConfig, denoising_loss, train
+from ..models.diffusion.training import TrainConfig, denoising_loss, train
 from ..models.gan import GANTraining, train_gan
 from ..models.judges import JudgeTraining, train_judge
 from ..models.vae import VAETraining, train_vae

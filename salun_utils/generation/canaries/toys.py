@@ -12,8 +12,8 @@ from torch import Tensor
 from ...runs.canaries import toy
 from ...runs.canaries.figures import Near, projected
 from ..models import mini_sd, pipelines
-from ..models.ddpm import DDPM, DDPMConfig
-from ..models.dit import DiT, DiTConfig
+from ..models.diffusion.ddpm import DDPM, DDPMConfig
+from ..models.diffusion.dit import DiT, DiTConfig
 from ..models.gan import GAN, GANConfig
 from ..models.judges import Judge
 from ..models.vae import VAE, VAEConfig

@@ -19,6 +19,7 @@ from ...errors import InputError, NothingChangedWarning, unknown
 from ...masking import hold
 from ...saliency import SaliencyMask
 from ...seeds import generator
+from ...training import TrainingDivergedError
 from ...units import numerics
 from ..files import class_label
 from .registry import ERASERS
@@ -189,6 +190,10 @@ def descend(
     Returns
     -------
     name -> the loss of each step, unweighted.
+
+    Raises
+    ------
+    TrainingDivergedError : a loss, or a weight in the end, is no longer finite.
     """
     optimizer = torch.optim.Adam([p for p in module.parameters() if p.requires_grad], lr=lr)
     seen: dict[str, list[float]] = {}
@@ -207,6 +212,13 @@ def descend(
             optimizer.step()
             for name, (_, value) in parts.items():
                 seen.setdefault(name, []).append(float(value.detach()))
+            if not all(math.isfinite(values[-1]) for values in seen.values()):
+                found = {name: values[-1] for name, values in seen.items()}
+                raise TrainingDivergedError(
+                    f"a loss became {found} in step {step + 1} of {steps} (lr {lr})"
+                )
+    if not all(p.isfinite().all() for p in module.parameters()):
+        raise TrainingDivergedError(f"weights are no longer finite after {steps} steps (lr {lr})")
     return {name: tuple(values) for name, values in seen.items()}
 
 

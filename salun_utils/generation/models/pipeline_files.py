@@ -206,6 +206,6 @@ def own_sampler(source: str | os.PathLike):
     """
     import diffusers
 
-    config = diffusers.DDIMScheduler.load_config(source, subfolder="scheduler")
+    config = diffusers.DDIMScheduler.load_config(source, subfolder="scheduler", **pinned(source))
     sampler: Any = getattr(diffusers, str(config.get("_class_name")), None)
     return None if sampler is None else sampler.from_config(config)

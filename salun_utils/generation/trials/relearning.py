@@ -25,8 +25,8 @@ from ..erasers import Erased
 from ..erasers.common import descend
 from ..erasers.pipeline.encoded import encode_pictures, shuffled_batches
 from ..models import pipelines
-from ..models.diffusion import Diffusion
-from ..models.diffusion_training import denoising_loss
+from ..models.diffusion.model import Diffusion
+from ..models.diffusion.training import denoising_loss
 from ..models.noising import goal, training_scheduler
 from ..models.precision import in_float32, with_parts
 from ..models.text import encode_text, predict

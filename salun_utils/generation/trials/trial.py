@@ -5,6 +5,7 @@ loaded; `experiment.run` runs it.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import json
 import re
@@ -15,6 +16,7 @@ from types import UnionType
 from typing import Any, ClassVar, Self, get_args, get_type_hints
 
 from ...errors import InputError, unknown
+from ...files import sha256
 from ...runs.spec import mapping_of
 from ...saliency import check_keep
 from ...seeds import check_seed
@@ -26,6 +28,7 @@ from ..models import pipelines
 
 TIERS = ("quick", "cpu", "paper")
 HUB = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*/[A-Za-z0-9][A-Za-z0-9._-]*")
+HELD = (".safetensors", ".bin", ".pt", ".ckpt", ".json", ".txt")  # endings of a model's files
 WORDS = {str: "a text", int: "a whole number", float: "a number", type(None): "None"}
 
 
@@ -251,19 +254,41 @@ def classes_known(name: str) -> list[str]:
 
 
 def identity(name: str) -> Any:
-    """What tells one set of weights from another: the checksums on the card, else the name."""
-    folder = Path(name).expanduser()
+    """What tells one set of weights from another: the checksums on the card, else those of the
+    files in the folder; of a model on the Hub the name.
+    """
+    return _carded(name) or _files(Path(name).expanduser()) or str(name)
+
+
+def _carded(name: str) -> dict[str, str] | None:
+    """The checksums on the card of a shipped model or of a folder; None where there is no card."""
     if name in shipped.names():
         return shipped.card(name)["sha256"]
-    has_card = (folder / "card.json").is_file()
-    return (shipped.files_of(folder) if has_card else None) or str(name)
+    folder = Path(name).expanduser()
+    return shipped.files_of(folder) if (folder / "card.json").is_file() else None
+
+
+def _files(folder: Path) -> dict[str, str]:
+    """The checksums of a folder's files that hold weights or say how they are used."""
+    found = sorted(p for p in folder.rglob("*") if p.suffix in HELD and p.is_file())
+    return {str(p.relative_to(folder)): _checksum(p, *_stamp(p)) for p in found}
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    now = path.stat()
+    return now.st_size, now.st_mtime_ns
+
+
+@functools.lru_cache(maxsize=256)  # a grid asks for each of its runs, of gigabytes
+def _checksum(path: Path, _size: int, _changed: int) -> str:
+    return sha256(path)
 
 
 def weights_facts(*names: str) -> dict[str, str]:
     """What a record says of weights that have a card: name -> digest of the checksums of the files
     that hold them; how a configuration is written down is no matter of weights.
     """
-    found = {name: identity(JUDGES.get(name, name)) for name in names if name}
+    found = {name: _carded(JUDGES.get(name, name)) for name in names if name}
     held = {
         name: {file: digest for file, digest in card.items() if file.endswith(".safetensors")}
         for name, card in found.items()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,12 +14,16 @@ from typing import Any
 from ...errors import InputError
 from ..orphans import die_with_parent
 from .durations import too_late
+from .ends import anything_of
 from .executors import Profile
 from .pending import LIST
 
 LOG = "snakemake.log"
 PATIENCE = 2.0  # seconds between two looks at Snakemake and at the clock
 MISSING = "No module named snakemake"
+GREETING = re.compile(r"^Using profile .*$", re.MULTILINE)  # the one line of a quiet call
+QUIET = ("--quiet", "all")
+DRY_SECONDS = 300.0  # for a dry run that is to say what a quiet call kept to itself
 
 
 @dataclass(frozen=True)
@@ -65,7 +70,32 @@ def call_snakemake(
         said = log.read()
     if process.returncode and MISSING in said[-2000:]:
         raise InputError("grids need Snakemake: pip install 'salun-utils[grid]'")
+    if process.returncode > 0 and not GREETING.sub("", said).strip() and not anything_of(listed):
+        said = dry_run(command, env)
+        with open(state / LOG, "a") as log:
+            log.write(said)
     return Said(process.returncode, said)
+
+
+def dry_run(command: list[str], env: dict[str, str]) -> str:
+    """What Snakemake says of a call that it refuses, which it keeps to itself where it is quiet;
+    "" where it doesn't refuse it.
+    """
+    place = command.index(QUIET[0])
+    loud = [*command[:place], *command[place + len(QUIET) :], "--dry-run"]
+    try:
+        done = subprocess.run(
+            loud,
+            env=env,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=DRY_SECONDS,
+            preexec_fn=die_with_parent(),
+        )
+    except subprocess.TimeoutExpired:
+        return ""
+    return done.stdout + done.stderr if done.returncode else ""
 
 
 def snakemake_words(snakefile: Path, state: Path) -> list[str]:
@@ -76,7 +106,7 @@ def snakemake_words(snakefile: Path, state: Path) -> list[str]:
         *("--directory", str(state)),
         *("--config", f"pending={state.resolve() / LIST}"),
         *("--keep-going", "--forceall", "--rerun-incomplete", "--nolock", "--drop-metadata"),
-        *("--quiet", "all"),
+        *QUIET,
     ]
 
 

@@ -7,6 +7,7 @@ import os
 import re
 import socket
 from pathlib import Path
+from typing import Any
 
 from ...files import atomic
 
@@ -67,12 +68,26 @@ def ended_from_outside(state: Path, name: str, row: dict, lane: dict) -> str:
     )
 
 
+def anything_of(listed: dict[str, Any]) -> bool:
+    """Whether any run of the list has left anything: a note of its start, an error or a record."""
+    records, state = Path(listed["records"]), Path(listed["state"])
+    return any(
+        path.is_file()
+        for name, row in listed["runs"].items()
+        for path in (Path(row["record"]), failure_file(records, name), start_file(state, name))
+    )
+
+
 def why_none_started(log: str, remote: bool) -> str:
     """The reason that Snakemake gives for runs that never started, from the end of its log."""
     said = re.findall(r"The error message was '(.+?)'\.?\s*$", log[-LAST:], re.MULTILINE)
     said += re.findall(r"^(?:WorkflowError|.*Exception.*):?\n(.+)$", log[-LAST:], re.MULTILINE)
+    said += re.findall(r"^(?:Error|[\w.]+(?:Error|Exception)): (.+)$", log[-LAST:], re.MULTILINE)
     if said:
         return " ".join(said[-1].split())[:500]
     if remote:
-        return "no run started: is this folder there under the same path on the nodes?"
+        return (
+            "no run started, and Snakemake gives no reason: does the cluster answer, and is this"
+            " folder there under the same path on the nodes?"
+        )
     return ""

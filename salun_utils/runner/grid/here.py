@@ -10,7 +10,7 @@ from pathlib import Path
 
 from ...errors import InputError
 from ..here import Here
-from .ends import write_failure
+from .ends import failure_file, write_failure
 from .grid import Grid, GridRun
 
 
@@ -28,6 +28,7 @@ def run_all(
         started = time.time()
         try:
             here.run(run.parameters, records / run.tier / f"{run.name}.json")
+            failure_file(records, run.name).unlink(missing_ok=True)  # of an earlier try
         except InputError as error:
             write_failure(records, run.name, str(error))
         except Exception as error:  # whatever it was, the others go on and the table names it

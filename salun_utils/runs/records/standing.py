@@ -100,8 +100,9 @@ def _same(record: Record, parameters: Mapping[str, Any]) -> bool:
 
 
 def standing(records: Iterable[Record | Standing]) -> str:
-    """One line for a page: how many records it reads, and how they stand, such as "45 records: all
-    done" or "45 records: 42 done, 3 outdated (method/ssd from 1 to 2)".
+    """One line for a page: how many records it reads, and how they stand, such as "45 records, none
+    outdated" or "45 records: 42 done, 3 outdated (method/ssd from 1 to 2)". It says nothing of how
+    many were asked for: a grid of 117 runs may have 45.
     """
     found = [one if isinstance(one, Standing) else of_record(one) for one in records]
     counts, parts = Counter(one.word for one in found), []
@@ -109,7 +110,7 @@ def standing(records: Iterable[Record | Standing]) -> str:
         if counts[word]:
             why = dict.fromkeys(r for one in found if one.word == word for r in one.reasons)
             parts.append(f"{counts[word]} {word}" + (f" ({', '.join(why)})" if why else ""))
-    if found and counts[DONE] == len(found):
-        parts = ["done" if len(found) == 1 else "all done"]
     noun = "record" if len(found) == 1 else "records"
+    if found and counts[DONE] == len(found):
+        return f"{len(found)} {noun}, {'not' if len(found) == 1 else 'none'} outdated"
     return f"{len(found)} {noun}" + (f": {', '.join(parts)}" if parts else "")

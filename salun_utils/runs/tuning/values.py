@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import yaml
+from filelock import FileLock
 
 from ...errors import InputError
 from ...files import atomic
@@ -85,9 +88,19 @@ def check_recipe(path: Path, header: str) -> None:
 
 def write_chosen(path: Path, header: str, method: str, entry: dict[str, Any]) -> None:
     """Put one method's entry into the file; those of others, written meanwhile or not, stay."""
-    entries = read_tuned(path) | {method: entry}
-    with atomic(path) as partial:
-        partial.write_text(header + yaml.safe_dump(entries, sort_keys=True))
+    with _alone(path):
+        entries = read_tuned(path) | {method: entry}
+        with atomic(path) as partial:
+            partial.write_text(header + yaml.safe_dump(entries, sort_keys=True))
+
+
+@contextlib.contextmanager
+def _alone(path: Path) -> Iterator[None]:
+    """What is read inside is still there when it is written back: others wait."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path.with_name(f".{path.name}.lock")) as lock:
+        yield
+        Path(lock.lock_file).unlink(missing_ok=True)  # while it is held: who waits makes another
 
 
 def trials_file(path: Path) -> Path:
@@ -98,11 +111,13 @@ def trials_file(path: Path) -> Path:
 def write_trials(path: Path, entry: str, study: Any) -> None:
     """Put what every trial had beside the file of chosen values."""
     file = trials_file(path)
-    all_trials = read_json(file.read_text(), file.name) if file.is_file() else {}
-    all_trials[entry] = [
+    ended = [
         {"params": t.params, "gaps": t.user_attrs["gaps"], "pruned": t.state.name == "PRUNED"}
         for t in study.trials
         if t.state.name in ENDED
     ]
-    with atomic(file) as partial:
-        partial.write_text(json.dumps(all_trials, indent=1, sort_keys=True) + "\n")
+    with _alone(file):
+        all_trials = read_json(file.read_text(), file.name) if file.is_file() else {}
+        all_trials[entry] = ended
+        with atomic(file) as partial:
+            partial.write_text(json.dumps(all_trials, indent=1, sort_keys=True) + "\n")

@@ -47,12 +47,20 @@ def rate_table(found: Networks) -> Table:
 
 
 def gap_table(found: Networks) -> Table:
-    """The average gap of each method on each network, with its interval."""
+    """The average gap of each method on each network, with its interval; widths and what doing
+    nothing gives stand in `facts_table`.
+    """
     rows: dict[str, dict[str, Cell]] = {}
     for (network, variant), row in found.means.iterrows():
-        cell = Cell(f"{row.avg_gap:.2f}", between(row.avg_gap_low, row.avg_gap_high, 1))
-        rows.setdefault(network, {})[NAMES.get(variant, variant)] = cell
+        if variant != "original":
+            cell = Cell(f"{row.avg_gap:.2f}", between(row.avg_gap_low, row.avg_gap_high, 1))
+            rows.setdefault(bare(network), {})[NAMES.get(variant, variant)] = cell
     return _table(rows, "network")
+
+
+def bare(network: str) -> str:
+    """The name of a network without its width."""
+    return network.split(" ×")[0]
 
 
 def signed_table(found: Networks) -> Table:

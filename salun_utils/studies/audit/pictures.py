@@ -5,6 +5,7 @@ alternative."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -12,7 +13,10 @@ import pandas as pd
 import seaborn as sns
 import torch
 
-from ...plots import COLOURS, GREY, Picture
+from ...plots import COLOURS, GREY, STROKES, Picture
+from ...plots.methods import COLOUR_OF, RETRAIN, kind
+from ...runs.summary import label
+from ...unlearning import METHODS
 
 LOWEST = 1e-3  # where the logarithmic axes of a curve begin
 
@@ -68,16 +72,18 @@ def curves(found: Mapping[str, tuple[np.ndarray, np.ndarray]], *, title: str = "
 
     Parameters
     ----------
-    found : name -> (false-positive rates, true-positive rates), 0 to 1, ascending.
+    found : name -> (false-positive rates, true-positive rates), 0 to 1, ascending. A name begins
+        with that of a method, which may be followed by a comma and more.
     """
     figure, axis = plt.subplots(figsize=(6.2, 4.6))
     axis.plot([LOWEST, 1], [LOWEST, 1], "--", color=GREY, linewidth=1)
-    colours, said = sns.color_palette("colorblind", max(len(found), 3)), []
-    for (name, (fpr, tpr)), colour in zip(found.items(), colours):
+    said = []
+    for (name, (fpr, tpr)), (colour, stroke) in zip(found.items(), looks(list(found))):
         axis.plot(
             np.maximum(fpr, LOWEST),
             np.maximum(tpr, LOWEST / 2),
             color=colour,
+            linestyle=stroke,
             label=name,
             linewidth=1.8,
             drawstyle="steps-post",
@@ -104,6 +110,22 @@ def curves(found: Mapping[str, tuple[np.ndarray, np.ndarray]], *, title: str = "
             f" {', '.join(said)}"
         ),
     )
+
+
+def looks(names: Sequence[str]) -> list[tuple[str, Any]]:
+    """Colour and stroke of each curve: Retrain black, the original grey, a method in the colour of
+    its kind; what has the colour of another gets another stroke, SalUn the whole one.
+    """
+    method_of = {label(m): m for m in METHODS}
+    methods = [method_of.get(name.split(",")[0], "") for name in names]
+    colours = [RETRAIN if m == "retrain" else COLOUR_OF[kind(m)] for m in methods]
+    taken: dict[str, int] = {}
+    found: dict[int, tuple[str, Any]] = {}
+    for k in sorted(range(len(names)), key=lambda k: methods[k] != "salun"):
+        place = taken.setdefault(colours[k], 0)
+        found[k] = (colours[k], STROKES[place % len(STROKES)])
+        taken[colours[k]] += 1
+    return [found[k] for k in range(len(names))]
 
 
 def areas(

@@ -42,7 +42,7 @@ def of_masks(bench: Benchmark, scenarios: Sequence[str] = tuple(TASKS)) -> Answe
 
 
 def of_places(bench: Benchmark, scenarios: Sequence[str] = tuple(TASKS)) -> Answer:
-    """How many methods are surely better than doing nothing, and how many may be first."""
+    """How many methods are nearer than doing nothing, by their intervals, and may be first."""
     return _answer(_sure(bench, scenario) for scenario in scenarios)
 
 
@@ -64,9 +64,10 @@ def _place(bench: Benchmark, scenario: str) -> str:
     if "original" not in part.index:
         return f"{text}."
     nothing = part.avg_gap["original"]
-    nearer = "nearer" if rivals["salun"] < nothing else "no nearer"
+    smaller = "smaller" if rivals["salun"] < nothing else "not smaller"
     verdict = verdicts(bench.by_method(scenario), "SalUn").get("original")
-    return f"{text}; it is {nearer} than doing nothing ({_gap(nothing)}){_said(verdict)}."
+    text += f"; its mean is {smaller} than that of doing nothing ({_gap(nothing)})"
+    return f"{text}{_said(verdict)}."
 
 
 def _mask(bench: Benchmark, scenario: str) -> str:
@@ -91,8 +92,8 @@ def _sure(bench: Benchmark, scenario: str) -> str:
     sure = int((rivals.avg_gap_high < part.avg_gap_low["original"]).sum())
     first = int((rivals.avg_gap_low <= rivals.avg_gap_high.min()).sum())
     return (
-        f"Forgetting {TASKS.get(scenario, scenario)}: {sure} of {len(rivals)} methods are clearly"
-        f" nearer to Retrain than doing nothing; {first} of them may be first."
+        f"Forgetting {TASKS.get(scenario, scenario)}: by their intervals {sure} of {len(rivals)}"
+        f" methods are nearer to Retrain than doing nothing; {first} of them may be first."
     )
 
 

@@ -187,8 +187,8 @@ def answer(cliff: Cliff) -> Answer:
     price, edge, between = cliff.price, cliff.edges.edge, cliff.edges.between
     lost = ", ".join(amount(-float(price["GA", m]), 1) for m in _masks(cliff))
     said = (
-        f"From one point of UA gained to ten points of TA lost, GA's learning rate grows by a"
-        f" factor of {between['GA', NONE]:.0f}: that is all there is to aim at.",
+        f"GA's useful learning rates span a factor of {between['GA', NONE]:.0f}, from UA up one"
+        f" point to TA down ten.",
         f"A random mask of half the weights moves the edge out by a factor of"
         f" {edge['GA', 'random mask']:.1f}, the saliency mask by {edge['GA', 'saliency mask']:.1f},"
         f" but neither makes GA better: where it reaches Retrain's UA, it has lost about the same"

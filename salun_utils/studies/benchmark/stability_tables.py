@@ -99,8 +99,8 @@ def carried_answer(amounts: pd.DataFrame) -> Answer:
     return Answer(
         (
             f"Settings tuned at 10 % give SalUn an average gap of {gaps[0].mean():.2f} at"
-            f" {far:g} %; settings tuned at {near:g} % give {gaps[1].mean():.2f} there, with a"
-            f" spread of {gaps[1].std(ddof=1):.1f} over the seeds.",
+            f" {far:g} %; settings tuned at {near:g} % give {gaps[1].mean():.2f} at {near:g} %,"
+            f" with a spread of {gaps[1].std(ddof=1):.1f} over the seeds.",
         )
     )
 
@@ -142,7 +142,7 @@ def _of_amounts(amounts: pd.DataFrame) -> list[Claim]:
     texts = (
         f"settings tuned at 10 % carry: SalUn's average gap at each amount is within {NEAR:g}"
         " points of that at 10 % (means)",
-        "with them SalUn is nearer to Retrain than {} at every amount (means)",
+        "with settings tuned at 10 %, SalUn is nearer to Retrain than {} at every amount (means)",
     )
     if "SalUn" not in means or 10 not in means.SalUn.dropna():
         return [Claim(texts[0], None)]

@@ -5,6 +5,7 @@ evidence for it.
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -34,6 +35,7 @@ from .findings import (
     wrong_split,
 )
 
+WIDTH = 88  # characters in a line of print
 TOLERANCE = 5.0  # points that UA, RA or TA may lie beside Retrain's
 
 
@@ -78,7 +80,7 @@ class Diagnosis:
         figures = ", ".join(f"{name} {value:.1f}" for name, value in self.figures.items())
         lines = [f"{self.signature} ({figures})"]
         lines += [f"- {f.cause}: {f.evidence}. {f.advice}" for f in self.findings]
-        return "\n".join(lines)
+        return "\n".join(textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in lines)
 
 
 def diagnose(

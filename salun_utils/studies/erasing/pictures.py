@@ -14,10 +14,17 @@ from torch import Tensor
 
 from ...generation import figures
 from ...plots import COLOURS, GREY, Picture
+from ...plots.methods import colour_named
+from ...shown import amount
 from .live import Drawn
 
 DPI = 200
 SHOWN = 6  # pictures of each way
+PANELS = {  # of `eraser_intervals`: title, edges of the axis, digits of a figure beyond them
+    "ua": ("UA, %", (90.0, 100.6), 0),
+    "change": ("other classes, points", (-4.4, 1.2), 0),
+    "fid_change": ("distance (FID), change", (-0.1, 0.7), 1),
+}
 
 
 def brought_back(rows: Mapping[str, Mapping[str, Drawn]], *, shown: int = SHOWN) -> Picture:
@@ -65,7 +72,7 @@ def _under(axis: plt.Axes) -> dict:
     return {"transform": axis.transAxes, "fontsize": 9, "va": "top", "color": "0.25"}
 
 
-def by_name_and_word(every: pd.DataFrame, *, best: str = "SalUn") -> Picture:
+def by_name_and_word(every: pd.DataFrame) -> Picture:
     """One panel a class and one line an eraser: the share of pictures that show it, asked for by
     its name (open) and by a learned word (full); the dashed line is the original by the word.
 
@@ -82,7 +89,7 @@ def by_name_and_word(every: pd.DataFrame, *, best: str = "SalUn") -> Picture:
     )
     for axis, concept in zip(axes.flat, word.columns, strict=True):
         for place, eraser in enumerate(order):
-            colour = COLOURS[3] if eraser == best else COLOURS[0]
+            colour = colour_named(eraser)
             ends = [name.loc[eraser, concept], word.loc[eraser, concept]]
             axis.plot(ends, [place, place], color=colour, linewidth=1.6)
             axis.plot(ends[0], place, "o", color=colour, markerfacecolor="white", markersize=7)
@@ -98,6 +105,53 @@ def by_name_and_word(every: pd.DataFrame, *, best: str = "SalUn") -> Picture:
         for c in word.columns
     )
     return figure, f"Recognised by its name and by a learned word, per cent. {said}"
+
+
+def eraser_intervals(summary: pd.DataFrame) -> Picture:
+    """One line an eraser and one panel a measure of forgetting or damage: the mean over the
+    recorded runs with its interval; what lies beyond an edge is an arrow with its figure.
+
+    Parameters
+    ----------
+    summary : rows of `recorded.summarise`, best eraser first, which is drawn at the top.
+    """
+    size = (8.6, 0.3 * len(summary) + 1)
+    figure, axes = plt.subplots(1, len(PANELS), figsize=size, sharey=True, dpi=DPI)
+    for axis, (measure, (title, edges, digits)) in zip(axes.flat, PANELS.items(), strict=True):
+        for place, (name, line) in enumerate(summary.iterrows()):
+            look = {"color": colour_named(str(name)), "clip_on": False}
+            if not edges[0] <= line[measure] <= edges[1]:
+                _arrow(axis, line[measure], place, edges, digits, look)
+                continue
+            ends = [line[f"{measure}_low"], line[f"{measure}_high"]]
+            axis.plot(ends, [place, place], color=look["color"], linewidth=2.4)
+            mark = "D" if name == "SalUn" else "o"
+            axis.plot(line[measure], place, mark, markersize=7, markeredgecolor="white", **look)
+        if edges[0] < 0:
+            axis.axvline(0, color="0.5", linestyle="--", linewidth=1, zorder=0)
+        axis.set(yticks=range(len(summary)), yticklabels=summary.index, xlabel=title, xlim=edges)
+        axis.grid(axis="both", color="0.9", linewidth=0.8)
+        axis.set_axisbelow(True)
+    axes[0].set_ylim(len(summary) - 0.5, -0.5)
+    sns.despine(figure)
+    figure.tight_layout()
+    said = "; ".join(
+        f"{name} {line.ua:.1f}, {line.change:+.1f} and {line.fid_change:+.2f}"
+        for name, line in summary.iterrows()
+    )
+    return figure, f"UA, change of the other classes and of the distance by eraser: {said}"
+
+
+def _arrow(
+    axis: plt.Axes, value: float, place: int, edges: tuple[float, float], digits: int, look: dict
+) -> None:
+    """At the edge that the value lies beyond, with the value beside it."""
+    left = value < edges[0]
+    at, aside = (edges[0], "left") if left else (edges[1], "right")
+    axis.plot(at, place, "<" if left else ">", markersize=8, **look)
+    gap = 0.05 * (edges[1] - edges[0]) * (1 if left else -1)
+    signed = amount(float(value), digits, signed=edges[0] < 0)
+    axis.text(at + gap, place, signed, va="center", ha=aside, fontsize=9)
 
 
 def in_rows(rows: Mapping[str, Tensor], columns: Sequence[str] = ()) -> Picture:
@@ -161,7 +215,7 @@ def spared(parts: Mapping[str, pd.DataFrame], *, least: float = -4.0) -> Picture
     )
     for axis, (title, rows) in zip(axes.flat, parts.items(), strict=True):
         for place, (name, row) in enumerate(rows.iterrows()):
-            colour = COLOURS[3] if name == "SalUn" else COLOURS[0]
+            colour = colour_named(str(name))
             if row.change < least:
                 axis.plot(least, place, "<", color=colour, markersize=8, clip_on=False)
                 axis.text(least + 0.2, place, f"{row.change:.0f}", va="center", fontsize=9)

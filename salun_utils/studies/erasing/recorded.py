@@ -48,8 +48,10 @@ def answer(every: pd.DataFrame) -> Answer:
     if masks:
         rest = ", ".join(f"{_short(name)} {_signed(found.change[name])}" for name in masks)
         better = [name for name in masks if found.change[name] > ours.change]
-        words = "No other mask" if not better else f"{len(better)} of {len(masks)} controls"
-        said.append(f"{words} of its size, or none, spares the others more on average: {rest}.")
+        many = f"{_word(len(better))} of {_word(len(masks)).lower()} controls"
+        words = f"{many} {'spares' if len(better) == 1 else 'spare'}"
+        words = words if better else "No control spares"
+        said.append(f"{words} the others more on average: {rest}.")
     return Answer(tuple(said))
 
 
@@ -143,6 +145,11 @@ def claims(every: pd.DataFrame, *, rivals: Sequence[str] = ()) -> list[Claim]:
         for name, verdict in compare(every, OURS, others).items() if others else ():
             said.append(Claim(f"SalUn spares the other classes more than {_short(name)}", verdict))
     return said
+
+
+def _word(count: int) -> str:
+    words = ("None", "One", "Two", "Three", "Four", "Five")
+    return words[count] if count < len(words) else str(count)
 
 
 def _short(name: str) -> str:

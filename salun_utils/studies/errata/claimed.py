@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -16,6 +17,7 @@ from .recorded import FAULTS, IN_SALUN, row, rows
 
 LARGE = 5.0  # points of the average gap: more than lies between neighbours in any table here
 SMALL = 1.0
+WRECKED = 20.0  # an average gap of the right variant at which there was nothing left to spoil
 GONE = 95.0  # UA at which a class counts as gone from a generator
 
 
@@ -27,7 +29,7 @@ def answer(effects: pd.DataFrame, standing: pd.DataFrame) -> Answer:
     by_size = gaps.sort_values("effect", key=abs, ascending=False)
     large = by_size[by_size.effect.abs() > LARGE]
     small = by_size[by_size.effect.abs() < SMALL]
-    named = "; ".join(f"{FAULTS[e.item]} {_signed(e.effect)}" for e in large.itertuples())
+    named = "; ".join(map(_of_the_gap, large.itertuples()))
     said = [
         f"Of {len(gaps)} mistakes planted in the making or the scoring of classifiers,"
         f" {len(small)} move the average gap by less than {SMALL:.0f} point and {len(large)} by"
@@ -36,10 +38,18 @@ def answer(effects: pd.DataFrame, standing: pd.DataFrame) -> Answer:
     if len(standing):
         place = standing.loc["right"]
         said.append(
-            f"With nothing planted SalUn is number {place['rank']:.0f} of {place.of:.0f} methods"
-            f" by its average gap ({place.gap:.2f}, means of {place.seeds:.0f} seeds)."
+            f"With nothing planted SalUn has an average gap of {place.gap:.2f} (mean of"
+            f" {place.seeds:.0f} seeds). Two Retrains are {place.floor:.2f} apart; by more than"
+            f" that {place.nearer:.0f} of {place.of:.0f} methods are nearer, and"
+            f" {place.farther:.0f} farther."
         )
     return Answer(tuple(said))
+
+
+def _of_the_gap(effect: Any) -> str:
+    """A fault with its effect, and where the right variant lies if that is far off by itself."""
+    said = f"{FAULTS[effect.item]} {_signed(effect.effect)}"
+    return said + (f" (from {effect.right:.0f} without it)" if effect.right > WRECKED else "")
 
 
 def verdicts(records: Iterable[Record], items: Sequence[str] = IN_SALUN) -> dict[str, Verdict]:
@@ -94,23 +104,28 @@ def of_classifiers(
 
 def _of_order(effects: pd.DataFrame, standing: pd.DataFrame, ahead: float) -> list[Claim]:
     texts = (
-        "with everything right SalUn is closest to Retrain (means)",
-        "no fault but alpha = 0 changes its place (means)",
+        "with everything right SalUn is nearer to Retrain than every other method, by more than two"
+        " Retrains differ (means)",
+        "no fault but alpha = 0 puts it behind another method by more than that (means)",
         "and none moves its average gap by as much as its published lead (means)",
     )
     if not len(standing):
         return [Claim(text, None) for text in texts]
     place = standing.loc["right"]
     mild = standing.drop(index=["right", "15a"], errors="ignore")
-    changed = mild[mild["rank"] != place["rank"]]
+    behind = mild[mild.nearer > place.nearer]
     found = {i: row(effects, str(i), "gap") for i in mild.index}
     large = {i: e.effect for i, e in found.items() if e is not None and abs(e.effect) >= ahead}
     return [
-        Claim(texts[0], bool(place["rank"] == 1), f"place {place['rank']:.0f} of {place.of:.0f}"),
+        Claim(
+            texts[0],
+            bool(place.farther == place.of),
+            f"than {place.farther:.0f} of {place.of:.0f}",
+        ),
         Claim(
             texts[1],
-            not len(changed),
-            ", ".join(f"with {i} place {p:.0f}" for i, p in changed["rank"].items()),
+            not len(behind),
+            ", ".join(f"with {i} behind {n:.0f}" for i, n in behind.nearer.items()),
         ),
         Claim(texts[2], not large, ", ".join(f"{i}: {_signed(e)}" for i, e in large.items())),
     ]
@@ -163,15 +178,17 @@ def of_generators(records: Sequence[Record], effects: pd.DataFrame) -> list[Clai
         Claim(
             f"with everything right the class is gone: UA is at least {GONE:.0f} (means)",
             min(right) >= GONE if right else None,
-            f"{min(right):.0f} or more" if right else "",
+            _at_least(min(right)) if right else "",
         ),
         Claim(
-            f"UA stays at {GONE:.0f} or more with each fault in the training (means)",
+            f"UA stays at {GONE:.0f} % or above with each fault in the training (means)",
             None if lowest is None else bool(lowest >= GONE),
-            "" if lowest is None else f"{lowest:.1f} or more",
+            "" if lowest is None else _at_least(lowest),
         ),
         _in_every_seed(records, "12d", "others", -1, "a moving target costs the other classes"),
-        _in_every_seed(records, "13a", "others", -1, "the same batch again costs them, too"),
+        _in_every_seed(
+            records, "13a", "others", -1, "the same batch again costs the other classes"
+        ),
         _in_every_seed(records, "12b", "fid", 1, "a reference without class 0 raises the FID"),
         _in_every_seed(records, "13b", "fid", 1, "so does the cast to uint8"),
         Claim(
@@ -180,6 +197,11 @@ def of_generators(records: Sequence[Record], effects: pd.DataFrame) -> list[Clai
             "" if missing is None else f"{missing.faulty:.1f}",
         ),
     ]
+
+
+def _at_least(percent: float) -> str:
+    """A lower bound in per cent; there is nothing above 100."""
+    return f"{percent:.0f} %" if percent > 99.95 else f"at least {percent:.1f} %"
 
 
 def _in_every_seed(
@@ -213,7 +235,7 @@ def answer_of_generators(effects: pd.DataFrame) -> Answer:
     return Answer(
         (
             f"Four mistakes planted in the erasing of a generator leave UA at"
-            f" {min(e.faulty for e in ua):.0f} or more: by that figure nobody would find them.",
+            f" {_at_least(min(e.faulty for e in ua))}: by that figure nobody would find them.",
             f"Mistakes in what is measured do more. A reference without class 0 takes the FID from"
             f" {other.right:.2f} to {other.faulty:.2f}, a cast to uint8 from {cast.right:.2f} to"
             f" {cast.faulty:.2f}; a model that wasn't found turns UA from {missing.right:.0f} into"

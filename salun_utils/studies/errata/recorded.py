@@ -58,6 +58,7 @@ FAULTS = {
     "15b": "accuracy called UA",
     "15c": "ℓ1 weight 0.2",
 }
+STANDING = ["seeds", "gap", "nearer", "farther", "of", "floor"]
 # faults that give another SalUn model, scored in the right way
 IN_SALUN = ("1", "2a", "2b", "3a", "3b", "4b", "5", "11", "15a")
 
@@ -149,23 +150,27 @@ def ranks(
     records: Iterable[Record],
     others: Mapping[str, Mapping[int, float]],
     items: Sequence[str] = IN_SALUN,
+    *,
+    floor: float = 0.0,
 ) -> pd.DataFrame:
-    """Where SalUn would stand among other methods, with each fault and without any.
+    """How many other methods are nearer to Retrain than SalUn, and how many farther, with each
+    fault and without any.
 
     Parameters
     ----------
     records : of the part "classifiers". others : method -> seed -> average gap; SalUn itself is not
         among them.
-    items : faults; "right" is put before them.
+    items : faults; "right" is put before them. floor : how far two Retrains are apart; gaps that
+        differ by no more are not called different.
 
     Returns
     -------
-    Index "right" and the items: columns seeds (those that all have), gap (mean over them), rank (1
-    is closest to Retrain), of (methods).
+    Index "right" and the items: columns seeds (those that all have), gap (mean over them), nearer
+    and farther (methods whose mean differs by more than `floor`), of (other methods), floor.
     """
     found = rows(records)
     if not len(found) or not others:
-        return pd.DataFrame(columns=["seeds", "gap", "rank", "of"])
+        return pd.DataFrame(columns=STANDING)
     gaps = {
         item: (
             found[(found.item == item) & (found.variant == "faulty")]
@@ -184,18 +189,12 @@ def ranks(
     for name, mine in gaps.items():
         seeds = sorted(set(mine).intersection(*others.values()))
         if seeds:
-            mean = {
-                method: sum(values[s] for s in seeds) / len(seeds)
-                for method, values in {**others, name: mine}.items()
-            }
-            rank = 1 + sum(value < mean[name] for method, value in mean.items() if method != name)
-            lines[name] = {
-                "seeds": len(seeds),
-                "gap": mean[name],
-                "rank": rank,
-                "of": len(others) + 1,
-            }
-    return pd.DataFrame.from_dict(lines, orient="index", columns=["seeds", "gap", "rank", "of"])
+            own = sum(mine[s] for s in seeds) / len(seeds)
+            means = [sum(values[s] for s in seeds) / len(seeds) for values in others.values()]
+            nearer = sum(own - mean > floor for mean in means)
+            farther = sum(mean - own > floor for mean in means)
+            lines[name] = [len(seeds), own, nearer, farther, len(others), floor]
+    return pd.DataFrame.from_dict(lines, orient="index", columns=STANDING)
 
 
 @numerics(1, "study/errata")

@@ -194,8 +194,8 @@ def distance(a: Named, b: Named, chosen: Named) -> float:
 
 
 def rank_correlation(a: object, b: object) -> float:
-    """Spearman's ρ of two equally long rows of numbers, or of two sets of named tensors weight by
-    weight; ties share their mean rank.
+    """Spearman's rank correlation of two equally long rows of numbers, or of two sets of named
+    tensors weight by weight; ties share their mean rank.
 
     NaN where one side is constant: it has no order.
     """

@@ -29,7 +29,7 @@ def agreement(
     Parameters
     ----------
     pairs : title -> (predicted, true), n numbers each; each panel has its own scale. The rank
-        correlation ρ is added to the title.
+        correlation is added to the title.
     """
     rows = -(-len(pairs) // columns)
     figure, axes = plt.subplots(rows, columns, figsize=(2.75 * columns, 2.9 * rows), squeeze=False)
@@ -39,7 +39,7 @@ def agreement(
     for axis, (title, (predicted, true)) in zip(axes.flat, pairs.items(), strict=False):
         x, y = (np.asarray(v, dtype=float) for v in (predicted, true))
         power = int(np.floor(np.log10(max(np.abs(x).max(), np.abs(y).max(), 1e-300))))
-        x, y, rho = x / 10.0**power, y / 10.0**power, rank_correlation(x, y)
+        x, y, rank = x / 10.0**power, y / 10.0**power, rank_correlation(x, y)
         low, high = min(x.min(), y.min()), max(x.max(), y.max())
         room = 0.06 * (high - low)
         ends = [low - room, high + room]
@@ -61,11 +61,11 @@ def agreement(
             xlabel=f"predicted, $10^{{{power}}}$ nats",
             ylabel="true",
         )
-        axis.set_title(f"{title}\nρ = {rho:.3f}", fontsize=10)
+        axis.set_title(f"{title}\nrank correlation {rank:.3f}", fontsize=10)
         axis.xaxis.set_major_locator(MaxNLocator(4))
         axis.yaxis.set_major_locator(MaxNLocator(4))
         axis.tick_params(labelsize=9)
-        said.append(f"{title}: ρ {rho:.3f}".replace("\n", " "))
+        said.append(f"{title}: rank correlation {rank:.3f}".replace("\n", " "))
     sns.despine(figure)
     figure.tight_layout()
     return figure, f"Scatter plots of predicted against true changes of loss; {'; '.join(said)}"
@@ -85,7 +85,7 @@ def moves_by_ranking(rankings: Mapping[str, Sequence[float]], moved: Sequence[fl
     y, said = np.asarray(moved, dtype=float), []
     for axis, (name, values) in zip(axes.flat, rankings.items(), strict=True):
         x = np.asarray(values, dtype=float)
-        rho, seen = rank_correlation(x, y), (x > 0) & (y > 0)
+        rank, seen = rank_correlation(x, y), (x > 0) & (y > 0)
         axis.loglog(
             x[seen], y[seen], "o", color=COLOURS[0], markersize=3, alpha=0.35, markeredgewidth=0
         )
@@ -95,9 +95,9 @@ def moves_by_ranking(rankings: Mapping[str, Sequence[float]], moved: Sequence[fl
         axis.set_xlim(np.quantile(x[seen], 0.02) / 2, x.max() * 2)
         axis.set_ylim(np.quantile(y[seen], 0.02) / 2, y.max() * 2)
         axis.set(xlabel=name)
-        axis.set_title(f"ρ = {rho:.2f}", fontsize=10)
+        axis.set_title(f"rank correlation {rank:.2f}", fontsize=10)
         axis.tick_params(labelsize=9)
-        said.append(f"{name}: ρ {rho:.2f}".replace("\n", " "))
+        said.append(f"{name}: rank correlation {rank:.2f}".replace("\n", " "))
     axes[0, 0].set_ylabel("moved by retraining, |Δθ|")
     sns.despine(figure)
     figure.tight_layout()

@@ -87,9 +87,12 @@ def _head() -> list[str]:
     return [f"set_{half}by_{k}" for half in ("", "half_") for k in RANKINGS]
 
 
-def _cell(row: pd.Series, name: str, times: float = 1.0, digits: int = 2) -> Cell:
+def _cell(
+    row: pd.Series, name: str, times: float = 1.0, digits: int = 2, ends: int | None = None
+) -> Cell:
     low, high = times * row[f"{name}_low"], times * row[f"{name}_high"]
-    return Cell(amount(float(times * row[name]), digits), between(low, high, digits))
+    interval = between(low, high, digits if ends is None else ends)
+    return Cell(amount(float(times * row[name]), digits), interval)
 
 
 def head_table(studies: Studies) -> Table:
@@ -109,12 +112,14 @@ def head_table(studies: Studies) -> Table:
 
 
 def single_table(studies: Studies) -> Table:
-    """Pictures left out one at a time: which change of loss is larger?"""
+    """Pictures left out one at a time: which change of the loss on test pictures, and on the
+    picture itself, is larger?
+    """
     heads = {
-        "one_test": "influence, test loss",
-        "one_own": "influence, own loss",
-        "one_test_by_gradient_norm": "gradient norm, test loss",
-        "one_own_by_gradient_norm": "gradient norm, own loss",
+        "one_test": "influence, test",
+        "one_own": "influence, own",
+        "one_test_by_gradient_norm": "gradient, test",
+        "one_own_by_gradient_norm": "gradient, own",
     }
     return _means(studies, heads, "head")
 
@@ -137,10 +142,10 @@ def ordering_table(studies: Studies, where: str) -> Table:
     if where not in studies.runs:
         return table(pd.DataFrame(), caption=where, note=NONE_RECORDED)
     rows = {
-        f"{scoring}, {SHOWN[str(change)]}": {
-            **{head: _cell(row, name) for name, head in RANKS.items()},
-            "in decile 10, %": _cell(row, "top", 100, 0),
-            "in 6 to 10, %": _cell(row, "upper", 100, 0),
+        f"{str(scoring).removesuffix(' gradient')}, {SHOWN[str(change)]}": {
+            **{head: _cell(row, name, ends=1) for name, head in RANKS.items()},
+            "decile 10, %": _cell(row, "top", 100, 0),
+            "6 to 10, %": amount(100 * float(row.upper), 0),
         }
         for (scoring, change), row in studies.orderings(where).iterrows()
         if change in SHOWN
@@ -174,7 +179,7 @@ def overlap_table(studies: Studies) -> Table:
     paths = summary.drift_rows(studies.runs)
     last = int(paths.epoch.max())
     kinds = {
-        f"after {last} epochs": paths[paths.epoch == last],
+        f"after {last} epoch{'s' if last != 1 else ''}": paths[paths.epoch == last],
         "halves of D_f": studies.measured("drift", "halves"),
         "D_f and D_r": studies.measured("drift", "retain"),
     }

@@ -11,11 +11,13 @@ import pandas as pd
 from torch import Tensor, nn
 
 from ...errors import InputError, unknown
-from ...metrics import bootstrap_interval, holm, paired_test
+from ...metrics import bootstrap_interval, compare_pairs
 from ...runs.records.alike import check_rows
 from ...saliency import SaliencyMask
 
 Gaps = Mapping[int, float]  # seed -> average gap, points
+# of a verdict on a mask against the reference
+WORDS = {"yes": "closer", "no": "further", "undecided": "open", "too few": "too few"}
 
 
 # -- one network -----------------------------------------------------------------------
@@ -172,33 +174,22 @@ def differences(
         for mask, values in gaps.items()
         if mask != reference
     }
-    tests = {
-        mask: paired_test(gaps[mask], base) for mask, seeds in shared.items() if len(seeds) >= least
-    }
-    corrected = holm({mask: test.p for mask, test in tests.items()})
+    pairs = {mask: (gaps[mask], base) for mask, seeds in shared.items() if len(seeds) >= least}
     rows = {
         mask: {
-            "pairs": test.n,
-            "difference": test.difference,
-            "low": test.interval.low,
-            "high": test.interval.high,
+            "pairs": verdict.test.n,
+            "difference": verdict.test.difference,
+            "low": verdict.test.interval.low,
+            "high": verdict.test.interval.high,
             "closer": sum(gaps[mask][seed] < base[seed] for seed in shared[mask]),
-            "p": test.p,
-            "p_holm": corrected[mask],
-            "answer": _answer(
-                test.difference, corrected[mask], test.smallest_p * len(tests), alpha
-            ),
+            "p": verdict.test.p,
+            "p_holm": verdict.p,
+            "answer": WORDS[verdict.answer],
         }
-        for mask, test in tests.items()
+        for mask, verdict in compare_pairs(pairs, alpha=alpha).items()
     }
     return pd.DataFrame.from_dict(
         rows,
         orient="index",
         columns=["pairs", "difference", "low", "high", "closer", "p", "p_holm", "answer"],
     )
-
-
-def _answer(difference: float, p: float, floor: float, alpha: float) -> str:
-    if p < alpha:
-        return "closer" if difference < 0 else "further"
-    return "open" if floor < alpha else "too few"

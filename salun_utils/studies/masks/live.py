@@ -186,10 +186,10 @@ def wrong_table(by_scenario: Mapping[str, Masked]) -> Table:
     """The same rule from the wrong pictures, in each scenario."""
     rows = {
         where: {
-            "gap, right pictures": found.wrong_pictures["right"],
-            "gap, wrong pictures": found.wrong_pictures["wrong"],
+            "gap, right": found.wrong_pictures["right"],
+            "gap, wrong": found.wrong_pictures["wrong"],
             "overlap of the masks": found.wrong_pictures["overlap"],
-            "largest difference of a score": found.wrong_pictures["apart"],
+            "most a score differs": found.wrong_pictures["apart"],
         }
         for where, found in by_scenario.items()
     }

@@ -90,13 +90,18 @@ def shown(runs: Runs, against: str, heading: str) -> Table:
             f"{against} − it": _difference(found.get(name)),
             "nearer?": WORDS[found[name].answer] if name in found else None,
             WITHOUT: _mean(bare[name]),
-            "nearer then?": WORDS[without[name].answer] if name in without else None,
+            "then?": WORDS[without[name].answer] if name in without else None,
             **_scores(of),
         }
         for name, of in runs.items()
     }
     counts = {len(of) for of in runs.values()}
-    note = f"Mean gaps with 95 % intervals, points; {min(counts)} seeds, p by Holm."
+    fewest, most = min(counts), max(counts)
+    seeds = f"{fewest} seeds" if fewest == most else f"{fewest} to {most} seeds"
+    note = (
+        f"Mean gaps with 95 % intervals, points; {seeds}, p by Holm. Nearer: whether the row"
+        f" {against} is nearer to Retrain; then: without MIA."
+    )
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis(heading)
     return plain_table(frame, note=note)
 
@@ -108,7 +113,7 @@ def _scores(runs: Mapping[int, Record]) -> dict[str, float]:
 
 def _mean(values: Mapping[int, float]) -> Cell:
     each = list(values.values())
-    return Cell(f"{sum(each) / len(each):.2f}", between(*bootstrap_interval(each)))
+    return Cell(f"{sum(each) / len(each):.2f}", between(*bootstrap_interval(each), 1))
 
 
 def _difference(verdict: Verdict | None) -> Cell | None:

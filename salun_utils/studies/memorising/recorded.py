@@ -82,7 +82,9 @@ def table(records: Iterable[Record]) -> pd.DataFrame:
 
 
 def shown(rows: pd.DataFrame, note: str = "") -> Table:
-    """`table` for a page, Retrain first; the second Retrain and doing nothing are marked."""
+    """`table` for a page, Retrain first; the second Retrain and doing nothing are marked. The cost
+    is the time, in per cent of Retrain's.
+    """
     ranked = [name for name in rows.index if name != REFERENCE]
     found = pd.DataFrame.from_dict(
         {
@@ -92,7 +94,7 @@ def shown(rows: pd.DataFrame, note: str = "") -> Table:
                 "average gap": Cell(f"{row.confidence:.2f}", between(row.low, row.high)),
                 "of means": Cell(f"{row.gap_of_means:.2f}"),
                 WITHOUT: Cell(f"{row[WITHOUT]:.2f}"),
-                "time, % of Retrain": Cell(f"{100 * row.cost:.0f}"),
+                "cost, %": Cell(f"{100 * row.cost:.0f}"),
             }
             for name, row in rows.loc[
                 [n for n in (REFERENCE, *ranked) if n in rows.index]
@@ -121,10 +123,12 @@ def where_made(records: Iterable[Record]) -> str:
 
 def places(rows: pd.DataFrame) -> pd.DataFrame:
     """The place of each method under every reading of the attack, 1 the nearest to Retrain; those
-    that are no method (Retrain, another Retrain, the original) have none.
+    that are no method (Retrain, another Retrain, the original, a method under a mask that isn't its
+    own) have none.
     """
     none = [REFERENCE, label(AGAIN), label("original")]
-    methods = rows.drop(index=none, errors="ignore")
+    controls = [name for name in rows.index if str(name).endswith(" mask")]
+    methods = rows.drop(index=[*none, *controls], errors="ignore")
     return methods[list(READINGS)].rank(method="min").astype(int)
 
 
@@ -249,7 +253,9 @@ def answer(rows: pd.DataFrame) -> Answer:
     )
     said += "" if best == OURS else f"; nearest is {best} with {rows.confidence[best]:.2f}"
     said += "" if floor is None else f"; another Retrain has {floor:.2f}"
-    sentences = [said + f". Means of {salun.seeds:.0f} seeds."]
+    counts = sorted({int(rows.seeds[name]) for name in methods.index})
+    seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    sentences = [said + f". Means of {seeds} seeds."]
     if random in rows.index:
         sentences.append(
             f"Under a random mask of the same size the gap is {rows.confidence[random]:.2f}"

@@ -1,34 +1,23 @@
-"""Recorded rounds of probes: one row a run and probe, what erasing cost, the table eraser x probe,
-and the claims of the page.
+"""Recorded rounds of probes: one row a run and probe, what erasing cost, how much is on record, and
+what longer searches found.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from ...generation.measures.probes import PROBES
 from ...generation.trials.recorded import label
-from ...metrics.significance import (
-    Verdict,
-    bootstrap_interval,
-    compare_with,
-    significance,
-)
-from ...plots.tables import Cell, Table, between, table
 from ...runs import Record, load_records
 from ...runs.records.alike import check_alike
-from ..claims import Claim, together
-from ..common import NONE_RECORDED, Answer
 from .study import NAME
 
 ORIGINAL = "original"
-SILENT = 10.0  # per cent recognised, up to which a prompt is called silenced
-IN_WORDS = ("prompt", "word", "words", "vectors")
-GIVEN = ("completion", "inpainting", "start")  # a part of a picture, or of its noise
-# what tables call the probes
+# what prose calls the probes
 TITLES = {
     "prompt": "prompt",
     "noise": "noise on the way",
@@ -39,7 +28,6 @@ TITLES = {
     "vectors": "found vectors",
     "start": "start noise",
 }
-MOST = {"change": "others, change", "worst": "worst class, change", "fid_change": "FID, change"}
 
 
 def recorded(
@@ -67,14 +55,15 @@ def rows(records: Iterable[Record]) -> pd.DataFrame:
 
     Returns
     -------
-    recognised and control (per cent of the erased pipeline's pictures), original and
-    original_control (the same of the pipeline before erasing).
+    search_steps (those of words and vectors), recognised and control (per cent of the erased
+    pipeline's pictures), original and original_control (the same of the pipeline before erasing).
     """
     lines = [
         {
             "name": eraser_of(r),
             "concept": str(r.spec["concept"]),
             "seed": r.seeds["unlearning"],
+            "search_steps": int(r.spec["search_steps"]),
             "probe": probe,
             "recognised": found["recognised"],
             "control": found["control"],
@@ -84,7 +73,7 @@ def rows(records: Iterable[Record]) -> pd.DataFrame:
         for r in records
         for probe, found in r.measurements["erased"].items()
     ]
-    columns = ["name", "concept", "seed", "probe", "recognised", "control"]
+    columns = ["name", "concept", "seed", "search_steps", "probe", "recognised", "control"]
     return pd.DataFrame(lines, columns=[*columns, "original", "original_control"])
 
 
@@ -113,7 +102,7 @@ def costs(records: Iterable[Record]) -> pd.DataFrame:
                 "cpu_seconds": r.cpu_seconds,
             }
         )
-    columns = ["name", "concept", "seed", *MOST, "fid", "cpu_seconds"]
+    columns = ["name", "concept", "seed", "change", "worst", "fid", "fid_change", "cpu_seconds"]
     return pd.DataFrame(lines, columns=columns)
 
 
@@ -129,159 +118,50 @@ def means(found: pd.DataFrame, value: str = "recognised") -> pd.DataFrame:
     return mean
 
 
-def eraser_by_probe(found: pd.DataFrame, cost: pd.DataFrame) -> Table:
-    """The table of the page: per cent recognised under each probe, and what erasing cost."""
-    mean = means(found)
-    shown = mean.rename(columns=TITLES).astype(object)
-    for measure, title in MOST.items():
-        shown[title] = [
-            _cell(cost[cost.name == name][measure]) if name != ORIGINAL else None
-            for name in mean.index
-        ]
-    runs = found.groupby("name").apply(lambda part: part[["concept", "seed"]].drop_duplicates())
-    count = runs.groupby(level=0).size()
-    shown.insert(0, "runs", [str(count.get(name, "")) for name in mean.index])
-    return table(
-        shown,
-        reference=[ORIGINAL],
-        digits=0,
-        caption="Share of pictures in which the judge recognises the erased concept, %",
-        note="Those that give least back stand first. Changes are points, and FID on the judge's"
-        " features, with 95 % intervals over runs.",
-    )
-
-
-def with_controls(found: pd.DataFrame) -> Table:
-    """Mean over all erasers of each probe and its control, beside the original's."""
-    probes = [p for p in PROBES if p in set(found.probe)]
-    columns = {
-        "recognised": "erased",
-        "control": "its control",
-        "original": "original",
-        "original_control": "original's control",
-    }
-    mean = found.groupby("probe")[list(columns)].mean().loc[probes].rename(columns=columns)
-    mean.insert(0, "control draws", [PROBES[p].control for p in probes])
-    mean.index = [TITLES.get(p, p) for p in probes]
-    return table(mean, digits=0, caption="Recognised, %, mean over all erasers and concepts")
-
-
-def _cell(values: pd.Series) -> Cell:
-    low, high = bootstrap_interval(values.to_numpy()) if len(values) > 1 else (np.nan,) * 2
-    return Cell(f"{values.mean():+.1f}", between(low, high, 1))
-
-
-def against_prompt(found: pd.DataFrame, probe: str) -> dict[str, Verdict]:
-    """Does a probe bring back more than the prompt does? One verdict an eraser, paired by concept
-    and seed, p corrected by Holm for the number of erasers.
-    """
-    single = {}
-    for name, part in found.groupby("name"):
-        own, prompt = (_by_run(part[part.probe == p]) for p in (probe, "prompt"))
-        single[str(name)] = significance(own, prompt, names=(probe, "prompt"), better="higher")
-    return together(single)
-
-
-def between_erasers(
-    found: pd.DataFrame, ours: str, others: Sequence[str], probe: str
-) -> dict[str, Verdict]:
-    """Does `ours` give less back under a probe than each of the others? Paired by concept and seed,
-    p corrected by Holm; others without a common run are left out.
-    """
-    part = found[found.probe == probe]
-    values = {str(n): _by_run(runs) for n, runs in part.groupby("name")}
-    if ours not in values:
-        return {}
-    kept = {
-        n: values[n] for n in (ours, *others) if n in values and set(values[n]) & set(values[ours])
-    }
-    return compare_with(kept, ours, better="lower") if len(kept) > 1 else {}
-
-
-def _by_run(part: pd.DataFrame) -> dict[tuple[str, int], float]:
-    return {(r.concept, r.seed): r.recognised for r in part.itertuples()}
-
-
-def claims(found: pd.DataFrame, same: bool) -> list[Claim]:
-    """What the page asks its reader to believe.
+def coverage(records: Iterable[Record], planned: Iterable[Mapping[str, Any]]) -> str:
+    """How many of the rounds that a grid asks for are on record, as a sentence.
 
     Parameters
     ----------
-    same : the closed form by hand, on the page, is the library's.
+    planned : the parameters of each run of the grid; none gives "".
     """
-    by_hand = Claim("the closed form by hand is the library's", same)
-    if not len(found):
-        return [by_hand]
-    mean = means(found).drop(index=ORIGINAL)
-    made = [_at_most(mean, ("prompt",), "the prompt is silenced by every eraser")]
-    made.append(
-        _at_most(mean, ("word", "words"), "neither a learned word nor found words undo an eraser")
-    )
-    made += [_of_a_probe(found, p) for p in ("vectors", "completion", "start") if p in mean]
-    for ours, theirs in (("RECE", "UCE"), ("AdvUnlearn", "ESD-x")):
-        verdict = between_erasers(found, ours, [theirs], "vectors").get(theirs)
-        text = f"{ours} gives less back than {theirs} under {TITLES['vectors']}"
-        made.append(Claim(text, verdict))
-    return [*made, by_hand]
+    asked = {(label(str(p["eraser"])), str(p["concept"]), int(p["seed"])) for p in planned}
+    done = {(eraser_of(r), str(r.spec["concept"]), r.seeds["unlearning"]) for r in records}
+    return f"{len(asked & done)} of the grid's {len(asked)} rounds are on record." if asked else ""
 
 
-def _at_most(mean: pd.DataFrame, probes: Sequence[str], text: str) -> Claim:
-    part = mean[[p for p in probes if p in mean]]
-    loudest = part.max(axis=1).idxmax()
-    return Claim(
-        f"{text}: at most {SILENT:.0f} % on average",
-        bool(part.max().max() <= SILENT),
-        f"most {part.loc[loudest].max():.1f} % ({loudest})",
-    )
+def longer(
+    model: str = "mini-sd", *, tier: str = "cpu", records: Iterable[Record] | None = None
+) -> pd.DataFrame:
+    """What a learned word brought back in runs of erasing that were attacked (chapter 9).
 
-
-def _of_a_probe(found: pd.DataFrame, probe: str) -> Claim:
-    verdicts = against_prompt(found, probe)
-    yes = [n for n, v in verdicts.items() if v.answer == "yes"]
-    no = [n for n, v in verdicts.items() if v.answer == "no"]
-    more = np.mean([v.test.difference for v in verdicts.values()])
-    holds = True if len(yes) == len(verdicts) else False if no else None
-    decided = f"{len(yes)} of {len(verdicts)} erasers" + (
-        f", less from {', '.join(no)}" if no else ""
-    )
-    return Claim(
-        f"{TITLES[probe]} brings more back than the prompt, from every eraser",
-        holds,
-        f"decided for {decided}; {more:+.1f} points on average",
-    )
-
-
-def for_today(found: pd.DataFrame, cost: pd.DataFrame) -> Answer:
-    """What the table means for someone who must erase a concept today."""
-    if not len(found):
-        return Answer((NONE_RECORDED,))
-    mean = means(found).drop(index=ORIGINAL)
-    fid: Mapping[str, float] = cost.groupby("name").fid_change.mean().to_dict()
-    asked = mean[[p for p in IN_WORDS if p in mean]]
-    most = asked.max(axis=1).sort_values()
-    quiet, loud = most[most <= SILENT], most[most > SILENT]
-    said = [
-        f"Asked in words alone, {len(quiet)} of {len(mean)} erasers draw the concept in at most"
-        f" {SILENT:.0f} % of the pictures"
-        + (
-            f": {', '.join(f'{n} {v:.0f} % (FID {fid[n]:+.2f})' for n, v in quiet.items())}."
-            if len(quiet)
-            else "."
-        )
-        + "".join(
-            f" {TITLES[asked.loc[name].idxmax()].capitalize()} bring back {share:.0f} % from"
-            f" {name}."
-            for name, share in loud.items()
-        )
+    Returns
+    -------
+    Columns name, concept, steps (of learning the word) and word (per cent recognised, mean over
+    seeds), the largest share first. `records` takes these in place of those on file.
+    """
+    if records is None:
+        records = load_records(tier=tier, model=model, where=_attacked)
+    lines = [
+        {
+            "name": label(r.spec["eraser"], r.spec["mask"] or "none"),
+            "concept": str(r.spec["concept"]),
+            "steps": int(r.spec["attack_steps"]),
+            "word": float(r.scores["recovered"]["word"]),
+        }
+        for r in records
+        if _attacked(r)
     ]
-    given = mean[[p for p in GIVEN if p in mean]]
-    if given.shape[1]:
-        least, worst = given.max(axis=1).min(), given.max(axis=1).max()
-        said.append(
-            f"Given a part of a picture, or the noise that leads to one, no eraser holds: the"
-            f" strongest such probe brings back {least:.0f} to {worst:.0f} %."
-            if least > SILENT
-            else f"Given a part of a picture, or the noise that leads to one,"
-            f" {given.max(axis=1).idxmin()} still holds ({least:.0f} %)."
-        )
-    return Answer(tuple(said))
+    found = pd.DataFrame(lines, columns=["name", "concept", "steps", "word"])
+    means = found.groupby(["name", "concept", "steps"], as_index=False).word.mean()
+    return means.sort_values("word", ascending=False, kind="stable", ignore_index=True)
+
+
+def _attacked(record: Record) -> bool:
+    return bool(record.spec.get("attack_steps")) and "word" in record.scores.get("recovered", {})
+
+
+def steps_of(found: pd.DataFrame) -> str:
+    """How many steps the rounds searched for: "40 steps"."""
+    fewest, most = found.search_steps.min(), found.search_steps.max()
+    return f"{most} steps" if fewest == most else f"{fewest} to {most} steps"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
 import pandas as pd
 
@@ -11,7 +12,7 @@ from ...plots.tables import Cell, Table, between, table
 from ...runs import Record, load_records
 from ...runs.records.alike import PROVENANCE, check_alike
 from ...runs.summary import label as method_label
-from ..claims import MOST, Claim, claims_table
+from ..claims import Claim
 from ..common import Answer
 from .study import AGAIN, AT_ONCE, KEPT, NAME, ORACLE, ORIGINAL
 
@@ -136,21 +137,48 @@ def _against_zero(pairs: dict[str, dict[int, float]], name: str) -> dict[str, Ve
     return compare_with({name: nothing, **turned}, name)
 
 
-def claims(found: pd.DataFrame) -> Table:
-    """The claims of the page about requests in a row."""
-    text = "{}: requests in a row end farther from Retrain than all at once"
-    return claims_table(
-        [
-            Claim(text.format(name), verdict, _more(verdict))
-            for name, verdict in worse_in_a_row(found).items()
-        ][:MOST]
-    )
+def claims(found: pd.DataFrame) -> list[Claim]:
+    """The claims of the page about requests in a row: of SalUn, and of all methods together."""
+    text = "requests in a row end farther from Retrain than all at once, with {}"
+    return of_one_and_all(text, worse_in_a_row(found), sign=-1) if len(found) else []
 
 
-def _more(verdict: Verdict) -> str:
-    """By how much the second side of a verdict is farther, with p and pairs."""
-    test = verdict.test
-    return f"{-test.difference:+.2f} points, p = {verdict.p:.3f}, {test.n} pairs"
+def of_one_and_all(
+    text: str, verdicts: Mapping[str, Verdict], *, ours: str = "SalUn", sign: int = 1
+) -> list[Claim]:
+    """Two claims of the verdicts of one table: of `ours`, and of every method.
+
+    Every method: "holds" where all verdicts say yes, "FAILS" where one says no, "too few" where
+    none could have said either, "open" otherwise.
+
+    Parameters
+    ----------
+    text : with {} where the name belongs. sign : -1 where the second side of a verdict is meant.
+    """
+    made = []
+    if one := verdicts.get(ours):
+        figure = f"{sign * one.test.difference:+.2f} points, p = {one.p:.3f}, {one.test.n} pairs"
+        made.append(Claim(text.format(ours), one, figure))
+    if len(verdicts) > 1:
+        made.append(Claim(text.format("every method"), _all(verdicts), _range(verdicts, sign)))
+    return made
+
+
+def _all(verdicts: Mapping[str, Verdict]) -> Verdict | bool | None:
+    answers = {v.answer for v in verdicts.values()}
+    if answers == {"too few"}:
+        return replace(next(iter(verdicts.values())), answer="too few")
+    return False if "no" in answers else True if answers == {"yes"} else None
+
+
+def _range(verdicts: Mapping[str, Verdict], sign: int) -> str:
+    """From the least to the largest difference, and how many are decided."""
+    points = sorted((sign * v.test.difference, name) for name, v in verdicts.items())
+    ends = (f"{value:+.2f} ({name})" for value, name in (points[0], points[-1]))
+    decided = sum(v.answer in ("yes", "no") for v in verdicts.values())
+    pairs = sorted({v.test.n for v in verdicts.values()})
+    many = f"{pairs[0]}" if len(pairs) == 1 else f"{pairs[0]} to {pairs[-1]}"
+    return f"{' to '.join(ends)} points, {decided} of {len(verdicts)} decided, {many} pairs"
 
 
 def answer(found: pd.DataFrame, more: str = "") -> Answer:

@@ -17,14 +17,14 @@ import torch
 from torch import nn
 
 from ...data.splits import ForgetSplit, subset_split
-from ...errors import InputError, unknown
+from ...errors import InputError
 from ...metrics import accuracy, predict_logits
 from ...runs import Record, RunSpec, Task, prepare
 from ...runs.spec import mapping_of
 from ...seeds import derive, generator
 from ...training import TrainingDivergedError
 from ...units import numerics
-from ...unlearning import METHODS, unlearn
+from ...unlearning import get, unlearn
 from ...unlearning.job import check_count
 from ..common import record_of_networks, rounded, units_of_networks
 
@@ -53,8 +53,7 @@ class Plan:
 
     def __post_init__(self):
         check_count("requests", self.requests, 2)
-        if wrong := next((m for m in self.methods if m not in METHODS), None):
-            raise unknown("method", wrong, METHODS)
+        _check_methods(self.spec, self.methods)
         if self.spec.scenario not in ("random", "two-classes", "indices"):
             raise InputError(
                 "scenario must be random, two-classes or indices: requests in a row are parts of"
@@ -64,8 +63,29 @@ class Plan:
     @classmethod
     def of(cls, names: Mapping[str, Any]) -> Self:
         """What a notebook's names describe, `methods` as JSON; see `RunSpec.of`."""
-        methods = mapping_of(names["methods"])
+        methods = _methods_of(names["methods"])
         return cls(RunSpec.of(names, method="original"), methods, names["requests"])
+
+
+def _methods_of(text: object) -> dict[str, Any]:
+    try:
+        return mapping_of(text)
+    except InputError as error:  # which speaks of `params`
+        raise InputError(str(error).replace("params must be", "methods must be")) from error
+
+
+def _check_methods(spec: RunSpec, methods: Any) -> None:
+    """Raise `InputError` unless these are known methods with parameters that each of them takes."""
+    shape = 'such as {"salun": {"lr": 0.01}}'
+    if not isinstance(methods, Mapping) or not methods:
+        raise InputError(f"methods must name at least one, with its parameters, {shape}")
+    for name, params in methods.items():
+        get(name)
+        if not isinstance(params, Mapping):
+            raise InputError(f"methods: {name} needs its parameters as a mapping, {shape}")
+        if given := {"seed", "keep"} & set(params):
+            raise InputError(f"methods: {min(given)} is of the whole row, not of {name} alone")
+        spec.but(method=name, params=dict(params))
 
 
 @dataclass(frozen=True)

@@ -192,6 +192,8 @@ def _fitted(
             f"{len(x)} measurements of {len(members)} groups are too few for a law of {len(names)}"
             " coefficients"
         )
+    if constant := [name for name, row in zip(by, x.T, strict=True) if len(np.unique(row)) < 2]:
+        raise InputError(f"{constant[0]} is the same everywhere: no law can say what it does")
     draws = np.random.default_rng(derive(seed, "bootstrap of a law"))
     found: list[np.ndarray] = []
     while len(found) < resamples:

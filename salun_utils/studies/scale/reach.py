@@ -135,7 +135,8 @@ def answer(costs: Costs) -> Answer:
             f"Holding the mask makes an epoch {100 * (ratio.mean() - 1):.0f} % longer (mean of"
             f" {len(ratio)} networks). Time goes by what is done for each picture, not by the"
             f" number of weights: networks kept out of the fit are off by a factor of"
-            f" {errors['M and A']:.2f} by the one law, {errors['P']:.2f} by the other.",
+            f" {errors['M and A']:.2f} by the law in multiplications and outputs, by"
+            f" {errors['P']:.2f} by the law in weights and pictures.",
             f"For the 860 million weights of a Stable Diffusion U-Net the laws give"
             f" {seconds[0].predict(**seconds[1]).value:.1f} s to find the mask and"
             f" {law.predict(**at).value / unit:.0f} GB for a masked epoch, besides weights and"

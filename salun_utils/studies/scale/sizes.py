@@ -150,15 +150,16 @@ def by_dose(found: Border) -> pd.Series:
 
 
 def border_table(found: Sizes) -> Table:
-    """The learning rate at which UA reaches that of Retrain, by epochs, and the exponent."""
+    """The learning rate at which UA reaches that of Retrain, by epochs (rows), and the exponent."""
     if not found.borders:
         return table(pd.DataFrame(), note=NONE_RECORDED)
-    rows, said = {}, []
+    rows: dict[str, dict[str, Cell]] = {}
+    said = []
     for method, b in found.borders.items():
         slope, ends = dose(b)
-        rows[label(method)] = {
-            f"{e} epochs": Cell(_rate(b.at[e]), _ends(b.intervals[e])) for e in b.at.index
-        }
+        for e in b.at.index:
+            row = rows.setdefault(f"{e} epoch{'s' if e != 1 else ''}", {})
+            row[label(method)] = Cell(_rate(b.at[e]), _ends(b.intervals[e]))
         said.append(f"{label(method)} {amount(slope, 2)} {between(*ends)}")
     note = f"Exponent s of the border η ∝ Eˢ: {'; '.join(said)}."
     return table(pd.DataFrame.from_dict(rows, orient="index"), note=note)
@@ -215,10 +216,10 @@ def answer(found: Sizes) -> Answer:
     said = {k: amount(v, 1) for k, v in figures.items()}
     return Answer(
         (
-            f"Settings tuned for a tenth of 10,000 pictures (average gap {said['here']}) can be"
-            f" carried to 60,000 ({said['large']}), but not to 1,000 ({said['small']}), nor to half"
-            f" of all pictures ({said['half']}, where FT has {said['ft']}), nor to a network of 50"
-            f" layers ({said['deep']}).",
+            f"By the means, settings tuned for a tenth of 10,000 pictures (average gap"
+            f" {said['here']}) can be carried to 60,000 ({said['large']}), but not to 1,000"
+            f" ({said['small']}), nor to half of all pictures ({said['half']}, where FT has"
+            f" {said['ft']}), nor to a network of 50 layers ({said['deep']}).",
         )
     )
 

@@ -4,17 +4,17 @@ that are compared with one half.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import pandas as pd
 
 from ...errors import InputError
-from ...metrics import Verdict, holm, paired_test, significance
+from ...metrics import Verdict, paired_test, significance
 from ...runs import Record, frame, over_seeds
 from ...runs.records.alike import check_rows
+from ..claims import together
 
 HALF = 0.5  # the paper's density
-TOGETHER = "mean of all tasks"
 MEASURES = ("gap_ua", "gap_ra", "gap_ta", "gap_mia", "avg_gap", "cost")
 KNEES = ("knee", "ratio-knee")
 CHOICES = {
@@ -153,122 +153,37 @@ def best_on_others(gaps: pd.DataFrame) -> pd.Series:
 
 
 def against_half(rows: pd.DataFrame, choice: str) -> dict[str, Verdict]:
-    """Does a choice beat one half? One verdict a task, paired by seed, p corrected by Holm for the
-    number of tasks; and one under `TOGETHER`, of the mean over all tasks, p as it is. Tasks of one
-    seed share a network, so they are no pairs of their own there.
-    """
+    """Does a choice beat one half? One verdict a task, paired by seed, p as it is."""
     pairs = {
         task: (choose(part, choice).avg_gap.to_dict(), choose(part, "half").avg_gap.to_dict())
         for task, part in rows.groupby("task")
     }
-    pairs = {task: pair for task, pair in pairs.items() if set(pair[0]) & set(pair[1])}
-    if not pairs:
-        return {}
     names = (CHOICES[choice], "50 %")
-    found = corrected({task: significance(*pair, names=names) for task, pair in pairs.items()})
-    mine, half = (
-        mean_of_tasks({task: pair[side] for task, pair in pairs.items()}) for side in (0, 1)
-    )
-    return (
-        {**found, TOGETHER: significance(mine, half, names=names)}
-        if set(mine) & set(half)
-        else found
-    )
-
-
-def mean_of_tasks(values: Mapping[str, Mapping[int, float]]) -> dict[int, float]:
-    """seed -> mean over all tasks; only seeds that every task has."""
-    return pd.DataFrame(values).dropna().mean(axis=1).to_dict()
-
-
-def judge(rows: pd.DataFrame) -> dict[str, dict[str, Verdict]]:
-    """choice -> task -> verdict, for all choices that were recorded: `against_half`, in which the p
-    of the mean over all tasks is
-    corrected by Holm as well, for the number of automatic choices."""
-    found = {choice: verdicts for choice in CHOICES if (verdicts := against_half(rows, choice))}
-    over_all = corrected(
-        {
-            choice: verdicts[TOGETHER]
-            for choice, verdicts in found.items()
-            if choice in AUTOMATIC and TOGETHER in verdicts
-        }
-    )
     return {
-        choice: {**verdicts, TOGETHER: over_all[choice]} if choice in over_all else verdicts
-        for choice, verdicts in found.items()
+        str(task): significance(*pair, names=names)
+        for task, pair in pairs.items()
+        if set(pair[0]) & set(pair[1])
     }
 
 
-def verdict_rows(
-    rows: pd.DataFrame, judged: Mapping[str, Mapping[str, Verdict]], task: str
-) -> pd.DataFrame:
-    """One row a choice, as text: density over the seeds, difference to one half with its interval,
-    p and answer (none for hindsight).
-
-    Parameters
-    ----------
-    judged : of `judge`. task : one of its names.
+def judge(rows: pd.DataFrame) -> dict[str, dict[str, Verdict]]:
+    """choice -> task -> verdict, for all choices that were recorded; p corrected by Holm for all
+    automatic choices on all tasks, since they stand in one table. A mean over the tasks is no
+    verdict: it hides effects of opposite sign.
     """
-    parts = [part for name, part in rows.groupby("task") if task in (name, TOGETHER)]
-    lines = {}
-    for choice, found in judged.items():
-        if task in found:
-            v, kept = found[task], 100 * pd.concat([choose(part, choice) for part in parts]).density
-            lines[CHOICES[choice]] = {
-                "kept, %": f"{kept.mean():.0f} ({kept.min():.0f} to {kept.max():.0f})",
-                "minus 50 %": f"{v.test.difference:+.2f}",
-                "95 % interval": f"{v.test.interval.low:+.2f} to {v.test.interval.high:+.2f}",
-                "p (Holm)": f"{v.p:.3f}" if choice in AUTOMATIC else "",
-                "beats 50 %": v.answer if choice in AUTOMATIC else "(a bound)",
-            }
-    return pd.DataFrame(lines).T
-
-
-def corrected(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
-    """The same verdicts as one family: p corrected by Holm, each answer by the corrected one."""
-    p = holm({name: v.p for name, v in verdicts.items()})
-    return {name: _judged(v, p[name], len(verdicts)) for name, v in verdicts.items()}
-
-
-def _judged(v: Verdict, p: float, family: int) -> Verdict:
-    if p < v.alpha:
-        answer = "yes" if v.test.difference < 0 else "no"
-    else:
-        answer = "too few" if v.test.smallest_p * family >= v.alpha else "undecided"
-    text = f"{v.a} against {v.b}: {answer} (p = {p:.2g} after Holm's correction for {family})"
-    return Verdict(v.a, v.b, answer, text, p, v.alpha, v.test)
-
-
-def each_against_half(rows: pd.DataFrame) -> pd.DataFrame:
-    """Every density of the sweep minus one half: the average gap, mean over all tasks, paired by
-    seed.
-
-    Returns
-    -------
-    One row a density that all tasks have: seeds, difference (points) with the ends of its 95 %
-    interval, low and high.
-    """
-    tables = {task: densities(part) for task, part in rows.groupby("task")}
-    common = (
-        sorted(set.intersection(*(set(table.columns) for table in tables.values())))
-        if tables
-        else []
+    found = {choice: verdicts for choice in CHOICES if (verdicts := against_half(rows, choice))}
+    family = together(
+        {
+            f"{choice}: {task}": verdict
+            for choice, verdicts in found.items()
+            if choice in AUTOMATIC
+            for task, verdict in verdicts.items()
+        }
     )
-    lines = {}
-    for keep in common if HALF in common else ():
-        mine, half = (
-            mean_of_tasks({task: table[k].to_dict() for task, table in tables.items()})
-            for k in (keep, HALF)
-        )
-        if keep != HALF and mine:
-            test = paired_test(mine, half)
-            lines[keep] = {
-                "seeds": test.n,
-                "difference": test.difference,
-                "low": test.interval.low,
-                "high": test.interval.high,
-            }
-    return pd.DataFrame(lines).T.rename_axis("keep")
+    return {
+        choice: {task: family.get(f"{choice}: {task}", v) for task, v in verdicts.items()}
+        for choice, verdicts in found.items()
+    }
 
 
 def paired(

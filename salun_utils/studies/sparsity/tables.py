@@ -14,7 +14,7 @@ from ...shown import amount
 from ..claims import Claim
 from ..common import NONE_RECORDED, Answer
 from . import recorded as sweeps
-from .recorded import AUTOMATIC, CHOICES, HALF, TOGETHER
+from .recorded import AUTOMATIC, CHOICES, HALF
 
 LEAST = 3  # seeds behind a figure that a picture or a claim rests on
 TASKS = (
@@ -24,7 +24,6 @@ TASKS = (
     "cifar10_jpeg, random-10",
 )
 TENTH = TASKS[0]
-RULES = {"per-layer": "a threshold for each layer", "random": "weights drawn at random"}
 NAMES = {"saliency": "global", "per-layer": "per layer", "random": "random"}
 GAPS = ("ua", "ra", "ta", "mia")
 
@@ -109,20 +108,33 @@ class Sweeps:
         found = compare_pairs(pairs)
         return {float(keep): verdict for keep, verdict in found.items()}
 
-    def fixed(self) -> dict[float, Verdict]:
-        """density -> is 50 % nearer to Retrain than it, by the mean over all tasks? p by Holm over
-        the densities.
+    @cached_property
+    def fixed(self) -> dict[str, dict[float, Verdict]]:
+        """task -> density -> is 50 % nearer to Retrain than it? p by Holm over all densities of all
+        tasks, since they stand in one table.
         """
         by_task = {t: sweeps.densities(part) for t, part in self.of.items()}
-        if not by_task or any(HALF not in one for one in by_task.values()):
-            return {}
-        common = sorted(set.intersection(*(set(one.columns) for one in by_task.values())))
-        mean = {
-            k: sweeps.mean_of_tasks({t: one[k].to_dict() for t, one in by_task.items()})
-            for k in common
+        places = {
+            f"{t}: {k}": (t, k)
+            for t, gaps in by_task.items()
+            if HALF in gaps
+            for k in gaps.columns
+            if k != HALF
         }
-        pairs = {f"{k}": (mean[HALF], mean[k]) for k in common if k != HALF}
-        return {float(k): verdict for k, verdict in compare_pairs(pairs).items()}
+        pairs = {
+            name: (by_task[t][HALF].to_dict(), by_task[t][k].to_dict())
+            for name, (t, k) in places.items()
+        }
+        found: dict[str, dict[float, Verdict]] = {}
+        for name, verdict in compare_pairs(pairs).items():
+            t, k = places[name]
+            found.setdefault(t, {})[float(k)] = verdict
+        return found
+
+    @property
+    def best(self) -> dict[str, float]:
+        """task -> density of the smallest mean gap."""
+        return {t: float(self.means(t).avg_gap.astype(float).idxmin()) for t in self.of}
 
 
 def load_rows(records: list[Record]) -> pd.DataFrame:
@@ -134,24 +146,44 @@ def _per_cent(keep: float) -> str:
     return f"{100 * keep:g} %"
 
 
+def short(task: str) -> str:
+    """A task as a heading: the data set is named where it isn't fashion-mini."""
+    return task.removeprefix("fashion-mini, ").replace("cifar10_jpeg, random-10", "CIFAR-10 copy")
+
+
+def _said(verdicts: list[Verdict]) -> str:
+    """What tests of one table say together."""
+    if all(v.answer == "too few" for v in verdicts):
+        return f"with {_span([v.test.n for v in verdicts])} seeds no test can decide it"
+    decided = sum(v.answer in ("yes", "no") for v in verdicts)
+    return f"the tests decide {decided} of {len(verdicts)}"
+
+
+def _span(counts: list[int]) -> str:
+    low, high = min(counts), max(counts)
+    return str(low) if low == high else f"{low} to {high}"
+
+
 def answer(found: Sweeps) -> Answer:
-    """Where saliency helps, and how many weights are enough."""
-    beside, fixed = found.paired(TENTH, "random"), found.fixed()
-    if not len(beside) or not fixed:
+    """Where saliency is nearer than random weights, and which density is best, by the means."""
+    beside, verdicts = found.paired(TENTH, "random"), found.nearer(TENTH, "random")
+    if not len(beside) or not found.fixed:
         return Answer((NONE_RECORDED,))
     listed = "; ".join(
         f"{_per_cent(float(k))} {row.saliency:.2f} against {row.random:.2f}"
         for k, row in beside.iterrows()
     )
-    worse = [k for k, v in fixed.items() if k < HALF and v.test.difference < 0]
-    rest = [v.test.difference for k, v in fixed.items() if k > HALF]
+    sides: dict[str, list[str]] = {"nearer": [], "farther": []}
+    for k, v in verdicts.items():
+        sides["nearer" if v.test.difference < 0 else "farther"].append(_per_cent(k))
+    where = ", ".join(f"{side} at {' and '.join(ks)}" for side, ks in sides.items() if ks)
+    best = "; ".join(f"{short(t)} {_per_cent(k)}" for t, k in found.best.items())
     return Answer(
         (
-            f"Saliency pays when few weights are kept and costs at half. A random tenth forgotten,"
-            f" average gap with the salient weights and with as many drawn at random: {listed}.",
-            f"Over {len(found.of)} tasks every density below 50 % that was tried"
-            f" ({', '.join(map(_per_cent, worse))}) is farther from Retrain on average; from 50 to"
-            f" 100 % the mean changes by no more than {max(map(abs, rest)):.2f} points.",
+            f"A random tenth forgotten: beside as many weights drawn at random, the salient ones"
+            f" end {where} of the weights, by the means; {_said(list(verdicts.values()))}."
+            f" Average gaps: {listed}.",
+            f"The density of the smallest mean gap differs from task to task: {best}.",
         )
     )
 
@@ -184,7 +216,7 @@ def beside_table(found: Sweeps, mask: str) -> Table:
             rows[f"{task}, {_per_cent(float(keep))}"] = {
                 "seeds": int(row.seeds),
                 "saliency": f"{row.saliency:.2f}",
-                RULES[mask]: f"{row[mask]:.2f}",
+                NAMES[mask]: f"{row[mask]:.2f}",
                 "saliency minus it": Cell(
                     amount(-float(row.difference), 2, signed=True), between(-row.high, -row.low)
                 ),
@@ -193,26 +225,37 @@ def beside_table(found: Sweeps, mask: str) -> Table:
     return table(pd.DataFrame.from_dict(rows, orient="index"), note="" if rows else NONE_RECORDED)
 
 
-def choice_table(found: Sweeps, task: str = TOGETHER) -> Table:
-    """Each choice of the density against 50 %."""
-    parts = [part for name, part in found.of.items() if task in (name, TOGETHER)]
-    rows = {}
+def choice_table(found: Sweeps) -> Table:
+    """Each choice of the density against 50 %, task by task: the difference of the mean gaps, a
+    star where the test decides.
+    """
+    rows: dict[str, dict[str, Cell]] = {}
     for choice, verdicts in found.judged.items():
-        if task not in verdicts:
-            continue
-        v = verdicts[task]
-        kept = 100 * pd.concat([sweeps.choose(part, choice) for part in parts]).density
-        automatic = choice in AUTOMATIC
-        rows[CHOICES[choice]] = {
+        kept = 100 * pd.concat([sweeps.choose(found.of[t], choice) for t in verdicts]).density
+        name = CHOICES[choice] if choice in AUTOMATIC else f"{CHOICES[choice]} (a bound)"
+        rows[name] = {
             "kept, %": Cell(f"{kept.mean():.0f}", f"({kept.min():.0f} to {kept.max():.0f})"),
-            "minus 50 %": Cell(
-                amount(v.test.difference, 2, signed=True), between(*v.test.interval)
-            ),
-            "p (Holm)": f"{v.p:.3f}" if automatic else None,
-            "beats 50 %": v.answer if automatic else "a bound",
+            **{short(t): _against(v, choice in AUTOMATIC) for t, v in verdicts.items()},
         }
-    frame = pd.DataFrame.from_dict(rows, orient="index")
-    return table(frame, caption=task, note="" if rows else NONE_RECORDED)
+    automatic = [v for c, vs in found.judged.items() if c in AUTOMATIC for v in vs.values()]
+    return _differences(rows, automatic, ["kept, %", *map(short, found.of)])
+
+
+def _against(verdict: Verdict, tested: bool = True, sign: int = 1) -> Cell:
+    star = "*" if tested and verdict.answer in ("yes", "no") else ""
+    return Cell(amount(sign * verdict.test.difference, 2, signed=True), star)
+
+
+def _differences(rows: dict, verdicts: list[Verdict], columns: list[str]) -> Table:
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
+    if not rows:
+        return table(frame, note=NONE_RECORDED)
+    note = (
+        f"A star: decided, p below 0.05 after Holm's correction for {len(verdicts)} comparisons.\n"
+        f"{_said(verdicts).capitalize()}."
+    )
+    caption = "average gap minus that with 50 %, points"
+    return table(frame.astype(object).where(frame.notna(), None), caption=caption, note=note)
 
 
 def choice_ends(found: Sweeps) -> dict[str, dict[str, tuple[float, float, float]]]:
@@ -223,58 +266,55 @@ def choice_ends(found: Sweeps) -> dict[str, dict[str, tuple[float, float, float]
             for c, v in found.judged.items()
             if t in v
         }
-        for t in (*found.of, TOGETHER)
+        for t in found.of
     }
     return {t: one for t, one in ends.items() if one}
 
 
 def fixed_table(found: Sweeps) -> Table:
-    """Every density of the sweep beside 50 %, mean over all tasks."""
-    rows = {
-        _per_cent(keep): {
-            "minus 50 %": Cell(
-                amount(-v.test.difference, 2, signed=True),
-                between(-v.test.interval.high, -v.test.interval.low),
-            ),
-            "pairs": v.test.n,
-            "p (Holm)": f"{v.p:.3f}",
-            "50 % is nearer": v.answer,
+    """Every density of the sweep beside 50 %, task by task: as `choice_table`."""
+    rows: dict[str, dict[str, Cell]] = {}
+    for k in sorted({k for verdicts in found.fixed.values() for k in verdicts}):
+        rows[_per_cent(k)] = {
+            short(t): _against(v[k], sign=-1) for t, v in found.fixed.items() if k in v
         }
-        for keep, v in found.fixed().items()
-    }
-    return table(pd.DataFrame.from_dict(rows, orient="index"), note="" if rows else NONE_RECORDED)
+    verdicts = [v for one in found.fixed.values() for v in one.values()]
+    return _differences(rows, verdicts, [short(t) for t in found.fixed])
 
 
 def claims(found: Sweeps) -> list[Claim]:
     """Saliency at few weights and at half; 50 % against others; automatic choices."""
     random, layers = found.nearer(TENTH, "random"), found.nearer(TENTH, "per-layer")
-    fixed, judged = found.fixed(), found.judged
-    best = {t: float(found.means(t).avg_gap.astype(float).idxmin()) for t in found.of}
+    fixed, best = found.fixed, found.best
     at_half = sum(keep == HALF for keep in best.values())
-    listed = "; ".join(
-        f"{t.removeprefix('fashion-mini, ')} {_per_cent(k)}" for t, k in best.items()
-    )
-    where = "random-10"
-    return [
+    listed = "; ".join(f"{short(t)} {_per_cent(k)}" for t, k in best.items())
+    where = short(TENTH)
+    said = [
         Claim(
             f"{where}: with 1 % of the weights saliency is nearer to Retrain than a random choice",
             random.get(0.01),
         ),
         Claim(f"{where}: with half of them it is, too", random.get(HALF)),
         Claim(f"{where}: half of all weights is nearer than half of each layer", layers.get(HALF)),
-        Claim("mean of all tasks: 50 % is nearer to Retrain than 1 %", fixed.get(0.01)),
-        Claim("mean of all tasks: 50 % is nearer than all weights", fixed.get(1.0)),
+        *(
+            Claim(f"{short(t)}: half of the weights is nearer than all", fixed.get(t, {}).get(1.0))
+            for t in TASKS[2:]
+        ),
         Claim(
             "50 % has the smallest average gap in every task (means)",
             at_half == len(best) if best else None,
             f"in {at_half} of {len(best)}: {listed}" if best else "",
         ),
-        Claim(
-            "mean of all tasks: the density at the knee beats 50 %",
-            judged.get("knee", {}).get(TOGETHER),
-        ),
-        Claim(
-            "mean of all tasks: that of the smallest guessed gap does",
-            judged.get("guess", {}).get(TOGETHER),
-        ),
     ]
+    texts = {
+        "knee": "the density at the knee beats 50 % in every task (means)",
+        "guess": "the density of the smallest guessed gap does, too (means)",
+    }
+    return [*said, *(_beats(text, found.judged.get(c, {})) for c, text in texts.items())]
+
+
+def _beats(text: str, verdicts: dict[str, Verdict]) -> Claim:
+    if not verdicts:
+        return Claim(text, None)
+    won = sum(v.test.difference < 0 for v in verdicts.values())
+    return Claim(text, won == len(verdicts), f"in {won} of {len(verdicts)}")

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 
-from ...plots import GREY, MARKERS, Picture
+from ...plots import COLOURS, GREY, MARKERS, STROKES, Picture
+from ...plots.methods import COLOUR_OF, kind
 from .study import AGAIN, ORACLE, ORIGINAL
 from .summary import averaged, label, lesson_name
 
@@ -22,18 +23,26 @@ REFERENCES = {
     ORIGINAL: ("-", GREY),
     "Retrain": ("-", "black"),
 }
+METHOD_OF = {"SalUn": "salun", "RL (no mask)": "rl"}  # erasers that are methods, by their name
 
 
 def styles(networks: Sequence[str]) -> dict[str, dict]:
     """Colour, stroke and marker of each network, the same for the same list: Retrain black, the
-    original grey, methods in colour.
+    original grey, methods in the colour of their kind, with a stroke of their own within it.
     """
     methods = [n for n in networks if n not in REFERENCES]
-    colours = sns.color_palette("colorblind", max(len(methods), 3))
-    own = {
-        n: {"color": c, "linestyle": "-", "marker": MARKERS[i % len(MARKERS)]}
-        for i, (n, c) in enumerate(zip(methods, colours))
-    }
+    methods.sort(key=lambda n: METHOD_OF.get(n, n) != "salun")  # whose stroke is the whole one
+    colours = {n: COLOUR_OF[kind(METHOD_OF.get(n, n))] for n in methods}
+    free = iter([c for c in COLOURS if c not in COLOUR_OF.values()])
+    colours |= {n: next(free, GREY) for n in methods if kind(METHOD_OF.get(n, n)) == "reference"}
+    own = {}
+    for i, n in enumerate(methods):
+        same = [m for m in methods if colours[m] == colours[n]]
+        own[n] = {
+            "color": colours[n],
+            "linestyle": STROKES[same.index(n) % len(STROKES)],
+            "marker": MARKERS[i % len(MARKERS)],
+        }
     return {
         n: own.get(n) or {"color": REFERENCES[n][1], "linestyle": REFERENCES[n][0], "marker": ""}
         for n in networks

@@ -22,6 +22,19 @@ RULES: dict[str, Rule | None] = {"none": None}
 no mask.
 """
 
+# rules that look at no seed: one mask of a model and a split serves all seeds; any other is drawn
+SEEDLESS = (
+    "saliency",
+    "inverted",
+    "magnitude",
+    "gradient-ratio",
+    "wanda",
+    "knee",
+    "ratio-knee",
+    "last-layers",
+    "per-layer",
+)
+
 family("mask", lambda: {name: rule for name, rule in RULES.items() if rule})
 
 

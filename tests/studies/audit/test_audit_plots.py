@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from salun_utils.plots.methods import COLOUR_OF, RETRAIN
 from salun_utils.runs import Record
 from salun_utils.studies.audit import pictures as audit_plots
 from salun_utils.studies.audit import summary
@@ -117,3 +118,12 @@ def test_shares_add_up_to_one():
         )
     assert widths == {0: 1.0, 1: 1.0} and "healthy 3 of 8 runs" in alt
     plt.close(figure)
+
+
+def test_a_curve_has_the_colour_of_its_method_and_salun_the_whole_stroke():
+    names = ["Retrain, likelihood ratio", "RL", "SalUn, likelihood ratio", "original"]
+    found = dict(zip(names, audit_plots.looks(names), strict=True))
+    assert found["Retrain, likelihood ratio"] == (RETRAIN, "-")
+    assert found["SalUn, likelihood ratio"] == (COLOUR_OF["labels"], "-")
+    assert found["RL"] == (COLOUR_OF["labels"], "--")
+    assert found["original"] == (COLOUR_OF["reference"], "-")

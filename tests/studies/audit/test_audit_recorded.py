@@ -56,19 +56,27 @@ def test_precision_by_hand():
     assert math.isnan(recorded.precision(0.0, 0.0, 0.1))
 
 
-def test_the_answer_counts_whom_the_attack_cannot_see_through(runs):
+def test_the_answer_says_how_much_is_taken_away_and_whom_the_attack_cannot_see_through(runs):
     first, second = recorded.answer(runs).sentences
     assert "AUC of 0.530 [0.520, 0.540]" in first and "0.500" in first
-    assert second.endswith("0 of 2.")
+    assert "is 0.700, with Retrain 0.500" in second
+    assert "SalUn takes away 85 %, the most of all; none of 2 methods" in second
     hidden = recorded.answer(runs | {"ft": audit_of("ft", 0.505)}).sentences[1]
-    assert hidden.endswith("1 of 2 (FT).")
+    assert "85 %, FT the most, 98 %; FT can't be told from guessing." in hidden
     assert recorded.answer({}).sentences == (recorded.NONE_RECORDED,)
+
+
+def test_what_is_taken_away_by_hand(runs):
+    found = recorded.removed(attack_rows(runs))
+    assert found == pytest.approx({"salun": 85.0, "ft": 50.0})  # from 0.7 towards 0.5
 
 
 def test_tables_have_a_row_each(runs):
     rows = attack_rows(runs)
     text = str(recorded.forgotten_table(rows))
-    assert "0.530 [0.520, 0.540]" in text and "35.7 %" in text and "4.8 %" in text
+    assert "0.530 [0.520, 0.540]" in text and "0.500" in text
+    accused = str(recorded.accused_table(rows))
+    assert "35.7 %" in accused and "4.8 %" in accused
     assert str(recorded.kept_table(rows)).count("0.600 [0.590, 0.610]") == 6
     assert "never seen" in str(recorded.cost_table(runs))
     assert "3 shadow models, 100 targets" in recorded.data_line(runs)
@@ -77,11 +85,16 @@ def test_tables_have_a_row_each(runs):
 def test_claims_follow_the_intervals(runs):
     text = str(recorded.claims(runs, True, "AUC 0.50"))
     lines = {line.split("  ")[0]: line for line in text.splitlines()}
-    assert "FAILS" in lines["SalUn has forgotten as far as the likelihood ratio sees"]
-    assert "holds" in lines["on Retrain the attack is at chance"]
-    assert "open" in lines["SalUn does not expose the retained pictures further"]
-    assert "holds" in lines["one threshold misses what is left after SalUn"]
-    every = lines["every audited method leaves something that the likelihood ratio sees"]
+    ours = "after SalUn the likelihood ratio can't be told from guessing (interval)"
+    assert "FAILS" in lines[ours]
+    assert "holds" in lines["the attack on Retrain can't be told from guessing (interval)"]
+    kept = "SalUn does not expose the retained pictures further (intervals)"
+    assert "open" in lines[kept]
+    less = "one threshold sees less of what is left after SalUn than the ratio (intervals)"
+    assert "holds" in lines[less]
+    every = lines[
+        "every audited method leaves something that the likelihood ratio sees (intervals)"
+    ]
     assert "holds" in every and "2 of 2" in every
 
 

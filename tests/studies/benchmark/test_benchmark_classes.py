@@ -76,7 +76,8 @@ def test_claims_follow_the_figures(rl, mark):
     apart = pd.Series({"FT": 9.0, "SalUn": 59.0, "RL": 80.0})
     odd = pd.Series({"FT": 8.0, "SalUn": 60.0, "RL": rl})
     found = classes.live_claims({}, SHARES, apart, odd)
-    assert [claim.mark for claim in found] == ["holds", "holds", mark]
+    assert [claim.mark for claim in found] == ["holds", mark]
+    assert found[1].figure == f"FT 9 and 8 %, RL 80 and {rl:.0f} %, SalUn 59 and 60 %"
     assert found[0].figure == "100 % in shirt and boot"
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from salun_utils.studies.benchmark.leaderboard import Board, placed
@@ -34,9 +36,20 @@ def test_a_race_names_who_may_be_first_and_what_beats_nothing():
 
 def test_the_answer_counts_tasks():
     first, second = places.answer(places.races(board())).sentences
-    assert first.startswith("On 1 of 1 tasks one method is clearly ahead")
-    assert "on 0 of them SalUn may be first" in first
+    assert first.startswith("On 1 of 1 tasks the interval of one method lies below")
+    assert "not by the paired test" in first
+    assert "on 0 of 1 SalUn may be first" in first
     assert second.startswith("On own, small, random-10, 4 of 7 methods")
+    assert second.endswith("than doing nothing by their intervals.")
+
+
+def test_the_answer_leads_with_a_task_that_many_methods_were_tried_on():
+    (race,) = places.races(board())
+    easy, hard = (replace(race, nothing=row("original", g, 0.2)) for g in (9.0, 0.5))
+    few = replace(hard, rows=hard.rows[:4])
+    second = places.answer([easy, race, easy, few]).sentences[1]
+    assert second.startswith("On own, small, random-10, 4 of 7 methods")
+    assert second.endswith("by their intervals; on 1 other task no method is.")
 
 
 def test_the_picture_marks_salun():

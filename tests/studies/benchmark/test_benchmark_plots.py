@@ -95,6 +95,27 @@ def test_a_method_far_from_retrain_is_named_and_not_drawn():
     assert {text.get_text() for text in figure.axes[0].texts} == {"FT", "original", "Retrain"}
 
 
+def test_of_many_methods_six_are_named_and_all_are_drawn():
+    names = ("ft", "ga", "iu", "be", "bs", "rl", "salun", "ssd", "original", "retrain")
+    part = table(names, seed=3)
+    gaps = part.avg_gap.drop(["original", "retrain"])
+    ends = {label(gaps.idxmin()), label(gaps.idxmax())}
+    axis = pictures.trade_off({"random-10": part}, within=100)[0].axes[0]
+    named = {text.get_text() for text in axis.texts}
+    assert named == {"SalUn", "Retrain", "RL", "original"} | ends and len(named) == 6
+    assert len(drawn(axis)) == len(names)
+    axis = pictures.cost_against_gap({"random-10": part})[0].axes[0]
+    assert {text.get_text() for text in axis.texts} == {"SalUn", "RL"} | ends
+
+
+def test_a_colour_is_that_of_the_kind_whatever_the_mask():
+    ours = pictures.COLOUR_OF["labels"]
+    named = ("SalUn", "SalUn, random mask", "RL (no mask)")
+    assert [marks.colour_named(name) for name in named] == [ours] * 3
+    assert marks.colour_named("ℓ1-sparse") == pictures.COLOUR_OF["fine-tuning"]
+    assert marks.colour_named("Selective Amnesia") == pictures.COLOUR_OF["reference"]
+
+
 def test_a_row_without_a_cost_is_not_in_the_picture_of_costs():
     part = table().assign(cost=[0.2, 0.0, 1.0, np.nan])
     figure, alt = pictures.cost_against_gap({"random-10": part})

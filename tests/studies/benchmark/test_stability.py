@@ -79,7 +79,7 @@ def test_runs_with_other_values_than_those_of_ten_per_cent_are_not_carried(found
     shown = str(said.amount_table(amounts))
     assert "SalUn, tuned there" in shown and "8.00 (3)" in shown
     told = str(said.carried_answer(amounts))
-    assert "2.50 at 40 %" in told and "8.00 there, with a spread of 1.0" in told
+    assert "2.50 at 40 %" in told and "8.00 at 50 %, with a spread of 1.0" in told
 
 
 def test_seeds_needed_grow_with_the_spread_of_the_differences(found):
@@ -96,6 +96,7 @@ def test_claims_say_how_far_settings_carry(found):
     assert marks["settings tuned at 10 % carry"] == "holds"
     with_ft = next(c for c in said.claims(found) if "than FT" in c.text)
     assert (with_ft.mark, with_ft.figure) == ("FAILS", "at 1 of 2 amounts")
+    assert with_ft.text.startswith("with settings tuned at 10 %, SalUn")
     claims_table(said.claims(found))
 
 

@@ -8,6 +8,7 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
+from salun_utils.plots.methods import colour_named
 from salun_utils.studies.benchmark import stability_pictures as stability_plots
 
 
@@ -46,6 +47,7 @@ def test_runs_with_other_settings_are_beside_the_line_of_means():
     line, beside = figure.axes[0].lines
     assert (list(line.get_xdata()), list(line.get_ydata())) == ([10, 20], [5.0, 7.0])
     assert (list(beside.get_xdata()), beside.get_markerfacecolor()) == ([50], "white")
+    assert line.get_color() == colour_named("FT") != colour_named("SalUn")
 
 
 def test_a_number_of_seeds_beyond_the_axis_is_an_arrow_at_its_edge():

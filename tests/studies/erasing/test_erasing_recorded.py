@@ -5,8 +5,9 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
+from salun_utils.plots.methods import COLOUR_OF
 from salun_utils.studies.claims import claims_table
-from salun_utils.studies.erasing import recorded
+from salun_utils.studies.erasing import pictures, recorded
 
 NAN = float("nan")
 
@@ -49,7 +50,7 @@ def every(seeds: int = 5) -> pd.DataFrame:
 def test_the_answer_compares_with_the_controls():
     first, second = recorded.answer(every(1)).sentences
     assert "in 99.0 % of pictures" in first and "\N{MINUS SIGN}2.0 points" in first
-    assert second.startswith("1 of 2 controls of its size")
+    assert second.startswith("One of two controls spares the others more on average: ")
     assert "random mask \N{MINUS SIGN}1.0, inverted mask \N{MINUS SIGN}3.0" in second
 
 
@@ -90,3 +91,25 @@ def test_chosen_values_are_a_row_with_what_was_lost(tmp_path):
     assert text.splitlines()[1].split("  ")[0] == "SalUn"
     assert "lr 0.00012, steps 40" in text and "Points lost on Dress" in text
     assert "Nothing was tuned" in recorded.chosen_table("other", folder=tmp_path).text
+
+
+def test_every_eraser_has_a_line_in_every_panel_and_an_arrow_beyond_its_edge():
+    near = {"ua": 99.0, "change": -1.0, "fid_change": 0.2}
+    far = {"ua": 79.0, "change": -38.0, "fid_change": 10.5}
+    rows = [
+        {f"{m}{end}": v for m, v in of.items() for end in ("", "_low", "_high")}
+        for of in (near, far)
+    ]
+    figure, alt = pictures.eraser_intervals(pd.DataFrame(rows, index=["SalUn", "GA"]))
+    assert [t.get_text() for t in figure.axes[0].get_yticklabels()] == ["SalUn", "GA"]
+    marks = [
+        [one.get_marker() for one in axis.lines if len(one.get_xdata()) == 1]
+        for axis in figure.axes
+    ]
+    assert marks == [["D", "<"], ["D", "<"], ["D", ">"]]
+    said = [text.get_text() for axis in figure.axes for text in axis.texts]
+    assert said == ["79", "\N{MINUS SIGN}38", "+10.5"]
+    assert figure.axes[0].lines[0].get_color() == COLOUR_OF["labels"]
+    assert figure.axes[0].lines[-1].get_color() == COLOUR_OF["ascent"]
+    assert figure.axes[0].get_ylim()[0] > figure.axes[0].get_ylim()[1]
+    assert "GA 79.0, -38.0 and +10.50" in alt

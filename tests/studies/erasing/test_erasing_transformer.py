@@ -7,8 +7,8 @@ import torch
 
 from salun_utils.data.images import Images
 from salun_utils.errors import InputError
-from salun_utils.generation.models.ddpm import DDPM, DDPMConfig
-from salun_utils.generation.models.dit import DiT, DiTConfig
+from salun_utils.generation.models.diffusion.ddpm import DDPM, DDPMConfig
+from salun_utils.generation.models.diffusion.dit import DiT, DiTConfig
 from salun_utils.saliency import SaliencyMask
 from salun_utils.studies.erasing import transformer
 from salun_utils.studies.erasing.transformer import ByClass
@@ -45,6 +45,17 @@ def test_overlap_is_the_share_of_one_mask_in_another():
     assert shares.loc["a", "c"] == 0 and shares.loc["c", "b"] == 50
     mean, least, most = transformer.between_classes(shares)
     assert (least, most) == (0, 50) and mean == pytest.approx(100 / 3)
+
+
+def test_by_layers_counts_how_much_of_each_parameter_is_kept_and_no_more():
+    half = {"v": torch.tensor([1.0, 2.0]), "w": torch.tensor([4.0, 3.0])}
+    swapped = {"v": torch.tensor([2.0, 1.0]), "w": torch.tensor([3.0, 4.0])}
+    found = ByClass({"a": half, "b": swapped})
+    assert found.overlap(0.5).loc["a", "b"] == 100  # all of w
+    assert found.overlap_by_layers(0.5).loc["a", "b"] == 100
+    assert (
+        found.overlap(0.25).loc["a", "b"] == 0 and found.overlap_by_layers(0.25).loc["a", "b"] == 50
+    )
 
 
 def test_every_class_has_its_saliency_and_a_figure_says_what_it_shows(dit, images):
@@ -88,12 +99,12 @@ def test_a_copied_row_answers_to_one_class_as_to_the_other(model, dit):
         assert not torch.equal(network(z, t, ones), renamed(z, t, ones))
 
 
-def test_claims_say_one_seed_and_fail_where_a_mask_is_about_its_class():
-    alone = ByClass({"a": scores(4, 3, 2, 1), "b": scores(1, 2, 3, 4)})
+@pytest.mark.parametrize("second, right", [((1, 2, 3, 4), False), ((4, 3, 1, 2), True)])
+def test_claims_say_one_seed_and_fail_where_a_mask_is_about_its_class(second, right):
     alike = ByClass({"a": scores(4, 3, 2, 1), "b": scores(4, 3, 1, 2)})
-    said = transformer.claims({"one": alone, "two": alike}, {}, keep=0.5)
-    assert [c.verdict for c in said] == [False, True]
-    assert all("one seed" in c.text for c in said)
+    other = ByClass({"a": scores(4, 3, 2, 1), "b": scores(*second)})
+    (said,) = transformer.claims({"one": other, "two": alike}, {}, keep=0.5)
+    assert said.verdict is right and "one seed" in said.text and "two 100 %" in said.figure
 
 
 def test_kinds_of_layers_are_told_apart(dit):

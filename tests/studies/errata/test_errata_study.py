@@ -135,7 +135,10 @@ def test_the_answer_counts_small_and_large_effects_of_the_gap():
     standing = errata.ranks(records, {"ft": {1: 0.5, 2: 0.5, 3: 0.5}}, items=("1", "15a"))
     said = str(claimed.answer(effects, standing))
     assert "Of 2 mistakes" in said and "1 move the average gap by less than 1 point" in said
-    assert "alpha = 0 +80.0" in said and "number 2 of 2" in said and "3 seeds" in said
+    assert "alpha = 0 +80.0." in said and "3 seeds" in said
+    assert "by more than that 1 of 1 methods are nearer, and 0 farther" in said
+    wrecked = effects.assign(right=effects.right + 60)
+    assert "alpha = 0 +80.0 (from 61 without it)" in str(claimed.answer(wrecked, standing))
     assert "no recorded runs" in str(claimed.answer(errata.effects([]), standing))
 
 
@@ -149,9 +152,13 @@ def test_claims_of_the_order_and_of_single_faults_are_worded_from_the_records():
     found = claimed.of_classifiers(records, effects, standing, published=published)
     marks = {claim.text: claim.mark for claim in found}
     assert len(found) == 8
-    assert marks["with everything right SalUn is closest to Retrain (means)"] == "holds"
+    first, second = (c.mark for c in found[:2])
     # 0.2 more, which is behind ft; and not below a lead of 0.2
-    assert marks["no fault but alpha = 0 changes its place (means)"] == "FAILS"
+    assert (first, second) == ("holds", "FAILS") and found[1].figure == "with 1 behind 1"
+    apart = errata.ranks(records, {"ft": {1: 1.1, 2: 1.1, 3: 1.1}}, items=("1", "15a"), floor=0.15)
+    again = claimed.of_classifiers(records, effects, apart, published=published)
+    # less than two Retrains differ is neither ahead nor behind
+    assert [c.mark for c in again[:2]] == ["FAILS", "holds"]
     assert marks["a mask on the gradient alone takes SalUn away from Retrain"] == "too few"
     assert marks["so do two passes in turn in place of a mixed one"] == "open"  # not measured
     empty = claimed.of_classifiers([], errata.effects([]), standing[:0], published=published)
@@ -212,9 +219,21 @@ def test_ranks_count_the_methods_that_are_closer():
     }
     found = errata.ranks([made_up(s) for s in (1, 2, 3)], others, items=("1", "15a"))
     # the seeds that all have; only rl is closer
-    assert found.loc["right"].tolist() == [2, 1.0, 2, 4]
-    assert found.loc["1", "rank"] == 3 and found.loc["1", "gap"] == pytest.approx(1.15)
-    assert found.loc["15a", "rank"] == 4
+    assert found.loc["right"].tolist() == [2, 1.0, 1, 2, 3, 0.0]
+    assert found.loc["1", "nearer"] == 2 and found.loc["1", "gap"] == pytest.approx(1.15)
+    assert found.loc["15a", "nearer"] == 3
+    apart = errata.ranks([made_up(s) for s in (1, 2, 3)], others, items=("1", "15a"), floor=0.6)
+    assert apart.loc["right", ["nearer", "farther"]].tolist() == [0, 1]  # ft alone, farther
+
+
+def test_two_retrains_are_as_far_apart_as_their_scores():
+    scores = {"ua": 10.0, "ra": 100.0, "ta": 90.0, "mia": 20.0}
+    runs = [
+        made_up(s).model_copy(update={"scores": scores | {"ua": 10.0 + shift}})
+        for s, shift in {1: 0.0, 2: 4.0, 3: 8.0}.items()
+    ]
+    assert tables.apart(runs) == pytest.approx((1 + 2 + 1) / 3)
+    assert tables.apart(runs[:1]) == 0
 
 
 def test_the_picture_says_what_is_largest():

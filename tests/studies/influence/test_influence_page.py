@@ -123,7 +123,7 @@ def test_the_answer_and_the_tables_give_the_recorded_means(studies):
     assert "One class" in said and "at 0.60" in said and "at 0.81" in said and "90 %" in said
     assert "0.81" in str(tables.head_table(studies)) and "0.95" in str(tables.single_table(studies))
     assert "saliency, zero" in str(tables.ordering_table(studies, "class-3"))
-    assert "after 1 epochs" in str(tables.overlap_table(studies))
+    assert "after 1 epoch " in str(tables.overlap_table(studies))
     assert "gradient on D_r" in str(tables.beside_table(studies))
     line = str(tables.anew_table(studies)).splitlines()[1]
     assert "3.06" in line and "2.00" in line and line.endswith("yes")

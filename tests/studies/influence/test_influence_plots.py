@@ -109,15 +109,15 @@ def test_dots_lie_where_prediction_and_truth_say():
     line, dots = figure.axes[0].lines
     assert list(line.get_xdata()) == list(line.get_ydata())
     assert dots.get_xdata() == pytest.approx(2 * dots.get_ydata())
-    assert "ρ = 1.000" in figure.axes[0].get_title()
-    assert "two: ρ -1.000" in alt
+    assert "rank correlation 1.000" in figure.axes[0].get_title()
+    assert "two: rank correlation -1.000" in alt
 
 
 def test_weights_that_did_not_move_are_left_out_of_the_picture_but_not_of_the_correlation():
     moved = np.array([0.0, 1.0, 2.0, 4.0])
     figure, alt = influence_plots.moves_by_ranking({"gradient": [0.0, 1.0, 2.0, 3.0]}, moved)
     assert len(figure.axes[0].lines[0].get_xdata()) == 3
-    assert "ρ 1.00" in alt
+    assert "rank correlation 1.00" in alt
 
 
 def test_a_line_goes_through_the_mean_of_the_seeds(runs):

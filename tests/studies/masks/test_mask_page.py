@@ -117,9 +117,11 @@ def test_the_answer_and_the_grid_say_what_is_decided(found):
     grid = str(tables.grid_table(found, "saliency"))
     line = next(part for part in grid.splitlines() if part.startswith("random"))
     assert "+0.60 *" in line and "−0.40 *" in line
+    assert "SalUn own rate" in grid and tables.OWN_RATE in grid
+    assert max(map(len, grid.splitlines()[:-1])) <= 100
     assert "0.35" in str(tables.mean_table(found))
     assert "−0.35" in str(tables.signed_table(found, tables.CLASS))
-    assert "GA, class 3: random" in str(tables.difference_table(found))
+    assert "GA class: random" in str(tables.difference_table(found))
     assert "(10 seeds)" in str(tables.power_table(found))
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import matplotlib.pyplot as plt
+import pandas as pd
 import pytest
 
 from salun_utils.runs import Record
 from salun_utils.studies.claims import claims_table
-from salun_utils.studies.probes import pictures, recorded
+from salun_utils.studies.probes import claimed, pictures, recorded, tables
 
 SHARES = {  # eraser -> per cent recognised: prompt, words, completion
     "uce": (0.0, 60.0, 90.0),
@@ -29,7 +30,7 @@ def made(eraser: str, concept: str, seed: int, **changes) -> Record:
         created=f"2026-01-0{seed}T00:00:00+00:00",
         seeds={"unlearning": seed, "sampling": 1000},
         spec={"method": "probes", "erased": eraser, "mask": "", "concept": concept}
-        | {"model": "mini-sd"},
+        | {"model": "mini-sd", "search_steps": 40},
         cpu_seconds=3.0,
         measurements={
             "erased": erased,
@@ -76,65 +77,110 @@ def test_those_that_give_least_back_stand_first_and_the_original_last(records):
     assert "original" not in recorded.means(recorded.rows(records), "control").index
 
 
-def test_the_table_says_how_many_runs_and_what_they_cost(records):
+def test_the_tables_say_how_many_runs_how_long_was_searched_and_what_it_cost(records):
     found, cost = recorded.rows(records), recorded.costs(records)
-    text = str(recorded.eraser_by_probe(found, cost))
-    line = next(line for line in text.splitlines() if line.startswith("RECE"))
-    assert line.split()[1:5] == ["10", "0", "43", "23"] and "+0.4" in line
-    assert "found words" in text and "<table" in recorded.eraser_by_probe(found, cost).html
-    controls = str(recorded.with_controls(found))
-    assert "random words before the prompt" in controls
+    shares = tables.eraser_by_probe(found, "29 of them.")
+    line = next(line for line in str(shares).splitlines() if line.startswith("RECE"))
+    assert line.split()[1:5] == ["10", "0", "43", "23"] and "<table" in shares.html
+    assert "in 40 steps. 29 of them." in str(shares)
+    line = next(x for x in str(tables.cost_table(found, cost)).splitlines() if x.startswith("RECE"))
+    assert "+0.4" in line
+    assert "random words before the prompt" in str(tables.with_controls(found))
+
+
+def test_no_table_is_wider_than_a_page(records):
+    wide = pd.concat(
+        recorded.rows(records).query("probe == 'prompt'").assign(probe=p) for p in recorded.TITLES
+    )
+    shares = str(tables.eraser_by_probe(wide.assign(name="concept ablation"))).splitlines()
+    cost = recorded.costs(records).assign(name="concept ablation")
+    costs = str(tables.cost_table(wide.assign(name="concept ablation"), cost)).splitlines()
+    assert max(map(len, [*shares[:-1], *costs[:-1]])) <= 100
+
+
+def test_how_many_of_a_grid_are_on_record(records):
+    planned = [dict(eraser=e, concept="Coat", seed=s) for e in ("uce", "spm") for s in (1, 2, 9)]
+    said = recorded.coverage(records, planned)
+    assert said == "2 of the grid's 6 rounds are on record."
+    assert recorded.coverage(records, []) == ""
+
+
+def attack(eraser: str, concept: str, steps: int, word: float) -> Record:
+    return Record(
+        id=f"{eraser} {concept}",
+        tier="cpu",
+        created="2026-01-01T00:00:00+00:00",
+        seeds={"unlearning": 1},
+        spec={"eraser": eraser, "mask": "none", "concept": concept, "attack_steps": steps},
+        scores={"recovered": {"word": word}},
+    )
+
+
+def test_a_longer_search_that_found_more_is_named(records):
+    found, cost = recorded.rows(records), recorded.costs(records)
+    found = found.assign(probe=found.probe.replace("words", "word"))
+    strong = [attack("uce", "Coat", 150, 92.0), attack("rece", "Coat", 150, 50.0)]
+    attacked = recorded.longer(records=[*strong, attack("uce", "Bag", 0, 99.0)])
+    assert list(attacked.word) == [92.0, 50.0]
+    more = "with chapter 9's 150 steps a learned word brings back 92 % from UCE (coat)"
+    assert more in str(claimed.for_today(found, cost, attacked))
+    assert any(
+        more in c.behind and "in 40 steps" in c.text for c in claimed.claims(found, True, attacked)
+    )
+    for less in (attack("uce", "Coat", 40, 92.0), attack("uce", "Coat", 150, 3.0)):
+        assert claimed.found_by_more(found, recorded.longer(records=[less])) == ""
+    assert claimed.found_by_more(found, None) == ""
 
 
 def test_a_probe_is_told_from_the_prompt_by_a_paired_test(records):
-    verdicts = recorded.against_prompt(recorded.rows(records), "words")
+    verdicts = claimed.against_prompt(recorded.rows(records), "words")
     assert {n: v.answer for n, v in verdicts.items()} == {
         "UCE": "yes",
         "RECE": "yes",
         "SalUn": "undecided",
     }
     few = [r for r in records if r.seeds["unlearning"] == 1]
-    assert {v.answer for v in recorded.against_prompt(recorded.rows(few), "words").values()} == {
+    assert {v.answer for v in claimed.against_prompt(recorded.rows(few), "words").values()} == {
         "too few"
     }
 
 
 def test_erasers_are_compared_on_the_same_runs(records):
     found = recorded.rows(records)
-    assert recorded.between_erasers(found, "RECE", ["UCE"], "words")["UCE"].answer == "yes"
-    assert recorded.between_erasers(found, "UCE", ["RECE"], "words")["RECE"].answer == "no"
-    assert recorded.between_erasers(found, "AdvUnlearn", ["UCE"], "words") == {}
+    assert claimed.between_erasers(found, "RECE", ["UCE"], "words")["UCE"].answer == "yes"
+    assert claimed.between_erasers(found, "UCE", ["RECE"], "words")["RECE"].answer == "no"
+    assert claimed.between_erasers(found, "AdvUnlearn", ["UCE"], "words") == {}
 
 
 def test_claims_hold_fail_or_stay_open(records):
     found = recorded.rows(records)
-    made = recorded.claims(found, True)
+    made = claimed.claims(found, True)
     marks = {c.text.split(":")[0]: c.mark for c in made}
     assert marks["the prompt is silenced by every eraser"] == "holds"
-    assert marks["neither a learned word nor found words undo an eraser"] == "FAILS"
+    assert marks["in 40 steps neither a learned word nor found words undo an eraser"] == "FAILS"
     assert marks["completion brings more back than the prompt, from every eraser"] == "holds"
     assert marks["RECE gives less back than UCE under found vectors"] == "open"  # not asked here
     assert marks["the closed form by hand is the library's"] == "holds"
     assert "most 4.0 % (SalUn)" in made[0].behind and "(UCE)" in made[1].behind
     loud = found.copy()
     loud.loc[loud.probe == "prompt", "recognised"] = 95.0
-    assert [c.mark for c in recorded.claims(loud, False)] == [
+    assert [c.mark for c in claimed.claims(loud, False)] == [
         *("FAILS", "FAILS", "FAILS", "open", "open", "FAILS"),
     ]
-    assert [c.mark for c in recorded.claims(found[:0], True)] == ["holds"]
+    assert [c.mark for c in claimed.claims(found[:0], True)] == ["holds"]
     claims_table(made)
 
 
 def test_the_answer_tells_words_from_what_hands_it_a_picture(records):
     found, cost = recorded.rows(records), recorded.costs(records)
-    words, pictures = recorded.for_today(found, cost).sentences
+    words, pictures = claimed.for_today(found, cost).sentences
     assert "1 of 3 erasers" in words and "SalUn 4 % (FID +2.00)" in words
     assert "Found words bring back 63 % from UCE." in words and "23 % from RECE" in words
     assert "no eraser holds" in pictures and "33 to 93 %" in pictures
     quiet = found[found.probe == "prompt"]
-    (only,) = recorded.for_today(quiet, cost).sentences
+    (only,) = claimed.for_today(quiet, cost).sentences
     assert "3 of 3 erasers" in only
-    assert "no recorded" in str(recorded.for_today(found[:0], cost))
+    assert "no recorded" in str(claimed.for_today(found[:0], cost))
 
 
 def test_pictures_say_what_they_show(records):

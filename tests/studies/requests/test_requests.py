@@ -94,7 +94,29 @@ def test_bad_plans_are_refused():
     with pytest.raises(InputError, match="did you mean"):
         study.Plan(RunSpec(**SMALL), {"salum": {}}, requests=2)
     with pytest.raises(InputError, match="scenario must be"):
-        study.Plan(RunSpec(**SMALL | {"scenario": "class"}), {}, requests=2)
+        study.Plan(RunSpec(**SMALL | {"scenario": "class"}), {"ft": {}}, requests=2)
+
+
+@pytest.mark.parametrize(
+    ("methods", "said"),
+    [
+        ({}, "at least one"),
+        (["salun"], "at least one"),
+        ({"salun": 3}, "salun needs its parameters as a mapping"),
+        ({"salun": {"lrr": 1}}, "parameter of salun 'lrr'"),
+        ({"salun": {"lr": "x"}}, "lr must be a number"),
+        ({"salun": {"seed": 1}}, "seed is of the whole row"),
+    ],
+)
+def test_methods_are_checked_before_anything_is_trained(methods, said):
+    with pytest.raises(InputError, match=said) as caught:
+        study.Plan(RunSpec(**SMALL), methods, requests=2)
+    assert "\n" not in str(caught.value)
+
+
+def test_methods_that_are_no_json_are_named_as_such():
+    with pytest.raises(InputError, match=r"^methods must be a JSON object"):
+        study.Plan.of(SMALL | {"methods": "{broken", "requests": 2})
 
 
 def test_too_few_pictures_for_the_requests(one):
@@ -125,9 +147,21 @@ def test_verdicts_say_which_way_is_farther():
     answers = {name: v.answer for name, v in recorded.worse_in_a_row(found).items()}
     assert answers == {"FT": "yes", "GA": "no"}
     assert "GA" in str(recorded.answer(found)) and "1.12" in str(recorded.answer(found))
-    text = str(recorded.claims(found))
-    assert text.index("GA: requests") < text.index("FT: requests")  # what fails stands first
+    (every,) = recorded.claims(found)  # SalUn isn't among them
+    assert every.mark == "FAILS" and "every method" in every.text
+    assert every.behind == "-2.00 (GA) to +2.00 (FT) points, 2 of 2 decided, 7 pairs"
     assert "another Retrain" in str(recorded.table_of(found))
+
+
+def test_claims_are_of_salun_and_of_every_method():
+    gaps = {("SalUn", 2): 4.0, ("SalUn, at once", 2): 2.0, ("FT", 2): 4.0, ("FT, at once", 2): 2.0}
+    marks = {}
+    for seeds in (range(1, 4), range(1, 10)):
+        ours, every = recorded.claims(rows(gaps, seeds))
+        assert "SalUn" in ours.text and "every method" in every.text
+        marks[len(seeds)] = (ours.mark, every.mark)
+    assert marks == {3: ("too few", "too few"), 9: ("holds", "holds")}
+    assert recorded.claims(rows({}, ())) == []
 
 
 def test_a_row_of_one_record(one):

@@ -124,6 +124,8 @@ def test_data_that_no_law_can_be_drawn_through_are_refused():
         scale.power_law(table.assign(pictures=0), "seconds", ["pictures"])
     with pytest.raises(InputError, match="too few"):
         scale.affine(table.head(2), "seconds", ["pictures"])
+    with pytest.raises(InputError, match="pictures is the same everywhere"):
+        scale.power_law(table.assign(pictures=7), "seconds", ["multiply_adds", "pictures"])
     with pytest.raises(InputError, match="pictures is missing"):
         scale.power_law(table, "seconds", ["multiply_adds", "pictures"], resamples=5).predict(
             multiply_adds=1e6

@@ -12,20 +12,16 @@ from salun_utils.runs import Record
 from salun_utils.studies.sparsity.recorded import (
     AUTOMATIC,
     CHOICES,
-    TOGETHER,
     against_half,
     as_text,
     best_on_others,
     by_density,
     choose,
     densities,
-    each_against_half,
     guessed_gap,
     judge,
-    mean_of_tasks,
     paired,
     sweep_rows,
-    verdict_rows,
 )
 
 KEEPS = (0.1, 0.3, 0.5)
@@ -187,32 +183,14 @@ def many(shift, *, seeds=8, tasks=2):
 
 
 @pytest.mark.parametrize(("shift", "answer"), [(-1.0, "yes"), (1.0, "no")])
-def test_a_clear_difference_is_found_in_every_task_and_over_all(shift, answer):
+def test_a_clear_difference_is_found_in_every_task(shift, answer):
     verdicts = against_half(many(shift), "knee")
-    assert [v.answer for v in verdicts.values()] == [answer] * 3 and list(verdicts)[-1] == TOGETHER
-    assert verdicts["d0, random-10"].p == pytest.approx(2 * 2.0**-7), (
-        "Holm's correction for two tasks"
-    )
-    assert verdicts[TOGETHER].test.n == 8, "the mean of two tasks is one pair"
-
-
-def test_few_seeds_decide_nothing_by_task_but_may_over_all():
-    verdicts = against_half(many(-1.0, seeds=6), "knee")
-    assert [v.answer for v in verdicts.values()] == ["too few", "too few", "yes"]
-    assert against_half(many(-1.0), "ratio-knee") == {}
-
-
-def test_the_mean_of_tasks_is_of_the_seeds_that_all_have():
-    assert mean_of_tasks({"a": {1: 2.0, 2: 4.0, 3: 0.0}, "b": {1: 4.0, 2: 5.0}}) == {1: 3.0, 2: 4.5}
-
-
-def test_every_other_density_is_compared_with_one_half():
-    table = each_against_half(many(0.0))
-    assert table.index.tolist() == [0.1] and table.loc[0.1, "seeds"] == 8
-    assert (
-        4.9 < table.loc[0.1, "low"] <= table.loc[0.1, "difference"] <= table.loc[0.1, "high"] < 5.1
-    )
-    assert each_against_half(many(0.0)[lambda rows: rows.keep != 0.5]).empty
+    assert {t: v.answer for t, v in verdicts.items()} == {
+        "d0, random-10": answer,
+        "d1, random-10": answer,
+    }
+    assert verdicts["d0, random-10"].p == pytest.approx(2.0**-7)
+    assert against_half(many(shift), "ratio-knee") == {}
 
 
 def test_means_and_pairs_by_density(rows):
@@ -231,29 +209,21 @@ def test_means_and_pairs_by_density(rows):
     assert paired(rows, "random").empty
 
 
-def test_choices_are_one_family_over_all_tasks_and_hindsight_is_no_contender():
-    rows = many(-1.0)
-    judged = judge(rows)
+def test_choices_and_tasks_are_one_family_and_hindsight_is_no_contender():
+    judged = judge(many(-1.0))
     assert set(judged) == {
         "knee",
         "others",
         "hindsight",
     }, "nothing was validated, and the other knee not recorded"
-    raw = against_half(rows, "knee")[TOGETHER].p
-    assert (
-        judged["knee"][TOGETHER].p == pytest.approx(2 * raw)
-        and judged["knee"][TOGETHER].answer == "yes"
-    )
-    assert (
-        judged["others"][TOGETHER].test.difference == 0
-        and judged["others"][TOGETHER].answer == "undecided"
-    )
-    table = verdict_rows(rows, judged, TOGETHER)
-    assert (
-        table.loc["knee", "kept, %"] == "30 (30 to 30)" and table.loc["knee", "beats 50 %"] == "yes"
-    )
-    assert table.loc["hindsight", ["p (Holm)", "beats 50 %"]].tolist() == ["", "(a bound)"]
-    assert len(verdict_rows(rows, judged, "d0, random-10")) == 3
+    first = judged["knee"]["d0, random-10"]
+    assert first.p == pytest.approx(4 * 2.0**-7), "two choices on two tasks"
+    assert first.answer == "yes"
+    other = judged["others"]["d1, random-10"]
+    assert other.test.difference == 0 and other.answer == "undecided"
+    assert judged["hindsight"]["d0, random-10"].p == 1
+    few = judge(many(-1.0, seeds=6))
+    assert few["knee"]["d0, random-10"].answer == "too few"
 
 
 def test_the_table_of_a_task_has_a_line_for_each_density(rows):

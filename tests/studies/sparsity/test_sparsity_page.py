@@ -52,7 +52,13 @@ def found() -> tables.Sweeps:
 def test_the_answer_says_where_saliency_pays_and_from_where_nothing_changes(found):
     said = str(tables.answer(found))
     assert "1 % 4.07 against 5.07" in said and "50 % 3.10 against 2.10" in said
-    assert "Over 2 tasks" in said and "(1 %)" in said
+    assert (
+        "the salient ones end nearer at 1 %, farther at 50 % of the weights, by the means" in said
+    )
+    assert "the tests decide 2 of 2" in said
+    assert said.endswith("from task to task: random-10 50 %; random-50 100 %.")
+    few = str(tables.answer(tables.Sweeps.from_rows(rows(range(1, 5)))))
+    assert "with 4 seeds no test can decide it" in few
 
 
 def test_densities_and_masks_stand_in_tables(found):
@@ -67,12 +73,17 @@ def test_densities_and_masks_stand_in_tables(found):
 def test_choices_and_fixed_densities_are_held_against_one_half(found):
     text = str(tables.choice_table(found))
     line = next(part for part in text.splitlines() if part.startswith("knee"))
-    assert line.endswith("yes") and "35 (30 to 40)" in line
-    assert "a bound" in text
-    fixed = found.fixed()
-    assert fixed[0.01].answer == "yes" and set(fixed) == {0.01, 1.0}
-    assert "1 %" in str(tables.fixed_table(found))
-    assert set(tables.choice_ends(found)) == {*found.of, "mean of all tasks"}
+    assert "35 (30 to 40)" in line and line.count("*") == 2
+    assert "hindsight (a bound)" in text
+    line = next(part for part in text.splitlines() if part.startswith("hindsight"))
+    assert "*" not in line, "nobody can choose so, and no test stands behind it"
+    fixed = found.fixed
+    assert {t: set(one) for t, one in fixed.items()} == {t: {0.01, 1.0} for t in found.of}
+    assert fixed[tables.TENTH][0.01].answer == "yes"
+    assert [fixed[t][1.0].answer for t in found.of] == ["yes", "no"], "no mean over both"
+    shown = str(tables.fixed_table(found))
+    assert "+0.53 *" in shown and "−0.97 *" in shown and "The tests decide 4 of 4." in shown
+    assert set(tables.choice_ends(found)) == set(found.of)
 
 
 def test_claims_follow_the_paired_tests(found):
@@ -81,7 +92,8 @@ def test_claims_follow_the_paired_tests(found):
     assert marks[text.format("1 % of the weights")] == "holds"
     assert marks["random-10: with half of them it is, too"] == "FAILS"
     assert marks["50 % has the smallest average gap in every task (means)"] == "FAILS"
-    assert marks["mean of all tasks: 50 % is nearer to Retrain than 1 %"] == "holds"
+    assert marks["random-50: half of the weights is nearer than all"] == "FAILS"
+    assert marks["the density at the knee beats 50 % in every task (means)"] == "holds"
     claims_table(tables.claims(found))
     few = tables.Sweeps.from_rows(rows(range(1, 5)))
     assert "too few" in {c.mark for c in tables.claims(few)}

@@ -76,7 +76,7 @@ def test_tables_and_claims(looks):
     text = str(recorded.relearn_table(curves))
     assert "another Retrain" in text and "1 picture" in text and "retained only" in text
     assert "probe: class" in str(recorded.network_table(looks, "class-3"))
-    assert "UA, 8 bits" in str(recorded.rounded_table(looks, "class-3"))
+    assert "UA, 8" in str(recorded.rounded_table(looks, "class-3"))
     distances = recorded.summary.klom_rows(looks)
     assert "SalUn" in str(recorded.klom_table(distances, "class-3"))
     said = str(recorded.claims(looks, pd.DataFrame()))

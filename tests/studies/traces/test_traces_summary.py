@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from salun_utils.metrics import klom
+from salun_utils.plots.methods import COLOUR_OF
 from salun_utils.runs import Record
 from salun_utils.studies.traces import pictures as traces_plots
 from salun_utils.studies.traces import summary
@@ -208,3 +209,13 @@ def test_references_look_alike_on_every_picture():
         first["retrain"] != first["retrain again"]
         and second["rl"]["color"] != second["ga"]["color"]
     )
+
+
+def test_salun_has_the_colour_of_its_kind_and_the_whole_stroke_on_every_picture():
+    classifiers = traces_plots.styles(["retrain", "ft", "rl", "salun", "scrub"])
+    generators = traces_plots.styles(["RL (no mask)", "SalUn", "Selective Amnesia"])
+    assert classifiers["salun"]["color"] == generators["SalUn"]["color"] == COLOUR_OF["labels"]
+    assert classifiers["salun"]["linestyle"] == generators["SalUn"]["linestyle"] == "-"
+    assert classifiers["rl"]["color"] == COLOUR_OF["labels"]
+    assert classifiers["rl"]["linestyle"] != "-" != generators["RL (no mask)"]["linestyle"]
+    assert generators["Selective Amnesia"]["color"] not in COLOUR_OF.values()

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ....saliency import SaliencyMask
 from ....units import numerics
-from ...models.diffusion_training import autocast, best_precision, denoising_loss
+from ...models.diffusion.training import autocast, best_precision, denoising_loss
 from ..bilevel import bilevel
 from ..common import SPACE, choose_mask, draw, stream, substitutes
 from ..registry import eraser

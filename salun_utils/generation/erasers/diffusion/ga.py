@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from ....units import numerics
-from ...models.diffusion_training import best_precision, denoising_loss
+from ...models.diffusion.training import best_precision, denoising_loss
 from ..common import SPACE, descend, draw, stream
 from ..registry import eraser
 from ..run import Job

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ....errors import InputError
 from ....units import numerics
-from ...models.diffusion_training import build, preset, train
+from ...models.diffusion.training import build, preset, train
 from ..registry import eraser
 from ..run import Job
 from .settings import KINDS, of_every_kind

@@ -19,8 +19,8 @@ from torch import Tensor
 from ....data.images import Images
 from ....saliency import SaliencyMask, saliency_scores
 from ....units import numerics
-from ...models.diffusion import Diffusion
-from ...models.diffusion_training import autocast, best_precision, denoising_loss
+from ...models.diffusion.model import Diffusion
+from ...models.diffusion.training import autocast, best_precision, denoising_loss
 from ..common import SPACE, choose_mask, descend, draw, stream, substitutes
 from ..registry import eraser
 from ..run import Job

@@ -22,8 +22,8 @@ from ....data.images import Images
 from ....errors import InputError
 from ....seeds import derive
 from ....units import numerics
-from ...models.diffusion import Diffusion
-from ...models.diffusion_training import best_precision, denoising_loss
+from ...models.diffusion.model import Diffusion
+from ...models.diffusion.training import best_precision, denoising_loss
 from ..common import SPACE, descend, draw, stream
 from ..registry import eraser
 from ..run import Job

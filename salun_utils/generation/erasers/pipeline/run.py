@@ -50,10 +50,12 @@ def erase(
 
     Raises
     ------
-    InputError : a pipeline that is not taken (see `families.check`), an unknown concept or setting,
-        pictures of the concept missing, a GPU too small.
+    InputError : a pipeline that is not taken (see `families.check`), an empty or unknown concept,
+        an unknown setting, pictures of the concept missing, a GPU too small.
     """
     pipelines.check(pipe)
+    if isinstance(concept, str) and not concept.strip():
+        raise InputError("concept must say what is to be erased: it is empty")
     kind = "mini-sd" if pipelines.is_small(pipe) else "pipeline"
     options = settings(name, kind, params)
     pipelines.check_steps(pipe, options.get("sample_steps"))

@@ -22,6 +22,7 @@ from ....plots.methods import (
     name_and_gap,
     near_retrain,
     point,
+    to_name,
 )
 from ....runs.summary import AGAIN, label
 
@@ -82,7 +83,7 @@ def trade_off(
     tables: Mapping[str, pd.DataFrame], *, across: str = "ua", up: str = "ta", within: float = 15.0
 ) -> Picture:
     """Two measures against each other, one point a method; Retrain is the star, its values the
-    dashed lines.
+    dashed lines. Of many methods those of `to_name` have their names beside them.
 
     A method further than `within` points from Retrain in one of the two is named in the title
     instead: it would squeeze the others.
@@ -111,7 +112,8 @@ def trade_off(
         )
         axis.set(xlabel=f"{across.upper()}, %", ylabel=f"{up.upper()}, %", title=title)
         axis.margins(0.07)
-        labels_beside(axis, {label(m): (row[across], row[up]) for m, row in part.iterrows()})
+        named = part.loc[to_name(part)].iterrows()
+        labels_beside(axis, {label(m): (row[across], row[up]) for m, row in named})
     legend(figure, [m for part in tables.values() for m in part.index])
     return (
         figure,
@@ -124,7 +126,7 @@ def trade_off(
 
 def cost_against_gap(tables: Mapping[str, pd.DataFrame]) -> Picture:
     """What a method costs, in per cent of Retrain's time, against its average gap; both axes
-    logarithmic.
+    logarithmic. Of many methods those of `to_name` have their names beside them.
 
     Parameters
     ----------
@@ -146,9 +148,9 @@ def cost_against_gap(tables: Mapping[str, pd.DataFrame]) -> Picture:
         )
         log_axis(axis, 100 * part.cost.to_numpy())
         log_axis(axis, part.avg_gap.clip(lower=0.01).to_numpy(), along="y")
-        labels_beside(
-            axis, {label(m): (100 * row.cost, max(row.avg_gap, 0.01)) for m, row in part.iterrows()}
-        )
+        named = part.loc[to_name(part)].iterrows()
+        ends = {label(m): (100 * row.cost, max(row.avg_gap, 0.01)) for m, row in named}
+        labels_beside(axis, ends)
     legend(figure, drawn)
     return (
         figure,

@@ -14,6 +14,7 @@ from matplotlib.ticker import NullFormatter
 
 from ....metrics import bootstrap_interval
 from ....plots import COLOURS, GREY, MARKERS, Picture
+from ....plots.methods import colour_named
 from .marks import plain_log
 
 
@@ -25,7 +26,7 @@ def seed_dots(
     nothing: Mapping[str, float] | None = None,
 ) -> Picture:
     """Every seed a dot, the mean a bar and its bootstrap 95 % interval a line; one panel a
-    scenario with an axis of its own, one row a method.
+    scenario with an axis of its own, one row a method in the colour of its kind.
 
     Parameters
     ----------
@@ -40,7 +41,7 @@ def seed_dots(
         for place, name in enumerate(names):
             values = part.loc[part.name == name, value].to_numpy(dtype=float)
             if len(values):
-                _seeds_in_a_row(axis, place, values)
+                _seeds_in_a_row(axis, place, values, colour_named(name))
         if nothing and panel in nothing:
             axis.axvline(nothing[panel], color=GREY, linestyle="--", linewidth=1.2)
         axis.set_title(panel.replace(", ", ",\n"), fontsize=10)
@@ -48,6 +49,8 @@ def seed_dots(
         axis.grid(color="0.9", linewidth=0.7)
         axis.tick_params(axis="both", labelsize=9)
         axis.tick_params(axis="y", length=0)
+        for text in axis.get_yticklabels():
+            text.set_fontweight("bold" if text.get_text() == "SalUn" else "normal")
         axis.set_axisbelow(True)
         plain_log(axis)
     figure.supxlabel(label, fontsize=10)
@@ -62,13 +65,13 @@ def seed_dots(
     )
 
 
-def _seeds_in_a_row(axis: Axes, place: int, values: np.ndarray) -> None:
+def _seeds_in_a_row(axis: Axes, place: int, values: np.ndarray, colour: str) -> None:
     """The interval of several values, their mean, and a dot for each."""
     interval = bootstrap_interval(values)
     if len(values) > 1:
         look: dict[str, Any] = {"linewidth": 5, "alpha": 0.35, "solid_capstyle": "butt"}
-        axis.plot(interval, [place, place], color=COLOURS[0], **look)
-    axis.plot(values.mean(), place, "|", color=COLOURS[0], markersize=12, markeredgewidth=2.2)
+        axis.plot(interval, [place, place], color=colour, **look)
+    axis.plot(values.mean(), place, "|", color=colour, markersize=12, markeredgewidth=2.2)
     dot: dict[str, Any] = {"markersize": 3, "alpha": 0.75, "markeredgewidth": 0}
     axis.plot(values, [place] * len(values), "o", color="0.1", **dot)
 

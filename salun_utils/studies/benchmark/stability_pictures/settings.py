@@ -11,6 +11,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from ....plots import COLOURS, GREY, MARKERS, STROKES, Picture
+from ....plots.methods import colour_named
 
 
 def forget_amounts(
@@ -66,7 +67,7 @@ def forget_amounts(
 def _amount_line(
     axis: Axes, part: pd.DataFrame, measure: str, name: str, place: int, reference: str
 ) -> None:
-    colour = "0.1" if name == reference else COLOURS[place % len(COLOURS)]
+    colour = "0.1" if name == reference else colour_named(name)
     look: dict[str, Any] = {
         "color": colour,
         "marker": MARKERS[place % len(MARKERS)],

@@ -10,7 +10,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
 
-from ....plots import COLOURS, MARKERS, Picture
+from ....plots import MARKERS, Picture
+from ....plots.methods import COLOUR_OF, kind
 from .marks import STYLES, shared_legend
 
 
@@ -24,7 +25,7 @@ def curves(
     ticks: str = "{:g}",
 ) -> Picture:
     """Means with intervals against a size on a logarithmic axis; a panel a measure, a line a
-    method.
+    method, in the colour of its kind.
 
     Parameters
     ----------
@@ -69,9 +70,10 @@ def _lines_of_methods(
         # equal values would hide one another
         x = part.index.to_numpy(dtype=float) * 1.035 ** (k - (len(names) - 1) / 2)
         low, high = part[f"{measure}_low"], part[f"{measure}_high"]
-        axis.vlines(x, low, high, color=COLOURS[k], linewidth=1.6, alpha=0.8)
+        colour = COLOUR_OF[kind(method)]
+        axis.vlines(x, low, high, color=colour, linewidth=1.6, alpha=0.8)
         look = {
-            "color": COLOURS[k],
+            "color": colour,
             "marker": MARKERS[k],
             "linestyle": STYLES[k],
             "markersize": 5.5,
