@@ -1,0 +1,1 @@
+"""Class-conditional diffusion models: what they share, two kinds, and their training."""

@@ -1,0 +1,55 @@
+"""How a measure reads what it is given: numbers of any kind, as NumPy or torch hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ..errors import InputError
+
+
+def numbers(name: str, values: Any) -> np.ndarray:
+    """float64 of the shape that was given: an array, a tensor of any float (bfloat16 too), lists
+    within lists, or the values of a mapping.
+
+    Raises
+    ------
+    InputError : words, lists of unequal length, or whatever else is no number.
+    """
+    given = list(values.values()) if isinstance(values, Mapping) else values
+    try:
+        if isinstance(given, Tensor):
+            given = given.detach().cpu()
+            given = given.double().numpy() if given.is_floating_point() else given.numpy()
+        array = np.asarray(given)
+        if array.dtype.kind not in "biufO" or _wordy(array):
+            raise TypeError(f"they are of type {array.dtype}")
+        return array.astype(np.float64, copy=False)
+    except (TypeError, ValueError, RuntimeError) as problem:
+        said = " ".join(str(problem).split())[:200]
+        raise InputError(f"{name} must be numbers in a rectangular array: {said}") from None
+
+
+def _wordy(array: np.ndarray) -> bool:
+    return array.dtype.kind == "O" and any(isinstance(v, str | bytes) for v in array.flat)
+
+
+def truths(name: str, values: Any) -> np.ndarray:
+    """bool of the shape that was given: True and False, or 1 and 0."""
+    array = numbers(name, values)
+    if not np.isin(array, (0, 1)).all():
+        raise InputError(f"{name} must hold True and False, or 1 and 0, and nothing else")
+    return array.astype(bool)
+
+
+def tensor(name: str, values: Any) -> Tensor:
+    """A tensor on the CPU, without its gradient and of the type that was given."""
+    try:
+        return torch.as_tensor(values).detach().cpu()
+    except (TypeError, ValueError, RuntimeError) as problem:
+        said = " ".join(str(problem).split())[:200]
+        raise InputError(f"{name} must be numbers in a rectangular array: {said}") from None
