@@ -80,7 +80,7 @@ def train_judge(job: Job) -> dict:
 
 
 def train_diffusion(job: Job) -> dict:
-    """A conditional diffusion model of `models.diffusion.training.PRESETS` on all training pictures."""
+    """A conditional diffusion model with a preset, on all training pictures."""
     from .models.diffusion.training import build, preset, train
 
     data = load_data(job.data)
