@@ -80,33 +80,32 @@ class ByClass:
         """Share of the mask of a row's class, per cent, that the mask of a column's class has too;
         masks of chance would share `keep`.
         """
-        masks = {name: self.mask(name, keep) for name in self.scores}
-        return pd.DataFrame(
-            {b: {a: _shared(masks[a], masks[b]) for a in masks} for b in masks}
-        ).rename_axis("mask of")
+        bits = torch.stack([_flat(self.mask(name, keep)) for name in self.scores]).float()
+        return self._shares(bits @ bits.T, bits.sum(1))
 
     def overlap_by_layers(self, keep: float) -> pd.DataFrame:
         """What `overlap` would be if masks agreed in how much they keep of each parameter, and were
         drawn at random within it.
         """
-        masks = {name: self.mask(name, keep) for name in self.scores}
-        return pd.DataFrame(
-            {b: {a: _by_layers(masks[a], masks[b]) for a in masks} for b in masks}
-        ).rename_axis("mask of")
+        masks = [self.mask(name, keep) for name in self.scores]
+        kept = torch.tensor([[int(m[n].sum()) for n in m] for m in masks], dtype=torch.float64)
+        sizes = torch.tensor([masks[0][n].numel() for n in masks[0]])
+        return self._shares(kept / sizes @ kept.T, kept.sum(1))
+
+    def _shares(self, both: Tensor, kept: Tensor) -> pd.DataFrame:
+        """Weights (K, K) that two masks have in common, as per cent of those (K,) of the row's."""
+        names = list(self.scores)
+        frame = pd.DataFrame((100 * both / kept[:, None]).numpy(), names, names)
+        return frame.rename_axis("mask of")
 
 
-def _by_layers(a: SaliencyMask, b: SaliencyMask) -> float:
-    parts = [(int(a[n].sum()), int(b[n].sum()), a[n].numel()) for n in a]
-    return 100 * sum(x * y / size for x, y, size in parts) / a.kept
-
-
-def _shared(a: SaliencyMask, b: SaliencyMask) -> float:
-    return 100 * sum(int((a[n] & b[n]).sum()) for n in a) / a.kept
+def _flat(mask: SaliencyMask) -> Tensor:
+    return torch.cat([mask[n].flatten() for n in mask])
 
 
 def between_classes(overlap: pd.DataFrame) -> tuple[float, float, float]:
     """Mean, least and largest overlap of two different classes, per cent."""
-    values = [overlap.loc[a, b] for a in overlap.index for b in overlap.columns if a != b]
+    values = [float(overlap.loc[a, b]) for a in overlap.index for b in overlap.columns if a != b]
     return sum(values) / len(values), min(values), max(values)
 
 
