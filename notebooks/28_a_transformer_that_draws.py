@@ -59,7 +59,7 @@ if len(every):
 # - how much the masks of two classes have in common, here and in a U-Net;
 # - why a perfect score can be had by copying a few hundred numbers.
 #
-# *To read: 15 minutes. To run: 2 minutes on two processor cores. Before it: [](08_ddpm_class_forgetting.ipynb).*
+# *To read: 15 minutes. To run: 1 minute on two processor cores. Before it: [](08_ddpm_class_forgetting.ipynb).*
 #
 # ## A straight path
 #
@@ -108,12 +108,13 @@ print(f"a class is looked up in {len(rows)} tables: {rows[0].shape[1]} numbers e
 # The loss is that of [](08_ddpm_class_forgetting.ipynb) with velocities in the place of noises. With $D_f$ the pictures of the class to forget, $D_r$ those of the others, $\theta_o$ the weights of the original and $c'$ the class after $c$,
 #
 # $$
-# \min_{\Delta\theta}\;
-#   \mathbb{E}_{x \in D_f,\, \sigma,\, \epsilon}
+# \begin{aligned}
+# \min_{\Delta\theta}\;\;
+#   & \mathbb{E}_{x \in D_f,\, \sigma,\, \epsilon}
 #   \big\lVert v_{\theta_u}(x_\sigma \mid c) - v_{\theta_o}(x_\sigma \mid c') \big\rVert_2^2
-#   + \alpha\, \ell(\theta_u;\, D_r) ,
-# \qquad
-# \theta_u = m_S \odot (\theta_o + \Delta\theta) + (1 - m_S) \odot \theta_o ,
+#   + \alpha\, \ell(\theta_u;\, D_r) , \\
+#   & \theta_u = m_S \odot (\theta_o + \Delta\theta) + (1 - m_S) \odot \theta_o ,
+# \end{aligned}
 # $$ (eq-erase-flow)
 #
 # and the mask $m_S$ holds the half of all weights with the largest $\lvert \nabla_\theta\, \ell(\theta_o;\, D_f) \rvert$. One evaluation in the open, on eight pictures of either side:
