@@ -156,9 +156,9 @@ figure, alt = pictures.in_rows(shown)
 transformer.masks_table(live, borrowed)
 
 # %% [markdown]
-# **UA** is the share of pictures asked for as the class that the judge does *not* take for it, *others* the mean share recognised of the other nine, both with intervals over the pictures of this one run.
+# **UA** is the share of pictures asked for as the class that the judge does *not* take for it, *others* the mean share recognised of the other nine, both with intervals over the pictures of this one run. Twenty steps are few: what SalUn draws here is no shoe any more and not yet a bag, and the judge, which only names the nearest class, can't say so.
 #
-# The last row but one deserves a second look. A row copied is the optimum of {eq}`eq-erase-flow` to the last bit: the forget loss is 0, and no other class has moved at all. And nothing has been forgotten but a name: putting the row back brings every picture back. Whatever an eraser scores in this table, a change of {eq}`eq-gate`'s numbers for one class scores as well. That is why chapters [19](19_representations_and_relearning.ipynb) and [23](23_probes_of_erasure.ipynb) ask what is left behind the name.
+# The last row but one deserves a second look. A row copied makes the first term of {eq}`eq-erase-flow` exactly 0 and leaves the second as it was: no other class has moved at all. And nothing has been forgotten but a name: putting the row back brings every picture back. Whatever an eraser scores in this table, a change of {eq}`eq-gate`'s numbers for one class scores as well. That is why chapters [19](19_representations_and_relearning.ipynb) and [23](23_probes_of_erasure.ipynb) ask what is left behind the name.
 #
 # ## Where the salient weights are
 
@@ -183,7 +183,7 @@ unet = su.generation.load(beside)
 beside_it = transformer.ByClass.of(unet, train, per_class=100, seed=seed)
 models = {"transformer": theirs, "U-Net": beside_it}
 
-# %% mystnb={"figure": {"caption": "Share of the mask of a row's class that is in the mask of a column's class as well. Masks of chance would share what the left end of the scale shows.", "name": "fig-dit-overlap"}, "image": {"alt": "Two heat maps of ten classes by ten classes, transformer and U-Net: the share of one class's mask that is in another's"}}
+# %% mystnb={"figure": {"caption": "Share of the mask of a row's class that is in the mask of a column's class as well. Masks of chance would share what the lower end of the scale shows.", "name": "fig-dit-overlap"}, "image": {"alt": "Two heat maps of ten classes by ten classes, transformer and U-Net: the share of one class's mask that is in another's"}}
 figure, alt = transformer.overlap_maps(models, keep)
 
 # %%
