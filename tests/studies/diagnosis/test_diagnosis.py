@@ -347,19 +347,24 @@ def test_a_model_of_an_unknown_method_is_advised_in_terms_that_hold_for_all(task
     assert "learning rate" not in str(found) and "epochs" not in str(found)
 
 
+def said(found) -> str:
+    """What a diagnosis prints, without its line breaks."""
+    return " ".join(str(found).split())
+
+
 def test_a_result_and_a_record_are_advised_in_the_settings_of_their_method(tasks):
     task = tasks["class"][0]
     with pytest.warns(su.unlearning.NothingChangedWarning):
         still = unlearn("ssd", task.original, task.split, alpha=1e6)
     found = su.diagnose(still, task.split, original=task.original)
     assert still.method == "ssd" and found.causes == ("step too small",)
-    assert "Lower alpha (1e+06) or dampening (1)." in str(found)
+    assert "Lower alpha (1e+06) or dampening (1)." in said(found)
     trained = su.diagnose(record(3.2, method="neggrad+", params={"lr": 1e-4, "beta": 0.9}))
     assert trained.causes == ("learning rate too small",)
-    assert "Raise lr (0.0001)" in str(trained) and "lower beta (0.9)" in str(trained)
+    assert "Raise lr (0.0001)" in said(trained) and "lower beta (0.9)" in said(trained)
     closed = su.diagnose(record(60.0, 60.0, 55.0, method="ssd", params={"alpha": 2.0}))
-    assert closed.causes == ("step too large",) and "Raise alpha (2)" in str(closed)
-    assert "learning rate" not in str(closed)
+    assert closed.causes == ("step too large",) and "Raise alpha (2)" in said(closed)
+    assert "learning rate" not in said(closed)
 
 
 def test_a_wrapped_model_and_a_mask_with_its_names_are_judged(tasks):
