@@ -148,3 +148,17 @@ def sdxl():
 def shapes():
     """Random grey pictures of three classes."""
     return shapes_of(12, side=16)
+
+
+@pytest.fixture
+def retrained_on(monkeypatch) -> list[torch.Tensor]:
+    """The labels (N,) of each set that Retrain trains a diffusion model on, as it comes to it."""
+    from salun_utils.generation.erasers.diffusion import retrain
+
+    seen, real = [], retrain.train
+    monkeypatch.setattr(
+        retrain,
+        "train",
+        lambda model, data, *a, **k: (seen.append(data.labels), real(model, data, *a, **k))[1],
+    )
+    return seen
