@@ -71,7 +71,7 @@ def ddpm_training() -> dict:
     }
 
 
-@canary("generator/dit", touches=["data"])
+@canary("generator/dit", touches=["data", "generator/ddpm/loss"])
 def dit() -> dict:
     model, draws = toys.dit(), torch.Generator().manual_seed(3)
     z, noise = toy.numbers(3, 1, 8, 8), toy.numbers(3, 1, 8, 8, seed=1)
