@@ -292,6 +292,20 @@ def test_a_relative_starts_from_what_was_chosen_for_the_other(call, monkeypatch)
     assert len(seen) == 1 and seen[0][1]["lr"] != salun["params"]["lr"]
 
 
+@pytest.mark.parametrize("epochs, known", [(2, True), (3, False)])
+def test_another_scenario_of_the_same_recipe_begins_where_the_first_ended(
+    call, tmp_path, monkeypatch, epochs, known
+):
+    play(monkeypatch, lambda seed, params: abs(math.log(params["lr"] / 0.02)))
+    first = call(["ft"], 5, fixed=STILL)["ft"]["params"]["lr"]
+    seen = play(monkeypatch, lambda seed, params: 1.0)
+    of_class = {"scenario": "class", "forget_class": 3}
+    spec = su.runs.RunSpec(dataset="digits", train_epochs=epochs, width=0.25, **of_class)
+    folders = {"out": tmp_path / "tuned", "state": tmp_path / "state"}
+    tune(spec, ["ft"], trials=2, fixed=STILL, **folders)
+    assert [params["lr"] == first for _, params in seen] == [False, known]
+
+
 def test_values_written_at_once_all_stay(tmp_path, monkeypatch):
     path, read = tmp_path / "some.yaml", values.read_tuned
 

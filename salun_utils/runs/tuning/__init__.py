@@ -28,6 +28,7 @@ from ..task import Task, prepare, with_spec
 from .search import Space, check_budget, chosen, edges, finished, open_study, suggest, widened
 from .values import (
     check_recipe,
+    elsewhere,
     entry_name,
     relatives,
     tuned_name,
@@ -56,8 +57,9 @@ def tune(
     values.
 
     The gap is measured on the validation pictures in the place of the test set, so tuning never
-    sees the latter. The first trial is the method's default, the next are what the file has already
-    for relatives with the same parameters. A trial that is worse on the first
+    sees the latter. The first trial is the method's default, the next are what other files of the
+    folder have for the method on the same data, network and recipe in another scenario, and what
+    this file has for relatives with the same parameters. A trial that is worse on the first
     pilot seeds than half of those before it is not taken to the others. Where a choice lies in the
     outer 5 % of its range, the range is made longer there and the search goes on for a third of
     the trials, up to three times. Trials are stored as they end: a call that was interrupted goes
@@ -98,7 +100,8 @@ def tune(
         held, space = _held(name, fixed)
         called = f"{tuned_name(spec)}_{name}_{_digest(spec, pilot_seeds, [held, _plain(space)])}"
         default = {**METHODS[name].settings({}), **METHODS[name].defaults}
-        starts = relatives(path, space)
+        called_there = entry_name(name, spec.mask)
+        starts = elsewhere(path, _header(spec), called_there, space) + relatives(path, space)
         with open_study(
             Path(state), called, what=name, space=space, default=default, starts=starts
         ) as study:
@@ -110,8 +113,8 @@ def tune(
                 "pilot_seeds": list(pilot_seeds),
                 "device": device_facts(tasks[0].device)["name"],
             }
-            write_chosen(path, _header(spec), entry_name(name, spec.mask), entry | facts)
-            write_trials(path, entry_name(name, spec.mask), study)
+            write_chosen(path, _header(spec), called_there, entry | facts)
+            write_trials(path, called_there, study)
     return path
 
 

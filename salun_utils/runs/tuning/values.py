@@ -72,6 +72,25 @@ def relatives(path: Path, space: Space) -> list[dict[str, Any]]:
     return [params for params in entries if set(space) <= set(params)]
 
 
+def elsewhere(path: Path, header: str, entry: str, space: Space) -> list[dict[str, Any]]:
+    """What was chosen for this entry in other scenarios of the same data, network and recipe: where
+    the search of the first scenario ended, that of the next one begins.
+    """
+    others = [other for other in sorted(path.parent.glob("*.yaml")) if other.name != path.name]
+    alike = [other for other in others if _setting(_first_line(other)) == _setting(header)]
+    found = [read_tuned(other).get(entry, {"params": {}})["params"] for other in alike]
+    return [params for params in found if set(space) <= set(params)]
+
+
+def _first_line(path: Path) -> str:
+    return path.read_text(errors="replace").split("\n", 1)[0]
+
+
+def _setting(header: str) -> str:
+    """A header line without the name of its scenario."""
+    return re.sub(r"^(# Chosen by tuning: [^,]*, [^,]*), [^;]*;", r"\1;", header.strip())
+
+
 def check_recipe(path: Path, header: str) -> None:
     """Refuse to put values for one recipe into a file of values for another."""
     read_tuned(path)
