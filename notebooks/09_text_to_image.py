@@ -270,6 +270,27 @@ attacks.noise_table(every)
 recorded.chosen_table("mini-sd")
 
 # %% [markdown]
+# ## Several at once, and one inside another
+#
+# Whoever must erase one concept often must erase two. Taken one after the other without further thought, the second erasure holds on to everything that isn't its concept, the first one included: its pictures are among $D_r$, and its prompt may even be $c'$. With a list, `erase` takes them in turn, leaves each of them out of what the others keep, and steers to none of them; the mask that comes back is
+# what any of the turns was allowed to change. A concept can also be part of another: *shirt* is a piece of the name *T-shirt/top*, and the things look alike.
+
+# %%
+from salun_utils.studies.erasing import company
+
+second = "Bag" if concept == "Coat" else "Coat"
+gone = {concept: [concept], second: [second], "both": [concept, second]}
+gone |= {"Shirt": ["Shirt"]}
+one = {"model": erased.scene.model, "data": erased.scene.data}
+fewer = {n: su.generation.erase("uce", concept=c, **one).model for n, c in gone.items()}
+
+# %%
+found = company.shares(erased, {"nothing": one["model"], **fewer}, per_class=per_class)
+company.company(found, gone)
+
+# %% [markdown]
+# One run of UCE, few pictures a class: look at which class lost most, not at a difference of ten. `salun erase … --concept sneaker --concept coat` does the same from the command line, with any of the erasers.
+#
 # ## Save it, and load it elsewhere
 #
 # The result is an ordinary pipeline. `save` writes it with `save_pretrained`, and the mask and the settings beside it. Plain diffusers opens the folder:

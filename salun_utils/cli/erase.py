@@ -16,7 +16,12 @@ def add(commands: Any) -> None:
         "erase", help="make a text-to-image pipeline forget a concept of one's own", epilog=EPILOG
     )
     parser.add_argument("pipeline", help="mini-sd, a folder, or a Hub id such as owner/name")
-    parser.add_argument("--concept", required=True, help="its words, such as 'sneaker'")
+    parser.add_argument(
+        "--concept",
+        action="append",
+        required=True,
+        help="its words, such as 'sneaker'; repeatable: one after another",
+    )
     parser.add_argument("--out", required=True, help="a new folder for the erased pipeline")
     parser.add_argument("--method", default="esd-x", help="an eraser (default: esd-x)")
     parser.add_argument("--substitute", help="what to steer the concept to")
@@ -43,9 +48,11 @@ def act(args: argparse.Namespace) -> int:
     from ..training import TrainingDivergedError
 
     check_folder(args.out, "--out")
-    names = [f.name for f in dataclasses.fields(own.Request) if f.name not in ("params", "keep")]
+    special = ("params", "keep", "concept")
+    names = [f.name for f in dataclasses.fields(own.Request) if f.name not in special]
     request = own.Request(
         **{name: getattr(args, name) for name in names},
+        concept=args.concept[0] if len(args.concept) == 1 else tuple(args.concept),
         keep=tuple(args.keep),
         params=parameters_of(args),
     )

@@ -74,14 +74,15 @@ def judge(name: str = "fashion-mnist"):
     return _resolve(LOADERS["judge"])(shipped.folder(JUDGES[name]))
 
 
-def erase(name: str, model, *, concept: str | int, seed: int = 0, **params):
-    """Make a copy of a generator forget a concept.
+def erase(name: str, model, *, concept: str | int | list | tuple, seed: int = 0, **params):
+    """Make a copy of a generator forget a concept, or several.
 
     Parameters
     ----------
     name : one of `ERASERS`.
     model : a DDPM, a DiT, a GAN, a VAE or a text-to-image pipeline; it is left unchanged.
-    concept : a class the model knows, by name in any case or by number.
+    concept : a class the model knows, by name in any case or by number; or a list of them, which
+        are erased one after another, each with the others left out of what is kept.
     params : settings of the eraser; each has its default in ``ERASERS[name].defaults``.
 
     Returns
@@ -95,7 +96,12 @@ def erase(name: str, model, *, concept: str | int, seed: int = 0, **params):
     if kind not in ERASERS[name].kinds:
         fit = [other for other, eraser in ERASERS.items() if kind in eraser.kinds]
         raise InputError(f"{name} doesn't work on a {kind}; those that do: {', '.join(fit)}")
-    return ERASERS[name].run(kind)(name, model, concept=concept, seed=seed, **params)
+    one = ERASERS[name].run(kind)
+    if not isinstance(concept, list | tuple):
+        return one(name, model, concept=concept, seed=seed, **params)
+    from .erasers.several import erase_all
+
+    return erase_all(one, name, model, kind, concepts=concept, seed=seed, **params)
 
 
 def kind_of(model) -> str:

@@ -38,7 +38,7 @@ class Request:
     Attributes
     ----------
     pipeline : a shipped name, a folder or a Hub id. concept : its words, in any language the
-        pipeline reads.
+        pipeline reads; or several concepts, a tuple of words, erased one after another.
     out : a folder that isn't there yet, or an empty one.
     method : one of `ERASERS` that works on pipelines. params : its settings.
     substitute : what the concept is steered to, by the methods that steer. keep : what must not
@@ -54,7 +54,7 @@ class Request:
     """
 
     pipeline: str
-    concept: str
+    concept: str | tuple[str, ...]
     out: str | os.PathLike
     method: str = "esd-x"
     substitute: str | None = None
@@ -75,8 +75,8 @@ class Request:
         fitting = [name for name, eraser in ERASERS.items() if "pipeline" in eraser.kinds]
         if self.method not in fitting:
             raise unknown("method for a pipeline", self.method, fitting)
-        named = [self.concept, *self.kept]
-        if not all(isinstance(word, str) and word.strip() for word in named):
+        named = [*self.concepts, *self.kept]
+        if not self.concepts or not all(isinstance(w, str) and w.strip() for w in named):
             raise InputError("the concept, its substitute and what is kept must be words")
         lower = [word.strip().lower() for word in named]
         if twice := next((w for w in lower if lower.count(w) > 1), None):
@@ -92,6 +92,13 @@ class Request:
             raise InputError("the number of sampling steps must be at least 1, not 0")
         if taken := {"template", "substitute"} & set(self.params):
             raise InputError(f"give --{taken.pop()} in the place of the parameter of that name")
+
+    @property
+    def concepts(self) -> tuple[str, ...]:
+        """All that is to be erased."""
+        if isinstance(self.concept, list | tuple):
+            return tuple(self.concept)
+        return (self.concept,)
 
     @property
     def kept(self) -> tuple[str, ...]:
@@ -175,7 +182,7 @@ def _ready(request: Request) -> tuple[Any, dict[str, Any], str, Witness]:
     if request.data is None:
         _check_company(request, options)
     else:
-        for word in (request.concept, *request.kept):
+        for word in (*request.concepts, *request.kept):
             class_index(word, datasets.load(request.data).classes)
     return pipe.to(device), options, kind, _witness(request, device)
 
@@ -191,7 +198,7 @@ def _known_to_extract(request: Request) -> bool:
     from ..data import load
 
     classes = [c.lower() for c in load("fashion-mini").classes]
-    return all(w.lower() in classes for w in (request.concept, *request.kept))
+    return all(w.lower() in classes for w in (*request.concepts, *request.kept))
 
 
 def _check_company(request: Request, options: Mapping[str, Any]) -> None:
@@ -210,10 +217,11 @@ def _witness(request: Request, device: torch.device) -> Witness:
     referee = None
     if request.judge is not None:
         referee = judge(request.judge)
-        referee.label(request.concept)  # it must know the concept
+        for concept in request.concepts:
+            referee.label(concept)  # it must know it
     elif request.pipeline == SHIPPED:
         known = judge(next(iter(JUDGES)))
-        if request.concept.lower() in [c.lower() for c in known.classes]:
+        if {c.lower() for c in request.concepts} <= {c.lower() for c in known.classes}:
             referee = known
     if referee is not None:
         referee.model.to(device)
@@ -230,9 +238,9 @@ def _witness(request: Request, device: torch.device) -> Witness:
 def _prompts(request: Request, witness: Witness) -> list[str]:
     """The words that are drawn, the concept first: what is kept, else what else the judge knows."""
     if request.kept or witness.judge is None:
-        return [request.concept, *request.kept]
-    others = [c for c in witness.judge.classes if c.lower() != request.concept.lower()]
-    return [request.concept, *others]
+        return [*request.concepts, *request.kept]
+    gone = [c.lower() for c in request.concepts]
+    return [*request.concepts, *(c for c in witness.judge.classes if c.lower() not in gone)]
 
 
 def _draw(request: Request, pipe, words: list[str]) -> Tensor:
@@ -272,7 +280,7 @@ def _pictures(request: Request, pipe, options: Mapping[str, Any], kind: str) -> 
     from .erasers.pipeline.encoded import words_only
     from .measures.harmful import drawn_by_itself
 
-    words = [request.concept, *request.kept]
+    words = [*request.concepts, *request.kept]
     if request.data is not None:
         from ..data import load
 
@@ -300,7 +308,7 @@ def _scored(
     rows = []
     for i, word in enumerate(words):
         prompt = pipelines.prompt_for(word, request.template)
-        row: dict[str, Any] = {"words": word, "prompt": prompt, "erased": i == 0}
+        row: dict[str, Any] = {"words": word, "prompt": prompt, "erased": i < len(request.concepts)}
         pair = (before[i], after[i])
         if witness.clip is not None:
             row["clip"] = [float(witness.clip(x, [prompt] * len(x)).mean()) for x in pair]
@@ -328,7 +336,10 @@ def _write(
     content = {name: getattr(request, name) for name in names} | {"rows": rows}
     (folder / "scores.json").write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n")
     if request.blur:
-        before, after = (torch.cat([blurred(x[0])[None], x[1:]]) for x in (before, after))
+        some = len(request.concepts)
+        before, after = (
+            torch.cat([*(blurred(r)[None] for r in x[:some]), x[some:]]) for x in (before, after)
+        )
     sheet = picture_grid(before, after, [row["prompt"] for row in rows])
     sheet.save(folder / "before_after.png")
 

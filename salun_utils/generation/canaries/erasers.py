@@ -10,7 +10,7 @@ from torch import nn
 from ...runs.canaries import canary, toy
 from ...runs.canaries.figures import change, holds, near, projected, some, state
 from .. import erase
-from ..erasers import ERASERS
+from ..erasers import ERASERS, several
 from ..erasers.common import choose_mask, descend, pictures
 from ..erasers.diffusion import salun as ddpm_salun
 from ..erasers.gan_vae import losses as gan_vae_losses
@@ -108,6 +108,17 @@ def rules() -> dict:
         mask = some(choose_mask(rule, model, lambda: scores, 0.3, 4))
         found[rule] = [mask.kept, *(int(mask[n].sum()) for n in sorted(mask))]
     return found | {"none": choose_mask("none", model, lambda: scores, 0.3, 4) is None}
+
+
+@canary("eraser/several", touches=["eraser/pictures", "eraser/gan-vae/ga", "generator/vae", "data"])
+def one_after_another() -> dict:
+    model = toys.vae()
+    result = erase("ga", model, concept=[1, 2], seed=2, data=toy.dataset(), steps=2, lr=1e-3)
+    rest = several.without(toy.dataset(), ["Bar 1"])
+    return {
+        "moved": toys.moved(toys.answers(model), result.model, 2e-2),
+        "without": [len(rest.train), len(rest.test), int(rest.train.labels.sum())],
+    }
 
 
 @canary("eraser/pictures", touches=["eraser/gan-vae/ga", "generator/vae"])

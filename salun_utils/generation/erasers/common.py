@@ -82,6 +82,17 @@ def pictures(model: Any, label: int, data: Dataset | Images | None) -> tuple[Ima
     Without `data` they are those of the data set that comes with the package, when it has the
     model's classes.
     """
+    train = training_pictures(model, data)
+    chosen = train.labels == label
+    if not chosen.any() or chosen.all():
+        raise InputError(f"the data need pictures of {model.classes[label]} and of other classes")
+    return train.subset(chosen.nonzero().flatten()), train.subset((~chosen).nonzero().flatten())
+
+
+def training_pictures(model: Any, data: Dataset | Images | None) -> Images:
+    """Those of `data`, by default of the data set that comes with the package; an `InputError`
+    where the model has other classes.
+    """
     if data is None:
         from ...data import load
 
@@ -96,10 +107,7 @@ def pictures(model: Any, label: int, data: Dataset | Images | None) -> tuple[Ima
             f"the data have a label {int(train.labels.max())}, the model only {len(model.classes)}"
             " classes"
         )
-    chosen = train.labels == label
-    if not chosen.any() or chosen.all():
-        raise InputError(f"the data need pictures of {model.classes[label]} and of other classes")
-    return train.subset(chosen.nonzero().flatten()), train.subset((~chosen).nonzero().flatten())
+    return train
 
 
 def substitutes(
