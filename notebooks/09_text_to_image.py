@@ -51,9 +51,7 @@ plans = {"SalUn": {"eraser": "salun", "keep": keep}}
 plans |= {"ESD-x": {"eraser": "esd-x"}, "UCE": {"eraser": "uce"}}
 erased = live.Live.of(globals(), plans)
 ways = {"by its name": erased.by_name, "by a learned word": erased.by_word}
-back = {
-    name: {way: draw(name) for way, draw in ways.items()} for name in erased.models
-}
+back = {name: {way: draw(name) for way, draw in ways.items()} for name in erased.models}
 figure, alt = pictures.brought_back(back)
 
 # %% [markdown]
@@ -276,17 +274,19 @@ recorded.chosen_table("mini-sd")
 # what any of the turns was allowed to change. A concept can also be part of another: *shirt* is a piece of the name *T-shirt/top*, and the things look alike.
 
 # %%
+import pandas as pd
+
 from salun_utils.studies.erasing import company
 
 second = "Bag" if concept == "Coat" else "Coat"
-gone = {concept: [concept], second: [second], "both": [concept, second]}
-gone |= {"Shirt": ["Shirt"]}
+gone = {f"{concept} and {second}": [concept, second], "Shirt": ["Shirt"]}
 one = {"model": erased.scene.model, "data": erased.scene.data}
 fewer = {n: su.generation.erase("uce", concept=c, **one).model for n, c in gone.items()}
 
 # %%
-found = company.shares(erased, {"nothing": one["model"], **fewer}, per_class=per_class)
-company.company(found, gone)
+found = company.shares(erased, fewer, per_class=per_class)
+found = pd.concat([company.of_run(erased, "UCE"), found])
+company.company(found, {concept: [concept], **gone})
 
 # %% [markdown]
 # One run of UCE, few pictures a class: look at which class lost most, not at a difference of ten. `salun erase … --concept sneaker --concept coat` does the same from the command line, with any of the erasers.

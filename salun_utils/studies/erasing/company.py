@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
+from torch import Tensor
 
 from ...generation.models import pipelines
 from ...plots.tables import Table, table
@@ -18,15 +19,27 @@ def shares(live: Live, models: Mapping[str, Any], *, per_class: int) -> pd.DataF
     """One row a model, one column a class of the judge: per cent of `per_class` pictures, drawn
     from the same noises for all, in which the judge sees the class that was asked for.
     """
-    judge, first = live.scene.judge, live.first
+    first, judge = live.first, live.scene.judge
     how: dict[str, Any] = {"steps": first.steps, "guidance": first.guidance}
     how |= {"seed": first.sample_seed, "per_class": per_class}
-    rows = {}
-    for name, pipe in models.items():
-        pixels, labels = pipelines.sample_classes(pipe, judge.classes, **how)
-        right = (judge(judge.fit(pixels)) == labels).double().unflatten(0, (-1, per_class))
-        rows[name] = (100 * right.mean(1)).tolist()
-    return pd.DataFrame(rows, index=list(judge.classes)).T
+    drawn = {
+        name: pipelines.sample_classes(pipe, judge.classes, **how) for name, pipe in models.items()
+    }
+    return pd.DataFrame({name: _seen(live, *both) for name, both in drawn.items()}).T
+
+
+def of_run(live: Live, name: str) -> pd.DataFrame:
+    """The same of a run that is on the page already: "nothing" erased, and what `name` erased."""
+    run = live.runs[name]
+    rows = {"nothing": run.before, str(live.first.concept): run.after}
+    return pd.DataFrame({row: _seen(live, pixels, run.labels) for row, pixels in rows.items()}).T
+
+
+def _seen(live: Live, pixels: Tensor, labels: Tensor) -> dict[str, float]:
+    """Per cent of the pictures of each class in which the judge sees that class."""
+    judge = live.scene.judge
+    right = (judge(judge.fit(pixels)) == labels).double()
+    return {c: 100 * float(right[labels == i].mean()) for i, c in enumerate(judge.classes)}
 
 
 def company(found: pd.DataFrame, erased: Mapping[str, Sequence[str]]) -> Table:

@@ -43,6 +43,18 @@ def test_shares_are_of_what_was_asked_for_and_every_model_has_the_same_noises(mo
     assert found.loc["less"].tolist() == [100, 0, 75] and seeds == [7, 7]
 
 
+def test_a_run_gives_the_same_of_before_and_after():
+    labels = torch.tensor([0, 0, 1, 2, 2, 2])
+    after = torch.tensor([1, 0, 1, 2, 2, 0])
+    pixels = [x.view(-1, 1, 1, 1).to(torch.uint8) for x in (labels, after)]
+    run = SimpleNamespace(before=pixels[0], after=pixels[1], labels=labels)
+    first = SimpleNamespace(concept="a")
+    live = SimpleNamespace(scene=SimpleNamespace(judge=Judge()), first=first, runs={"UCE": run})
+    found = company.of_run(live, "UCE")
+    assert found.loc["nothing"].tolist() == [100, 100, 100]
+    assert found.loc["a"].round(1).tolist() == [50, 100, 66.7]
+
+
 def test_what_was_erased_stands_apart_and_the_worst_of_the_others_has_its_name():
     found = pd.DataFrame(
         {"a": [100.0, 0.0], "b": [90.0, 10.0], "c": [80.0, 60.0], "d": [100.0, 90.0]},
