@@ -39,10 +39,10 @@ from salun_utils.studies.benchmark import (
 found = stability.Stability.load(recorded_tier)
 stability_tables.answer(found)
 
-# %% mystnb={"figure": {"caption": "Each dot is one seed: another split, another original network, another Retrain, another run of unlearning. The bar is the mean and the broad line a bootstrap 95 % interval. The axes are logarithmic, so equal widths are equal ratios; a dashed line marks a network that nobody touched. Colours tell the kind of method, as in the pictures of random forgetting."}, "image": {"alt": "One panel a task with one row a method, sorted by the mean over tasks: every seed's average gap to Retrain as a dot on a logarithmic axis of its own, with the mean as a bar and its interval as a broad line. A dashed line marks doing nothing. At 50 per cent and on the CIFAR-10 copy most rows overlap it"}} tags=["hide-input"]
+# %% mystnb={"figure": {"caption": "Each dot is one seed: another split, another original network, another Retrain, another run of unlearning. The bar is the mean and the broad line a bootstrap 95 % interval. The axes are logarithmic, so equal widths are equal ratios; a dashed line marks a network that nobody touched, a dotted one another Retrain on the same split. Colours tell the kind of method, as in the pictures of random forgetting."}, "image": {"alt": "One panel a task with one row a method, sorted by the mean over tasks: every seed's average gap to Retrain as a dot on a logarithmic axis of its own, with the mean as a bar and its interval as a broad line. A dashed line marks doing nothing. At 50 per cent and on the CIFAR-10 copy most rows overlap it"}} tags=["hide-input"]
 dots = found.dots()
 if len(dots):
-    figure, alt = stability_pictures.seed_dots(dots, nothing=found.nothing())
+    figure, alt = stability_pictures.seed_dots(dots, nothing=found.nothing(), again=found.again())
 
 # %% [markdown]
 # **What you will learn**
@@ -92,6 +92,7 @@ stability_tables.floor_table(found)
 
 # %% [markdown]
 # Their forget sets differ too, so this is more than a change of the training seed alone does: an upper bound of the distance of two Retrains. A method shares split and Retrain with its yardstick, and may come nearer. Where a method's gap is about as large as the column *average gap*, it is as near to Retrain as another Retrain would be.
+# *Gap on one split* is that of another Retrain on the same split, with another training seed alone, where it is recorded: differences smaller than it are not called differences.
 #
 # On the CIFAR-10 copy all methods *are* below it. The last column says why: there the attack gives Retrain itself an MIA that varies by more than ten points from seed to seed. What the gaps of that row measure is the attack, not the methods.
 #

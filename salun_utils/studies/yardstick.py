@@ -110,7 +110,7 @@ def note(floors: Mapping[str, float | None], found: Mapping[str, Mapping[str, fl
     each = {f"{amount(f, 2)}{f' ({task})' if task else ''}": None for task, f in known.items()}
     small = [n for task, f in known.items() for n, d in found[task].items() if abs(d) < f]
     count = sum(len(found[task]) for task in known)
-    said = f"Another Retrain is {', '.join(each)} points from Retrain."
+    said = f"Another Retrain's gap, points: {', '.join(each)}."
     if not small:
         return f"{said} No difference here is smaller."
     if len(small) > NAMED:
