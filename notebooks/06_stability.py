@@ -109,7 +109,7 @@ if len(shown):
     figure, alt = stability_pictures.forget_amounts(shown, title, log=True)
 
 # %% tags=["nbval-check-output"]
-stability_tables.amount_table(amounts)
+stability_tables.amount_table(amounts, found.again())
 
 # %% [markdown]
 # GA's settings hold until 10 %, then it falls off [its cliff](26_the_cliff.ipynb): twice the pictures are twice the steps. And something else stands in this table:

@@ -96,8 +96,16 @@ def floor_table(found: Stability) -> Table:
     return table(shown, digits=2, note=note)
 
 
-def amount_table(amounts: pd.DataFrame) -> Table:
-    """Average gaps over forget amounts, with the seeds behind them."""
+def amount_table(
+    amounts: pd.DataFrame, again: Mapping[str, Mapping[int, float]] | None = None
+) -> Table:
+    """Average gaps over forget amounts, with the seeds behind them.
+
+    Parameters
+    ----------
+    again : scene -> seed -> average gap of another Retrain, as `Stability.again` gives it; a last
+        row.
+    """
     part = amounts[amounts.name != "Retrain"]
     if not len(part):
         return table(pd.DataFrame(), note=NONE_RECORDED)
@@ -106,8 +114,15 @@ def amount_table(amounts: pd.DataFrame) -> Table:
         row = cells.setdefault(f"{name}, {'tuned at 10 %' if carried else 'tuned there'}", {})
         row[f"{share:g} %"] = Cell(f"{runs.average.mean():.2f}", f"({len(runs)})")
     columns = [f"{share:g} %" for share in sorted(part.amount.unique())]
+    last = {
+        f"{scene.removeprefix('random-')} %": Cell(f"{pd.Series(g).mean():.2f}", f"({len(g)})")
+        for scene, g in (again or {}).items()
+        if scene.startswith("random-")
+    }
+    cells |= {NAME: last} if last else {}
     frame = pd.DataFrame.from_dict(cells, orient="index").reindex(columns=columns)
-    return table(frame.astype(object).where(frame.notna(), None), caption="average gap (seeds)")
+    rows = frame.astype(object).where(frame.notna(), None)
+    return table(rows, reference=[NAME] if last else [], caption="average gap (seeds)")
 
 
 def carried_answer(amounts: pd.DataFrame) -> Answer:

@@ -181,7 +181,7 @@ def lines_by_mask(
         axis.set_ylim(bottom=0)
         axis.set_title(task, fontsize=10)
         axis.set_xlabel("weights kept, %", fontsize=9)
-        axis.legend(frameon=False, fontsize=9)
+        axis.legend(frameon=bool(again), framealpha=0.9, edgecolor="none", fontsize=9)
     axes[0, 0].set_ylabel(PANELS[measure] + ", points", fontsize=9)
     sns.despine(figure)
     figure.tight_layout()
