@@ -219,7 +219,7 @@ claims_table(classes.live_claims(scores, in_training, apart, odd))
 # ## In five lines
 #
 # - UA hardly tells methods apart: 12 of 15 have 97 or more, among them IU, which ruins the network (RA 47.5).
-# - By the average gap SFR-on (0.22), SalUn-annealed (0.33), RL and SalUn (0.36 both) are the nearest four; five seeds are too few for a test to rank them.
+# - By the average gap SFR-on (0.22), SalUn-annealed (0.33), RL and SalUn (0.36 both) are the nearest four, no farther apart than another Retrain is from Retrain (0.21); five seeds are too few for a test to rank them.
 # - In the run above SalUn sends 33 % of the dresses and RL 38 % to classes that Retrain hardly ever answers, FT none of them.
 # - Settings found for dresses serve RL and SalUn on other classes; FT leaves 21.9 points on trousers.
 # - The saliency mask is nearer to Retrain than a random one in 5 of 5 seeds (0.36 against 1.00); without any mask the mean is 0.36 too. Five seeds are too few for a test of either.

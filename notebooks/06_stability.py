@@ -159,7 +159,7 @@ claims_table(stability_tables.claims(found))
 # ## In five lines
 #
 # - Most differences between SalUn and its rivals are smaller than their spread; most would take more seeds than are recorded.
-# - Another Retrain is a point away at 10 %; less than that is no difference.
+# - Another Retrain on the same split is 0.84 points away at 10 %; less than that is no difference.
 # - One seed can carry a mean of five: look at the dots.
 # - SalUn's settings carry from 1 to 40 %; GA's don't.
 # - At 50 % neither settings tuned there (7.5) nor carried ones (8.5) bring SalUn near to Retrain; doing nothing has 7.2.

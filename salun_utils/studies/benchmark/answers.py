@@ -14,7 +14,7 @@ from ...metrics.significance import Verdict
 from ...runs.summary import label
 from ...shown import amount
 from ..common import NONE_RECORDED, Answer
-from ..yardstick import in_words, yardstick
+from ..yardstick import NAME, in_words, yardstick
 from .recorded import LEAST, NO_MASK, REFERENCES, Benchmark, closer_in, means, verdicts
 
 TASKS = {
@@ -70,6 +70,8 @@ def _place(bench: Benchmark, scenario: str) -> str:
     smaller = "smaller" if rivals["salun"] < nothing else "not smaller"
     verdict = verdicts(bench.by_method(scenario), "SalUn").get("original")
     text += f"; its mean is {smaller} than that of doing nothing ({_gap(nothing)})"
+    if (floor := yardstick(part)) is not None and abs(rivals["salun"] - nothing) < floor:
+        text += f", a difference below {NAME}'s gap"
     return f"{text}{_said(verdict)}."
 
 
