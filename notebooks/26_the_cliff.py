@@ -141,11 +141,11 @@ cliff.price_table(study)
 
 # %% tags=["nbval-check-output"]
 bench = recorded.Benchmark.load()
-masked = recorded.means(bench.under_masks("random-10"))
+masked = recorded.means(bench.beside(bench.under_masks("random-10"), "random-10"))
 recorded.method_table(masked, caption="10 % forgotten")
 
 # %% tags=["nbval-check-output"]
-masked = recorded.means(bench.under_masks("class-3"))
+masked = recorded.means(bench.beside(bench.under_masks("class-3"), "class-3"))
 recorded.method_table(masked, caption="one class forgotten")
 
 # %% [markdown]

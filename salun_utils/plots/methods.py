@@ -29,6 +29,7 @@ COLOUR_OF = dict(
 )
 MARKER_OF = dict(zip([*KINDS, "reference"], ["o", "D", "X", "s", "^", "v", "P"], strict=True))
 RETRAIN = "#111111"
+LINE_OF = {"original": "--", AGAIN: ":"}  # what gaps are measured by: doing nothing, the yardstick
 NAMED = 6  # rows that a crowded picture names; legend and marks tell the others' kinds
 
 
@@ -68,6 +69,23 @@ def near_retrain(
         return table, []
     near = ((table[measures] - table.loc["retrain", measures]).abs() <= within).all(axis=1)
     return table[near], list(table.index[~near])
+
+
+def line_at(
+    axis: Axes, gap: float | None, of: str = AGAIN, *, level: bool = False, named: bool = False
+) -> None:
+    """The gap of another Retrain, or of doing nothing, through a panel of gaps; no line where it is
+    None.
+
+    Parameters
+    ----------
+    of : a key of `LINE_OF`. level : whether gaps grow upwards. named : whether the line is to have
+        an entry in the legend.
+    """
+    if gap is not None:
+        draw = axis.axhline if level else axis.axvline
+        entry = {"label": label(of)} if named else {}
+        draw(gap, color=GREY, linestyle=LINE_OF[of], linewidth=1.2, zorder=0, **entry)
 
 
 def point(axis: Axes, x: float, y: float, method: str) -> None:
@@ -143,7 +161,9 @@ def legend(figure: plt.Figure, methods: Sequence[str]) -> None:
         plt.Line2D([], [], marker=MARKER_OF[k], color=COLOUR_OF[k], linestyle="", markersize=7)
         for k in kinds
     ]
-    names = ["doing nothing" if k == "reference" else k for k in kinds]
+    others = [label(AGAIN)] if AGAIN in methods else []
+    named = {"reference": ", ".join(["doing nothing", *others])}
+    names = [named.get(k, k) for k in kinds]
     figure.legend(
         handles,
         names,

@@ -14,6 +14,7 @@ from ...metrics.significance import Verdict
 from ...runs.summary import label
 from ...shown import amount
 from ..common import NONE_RECORDED, Answer
+from ..yardstick import NAME, in_words, yardstick
 from .recorded import LEAST, NO_MASK, REFERENCES, Benchmark, closer_in, means, verdicts
 
 TASKS = {
@@ -60,13 +61,17 @@ def _place(bench: Benchmark, scenario: str) -> str:
         f"Forgetting {TASKS.get(scenario, scenario)}: SalUn is {ordinal(place)} of {len(rivals)}"
         f" methods by its average gap to Retrain, {_gap(rivals['salun'])}"
     )
-    text += "" if place == 1 else f" ({label(first)} {_gap(rivals[first])})"
+    beside = [] if place == 1 else [f"{label(first)} {_gap(rivals[first])}"]
+    beside += [said] if (said := in_words(yardstick(part))) else []
+    text += f" ({', '.join(beside)})" if beside else ""
     if "original" not in part.index:
         return f"{text}."
     nothing = part.avg_gap["original"]
     smaller = "smaller" if rivals["salun"] < nothing else "not smaller"
     verdict = verdicts(bench.by_method(scenario), "SalUn").get("original")
     text += f"; its mean is {smaller} than that of doing nothing ({_gap(nothing)})"
+    if (floor := yardstick(part)) is not None and abs(rivals["salun"] - nothing) < floor:
+        text += f", a difference below {NAME}'s gap"
     return f"{text}{_said(verdict)}."
 
 
@@ -77,7 +82,8 @@ def _mask(bench: Benchmark, scenario: str) -> str:
     closer, seeds = closer_in(groups, "saliency", "random")
     gaps = {name: _mean(bench, scenario, name) for name in groups}
     ranked = sorted(gaps, key=gaps.__getitem__)
-    rest = ", ".join(f"{_worded(name)} {_gap(gaps[name])}" for name in ranked)
+    again = in_words(bench.yardstick(scenario))
+    rest = ", ".join([*(f"{_worded(n)} {_gap(gaps[n])}" for n in ranked), *filter(None, [again])])
     return (
         f"Forgetting {TASKS.get(scenario, scenario)}: in {closer} of {seeds} seeds the saliency"
         f" mask is nearer to Retrain than a random one of the same size. Mean gaps: {rest}."
@@ -121,7 +127,7 @@ def ordinal(number: int) -> str:
 
 def mask_rows(bench: Benchmark, scenarios: Sequence[str] = tuple(TASKS)) -> pd.DataFrame:
     """Means by mask for a picture: columns of `summarise`, index (scenario, mask); the original,
-    which is doing nothing, among them.
+    which is doing nothing, and another Retrain among them.
     """
     parts = {}
     for scenario in scenarios:
@@ -129,5 +135,5 @@ def mask_rows(bench: Benchmark, scenarios: Sequence[str] = tuple(TASKS)) -> pd.D
         if nothing := bench.by_method(scenario).get("original"):
             groups["doing nothing"] = nothing
         if len(groups) > 1:
-            parts[TASKS.get(scenario, scenario)] = means(groups)
+            parts[TASKS.get(scenario, scenario)] = means(bench.beside(groups, scenario))
     return pd.concat(parts) if parts else pd.DataFrame()

@@ -11,6 +11,7 @@ from ...plots.tables import Cell, Table, table
 from ...runs.summary import label
 from ...shown import amount
 from ..claims import Claim
+from ..yardstick import beside, yardstick
 from .published import published
 from .recorded import LEAST, NO_MASK, REFERENCES, Benchmark, verdicts
 
@@ -58,7 +59,8 @@ def _claims(bench: Benchmark, scenario: str, before: str) -> list[Claim]:
         return [Claim(f"{before}SalUn is nearer to Retrain than doing nothing", None)]
     first = rivals.index[0]
     figure = f"{rivals['salun']:.2f} against {rivals[first]:.2f} of {label(first)}"
-    return [
+    floor = yardstick(part)
+    made = [
         Claim(
             f"{before}SalUn has the smallest average gap of all methods (means)",
             bool(first == "salun"),
@@ -73,6 +75,7 @@ def _claims(bench: Benchmark, scenario: str, before: str) -> list[Claim]:
             _of(verdicts(bench.masks(scenario), "saliency"), "random"),
         ),
     ]
+    return [beside(claim, floor) for claim in made]
 
 
 def mask_claims(
@@ -81,10 +84,10 @@ def mask_claims(
     """The saliency mask against a random one of the same size and against none, on each task."""
     claims = []
     for scenario in scenarios:
-        found = verdicts(bench.masks(scenario), "saliency")
+        found, floor = verdicts(bench.masks(scenario), "saliency"), bench.yardstick(scenario)
         for other, worded in (("random", "a random one"), (NO_MASK, "no mask (RL)")):
             text = f"{scenario}: the saliency mask is nearer to Retrain than {worded}"
-            claims.append(Claim(text, _of(found, other)))
+            claims.append(beside(Claim(text, _of(found, other)), floor))
     return claims
 
 

@@ -24,6 +24,7 @@ from ...runs.summary import (
 from ...shown import amount
 from ...unlearning import METHODS
 from ..common import NONE_RECORDED
+from ..yardstick import NAME, note, of_records
 from .published import published
 
 LEAST = 3  # seeds behind a figure that a picture or a claim rests on
@@ -77,6 +78,21 @@ class Benchmark:
             if row["scenario"] == scenario and row["method"] not in ("retrain", AGAIN):
                 groups.setdefault(label(row["method"]), []).append(record)
         return groups
+
+    def again(self, scenario: str) -> list[Record]:
+        """Runs of another Retrain, the yardstick of that scenario."""
+        own = (r for r in self.plain if r.is_another_retrain)
+        return [r for r in own if r.row()["scenario"] == scenario]
+
+    def yardstick(self, scenario: str) -> float | None:
+        """The mean gap of another Retrain, below which no difference is called one."""
+        found = of_records(self.again(scenario))
+        return None if found is None else float(found.avg_gap)
+
+    def beside(self, groups: Groups, scenario: str) -> Groups:
+        """Groups of runs with those of another Retrain as one more, where there are any."""
+        again = self.again(scenario) if groups else []
+        return {**groups, NAME: again} if again else groups
 
     def masks(self, scenario: str) -> Groups:
         """Mask rule -> runs of SalUn under it, at half of the weights; and of RL, without one."""
@@ -140,7 +156,7 @@ def method_table(part: pd.DataFrame, *, caption: str = "", best: Sequence[str] =
     frame = pd.DataFrame({_name(str(name)): _row(row) for name, row in ranked.iterrows()}).T
     frame.columns = pd.Index(_HEAD)
     best = [name for name in best if name in frame.index]
-    named = [label(name) for name in REFERENCES if name in part.index]
+    named = [label(n) for n in REFERENCES if n in part.index or label(n) in part.index]
     return table(
         frame, best=best, reference=named, caption=caption, note=part.attrs.get("note", "")
     )
@@ -196,11 +212,12 @@ def _live(scores: Scores, retrained: Scores) -> list[object]:
 
 def verdicts(groups: Groups, ours: str) -> dict[str, Verdict]:
     """Paired tests of the average gap of `ours` against each other group with `LEAST` seeds in
-    common, p corrected by Holm for their number; empty where there are none.
+    common, p corrected by Holm for their number; empty where there are none. Another Retrain is no
+    rival.
     """
     if ours not in groups:
         return {}
-    gaps = {name: gap_by_seed(runs) for name, runs in groups.items()}
+    gaps = {name: gap_by_seed(runs) for name, runs in groups.items() if name != NAME}
     mine = set(gaps[ours])
     gaps = {n: g for n, g in gaps.items() if n == ours or len(set(g) & mine) >= LEAST}
     return compare_with(gaps, ours) if len(gaps) > 1 else {}
@@ -224,8 +241,13 @@ def published_table(scenario: str) -> Table:
 
 
 def verdict_table(groups: Groups, ours: str, *, caption: str = "") -> Table:
-    """The tests of `verdicts`, smallest difference first: a negative one is in favour of `ours`."""
+    """The tests of `verdicts`, smallest difference first: a negative one is in favour of `ours`.
+    Below it stands which are smaller than the gap of another Retrain, where the groups have it.
+    """
     found = verdicts(groups, ours)
+    again = of_records(groups.get(NAME, ()))
+    floors = {"": None if again is None else float(again.avg_gap)}
+    said = note(floors, {"": {name: v.test.difference for name, v in found.items()}})
     rows = {
         name: {
             "difference": Cell(
@@ -240,4 +262,4 @@ def verdict_table(groups: Groups, ours: str, *, caption: str = "") -> Table:
     }
     columns = ["difference", "closer in", "p (Holm)", f"{ours} is nearer"]
     frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-    return table(frame, caption=caption, note="" if rows else NONE_RECORDED)
+    return table(frame, caption=caption, note=said if rows else NONE_RECORDED)

@@ -10,7 +10,7 @@ import pandas as pd
 
 from ...metrics.power import seeds_needed
 from ...runs import Record, load_records
-from ...runs.summary import MEASURES, label, of_a_method, one_a_seed
+from ...runs.summary import AGAIN, MEASURES, label, of_a_method, one_a_seed
 from ...unlearning import METHODS
 
 OURS = "fashion-mini", "small-cnn"
@@ -89,6 +89,11 @@ class Stability:
         gaps = {scene: self.gaps(scene, "original") for scene in self.scenes}
         return {scene: float(np.mean(list(g.values()))) for scene, g in gaps.items() if g}
 
+    def again(self) -> dict[str, dict[int, float]]:
+        """Scene -> seed -> average gap of another Retrain on the same split, where recorded."""
+        gaps = {scene: self.gaps(scene, AGAIN) for scene in self.scenes}
+        return {scene: found for scene, found in gaps.items() if found}
+
     def spread(self) -> pd.DataFrame:
         """Index (panel, name): columns count, mean, std, min, max of the average gap."""
         how = ["count", "mean", "std", "min", "max"]
@@ -162,4 +167,4 @@ class Stability:
 
 
 def _own(method: str) -> str:
-    return METHODS[method].mask or "none"
+    return (METHODS[method].mask if method in METHODS else None) or "none"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -11,6 +11,7 @@ from ...plots.tables import Cell, Table, table
 from ...runs.summary import MEASURES
 from ..claims import Claim
 from ..common import NONE_RECORDED, Answer
+from ..yardstick import NAME
 from .stability import LEAST, Stability
 
 NEAR = 2.0  # points within which a gap counts as carried over
@@ -35,6 +36,12 @@ def answer(found: Stability) -> Answer:
             f" apart on average, and the first half of the methods lie between"
             f" {part['mean'].min():.2f} and {part['mean'].median():.2f} from theirs."
         )
+    if "random-10" in (again := found.again()):
+        gaps = list(again["random-10"].values())
+        said.append(
+            f"On the same split another Retrain is {sum(gaps) / len(gaps):.2f} points from the"
+            f" first (mean of {len(gaps)} seeds): smaller differences are not called differences."
+        )
     return Answer(tuple(said))
 
 
@@ -47,8 +54,12 @@ def _spread_of(found: Stability, scene: str) -> pd.DataFrame:
 
 
 def spread_table(found: Stability, scene: str) -> Table:
-    """Mean and spread of the average gap over the seeds of a scene, nearest to Retrain first."""
-    part = _spread_of(found, scene)
+    """Mean and spread of the average gap over the seeds of a scene, nearest to Retrain first;
+    another Retrain on the same split among them.
+    """
+    part, again = _spread_of(found, scene), found.again().get(scene)
+    if again and len(part):
+        part = pd.concat([part, _of_again(again)]).sort_values("mean", kind="stable")
     frame = pd.DataFrame(
         {
             "seeds": part["count"].astype(int),
@@ -61,7 +72,13 @@ def spread_table(found: Stability, scene: str) -> Table:
         index=part.index,
     )
     best = ["SalUn"] if "SalUn" in part.index else []
-    return table(frame, best=best, caption=scene, note="" if len(part) else NONE_RECORDED)
+    note, named = "" if len(part) else NONE_RECORDED, [NAME] if NAME in part.index else []
+    return table(frame, best=best, reference=named, caption=scene, note=note)
+
+
+def _of_again(gaps: Mapping[int, float]) -> pd.DataFrame:
+    found = pd.Series(gaps).agg(["count", "mean", "std", "min", "max"])
+    return found.to_frame(NAME).T
 
 
 def floor_table(found: Stability) -> Table:
@@ -71,11 +88,24 @@ def floor_table(found: Stability) -> Table:
     heads |= {m: f"spread of {m.upper()}" for m in MEASURES}
     if not len(floors):
         return table(pd.DataFrame(), note="Fewer than two Retrains are recorded.")
-    return table(floors.rename(columns=heads).astype({"Retrains": int}), digits=2)
+    shown = floors.rename(columns=heads).astype({"Retrains": int})
+    same = {s: sum(gaps.values()) / len(gaps) for s, gaps in found.again().items()}
+    if same:  # between the gaps on other splits and their spread
+        shown.insert(3, "gap on one split", pd.Series(same).reindex(shown.index))
+    note = f"Gap on one split: that of {NAME}, another training seed alone." if same else ""
+    return table(shown, digits=2, note=note)
 
 
-def amount_table(amounts: pd.DataFrame) -> Table:
-    """Average gaps over forget amounts, with the seeds behind them."""
+def amount_table(
+    amounts: pd.DataFrame, again: Mapping[str, Mapping[int, float]] | None = None
+) -> Table:
+    """Average gaps over forget amounts, with the seeds behind them.
+
+    Parameters
+    ----------
+    again : scene -> seed -> average gap of another Retrain, as `Stability.again` gives it; a last
+        row.
+    """
     part = amounts[amounts.name != "Retrain"]
     if not len(part):
         return table(pd.DataFrame(), note=NONE_RECORDED)
@@ -84,8 +114,15 @@ def amount_table(amounts: pd.DataFrame) -> Table:
         row = cells.setdefault(f"{name}, {'tuned at 10 %' if carried else 'tuned there'}", {})
         row[f"{share:g} %"] = Cell(f"{runs.average.mean():.2f}", f"({len(runs)})")
     columns = [f"{share:g} %" for share in sorted(part.amount.unique())]
+    last = {
+        f"{scene.removeprefix('random-')} %": Cell(f"{pd.Series(g).mean():.2f}", f"({len(g)})")
+        for scene, g in (again or {}).items()
+        if scene.startswith("random-")
+    }
+    cells |= {NAME: last} if last else {}
     frame = pd.DataFrame.from_dict(cells, orient="index").reindex(columns=columns)
-    return table(frame.astype(object).where(frame.notna(), None), caption="average gap (seeds)")
+    rows = frame.astype(object).where(frame.notna(), None)
+    return table(rows, reference=[NAME] if last else [], caption="average gap (seeds)")
 
 
 def carried_answer(amounts: pd.DataFrame) -> Answer:

@@ -16,6 +16,7 @@ from ...runs import Record, load_records
 from ...shown import amount
 from ..claims import WORDS, Claim
 from ..common import NONE_RECORDED
+from ..yardstick import note
 from .compared import Gaps
 
 MOST, LEAST, RANDOM = "most salient", "least salient", "random"
@@ -58,8 +59,13 @@ def ways(records: Iterable[Record]) -> Ways:
     return found
 
 
-def opposite_table(found: Ways, caption: str = "") -> Table:
-    """A row a way, a column for each choice of weights: mean average gap and its interval."""
+def opposite_table(found: Ways, caption: str = "", floor: float | None = None) -> Table:
+    """A row a way, a column for each choice of weights: mean average gap and its interval.
+
+    Parameters
+    ----------
+    floor : gap of another Retrain on that task, where it is recorded.
+    """
     rows: dict[str, dict[str, Cell | str | None]] = {
         way: {
             **{side: _cell(sides.get(side)) for side in (MOST, LEAST, RANDOM)},
@@ -69,8 +75,18 @@ def opposite_table(found: Ways, caption: str = "") -> Table:
     }
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis("the weights are")
     counts = sorted({len(gaps) for sides in found.values() for gaps in sides.values()})
-    note = f"Average gap, points; {' to '.join(map(str, counts[:1] + counts[1:][-1:]))} seeds."
-    return table(frame, caption=caption, note=note if rows else NONE_RECORDED)
+    said = f"Average gap, points; {' to '.join(map(str, counts[:1] + counts[1:][-1:]))} seeds."
+    said += f"\n{small}" if (small := note({"": floor}, {"": _ends(found)})) else ""
+    return table(frame, caption=caption, note=said if rows else NONE_RECORDED)
+
+
+def _ends(found: Ways) -> dict[str, float]:
+    """way -> difference of the mean gaps of its two ends."""
+    means = {
+        way: {side: sum(gaps.values()) / len(gaps) for side, gaps in sides.items()}
+        for way, sides in found.items()
+    }
+    return {way: m[MOST] - m[LEAST] for way, m in means.items() if {MOST, LEAST} <= set(m)}
 
 
 def _cell(gaps: Gaps | None) -> Cell | None:

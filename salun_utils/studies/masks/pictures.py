@@ -14,6 +14,7 @@ from matplotlib.axes import Axes
 
 from ...metrics import bootstrap_interval
 from ...plots import COLOURS, GREY, MARKERS, Picture
+from ...plots.methods import line_at
 
 KINDS: dict[str, tuple[str, ...]] = {
     "no mask": ("none",),
@@ -136,7 +137,9 @@ def curves(found: pd.DataFrame, panels: Mapping[str, tuple[str, str]]) -> Pictur
     return figure, f"Lines for {', '.join(map(_called, masks))}; panels: {', '.join(panels)}"
 
 
-def gap_dots(runs: pd.DataFrame, *, columns: int = 3) -> Picture:
+def gap_dots(
+    runs: pd.DataFrame, *, columns: int = 3, again: Mapping[str, float] | None = None
+) -> Picture:
     """The average gap by mask: a small dot a seed, the mean with its bootstrap 95 % interval; one
     panel a method and scenario.
 
@@ -144,6 +147,7 @@ def gap_dots(runs: pd.DataFrame, *, columns: int = 3) -> Picture:
     ----------
     runs : columns panel, mask, seed, avg_gap; masks in the order to be shown, from the top. The
         dashed line is the mean without a mask.
+    again : panel -> gap of another Retrain, a dotted line.
     """
     panels, masks = (list(dict.fromkeys(runs[column])) for column in ("panel", "mask"))
     across, down = min(columns, len(panels)), -(-len(panels) // columns)
@@ -172,6 +176,7 @@ def gap_dots(runs: pd.DataFrame, *, columns: int = 3) -> Picture:
             linewidth=1,
             zorder=0,
         )
+        line_at(axis, (again or {}).get(panel))
         axis.set_title(panel, fontsize=10.5)
         axis.set(
             ylim=(len(masks) - 0.4, -0.6),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from ...runs.tuning import read_tuned
 from ...shown import amount
 from ..claims import Claim
 from ..common import NONE_RECORDED, Answer
+from ..yardstick import NAME, Row, beside, in_words, load, note, with_row
 from . import compared
 from .live import MASKS, called
 
@@ -32,6 +34,8 @@ PANELS = {
     ("ga", "class-3"): GA_CLASS,
 }
 BEST = f"{RANDOM}, best rates"
+SCENARIO = {panel: scenario for (_, scenario), panel in PANELS.items()} | {BEST: "random-10"}
+TASK = {"random-10": "10 %", "class-3": "class"}
 # narrow enough to stand beside one another: a random tenth, a class, each mask at its own rate
 HEADS = {
     RANDOM: "SalUn 10 %",
@@ -51,11 +55,12 @@ Gaps = dict[str, dict[int, float]]
 @dataclass(frozen=True)
 class Recorded:
     """Rows of `runs.frame` at half of the weights, with the columns panel and factor (learning rate
-    over the tuned one).
+    over the tuned one); and what another Retrain comes to, by scenario.
     """
 
     rows: pd.DataFrame
     tuned: float
+    again: Mapping[str, Row] = field(default_factory=dict)
 
     @classmethod
     def load(cls, folder: Path, tier: str = "cpu") -> Recorded:
@@ -70,11 +75,13 @@ class Recorded:
             train_images=None,
             keep=0.5,
         )
-        return cls.of(frame(found), tuned)
+        return cls.of(frame(found), tuned, load(TASK, tier=tier))
 
     @classmethod
-    def of(cls, rows: pd.DataFrame, tuned: float) -> Recorded:
-        """From these rows."""
+    def of(
+        cls, rows: pd.DataFrame, tuned: float, again: Mapping[str, Row] | None = None
+    ) -> Recorded:
+        """From these rows, and rows of another Retrain by scenario."""
         own = ["scenario", "method", "mask", "seed", "lr", "avg_gap", "diverged"]
         columns = [*own, *(f"gap_{m}" for m in MEASURES)]
         rows = rows if len(rows) else pd.DataFrame(columns=columns)
@@ -83,7 +90,7 @@ class Recorded:
             panel=[PANELS.get(pair, "") for pair in pairs],
             factor=(rows.lr.astype(float) / tuned).round(2),
         )
-        return cls(rows.sort_values("mask", key=_place, kind="stable"), tuned)
+        return cls(rows.sort_values("mask", key=_place, kind="stable"), tuned, again or {})
 
     @property
     def swept(self) -> pd.DataFrame:
@@ -122,6 +129,17 @@ class Recorded:
         parts = [every[(every.panel == p) & every["mask"].isin(masks)] for p in panels]
         return pd.concat([part for part in parts if part.panel.isin(self.gaps).all()])
 
+    def floor(self, panel: str) -> float | None:
+        """The gap of another Retrain on the task of a panel, where it is recorded."""
+        row = self.again.get(SCENARIO[panel])
+        return None if row is None else float(row.avg_gap)
+
+    @property
+    def floors(self) -> dict[str, float]:
+        """panel -> `floor`, of those that have one."""
+        found = {panel: self.floor(panel) for panel in self.gaps}
+        return {panel: floor for panel, floor in found.items() if floor is not None}
+
     def mean(self, panel: str, mask: str) -> str:
         """A mean average gap, as a page writes it."""
         values = self.gaps[panel][mask].values()
@@ -154,7 +172,8 @@ def answer(found: Recorded, remembering: str | None = None) -> Answer:
 
     def listed(panel: str) -> str:
         masks = ("saliency", "none", "random")
-        return ", ".join(f"{called(m)} {found.mean(panel, m)}" for m in masks)
+        said = [f"{called(m)} {found.mean(panel, m)}" for m in masks]
+        return ", ".join(said + ([again] if (again := in_words(found.floor(panel))) else []))
 
     decided = [m for m in ("none", "random") if _decided(found.verdict(BEST, m))]
     told = "the tests tell none of them apart" if not decided else "a test tells some apart"
@@ -174,38 +193,41 @@ def _decided(verdict: Verdict | None) -> bool:
 
 
 def mean_table(found: Recorded) -> Table:
-    """Mean average gaps, a row a mask and a column a method and scenario."""
+    """Mean average gaps, a row a mask and a column a method and scenario; another Retrain last."""
     columns = {
         HEADS[panel]: {called(m): sum(g.values()) / len(g) for m, g in gaps.items()}
+        | ({NAME: found.floors[panel]} if panel in found.floors else {})
         for panel, gaps in found.gaps.items()
         if panel != BEST
     }
-    order = [called(m) for m in MASKS]
+    order = [*(called(m) for m in MASKS), NAME]
     rows = pd.DataFrame(columns)
     rows = rows.reindex([name for name in order if name in rows.index])
-    note = HEADED if columns else NONE_RECORDED
-    return table(rows, digits=2, best=["saliency"] if "saliency" in rows.index else [], note=note)
+    best, named = ([n] if n in rows.index else [] for n in ("saliency", NAME))
+    said = HEADED if columns else NONE_RECORDED
+    return table(rows, digits=2, best=best, reference=named, note=said)
 
 
 def signed_table(found: Recorded, panel: str) -> Table:
-    """Average gap with its interval, and the signed gaps."""
+    """Average gap with its interval, and the signed gaps; nearest to Retrain first."""
     if panel not in found.gaps:
         return table(pd.DataFrame(), caption=panel, note=NONE_RECORDED)
     part, overall = found.at_tuned, compared.summary(found.gaps[panel])
     signed = part[part.panel == panel].groupby("mask")[[f"gap_{m}" for m in MEASURES]].mean()
+    every = overall.join(signed).rename(index=lambda mask: called(str(mask)))
+    every = every.rename(columns={"mean": "avg_gap", "low": "avg_gap_low", "high": "avg_gap_high"})
+    every = with_row(every, found.again.get(SCENARIO[panel])).sort_values("avg_gap", kind="stable")
     rows = {
-        called(str(mask)): {
+        name: {
             "seeds": int(row.seeds),
-            "average gap": Cell(f"{row['mean']:.2f}", between(row.low, row.high)),
-            **{
-                m.upper(): amount(float(signed.loc[mask, f"gap_{m}"]), 2, signed=True)
-                for m in MEASURES
-            },
+            "average gap": Cell(f"{row.avg_gap:.2f}", between(row.avg_gap_low, row.avg_gap_high)),
+            **{m.upper(): amount(float(row[f"gap_{m}"]), 2, signed=True) for m in MEASURES},
         }
-        for mask, row in overall.iterrows()
+        for name, row in every.iterrows()
     }
     frame_ = pd.DataFrame.from_dict(rows, orient="index")
-    return table(frame_, caption=panel, best=["saliency"], reference=["no mask"])
+    named = [name for name in ("no mask", NAME) if name in frame_.index]
+    return table(frame_, caption=panel, best=["saliency"], reference=named)
 
 
 def grid_table(found: Recorded, reference: str) -> Table:
@@ -213,8 +235,8 @@ def grid_table(found: Recorded, reference: str) -> Table:
     a star where the test decides.
     """
     columns: dict[str, dict[str, Cell]] = {}
-    for panel, gaps in found.gaps.items():
-        tests = compared.differences(gaps, reference)
+    tested = {panel: compared.differences(gaps, reference) for panel, gaps in found.gaps.items()}
+    for panel, tests in tested.items():
         columns[HEADS[panel]] = {
             called(str(mask)): Cell(
                 amount(float(row.difference), 2, signed=True),
@@ -226,11 +248,21 @@ def grid_table(found: Recorded, reference: str) -> Table:
     rows = pd.DataFrame(columns)
     rows = rows.reindex([name for name in order if name in rows.index]).astype(object)
     star = "Negative: nearer to Retrain. A star: decided, p below 0.05 after Holm's correction."
-    note = f"{star}\n{HEADED}" + (f" {OWN_RATE}" if BEST in found.gaps else "")
+    below = f"{star}\n{HEADED}" + (f" {OWN_RATE}" if BEST in found.gaps else "")
+    below += f"\n{small}" if (small := _small(found, tested)) else ""
     said = f"average gap minus that with {called(reference)}, points"
     return table(
-        rows.where(rows.notna(), None), caption=said, note=note if columns else NONE_RECORDED
+        rows.where(rows.notna(), None), caption=said, note=below if columns else NONE_RECORDED
     )
+
+
+def _small(found: Recorded, tested: Mapping[str, pd.DataFrame]) -> str:
+    """The note on differences below the yardstick, of all columns of a table together."""
+    parts: dict[str, dict[str, float]] = {}
+    for panel, tests in tested.items():
+        own = {f"{HEADS[panel]}, {called(str(m))}": d for m, d in tests.difference.items()}
+        parts.setdefault(TASK[SCENARIO[panel]], {}).update(own)
+    return note({TASK[s]: float(row.avg_gap) for s, row in found.again.items()}, parts)
 
 
 def difference_table(found: Recorded) -> Table:
@@ -274,7 +306,10 @@ def rate_table(found: Recorded) -> Table:
         for mask, row in overall.iterrows()
     }
     said = f"SalUn, random 10 %, average gap; 1× is a learning rate of {found.tuned:.4f}"
-    return table(pd.DataFrame.from_dict(rows, orient="index"), best=["saliency"], caption=said)
+    floor = found.floor(BEST)
+    below = "" if floor is None else f"{NAME[0].upper()}{NAME[1:]}: {floor:.2f}."
+    frame_ = pd.DataFrame.from_dict(rows, orient="index")
+    return table(frame_, best=["saliency"], caption=said, note=below)
 
 
 def power_table(found: Recorded) -> Table:
@@ -303,9 +338,15 @@ def claims(found: Recorded) -> list[Claim]:
         (GA_CLASS, "random", "GA, class 3", "a random half"),
     )
     said = [
-        Claim(f"{where}: the saliency mask is nearer to Retrain than {other}", found.verdict(p, m))
+        beside(
+            Claim(
+                f"{where}: the saliency mask is nearer to Retrain than {other}",
+                found.verdict(p, m),
+            ),
+            found.floor(p),
+        )
         for p, m, where, other in asked
     ]
     bare = compare_with(found.gaps[GA_RANDOM], "none") if GA_RANDOM in found.gaps else {}
     text = "GA, random 10 %: GA is nearer to Retrain without a mask than under the saliency mask"
-    return [*said, Claim(text, bare.get("saliency"))]
+    return [*said, beside(Claim(text, bare.get("saliency")), found.floor(GA_RANDOM))]

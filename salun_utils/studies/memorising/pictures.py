@@ -14,7 +14,8 @@ from ...plots.methods import COLOUR_OF, MARKER_OF, kind
 from ...runs.readings import READINGS, WITHOUT
 from ...runs.summary import AGAIN, label
 from ...unlearning import METHODS
-from .recorded import REFERENCE, places, yardstick
+from ..yardstick import yardstick
+from .recorded import REFERENCE, places
 
 BY_LABEL = {label(name): name for name in METHODS}
 
@@ -42,7 +43,7 @@ def gaps(rows: pd.DataFrame) -> Picture:
             markeredgecolor="white",
         )
         axis.plot(row[WITHOUT], place, "|", color="0.35", markersize=11, markeredgewidth=1.8)
-    if (floor := yardstick(rows)) is not None:
+    if (floor := yardstick(rows, "confidence")) is not None:
         axis.axvline(floor, color=GREY, linestyle="--", linewidth=1.2, zorder=0)
         axis.text(floor, -0.85, " another Retrain", color=GREY, fontsize=9)
     axis.set(

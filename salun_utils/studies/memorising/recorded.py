@@ -17,6 +17,7 @@ from ...runs.tuning import read_tuned
 from ...unlearning import METHODS
 from ..claims import WORDS, Claim, claims_table
 from ..common import NONE_RECORDED, Answer
+from ..yardstick import yardstick
 
 REFERENCE, OURS = "Retrain", "SalUn"
 TUNED = "cifar10_jpeg_speednet_random-10.yaml"
@@ -132,12 +133,6 @@ def places(rows: pd.DataFrame) -> pd.DataFrame:
     return methods[list(READINGS)].rank(method="min").astype(int)
 
 
-def yardstick(rows: pd.DataFrame, reading: str = "confidence") -> float | None:
-    """The average gap of another Retrain, below which no difference is called one."""
-    name = label(AGAIN)
-    return float(rows.loc[name, reading]) if name in rows.index else None
-
-
 def verdicts(
     records: Iterable[Record], ours: str, others: Iterable[str], *, reading: str = "confidence"
 ) -> dict[str, Verdict]:
@@ -245,7 +240,7 @@ def answer(rows: pd.DataFrame) -> Answer:
         return Answer((NONE_RECORDED,))
     methods = places(rows)
     best, salun = methods.confidence.idxmin(), rows.loc[OURS]
-    floor, random = yardstick(rows), "SalUn, random mask"
+    floor, random = yardstick(rows, "confidence"), "SalUn, random mask"
     said = (
         f"On a network that remembers its training pictures, SalUn ends {salun.confidence:.2f}"
         f" points from Retrain, place {methods.confidence[OURS]} of {len(methods)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +16,7 @@ from ...runs.summary import label
 from ...shown import amount
 from ..claims import Claim
 from ..common import NONE_RECORDED, Answer
+from ..yardstick import NAME, Row, beside, in_words, load, yardstick
 from . import recorded
 from .maps import Border, border, cell_means, dose
 
@@ -25,19 +26,32 @@ BOTH = ("salun", "rl")
 LAYERS = {"small-cnn": 5, "resnet20": 20, "resnet50": 50}
 TUNED_FOR = 900  # pictures to forget, a tenth of those that are trained on
 TENTH = "random-10"
+WHOLE = 10_000  # pictures that another Retrain is recorded on
+FORGOTTEN = {TENTH: TUNED_FOR, "random-50": 4500}  # of these
 
 
 @dataclass(frozen=True)
 class Sizes:
-    """Runs on maps, and runs over sizes; rows as `recorded.rows_of` gives them."""
+    """Runs on maps, and runs over sizes, rows as `recorded.rows_of` gives them; and what another
+    Retrain comes to by scenario.
+    """
 
     on_map: pd.DataFrame
     others: pd.DataFrame
+    again: Mapping[str, Row] = field(default_factory=dict)
 
     @classmethod
     def load(cls, tier: str = "cpu") -> Sizes:
         """From the folder of records."""
-        return cls(*recorded.split_map(recorded.rows_of(load_records(tier=tier, study="scale"))))
+        rows = recorded.rows_of(load_records(tier=tier, study="scale"))
+        return cls(*recorded.split_map(rows), load(FORGOTTEN, tier=tier))
+
+    @property
+    def again_over(self) -> dict[str, dict[float, Row]]:
+        """Kind of size -> size -> another Retrain there."""
+        by_forget = {FORGOTTEN[s]: row for s, row in self.again.items()}
+        by_images = {WHOLE: self.again[TENTH]} if TENTH in self.again else {}
+        return {"forget": by_forget, "images": by_images}
 
     @cached_property
     def maps(self) -> dict[str, pd.DataFrame]:
@@ -56,7 +70,7 @@ class Sizes:
     def forget(self) -> pd.DataFrame:
         """SalUn, RL and FT over the number of pictures to forget."""
         rows = self._plain(("salun", "rl", "ft"))
-        return rows[rows.images == 10_000]
+        return rows[rows.images == WHOLE]
 
     @property
     def images(self) -> pd.DataFrame:
@@ -99,26 +113,37 @@ def means(rows: pd.DataFrame, size: str, methods: Sequence[str] = BOTH) -> pd.Da
     return over_seeds(order, ["method", size], MEASURES)
 
 
-def size_table(found: pd.DataFrame, *, noise: Mapping[float, float] | None = None) -> Table:
+def size_table(
+    found: pd.DataFrame,
+    *,
+    noise: Mapping[float, float] | None = None,
+    again: Mapping[float, Row] | None = None,
+) -> Table:
     """`means` as a table: one row a method and size.
 
     Parameters
     ----------
-    noise : size -> standard error of UA, points.
+    noise : size -> standard error of UA, points. again : size -> another Retrain; those of sizes in
+        the table stand last.
     """
     if not len(found):
         return table(pd.DataFrame(), note=NONE_RECORDED)
-    rows = {}
-    for (method, size), row in found.iterrows():
+    sizes = set(found.index.get_level_values(1))
+    last = {(NAME, s): row for s, row in (again or {}).items() if s in sizes}
+    rows, named = {}, []
+    for (method, size), row in [*found.iterrows(), *last.items()]:
         gaps = {
             f"{m.upper()} gap": amount(float(row[f"gap_{m}"]), signed=True)
             for m in ("ua", "ra", "ta", "mia")
         }
         mean = Cell(f"{row.avg_gap:.1f}", between(row.avg_gap_low, row.avg_gap_high, 1))
-        own = {"seeds": int(row.seeds), "average gap": mean, **gaps, "time, %": f"{row.cost:.0f}"}
+        time = row.cost * (100 if method == NAME else 1)
+        own = {"seeds": int(row.seeds), "average gap": mean, **gaps, "time, %": f"{time:.0f}"}
         own |= {"noise": f"{noise[size]:.1f}"} if noise else {}
-        rows[f"{label(str(method))}, {size:g}"] = own
-    return table(pd.DataFrame.from_dict(rows, orient="index"))
+        name = f"{NAME if method == NAME else label(str(method))}, {size:g}"
+        rows[name] = own
+        named += [name] if method == NAME else []
+    return table(pd.DataFrame.from_dict(rows, orient="index"), reference=named)
 
 
 def noise(found: Sizes) -> dict[float, float]:
@@ -184,15 +209,19 @@ def corner_table(found: Sizes) -> Table:
             "most epochs, highest rate": (max(cells_.epochs), max(cells_.lr)),
         }
         for name, (e, lr) in which.items():
-            row = gaps.loc[(e, lr)]
-            rows[f"{label(method)}, {name}: {e} × {lr:g}"] = {
-                **{f"{m.upper()} gap": row[f"gap_{m}"] for m in ("ua", "ra", "ta", "mia")},
-                "average gap": amount(float(row.avg_gap), 1),
-            }
+            rows[f"{label(method)}, {name}: {e} × {lr:g}"] = _gaps(gaps.loc[(e, lr)])
     if not rows:
         return table(pd.DataFrame(), note=NONE_RECORDED)
+    named = [NAME] if TENTH in found.again else []
+    rows |= {name: _gaps(found.again[TENTH]) for name in named}
     signed = [f"{m.upper()} gap" for m in ("ua", "ra", "ta", "mia")]
-    return table(pd.DataFrame.from_dict(rows, orient="index"), signed=signed)
+    frame = pd.DataFrame.from_dict(rows, orient="index")
+    return table(frame, signed=signed, reference=named)
+
+
+def _gaps(row: pd.Series) -> dict[str, object]:
+    signed = {f"{m.upper()} gap": row[f"gap_{m}"] for m in ("ua", "ra", "ta", "mia")}
+    return {**signed, "average gap": amount(float(row.avg_gap), 1)}
 
 
 def answer(found: Sizes) -> Answer:
@@ -214,6 +243,7 @@ def answer(found: Sizes) -> Answer:
     if any(value != value for value in figures.values()):
         return Answer((NONE_RECORDED,))
     said = {k: amount(v, 1) for k, v in figures.items()}
+    said["here"] += f"; {again}" if (again := in_words(yardstick(found.again.get(TENTH)))) else ""
     return Answer(
         (
             f"By the means, settings tuned for a tenth of 10,000 pictures (average gap"
@@ -248,8 +278,11 @@ def claims(found: Sizes) -> list[Claim]:
             _of(salun["d"], layers=5),
         ),
     }
-    verdicts = farther(pairs)
-    tested = [Claim(text, verdicts.get(text)) for text in pairs]
+    verdicts, floors = farther(pairs), dict.fromkeys(pairs, yardstick(found.again.get(TENTH)))
+    half, *_, deep = pairs
+    floors[half] = max((float(row.avg_gap) for row in found.again.values()), default=None)
+    floors[deep] = None  # not recorded on so few pictures
+    tested = [beside(Claim(text, verdicts.get(text)), floors[text]) for text in pairs]
     return [*tested, _nearer_than_ft(found), *_of_map(found), _one_picture(salun["f"])]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from ...shown import amount
 from ...unlearning.salun_soft import SCHEDULES
 from ..claims import Claim
 from ..common import NONE_RECORDED, Answer
+from ..yardstick import NAME, Row, beside, in_words, load, note, with_row, yardstick
 from . import recorded
 from .recorded import by_seed
 
@@ -36,11 +37,12 @@ Groups = dict[str, pd.DataFrame]
 
 @dataclass(frozen=True)
 class Study:
-    """Rows by scenario, and where chosen values lie."""
+    """Rows by scenario, where chosen values lie, and what another Retrain comes to by scenario."""
 
     rows: Groups
     tuned: Path
     fifty: dict[str, dict[int, float]]
+    again: Mapping[str, Row] = field(default_factory=dict)
 
     @classmethod
     def load(cls, tuned: Path, tier: str = "cpu") -> Study:
@@ -54,7 +56,8 @@ class Study:
             }
             for m in METHODS
         }
-        return cls(rows, tuned, {name: gaps for name, gaps in fifty.items() if gaps})
+        again = load((*rows, "random-50"), tier=tier)
+        return cls(rows, tuned, {name: gaps for name, gaps in fifty.items() if gaps}, again)
 
     @cached_property
     def equal(self) -> Groups:
@@ -77,9 +80,22 @@ class Study:
         return {where: groups for where, groups in kept.items() if len(groups) > 1}
 
     def path(self, where: str) -> tuple[pd.DataFrame, dict[str, pd.Series]]:
-        """Gaps along the falling penalty, and those of the two masks to compare with."""
+        """Gaps along the falling penalty, and those of the two masks and of another Retrain to
+        compare with.
+        """
         shares = recorded.by_density(self.equal[where])
-        return recorded.path(self.equal[where]), {n: shares.loc[k] for n, k in HALF.items()}
+        levels = {n: shares.loc[k] for n, k in HALF.items()}
+        levels |= {NAME: self.again[where]} if where in self.again else {}
+        return recorded.path(self.equal[where]), levels
+
+    def floor(self, where: str) -> float | None:
+        """The gap of another Retrain on a scenario."""
+        return yardstick(self.again.get(where))
+
+    @property
+    def floors(self) -> dict[str, float]:
+        """Scenario -> gap of another Retrain, where it is recorded."""
+        return {where: float(row.avg_gap) for where, row in self.again.items()}
 
     def densities(self) -> dict[str, pd.DataFrame]:
         """Scenario -> gaps of the hard and the annealed mask by share."""
@@ -111,13 +127,20 @@ def answer(study: Study, where: str = "random-10") -> Answer:
         return Answer((NONE_RECORDED,))
     gaps = study.means(where).avg_gap.sort_values()
     best = str(gaps.index[0])
-    rest = ", ".join(f"{n} {amount(float(g), 2)}" for n, g in gaps.items())
+    listed = [f"{n} {amount(float(g), 2)}" for n, g in gaps.items()]
+    rest = ", ".join(filter(None, [*listed, in_words(study.floor(where))]))
     verdict = study.against(where, best).get("SalUn")
     words = {"too few": "which is too few seeds for a test to decide", "undecided": "undecided"}
     said = "" if verdict is None else f", {words.get(verdict.answer, 'decided against SalUn')}"
     return Answer(
         (f"Each tuned on its own, {best} has the smallest average gap at 10 %{said}: {rest}.",)
     )
+
+
+def own_table(study: Study, where: str) -> Table:
+    """The methods on a scenario, each with its own values, and another Retrain."""
+    means = study.means(where) if where in study.own else pd.DataFrame()
+    return gap_table(with_row(means, study.again.get(where)), caption=where)
 
 
 def gap_table(found: pd.DataFrame, *, caption: str = "", index: str = "") -> Table:
@@ -135,7 +158,8 @@ def gap_table(found: pd.DataFrame, *, caption: str = "", index: str = "") -> Tab
         for name, row in found.iterrows()
     }
     frame = pd.DataFrame.from_dict(rows, orient="index").rename_axis(index)
-    return table(frame, caption=caption, best=["SalUn"] if "SalUn" in frame.index else [])
+    best, named = ([n] if n in frame.index else [] for n in ("SalUn", NAME))
+    return table(frame, caption=caption, best=best, reference=named)
 
 
 def schedule_table(study: Study, where: str) -> Table:
@@ -147,7 +171,8 @@ def schedule_table(study: Study, where: str) -> Table:
     common = sorted(set.intersection(*(set(t.index) for t in paths.values())))
     names = {"linear": "falling"}
     found = {f"{b:g}, {names.get(s, s)}": paths[s].loc[b] for b in common for s in SCHEDULES}
-    return gap_table(pd.DataFrame(found).T, caption=where, index="β, schedule")
+    every = with_row(pd.DataFrame(found).T, study.again.get(where))
+    return gap_table(every, caption=where, index="β, schedule")
 
 
 def share_verdicts(study: Study, where: str) -> dict[str, Verdict]:
@@ -164,12 +189,14 @@ def share_verdicts(study: Study, where: str) -> dict[str, Verdict]:
     )
 
 
-def verdict_table(found: Mapping[str, Verdict], *, what: str, caption: str = "") -> Table:
+def verdict_table(
+    found: Mapping[str, Verdict], *, what: str, caption: str = "", floor: float | None = None
+) -> Table:
     """Paired tests: the difference of average gaps with its interval, p by Holm, the answer.
 
     Parameters
     ----------
-    what : what the answer is to.
+    what : what the answer is to. floor : gap of another Retrain on that scenario.
     """
     rows = {
         name: {**_of_test(v.test), "p (Holm)": f"{v.p:.3f}", what: v.answer}
@@ -177,7 +204,8 @@ def verdict_table(found: Mapping[str, Verdict], *, what: str, caption: str = "")
     }
     columns = ["difference", "smaller in", "p (Holm)", what]
     frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
-    return table(frame, caption=caption, note="" if rows else NONE_RECORDED)
+    said = note({"": floor}, {"": {name: v.test.difference for name, v in found.items()}})
+    return table(frame, caption=caption, note=said if rows else NONE_RECORDED)
 
 
 def _of_test(test: PairedTest) -> dict[str, object]:
@@ -204,6 +232,14 @@ def mia_rows(study: Study, published: Mapping[str, Mapping[str, float]]) -> pd.D
                 "high": high,
                 "published": by_name.get(name, float("nan")),
             }
+        if groups and (again := study.again.get(where)) is not None:
+            rows[where, NAME] = {
+                "seeds": again.seeds,
+                "measured": again.gap_mia,
+                "low": again.gap_mia_low,
+                "high": again.gap_mia_high,
+                "published": float("nan"),
+            }
     return pd.DataFrame(rows).T
 
 
@@ -227,9 +263,8 @@ def claims(study: Study, mia: pd.DataFrame) -> list[Claim]:
     said = []
     for where in ("random-10", "class-3"):
         found = study.against(where).get("SalUn")
-        said.append(
-            Claim(f"{where}, each tuned: SalUn-annealed is nearer to Retrain than SalUn", found)
-        )
+        text = f"{where}, each tuned: SalUn-annealed is nearer to Retrain than SalUn"
+        said.append(beside(Claim(text, found), study.floor(where)))
     for where in ("random-10", "random-50"):
         text = f"{where}: SalUn-soft's MIA gap is larger than SalUn's, as published"
         groups = study.mia().get(where, {})

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import pandas as pd
@@ -13,9 +14,11 @@ from ...runs import Record, load_records
 from ...shown import amount
 from ..claims import Claim
 from ..common import NONE_RECORDED, Answer
+from ..yardstick import NAME, Row, beside, in_words, load, note, with_row, yardstick
 from . import recorded as sweeps
 from .recorded import AUTOMATIC, CHOICES, HALF
 
+SMALL = "fashion-mini, "  # the data whose tasks have the yardstick
 LEAST = 3  # seeds behind a figure that a picture or a claim rests on
 TASKS = (
     "fashion-mini, random-10",
@@ -30,25 +33,31 @@ GAPS = ("ua", "ra", "ta", "mia")
 
 @dataclass(frozen=True)
 class Sweeps:
-    """Rows of `recorded.sweep_rows` by task, of tasks with enough seeds."""
+    """Rows of `recorded.sweep_rows` by task, of tasks with enough seeds; and what another Retrain
+    comes to on a task, where it is recorded.
+    """
 
     of: dict[str, pd.DataFrame]
+    again: Mapping[str, Row] = field(default_factory=dict)
 
     @classmethod
     def load(cls, tier: str = "cpu") -> Sweeps:
         """From the folder of records."""
-        return cls.from_rows(sweeps.sweep_rows(load_records(tier=tier, study="sparsity")))
+        rows = sweeps.sweep_rows(load_records(tier=tier, study="sparsity"))
+        small = [t.removeprefix(SMALL) for t in TASKS if t.startswith(SMALL)]
+        return cls.from_rows(rows, {SMALL + s: row for s, row in load(small, tier=tier).items()})
 
     @classmethod
-    def from_rows(cls, rows: pd.DataFrame) -> Sweeps:
-        """From these rows."""
+    def from_rows(cls, rows: pd.DataFrame, again: Mapping[str, Row] | None = None) -> Sweeps:
+        """From these rows, and rows of another Retrain by task."""
         parts = {t: rows[rows.task == t] for t in TASKS} if len(rows) else {}
         return cls(
             {
                 t: part
                 for t, part in parts.items()
                 if sweeps.densities(part).size and part.seed.nunique() >= LEAST
-            }
+            },
+            again or {},
         )
 
     @cached_property
@@ -60,6 +69,20 @@ class Sweeps:
         """Means over seeds by density."""
         part = self.of[task]
         return sweeps.by_density(part[part["mask"] == mask])
+
+    def floor(self, task: str) -> float | None:
+        """The gap of another Retrain on a task."""
+        return yardstick(self.again.get(task))
+
+    @property
+    def floors(self) -> dict[str, float]:
+        """task -> gap of another Retrain, where it is recorded."""
+        return {t: float(self.again[t].avg_gap) for t in self.of if t in self.again}
+
+    def note(self, differences: Mapping[str, Mapping[str, float]]) -> str:
+        """`yardstick.note` of differences by task and name."""
+        found = {short(t): one for t, one in differences.items()}
+        return note({short(t): floor for t, floor in self.floors.items()}, found)
 
     def knees(self) -> dict[str, float]:
         """task -> mean density at the knee."""
@@ -148,7 +171,7 @@ def _per_cent(keep: float) -> str:
 
 def short(task: str) -> str:
     """A task as a heading: the data set is named where it isn't fashion-mini."""
-    return task.removeprefix("fashion-mini, ").replace("cifar10_jpeg, random-10", "CIFAR-10 copy")
+    return task.removeprefix(SMALL).replace("cifar10_jpeg, random-10", "CIFAR-10 copy")
 
 
 def _said(verdicts: list[Verdict]) -> str:
@@ -166,13 +189,14 @@ def _span(counts: list[int]) -> str:
 
 def answer(found: Sweeps) -> Answer:
     """Where saliency is nearer than random weights, and which density is best, by the means."""
-    beside, verdicts = found.paired(TENTH, "random"), found.nearer(TENTH, "random")
-    if not len(beside) or not found.fixed:
+    paired, verdicts = found.paired(TENTH, "random"), found.nearer(TENTH, "random")
+    if not len(paired) or not found.fixed:
         return Answer((NONE_RECORDED,))
     listed = "; ".join(
         f"{_per_cent(float(k))} {row.saliency:.2f} against {row.random:.2f}"
-        for k, row in beside.iterrows()
+        for k, row in paired.iterrows()
     )
+    listed += f"; {again}" if (again := in_words(found.floor(TENTH))) else ""
     sides: dict[str, list[str]] = {"nearer": [], "farther": []}
     for k, v in verdicts.items():
         sides["nearer" if v.test.difference < 0 else "farther"].append(_per_cent(k))
@@ -189,28 +213,34 @@ def answer(found: Sweeps) -> Answer:
 
 
 def density_table(found: Sweeps, task: str) -> Table:
-    """Means by density: signed gaps, the average gap with its interval, the cost."""
+    """Means by density: signed gaps, the average gap with its interval, the cost; another Retrain
+    last.
+    """
     if task not in found.of:
         return table(pd.DataFrame(), caption=task, note=NONE_RECORDED)
-    means = found.means(task)
+    means = with_row(found.means(task).rename(index=_per_cent), found.again.get(task))
     rows = {
-        _per_cent(float(keep)): {
+        str(name): {
             "seeds": int(row.seeds),
             **{f"{m.upper()} gap": amount(float(row[f"gap_{m}"]), signed=True) for m in GAPS},
             "average gap": Cell(f"{row.avg_gap:.2f}", between(row.avg_gap_low, row.avg_gap_high)),
             "cost, %": amount(100 * float(row.cost), 0),
         }
-        for keep, row in means.iterrows()
+        for name, row in means.iterrows()
     }
     frame = pd.DataFrame.from_dict(rows, orient="index")
-    return table(frame, caption=task, best=[_per_cent(HALF)] if _per_cent(HALF) in rows else [])
+    best, named = ([n] if n in rows else [] for n in (_per_cent(HALF), NAME))
+    return table(frame, caption=task, best=best, reference=named)
 
 
 def beside_table(found: Sweeps, mask: str) -> Table:
     """Another mask beside saliency at equal density, in every task that has both."""
-    rows = {}
+    rows, apart = {}, dict[str, dict[str, float]]()
     for task in found.of:
         verdicts = found.nearer(task, mask)
+        apart[task] = {
+            f"{short(task)} {_per_cent(k)}": v.test.difference for k, v in verdicts.items()
+        }
         for keep, row in found.paired(task, mask).iterrows():
             verdict = verdicts[float(keep)]
             rows[f"{task}, {_per_cent(float(keep))}"] = {
@@ -222,7 +252,8 @@ def beside_table(found: Sweeps, mask: str) -> Table:
                 ),
                 "saliency is nearer": verdict.answer,
             }
-    return table(pd.DataFrame.from_dict(rows, orient="index"), note="" if rows else NONE_RECORDED)
+    said = found.note({task: one for task, one in apart.items() if one}) if rows else NONE_RECORDED
+    return table(pd.DataFrame.from_dict(rows, orient="index"), note=said)
 
 
 def choice_table(found: Sweeps) -> Table:
@@ -238,7 +269,17 @@ def choice_table(found: Sweeps) -> Table:
             **{short(t): _against(v, choice in AUTOMATIC) for t, v in verdicts.items()},
         }
     automatic = [v for c, vs in found.judged.items() if c in AUTOMATIC for v in vs.values()]
-    return _differences(rows, automatic, ["kept, %", *map(short, found.of)])
+    small = found.note(
+        {
+            t: {
+                f"{short(t)} {CHOICES[c]}": vs[t].test.difference
+                for c, vs in found.judged.items()
+                if t in vs
+            }
+            for t in found.of
+        }
+    )
+    return _differences(rows, automatic, ["kept, %", *map(short, found.of)], small)
 
 
 def _against(verdict: Verdict, tested: bool = True, sign: int = 1) -> Cell:
@@ -246,13 +287,13 @@ def _against(verdict: Verdict, tested: bool = True, sign: int = 1) -> Cell:
     return Cell(amount(sign * verdict.test.difference, 2, signed=True), star)
 
 
-def _differences(rows: dict, verdicts: list[Verdict], columns: list[str]) -> Table:
+def _differences(rows: dict, verdicts: list[Verdict], columns: list[str], small: str = "") -> Table:
     frame = pd.DataFrame.from_dict(rows, orient="index", columns=columns)
     if not rows:
         return table(frame, note=NONE_RECORDED)
     note = (
         f"A star: decided, p below 0.05 after Holm's correction for {len(verdicts)} comparisons.\n"
-        f"{_said(verdicts).capitalize()}."
+        f"{_said(verdicts).capitalize()}." + (f"\n{small}" if small else "")
     )
     caption = "average gap minus that with 50 %, points"
     return table(frame.astype(object).where(frame.notna(), None), caption=caption, note=note)
@@ -279,7 +320,13 @@ def fixed_table(found: Sweeps) -> Table:
             short(t): _against(v[k], sign=-1) for t, v in found.fixed.items() if k in v
         }
     verdicts = [v for one in found.fixed.values() for v in one.values()]
-    return _differences(rows, verdicts, [short(t) for t in found.fixed])
+    small = found.note(
+        {
+            t: {f"{short(t)} {_per_cent(k)}": v.test.difference for k, v in one.items()}
+            for t, one in found.fixed.items()
+        }
+    )
+    return _differences(rows, verdicts, [short(t) for t in found.fixed], small)
 
 
 def claims(found: Sweeps) -> list[Claim]:
@@ -288,18 +335,22 @@ def claims(found: Sweeps) -> list[Claim]:
     fixed, best = found.fixed, found.best
     at_half = sum(keep == HALF for keep in best.values())
     listed = "; ".join(f"{short(t)} {_per_cent(k)}" for t, k in best.items())
-    where = short(TENTH)
-    said = [
+    where, tenth = short(TENTH), found.floor(TENTH)
+    nearer = [
         Claim(
             f"{where}: with 1 % of the weights saliency is nearer to Retrain than a random choice",
             random.get(0.01),
         ),
         Claim(f"{where}: with half of them it is, too", random.get(HALF)),
         Claim(f"{where}: half of all weights is nearer than half of each layer", layers.get(HALF)),
-        *(
-            Claim(f"{short(t)}: half of the weights is nearer than all", fixed.get(t, {}).get(1.0))
-            for t in TASKS[2:]
-        ),
+    ]
+    than_all = {
+        t: Claim(f"{short(t)}: half of the weights is nearer than all", fixed.get(t, {}).get(1.0))
+        for t in TASKS[2:]
+    }
+    said = [
+        *(beside(claim, tenth) for claim in nearer),
+        *(beside(claim, found.floor(t)) for t, claim in than_all.items()),
         Claim(
             "50 % has the smallest average gap in every task (means)",
             at_half == len(best) if best else None,

@@ -9,6 +9,7 @@ import yaml
 from salun_utils.runs import Record
 from salun_utils.studies.common import NONE_RECORDED
 from salun_utils.studies.memorising import pictures, recorded
+from salun_utils.studies.yardstick import yardstick
 
 VARIANTS = ("confidence", "correctness", "entropy", "m_entropy", "prob")
 
@@ -53,7 +54,7 @@ def runs():
 def test_rows_are_named_after_method_and_mask_and_the_second_retrain_is_no_first(runs):
     rows = recorded.table(runs)
     assert set(rows.index) == {"Retrain", "another Retrain", "SalUn", "SalUn, random mask", "FT"}
-    assert rows.loc["Retrain", "confidence"] == 0 and recorded.yardstick(rows) == 0.5
+    assert rows.loc["Retrain", "confidence"] == 0 and yardstick(rows, "confidence") == 0.5
     assert list(rows.seeds) == [3] * 5 and rows.loc["FT", "cost"] == pytest.approx(0.2)
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
+
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from made_records import made_run
 
 from salun_utils.studies.claims import claims_table
 from salun_utils.studies.scale import pictures, reach, sizes
 from salun_utils.studies.scale.maps import border
+from salun_utils.studies.yardstick import NAME, of_records
 
 GAPS = {"salun": {900: 3.0, 4500: 8.0, 90: 4.0, 1: 0.5}, "ft": {900: 4.0, 4500: 2.0, 90: 9.0}}
 
@@ -171,3 +176,33 @@ def test_without_costs_every_table_says_so():
 def test_a_border_is_found_for_one_seed_alone(found):
     rows = found.maps["salun"]
     assert border(rows[rows.seed == 3], resamples=1).at[1] == pytest.approx(0.3, rel=0.05)
+
+
+@pytest.fixture
+def again():
+    """Another Retrain that is half a point away, in UA alone."""
+    runs = [made_run("retrain", 0.5, seed) for seed in range(1, 6)]
+    return of_records(
+        r.model_copy(update={"spec": {**r.spec, "params": {"epochs": 10}}}) for r in runs
+    )
+
+
+def test_another_retrain_stands_at_the_sizes_that_it_is_recorded_on(found, again):
+    told = dataclasses.replace(found, again={"random-10": again, "random-50": again})
+    assert set(told.again_over["forget"]) == {900, 4500} and set(told.again_over["images"]) == {
+        10_000
+    }
+    assert f"average gap 3.1; {NAME} 0.50)" in str(sizes.answer(told))
+    over = sizes.means(told.forget, "forget", ("salun", "rl"))
+    shown = sizes.size_table(over, again=told.again_over["forget"]).text.splitlines()
+    assert [line.split("  ")[0] for line in shown[-2:]] == [f"{NAME}, 900", f"{NAME}, 4500"]
+    assert shown[-1].split()[-1] == "25", "its time in per cent, as that of the methods"
+    assert NAME in str(sizes.corner_table(told)) and NAME not in str(sizes.corner_table(found))
+    said, plain = sizes.claims(told), sizes.claims(found)
+    assert [(c.text, c.mark) for c in said] == [(c.text, c.mark) for c in plain]
+    figure, _ = pictures.curves(
+        over, {"avg_gap": "gap"}, {"salun": "SalUn"}, x_label="x", again=told.again_over["forget"]
+    )
+    (line,) = (one for one in figure.axes[0].lines if one.get_label() == NAME)
+    assert list(line.get_ydata()) == [0.5, 0.5]
+    plt.close(figure)

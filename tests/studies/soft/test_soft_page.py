@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+from made_records import made_run
 
 from salun_utils.metrics import compare_pairs
 from salun_utils.studies.claims import claims_table
-from salun_utils.studies.soft import live, tables
+from salun_utils.studies.soft import live, pictures, tables
+from salun_utils.studies.yardstick import NAME, of_records
 
 NAMES = {
     "dataset": "digits",
@@ -140,3 +144,40 @@ def test_without_records_every_table_says_so(tmp_path):
     ]
     assert all("no recorded runs" in str(one) for one in shown)
     assert compare_pairs({}) == {}
+
+
+@pytest.fixture
+def again():
+    """Another Retrain that is half a point away, in UA alone."""
+    runs = [made_run("retrain", 0.5, seed) for seed in range(1, 6)]
+    return of_records(
+        r.model_copy(update={"spec": {**r.spec, "params": {"epochs": 10}}}) for r in runs
+    )
+
+
+def test_another_retrain_stands_last_and_changes_no_verdict(study, again):
+    told = dataclasses.replace(study, again={"random-10": again})
+    assert f"{NAME} 0.50" in str(tables.answer(told)) and NAME not in str(tables.answer(study))
+    for shown in (tables.own_table(told, "random-10"), tables.schedule_table(told, "random-10")):
+        last = shown.text.splitlines()[-1]
+        assert last.startswith(NAME) and "0.50" in last and f"<i>{NAME}</i>" in shown.html
+    found = tables.share_verdicts(told, "random-10")
+    assert "No difference here is smaller." in str(
+        tables.verdict_table(found, what="x", floor=told.floor("random-10"))
+    )
+    mia = tables.mia_rows(told, {})
+    assert mia.measured["random-10", NAME] == 0 and ("random-50", NAME) not in mia.index
+    said, plain = (tables.claims(s, tables.mia_rows(s, {})) for s in (told, study))
+    assert [(c.text, c.mark) for c in said] == [(c.text, c.mark) for c in plain]
+
+
+def test_the_pictures_have_the_line_of_another_retrain(study, again):
+    told = dataclasses.replace(study, again={"random-10": again})
+    figure, _ = pictures.penalty_path(*told.path("random-10"))
+    assert NAME in figure.axes[0].get_legend_handles_labels()[1]
+    plt.close(figure)
+    figure, _ = pictures.densities(told.densities(), again=told.floors)
+    assert [line.get_ydata()[0] for line in figure.axes[0].lines if line.get_label() == NAME] == [
+        0.5
+    ]
+    plt.close(figure)

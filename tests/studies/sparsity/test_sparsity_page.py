@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
+from made_records import made_run
 
 from salun_utils.studies.claims import claims_table
 from salun_utils.studies.sparsity import pictures, tables
+from salun_utils.studies.yardstick import NAME, of_records
 
 SEEDS = range(1, 13)
 
@@ -120,3 +123,45 @@ def test_without_records_every_table_says_so():
     ]
     assert all("no recorded runs" in str(one) for one in shown)
     assert {c.mark for c in tables.claims(none)} == {"open"}
+
+
+@pytest.fixture
+def again():
+    """Another Retrain that is half a point away, in UA alone."""
+    runs = [made_run("retrain", 0.5, seed) for seed in range(1, 6)]
+    return of_records(
+        r.model_copy(update={"spec": {**r.spec, "params": {"epochs": 10}}}) for r in runs
+    )
+
+
+def test_another_retrain_stands_last_and_changes_no_verdict(found, again):
+    told = tables.Sweeps.from_rows(rows(), {tables.TENTH: again})
+    assert told.floors == {tables.TENTH: 0.5} and found.floors == {}
+    assert f"{NAME} 0.50" in str(tables.answer(told)) and NAME not in str(tables.answer(found))
+    last = tables.density_table(told, tables.TENTH).text.splitlines()[-1]
+    assert last.startswith(NAME) and "0.50" in last
+    assert NAME not in str(tables.density_table(told, tables.TASKS[2]))
+    fixed = str(tables.fixed_table(told))
+    assert "0.50 (random-10). No difference here is smaller." in fixed
+    assert "0.50 (random-10)" in str(tables.choice_table(told))
+    assert "No difference here is smaller." in str(tables.beside_table(told, "random"))
+    said, plain = tables.claims(told), tables.claims(found)
+    assert [(c.text, c.mark) for c in said] == [(c.text, c.mark) for c in plain]
+
+
+def test_the_pictures_have_the_line_of_another_retrain(again):
+    told = tables.Sweeps.from_rows(rows(), {tables.TENTH: again})
+    figure, _ = pictures.lines_by_mask(told.lines(), again=told.floors)
+    (line,) = (one for one in figure.axes[0].lines if one.get_label() == NAME)
+    assert line.get_ydata()[0] == 0.5
+    plt.close(figure)
+    figure, _ = pictures.against_density(
+        {t: told.means(t) for t in told.of}, again=told.floors, measures={"avg_gap": "gap"}
+    )
+    level = [one for one in figure.axes[0].lines if list(one.get_ydata()) == [0.5, 0.5]]
+    assert len(level) == 1 and NAME in figure.get_supxlabel()
+    plt.close(figure)
+    figure, _ = pictures.differences(tables.choice_ends(told), again=told.floors)
+    ends = [c for c in figure.axes[0].collections if len(c.get_segments()) == 2]
+    assert [segment[0][0] for segment in ends[0].get_segments()] == [-0.5, 0.5]
+    plt.close(figure)

@@ -14,11 +14,12 @@ from ....data.images import Images
 from ....metrics import PROTOCOLS, Scores, evaluate, membership_features, predict_logits
 from ....plots.tables import Cell, Table, table
 from ....runs import Record, RunSpec, Task, prepare, run_with_result
-from ....runs.summary import MEASURES, label
+from ....runs.summary import AGAIN, MEASURES, label
 from ....shown import amount
 from ....unlearning import UnlearnResult
 from ...claims import Claim
 from ...common import NONE_RECORDED, Answer
+from ...yardstick import beside
 from ..recorded import LEAST, Benchmark, verdicts
 
 SCENARIOS = ("random", "class")
@@ -195,9 +196,9 @@ def spread_table(bench: Benchmark) -> Table:
 
 
 def known(bench: Benchmark, scenario: str) -> pd.DataFrame:
-    """Means of the methods that the page has explained."""
+    """Means of the methods that the page has explained, and of another Retrain."""
     part = bench.methods(scenario, least=LEAST)
-    return part[part.index.isin(KNOWN)]
+    return part[part.index.isin((*KNOWN, AGAIN))]
 
 
 def answer(bench: Benchmark) -> Answer:
@@ -227,7 +228,7 @@ def claims(bench: Benchmark, simple: Simple) -> list[Claim]:
         for rival in rivals:
             name = "doing nothing" if rival == "original" else rival
             text = f"{scenario}: SalUn is nearer to Retrain than {name}"
-            made.append(Claim(text, found.get(rival)))
+            made.append(beside(Claim(text, found.get(rival)), bench.yardstick(scenario)))
     return [*made, *_of_retrain(bench), _of_attacks(simple)]
 
 

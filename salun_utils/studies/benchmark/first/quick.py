@@ -18,6 +18,7 @@ from ....shown import amount
 from ....unlearning import UnlearnResult, get
 from ...claims import Claim
 from ...common import NONE_RECORDED, Answer
+from ...yardstick import beside
 from .. import classes
 from ..recorded import LEAST, NO_MASK, Benchmark, means, verdicts
 
@@ -213,12 +214,13 @@ def mask_rows(bench: Benchmark, scenario: str = SCENARIO) -> dict[str, pd.DataFr
     are none.
     """
     groups = {n: runs for n, runs in bench.masks(scenario).items() if n in FEW}
-    return {"one class": means(groups)} if len(groups) > 1 else {}
+    return {"one class": means(bench.beside(groups, scenario))} if len(groups) > 1 else {}
 
 
 def claims(bench: Benchmark, first: First, scenario: str = SCENARIO) -> list[Claim]:
     """Of the records, and of the run of the page, which gives a verdict alone."""
-    return [*_recorded(bench, scenario), *_live(first)]
+    floor = bench.yardstick(scenario)
+    return [*(beside(one, floor) for one in _recorded(bench, scenario)), *_live(first)]
 
 
 def _recorded(bench: Benchmark, scenario: str) -> list[Claim]:

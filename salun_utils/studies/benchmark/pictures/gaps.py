@@ -13,18 +13,21 @@ from ....plots import GREY, Picture
 from ....plots.axes import log_axis
 from ....plots.methods import (
     COLOUR_OF,
+    LINE_OF,
     MARKER_OF,
     RETRAIN,
     embolden,
     kind,
     labels_beside,
     legend,
+    line_at,
     name_and_gap,
     near_retrain,
     point,
     to_name,
 )
 from ....runs.summary import AGAIN, label
+from ...yardstick import yardstick
 
 
 def gap_intervals(tables: Mapping[str, pd.DataFrame]) -> Picture:
@@ -63,9 +66,8 @@ def gap_intervals(tables: Mapping[str, pd.DataFrame]) -> Picture:
             title=name,
             xlabel="average gap, points (log)",
         )
-        for name_of, stroke in (("original", "--"), (AGAIN, ":")):  # what gaps are measured by
-            if name_of in part.index:
-                axis.axvline(part.avg_gap[name_of], color=GREY, linestyle=stroke, linewidth=1.2)
+        for name_of in LINE_OF:
+            line_at(axis, part.avg_gap.get(name_of), name_of)
         axis.set_ylim(tallest - 0.5, -0.5)
         log_axis(axis, part[["avg_gap", "avg_gap_low", "avg_gap_high"]].to_numpy())
         embolden(axis, part.index)
@@ -126,7 +128,8 @@ def trade_off(
 
 def cost_against_gap(tables: Mapping[str, pd.DataFrame]) -> Picture:
     """What a method costs, in per cent of Retrain's time, against its average gap; both axes
-    logarithmic. Of many methods those of `to_name` have their names beside them.
+    logarithmic. Of many methods those of `to_name` have their names beside them; the dotted line is
+    another Retrain.
 
     Parameters
     ----------
@@ -138,7 +141,7 @@ def cost_against_gap(tables: Mapping[str, pd.DataFrame]) -> Picture:
     )
     drawn: list[str] = []
     for axis, (name, table) in zip(axes.flat, tables.items(), strict=True):
-        part = table.drop(index=["retrain", "original"], errors="ignore")
+        part = table.drop(index=["retrain", AGAIN, "original"], errors="ignore")
         part = part[part.cost > 0]
         drawn += list(part.index)
         for method, row in part.iterrows():
@@ -147,7 +150,10 @@ def cost_against_gap(tables: Mapping[str, pd.DataFrame]) -> Picture:
             xlabel="time, % of Retrain's (log)", ylabel="average gap, points (log)", title=name
         )
         log_axis(axis, 100 * part.cost.to_numpy())
-        log_axis(axis, part.avg_gap.clip(lower=0.01).to_numpy(), along="y")
+        floor = yardstick(table)
+        line_at(axis, floor, level=True)
+        gaps = [*part.avg_gap, *([] if floor is None else [floor])]
+        log_axis(axis, np.clip(gaps, 0.01, None), along="y")
         named = part.loc[to_name(part)].iterrows()
         ends = {label(m): (100 * row.cost, max(row.avg_gap, 0.01)) for m, row in named}
         labels_beside(axis, ends)

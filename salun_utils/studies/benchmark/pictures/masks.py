@@ -6,8 +6,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import seaborn as sns
 
-from ....plots import COLOURS, GREY, Picture
+from ....plots import COLOURS, Picture
 from ....plots.axes import log_axis
+from ....plots.methods import line_at
+from ...yardstick import NAME, yardstick
 
 NOTHING = "doing nothing"
 SALIENCY = "saliency"
@@ -15,12 +17,12 @@ SALIENCY = "saliency"
 
 def mask_gaps(rows: pd.DataFrame) -> Picture:
     """The average gap under each mask with its interval, one panel a task, smallest first; doing
-    nothing is the dashed line.
+    nothing is the dashed line, another Retrain the dotted one.
 
     Parameters
     ----------
     rows : index (task, mask), columns avg_gap, avg_gap_low and avg_gap_high of `summarise`; the row
-        "doing nothing" of a task is drawn as the line.
+        "doing nothing" and "another Retrain" of a task are drawn as the lines.
     """
     tasks = list(dict.fromkeys(rows.index.get_level_values(0)))
     columns = len(tasks) if len(tasks) < 4 else 2
@@ -32,14 +34,14 @@ def mask_gaps(rows: pd.DataFrame) -> Picture:
     said = []
     for axis, task in zip(axes.flat, tasks, strict=False):
         part = rows.loc[task].sort_values("avg_gap")
-        nothing = part.avg_gap.get(NOTHING)
-        part = part.drop(index=NOTHING, errors="ignore")
+        nothing, again = part.avg_gap.get(NOTHING), yardstick(part)
+        part = part.drop(index=[NOTHING, NAME], errors="ignore")
         for place, (mask, row) in enumerate(part.iterrows()):
             colour = COLOURS[1] if mask == SALIENCY else COLOURS[0]
             axis.plot([row.avg_gap_low, row.avg_gap_high], [place] * 2, color=colour, linewidth=2.4)
             axis.plot(row.avg_gap, place, "o", color=colour, markersize=8, markeredgecolor="white")
-        if nothing is not None:
-            axis.axvline(nothing, color=GREY, linestyle="--", linewidth=1.2)
+        line_at(axis, nothing, "original")
+        line_at(axis, again)
         axis.set(yticks=range(len(part)), yticklabels=part.index, title=task)
         axis.set_ylim(len(part) - 0.5, -0.5)
         axis.set_xlabel("average gap, points (log)", fontsize=9)
@@ -51,7 +53,8 @@ def mask_gaps(rows: pd.DataFrame) -> Picture:
         axis.grid(color="0.9", linewidth=0.8)
         for text in axis.get_yticklabels():
             text.set_fontweight("bold" if text.get_text() == SALIENCY else "normal")
-        said.append(f"{task}: " + ", ".join(f"{m} {g:.2f}" for m, g in part.avg_gap.items()))
+        named = part.avg_gap.to_dict() | ({} if again is None else {NAME: again})
+        said.append(f"{task}: " + ", ".join(f"{m} {g:.2f}" for m, g in named.items()))
     sns.despine(figure, left=True)
     figure.tight_layout()
     return figure, f"Average gap by mask with 95 % intervals; {'; '.join(said)}"

@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
 
 from ....metrics import bootstrap_interval
-from ....plots import COLOURS, GREY, MARKERS, Picture
-from ....plots.methods import colour_named
+from ....plots import COLOURS, MARKERS, Picture
+from ....plots.methods import colour_named, line_at
 from .marks import plain_log
 
 
@@ -24,6 +24,7 @@ def seed_dots(
     value: str = "average",
     label: str = "average gap, points",
     nothing: Mapping[str, float] | None = None,
+    again: Mapping[str, Mapping[int, float]] | None = None,
 ) -> Picture:
     """Every seed a dot, the mean a bar and its bootstrap 95 % interval a line; one panel a
     scenario with an axis of its own, one row a method in the colour of its kind.
@@ -31,7 +32,8 @@ def seed_dots(
     Parameters
     ----------
     runs : columns panel, name, seed and `value` (above 0), in the order to be shown.
-    nothing : panel -> the value of doing nothing, a dashed line.
+    nothing : panel -> the value of doing nothing, a dashed line. again : panel -> seed -> the value
+        of another Retrain, whose mean is a dotted line.
     """
     panels, names = (list(dict.fromkeys(runs[c])) for c in ("panel", "name"))
     size = (1.2 + 1.9 * len(panels), 1.0 + 0.27 * len(names))
@@ -42,8 +44,9 @@ def seed_dots(
             values = part.loc[part.name == name, value].to_numpy(dtype=float)
             if len(values):
                 _seeds_in_a_row(axis, place, values, colour_named(name))
-        if nothing and panel in nothing:
-            axis.axvline(nothing[panel], color=GREY, linestyle="--", linewidth=1.2)
+        line_at(axis, (nothing or {}).get(panel), "original")
+        if gaps := (again or {}).get(panel):
+            line_at(axis, sum(gaps.values()) / len(gaps))
         axis.set_title(panel.replace(", ", ",\n"), fontsize=10)
         axis.set(ylim=(len(names) - 0.4, -0.6), yticks=range(len(names)), yticklabels=names)
         axis.grid(color="0.9", linewidth=0.7)

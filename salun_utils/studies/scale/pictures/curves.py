@@ -10,8 +10,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
 
-from ....plots import MARKERS, Picture
+from ....plots import GREY, MARKERS, Picture
 from ....plots.methods import COLOUR_OF, kind
+from ...yardstick import NAME
 from .marks import STYLES, shared_legend
 
 
@@ -23,6 +24,7 @@ def curves(
     x_label: str,
     zero: Sequence[str] = (),
     ticks: str = "{:g}",
+    again: Mapping[float, pd.Series] | None = None,
 ) -> Picture:
     """Means with intervals against a size on a logarithmic axis; a panel a measure, a line a
     method, in the colour of its kind.
@@ -32,7 +34,7 @@ def curves(
     table : rows by (method, size) with the columns c, c_low and c_high for each measure c. panels :
         c -> title. names : method -> label.
     zero : measures in whose panels zero, the level of Retrain, is drawn. ticks : how a size is
-        written.
+        written. again : size -> another Retrain there, in grey.
     """
     sizes = sorted(set(table.index.get_level_values(1)))
     columns = len(panels) if len(panels) < 4 else 2
@@ -44,6 +46,9 @@ def curves(
         axis.axis("off")
     for axis, (measure, title) in zip(axes.flat, panels.items(), strict=False):
         _lines_of_methods(axis, table, measure, names)
+        if again:
+            gaps = [again[size][measure] for size in sorted(again)]
+            axis.plot(sorted(again), gaps, color=GREY, linestyle=":", marker="P", label=NAME)
         if measure in zero:
             axis.axhline(0, color="0.4", linewidth=0.9, zorder=0)
         _axis_of_sizes(axis, sizes, ticks)
@@ -51,7 +56,7 @@ def curves(
         axis.tick_params(labelsize=9)
     for axis in axes[-1]:
         axis.set_xlabel(x_label)
-    shared_legend(figure, axes[0, 0], len(names))
+    shared_legend(figure, axes[0, 0], len(names) + bool(again))
     return (
         figure,
         (

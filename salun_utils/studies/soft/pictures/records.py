@@ -12,6 +12,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from ....plots import COLOURS, GREY, MARKERS, STROKES, Picture
+from ....plots.methods import line_at
+from ...yardstick import NAME
 
 MEASURES = {"gap_ua": "UA", "gap_ra": "RA", "gap_ta": "TA", "gap_mia": "MIA"}
 
@@ -66,13 +68,14 @@ def penalty_path(
 
 
 def _levels(axis: Axes, references: Mapping[str, pd.Series], column: str) -> None:
-    """A level line with its interval for each reference."""
-    for k, (label, row) in enumerate(references.items(), start=1):
+    """A level line with its interval for each reference; for another Retrain the line alone."""
+    for k, (name, row) in enumerate(references.items(), start=1):
+        if name == NAME:
+            line_at(axis, row[column], level=True, named=True)
+            continue
         low, high = row[f"{column}_low"], row[f"{column}_high"]
         axis.axhspan(low, high, color=COLOURS[k], alpha=0.12, linewidth=0)
-        axis.axhline(
-            row[column], color=COLOURS[k], linestyle=STROKES[k], linewidth=1.5, label=label
-        )
+        axis.axhline(row[column], color=COLOURS[k], linestyle=STROKES[k], linewidth=1.5, label=name)
 
 
 def _along_penalty(axis: Axes, table: pd.DataFrame, column: str, *, zero: float) -> None:
@@ -105,6 +108,7 @@ def densities(
     *,
     value: str = "avg_gap",
     label: str = "average gap, points",
+    again: Mapping[str, float] | None = None,
 ) -> Picture:
     """A figure against the share of weights that may differ from theta_o, with intervals; one panel
     a scenario, one line a method.
@@ -112,6 +116,7 @@ def densities(
     Parameters
     ----------
     tables : scenario -> index (method's name, share 0 to 1), columns `value` with _low and _high.
+    again : scenario -> the figure of another Retrain, a dotted line.
     """
     figure, axes = plt.subplots(
         1, len(tables), figsize=(max(4.2, 3.5 * len(tables)), 3.1), squeeze=False
@@ -131,6 +136,7 @@ def densities(
                 "markeredgecolor": "white",
             }
             axis.plot(x, part[value], label=name, **look)
+        line_at(axis, (again or {}).get(scenario), level=True, named=True)
         axis.set(xscale="log", xlabel="weights that may differ, %")
         ticks = sorted({round(100 * s, 6) for s in table.index.get_level_values(1)})
         axis.set_xticks(ticks, [f"{t:g}" for t in ticks])
@@ -140,7 +146,7 @@ def densities(
     figure.legend(
         *axes[0, 0].get_legend_handles_labels(),
         loc="upper center",
-        ncols=2,
+        ncols=3,
         frameon=False,
         fontsize=9,
     )

@@ -11,6 +11,8 @@ import seaborn as sns
 from matplotlib.axes import Axes
 
 from ....plots import COLOURS, GREY, MARKERS, Picture
+from ....plots.methods import line_at
+from ...yardstick import NAME
 
 DENSITY_TICKS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 PANELS = {
@@ -27,6 +29,7 @@ def against_density(
     tables: Mapping[str, pd.DataFrame],
     *,
     knees: Mapping[str, float] | None = None,
+    again: Mapping[str, float] | None = None,
     measures: Mapping[str, str] = PANELS,
 ) -> Picture:
     """Small multiples: one row of panels a task, one panel a measure, its mean against the density
@@ -35,7 +38,8 @@ def against_density(
     Parameters
     ----------
     tables : task -> rows by keep, columns of `sparsity.by_density`. knees : task -> density of the
-        automatic mask, drawn as a line. measures : column -> title of its panels.
+        automatic mask, drawn as a line. again : task -> average gap of another Retrain, a level
+        line. measures : column -> title of its panels.
     """
     size = (max(6.4, 1.57 * len(measures)), 0.6 + 1.6 * len(tables))
     figure, axes = plt.subplots(
@@ -55,15 +59,17 @@ def against_density(
             else:
                 axis.set_ylim(bottom=0)
             axis.axvline(0.5, color="0.5", linestyle=":", linewidth=1)
+            line_at(axis, (again or {}).get(task) if measure == "avg_gap" else None, level=True)
             if knees and task in knees:
                 axis.axvline(knees[task], color=COLOURS[1], linestyle="--", linewidth=1)
             _density_axis(axis)
             if axis in axes[0]:
                 axis.set_title(title, fontsize=10)
         line[0].set_ylabel(task.replace(", ", "\n"), fontsize=9)
-    figure.supxlabel(
-        "weights kept, % (dotted: 50 %" + ("; dashed: the knee)" if knees else ")"), fontsize=10
-    )
+    strokes = ["dotted upright: 50 %" if again else "dotted: 50 %"]
+    strokes += ["dashed: the knee"] if knees else []
+    strokes += [f"dotted level: {NAME}"] if again else []
+    figure.supxlabel(f"weights kept, % ({'; '.join(strokes)})", fontsize=10)
     sns.despine(figure)
     figure.tight_layout(w_pad=0.3)
     best = {task: table.avg_gap.astype(float).idxmin() for task, table in tables.items()}
@@ -77,14 +83,18 @@ def against_density(
 
 
 def differences(
-    lines: Mapping[str, Mapping[str, tuple[float, float, float]]], *, against: str = "50 %"
+    lines: Mapping[str, Mapping[str, tuple[float, float, float]]],
+    *,
+    against: str = "50 %",
+    again: Mapping[str, float] | None = None,
 ) -> Picture:
     """Differences in the average gap with their intervals: one band a task, one mark a choice; left
     of the line is closer to Retrain.
 
     Parameters
     ----------
-    lines : task -> choice -> (mean, low, high), points.
+    lines : task -> choice -> (mean, low, high), points. again : task -> average gap of another
+        Retrain; within the dotted strokes to both sides of 0 differences are smaller.
     """
     choices = list(dict.fromkeys(c for found in lines.values() for c in found))
     figure, axis = plt.subplots(figsize=(7.0, 1.0 + 0.26 * len(choices) * len(lines)))
@@ -92,6 +102,9 @@ def differences(
     for place, (task, found) in enumerate(lines.items()):
         if place % 2 == 0:
             axis.axhspan(place - 0.5, place + 0.5, color="0.96", zorder=0)
+        if (floor := (again or {}).get(task)) is not None:
+            ends = [-floor, floor]
+            axis.vlines(ends, place - 0.5, place + 0.5, color=GREY, linestyle=":", linewidth=1.2)
         for k, choice in enumerate(choices):
             if choice in found:
                 mean, low, high = found[choice]
@@ -135,13 +148,17 @@ def differences(
 
 
 def lines_by_mask(
-    tables: Mapping[str, Mapping[str, pd.DataFrame]], *, measure: str = "avg_gap"
+    tables: Mapping[str, Mapping[str, pd.DataFrame]],
+    *,
+    measure: str = "avg_gap",
+    again: Mapping[str, float] | None = None,
 ) -> Picture:
     """One panel a task: a measure against the density, one line a mask with a 95 % interval.
 
     Parameters
     ----------
-    tables : task -> mask -> rows by keep, columns of `sparsity.by_density`.
+    tables : task -> mask -> rows by keep, columns of `sparsity.by_density`. again : task -> the
+        measure of another Retrain, a dotted line.
     """
     figure, axes = plt.subplots(
         1, len(tables), figsize=(3.1 * len(tables) + 0.6, 3.2), squeeze=False
@@ -159,11 +176,12 @@ def lines_by_mask(
                 "markeredgecolor": "white",
             }
             axis.plot(table.index, mean, color=COLOURS[k], label=mask, **look)
+        line_at(axis, (again or {}).get(task), level=True, named=True)
         _density_axis(axis)
         axis.set_ylim(bottom=0)
         axis.set_title(task, fontsize=10)
         axis.set_xlabel("weights kept, %", fontsize=9)
-        axis.legend(frameon=False, fontsize=9)
+        axis.legend(frameon=bool(again), framealpha=0.9, edgecolor="none", fontsize=9)
     axes[0, 0].set_ylabel(PANELS[measure] + ", points", fontsize=9)
     sns.despine(figure)
     figure.tight_layout()
