@@ -29,6 +29,7 @@ from .search import Space, check_budget, chosen, edges, finished, open_study, su
 from .values import (
     check_recipe,
     entry_name,
+    header_of,
     relatives,
     tuned_name,
     write_chosen,
@@ -86,7 +87,7 @@ def tune(
         if name not in known:
             raise unknown("parameter of these methods", name, sorted(known))
     path = Path(out) / f"{tuned_name(spec)}.yaml"
-    check_recipe(path, _header(spec))
+    check_recipe(path, header_of(spec))
     tasks = [
         prepare(spec.model_copy(update={"seed": s, "split_seed": s, "training_seed": s}))
         for s in pilot_seeds
@@ -110,7 +111,7 @@ def tune(
                 "pilot_seeds": list(pilot_seeds),
                 "device": device_facts(tasks[0].device)["name"],
             }
-            write_chosen(path, _header(spec), entry_name(name, spec.mask), entry | facts)
+            write_chosen(path, header_of(spec), entry_name(name, spec.mask), entry | facts)
             write_trials(path, entry_name(name, spec.mask), study)
     return path
 
@@ -287,14 +288,3 @@ def _digest(spec: RunSpec, pilot_seeds: Sequence[int], searched: Sequence[Any]) 
     return hashlib.sha256(
         json.dumps([decides, list(pilot_seeds), searched], sort_keys=True).encode()
     ).hexdigest()[:8]
-
-
-def _header(spec: RunSpec) -> str:
-    how = spec.training
-    recipe = (
-        f"{how['epochs']} epochs, lr {how['lr']:g}, {how['schedule']}, batch {how['batch_size']}"
-    )
-    return (
-        f"# Chosen by tuning: {spec.dataset}, {spec.arch}, {spec.scenario_name}; original and"
-        f" Retrain: {recipe}; keep {spec.keep}.\n"
-    )
