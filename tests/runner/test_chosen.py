@@ -73,7 +73,7 @@ def test_a_grid_says_what_values_are_carried_to(tmp_path):
     with pytest.raises(InputError, match=r"carried: \[width\]"):
         grid.read(write(tmp_path, fixed, more="carried: [train_images]\n"))
     assert grid.read(write(tmp_path, fixed, more="carried: [train_images, width]\n")).runs
-    with pytest.raises(InputError, match="unknown name in carried of .*did you mean .width."):
+    with pytest.raises(InputError, match=r"unknown name in carried of .*did you mean .width."):
         grid.read(write(tmp_path, more="carried: [widht]\n"))
     with pytest.raises(InputError, match="pilot seeds"):  # which nothing carries
         grid.read(write(tmp_path, FIT.replace("seed: 1", "seed: 98"), more="carried: [width]\n"))
