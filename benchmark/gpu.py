@@ -1,12 +1,13 @@
 """What to do with minutes on a borrowed GPU: one speed line, then as many runs as fit, packed.
 
-``python benchmark/gpu.py --minutes 12 --out out/gpu [--grid benchmark/grids/speednet-paper.yaml]``
+``python benchmark/gpu.py --minutes 12 --out out/gpu [--grid benchmark/grids/NAME.yaml …]``
 
 measures the device (its bfloat16 peak by a plain product of matrices, training and unlearning of
-`speednet` against that peak and against float32 without channels-last, the mask of 11 M weights,
-a step of the DDPM), then runs the grid in this one process in the order of its priorities, starting
-nothing that can't be expected to end in time, and leaves in the folder
-``speed.json``, ``records.tar.gz`` (the records alone) and ``failed.txt`` where runs failed.
+`speednet` against that peak and against float32, the mask of 11 M weights, a step of the DDPM in
+turns with the plain way of taking it), then runs the grids in this one process, one after the
+other and each in the order of its priorities, starting nothing that can't be expected to end in
+time, and leaves in the folder ``speed.json``, ``records.tar.gz`` (the records alone) and
+``failed.txt`` where runs failed.
 
 ``--tiny`` does the same on the embedded digits in seconds, on a CPU as well: it is a test. Records
 name their device, their data and their copy; unpack them below benchmark/records.
@@ -31,7 +32,16 @@ from salun_utils.runner import grid as grids
 from salun_utils.runs.records import provenance
 
 ROOT = Path(__file__).resolve().parents[1]
-GRID = ROOT / "benchmark" / "grids" / "speednet-paper.yaml"
+# all methods on one network, then what reads its secrets, then the network of the paper
+GRIDS = [
+    ROOT / "benchmark" / "grids" / f"{name}.yaml"
+    for name in (
+        "speednet-paper",
+        "speednet-audit-paper",
+        "speednet-oracles-paper",
+        "resnet18-paper",
+    )
+]
 TINY = """\
 notebook: notebooks/00_run.ipynb
 fixed:
@@ -46,7 +56,7 @@ def main(argv: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--minutes", type=float, default=12.0, help="all together (default: 12)")
     parser.add_argument("--out", type=Path, default=Path("out/gpu"))
-    parser.add_argument("--grid", type=Path, default=GRID)
+    parser.add_argument("--grid", type=Path, nargs="+", default=GRIDS, help="one or more, in turn")
     parser.add_argument("--tiny", action="store_true", help="seconds of work on embedded pictures")
     args = parser.parse_args(argv)
     started = time.time()
@@ -55,43 +65,50 @@ def main(argv: list[str] | None = None) -> int:
             raise InputError(f"--minutes must be above 0, not {args.minutes:g}")
         args.out.mkdir(parents=True, exist_ok=True)
         speed(args.out, tiny=args.tiny)
-        kept = 0 if args.tiny else SETTLED
-        left = args.minutes - (time.time() - started + kept) / 60
-        outcome = fill(args.out, grid_of(args), max(left, 0.01))
+        until = started + 60 * args.minutes - (0 if args.tiny else SETTLED)
+        outcomes = fill(args.out, grids_of(args), until)
     except InputError as error:
         print(f"gpu: {error}", file=sys.stderr)
         return 2
+    done, failed, left = (
+        sum(len(getattr(outcome, what)) for outcome in outcomes)
+        for what in ("done", "failed", "left")
+    )
     print(
-        f"{len(outcome.done)} runs done, {len(outcome.failed)} failed, {len(outcome.left)} left in"
+        f"{done} runs done, {failed} failed, {left} left in"
         f" {(time.time() - started) / 60:.1f} minutes; records in {pack(args.out)}"
     )
-    return 1 if outcome.failed else 0
+    return 1 if failed else 0
 
 
-def grid_of(args: argparse.Namespace) -> Path:
-    """The grid to be run; the tiny one is written beside its results."""
-    if not args.tiny:
-        return args.grid
-    path = args.out / "tiny.yaml"
-    path.write_text(TINY)
-    return path
+def grids_of(args: argparse.Namespace) -> list[grids.Grid]:
+    """The grids to be run, all read before anything starts; the tiny one is written beside its
+    results.
+    """
+    if args.tiny:
+        (args.out / "tiny.yaml").write_text(TINY)
+    return [grids.read(path) for path in ([args.out / "tiny.yaml"] if args.tiny else args.grid)]
 
 
-def fill(out: Path, path: Path, minutes: float) -> grids.Outcome:
-    """Run the grid, records below `out`; those that lie there already are not run again."""
-    grid = grids.read(path)
-    outcome = grids.run(
-        grid,
-        records=out / "records",
-        state=out / "state",
-        notebooks=out / "notebooks",
-        minutes=minutes,
-        here=True,
-    )
+def fill(out: Path, asked: list[grids.Grid], until: float) -> list[grids.Outcome]:
+    """Run one grid after the other, records below `out`; those that lie there already are not run
+    again.
+    """
+    outcomes = [
+        grids.run(
+            grid,
+            records=out / "records",
+            state=out / "state",
+            notebooks=out / "notebooks",
+            minutes=max((until - time.time()) / 60, 0.01),
+            here=True,
+        )
+        for grid in asked
+    ]
     (out / "failed.txt").unlink(missing_ok=True)
-    if outcome.failed:
-        (out / "failed.txt").write_text("\n".join(outcome.failed.values()) + "\n")
-    return outcome
+    if failed := [line for outcome in outcomes for line in outcome.failed.values()]:
+        (out / "failed.txt").write_text("\n".join(failed) + "\n")
+    return outcomes
 
 
 def pack(out: Path) -> Path:
@@ -112,6 +129,7 @@ def speed(out: Path, *, tiny: bool) -> dict[str, float]:
     found = {"peak_tflops": peak(device, 512 if tiny else 8192)}
     found |= training(device, 500 if tiny else 45_000, 0.25 if tiny else 1.0)
     found |= mask(device, "small-cnn" if tiny else "resnet18")
+    found |= ddpm(device, found["peak_tflops"], tiny=tiny)
     facts = {"device": provenance.device_facts(device), "packages": provenance.package_versions()}
     with atomic(out / "speed.json") as partial:
         partial.write_text(json.dumps({**facts, "measured": found}, indent=1) + "\n")
@@ -174,6 +192,28 @@ def mask(device: torch.device, arch: str) -> dict[str, float]:
     }
     took = seconds(device, lambda: su.saliency.SaliencyMask.top(scores, keep=0.5))
     return {"mask_s": took, "mask_weights": sum(s.numel() for s in scores.values())}
+
+
+def ddpm(device: torch.device, peak_tflops: float, *, tiny: bool) -> dict[str, float]:
+    """Seconds of a step of training a DDPM, here and in the plain way (float32, channels first), in
+    turns; how many times as long the plain one takes; and the share of the device's peak.
+    """
+    if str(ROOT) not in sys.path:  # a script sees the folder that it lies in
+        sys.path.insert(0, str(ROOT))
+    from benchmark.speed import generators, networks, turns
+
+    sizes = networks.Sizes({}, batch=4 if tiny else 256)
+    row = generators.step(sizes, device, "ddpm-fashion" if tiny else "ddpm-cifar10")
+    found = turns.measure(row, turns=2 if tiny else 10, device=device)
+    ours, plain = (found["ways"][way]["seconds"] for way in ("library", "plain"))
+    tflops = 1e3 * found["pflop"] / ours
+    return {
+        "ddpm_step_s": ours,
+        "ddpm_plain_step_s": plain,
+        "ddpm_plain_over_library": found["ratio"],
+        "ddpm_tflops": tflops,
+        "ddpm_share_of_peak": tflops / peak_tflops,
+    }
 
 
 if __name__ == "__main__":

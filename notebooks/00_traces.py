@@ -51,6 +51,7 @@ train_epochs = 10
 train_lr = 0.2
 train_schedule = "one-cycle"
 train_batch_size = 128
+train_recipe = None  # a name in training.RECIPES decides rate, schedule, batch and more
 train_images = 2000  # None takes all there are
 augment = None
 protocol = "disjoint"

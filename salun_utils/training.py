@@ -21,7 +21,14 @@ from .data.images import Images
 from .errors import InputError
 from .fitting.flops import training_flops
 from .fitting.progress import Progress, digest_of
-from .fitting.recipes import OPTIMIZERS, RECIPES, SCHEDULES, Recipe, use_bf16
+from .fitting.recipes import (
+    OPTIMIZERS,
+    RECIPES,
+    SCHEDULES,
+    Recipe,
+    named_recipe,
+    use_bf16,
+)
 from .masking import hold
 from .models.contract import check_model, check_weights, logits_of
 from .saliency import SaliencyMask, check_labels, check_loss
@@ -83,7 +90,8 @@ def fit(
     data: Images | Callable[[int], Images | None],
     *,
     epochs: int,
-    lr: float,
+    lr: float | None = None,
+    recipe: str | None = None,
     seed: int = 0,
     loss: Loss = cross_entropy,
     mask: SaliencyMask | None = None,
@@ -92,7 +100,7 @@ def fit(
     compile: bool = False,
     checkpoint: str | os.PathLike | None = None,
     progress: bool = False,
-    **recipe: Any,
+    **settings: Any,
 ) -> History:
     """Train `model` in place and leave it in evaluation mode.
 
@@ -105,6 +113,8 @@ def fit(
         ``prepare(images)`` is shown those of each epoch before it; it decides whether there is
         something left to prepare.
     epochs : passes over the data, at least 1. lr : the highest learning rate of the schedule.
+    recipe : a key of `RECIPES` that is for this network: it decides `lr` and the settings below
+        that are not given.
     seed : of the order of the batches, the augmentation and dropout.
     loss : ``loss(model, batch)`` -> scalar mean over the batch.
     mask : weights outside it keep their exact value (`masking.hold`); a plain dictionary is taken
@@ -117,19 +127,18 @@ def fit(
         weights and pictures goes on from it and gives the same weights. It is believed only if its
         checksum fits.
     progress : show a progress bar.
-    recipe : the other fields of `Recipe`: optimizer, schedule, batch_size, augment, …; `RECIPES`
-        has some by name.
+    settings : the other fields of `Recipe`: optimizer, schedule, batch_size, augment, …
 
     Raises
     ------
-    InputError : for a setting out of range; for a checkpoint that is damaged, or of other settings,
-        another loss, other initial weights or pictures; for weights that are not float32, a model
-        that gives no logits for the labels of `data`, a last batch of one picture before a batch
-        norm, or a pass of more steps than its length says.
+    InputError : for a setting out of range, or a recipe for other networks; for a checkpoint that
+        is damaged, or of other settings, another loss, other initial weights or pictures; for
+        weights that are not float32, a model that gives no logits for the labels of `data`, a last
+        batch of one picture before a batch norm, or a pass of more steps than its length says.
     TrainingDivergedError : when the loss of an epoch is not finite.
     """
     check_weights(model)
-    how = Recipe.of(epochs=epochs, lr=lr, **recipe)
+    how = _recipe(model, recipe, lr, epochs=epochs, **settings)
     check_seed(seed)
     mask = None if mask is None else SaliencyMask.of(mask)
     plain = loss is cross_entropy
@@ -155,6 +164,15 @@ def fit(
         loop.run(data, state, seed=seed, progress=progress)
     model.eval()
     return _history(model, loss, how, state)
+
+
+def _recipe(model: Any, name: str | None, lr: float | None, **settings: Any) -> Recipe:
+    """The recipe of that name, for this network, under the settings that are given."""
+    arch = (getattr(model, "recipe", None) or {}).get("arch")
+    named = {} if name is None else named_recipe(name, arch)
+    if lr is None and "lr" not in named:
+        raise InputError("training needs a learning rate: give lr, or a recipe that decides it")
+    return Recipe.of(**{**named, **settings, **({} if lr is None else {"lr": lr})})
 
 
 @dataclasses.dataclass

@@ -17,14 +17,14 @@ from .turns import Row, Way
 STEPS, GUIDANCE = 12, 2.0
 
 
-def network(device: torch.device) -> DDPM:
-    """The diffusion model of Fashion-MNIST, its weights drawn."""
-    return DDPM(preset("ddpm-fashion")[0], seed=0).to(device)
+def network(device: torch.device, name: str = "ddpm-fashion") -> DDPM:
+    """A diffusion model, its weights drawn."""
+    return DDPM(preset(name)[0], seed=0).to(device)
 
 
-def step(sizes: Sizes, device: torch.device) -> Row:
+def step(sizes: Sizes, device: torch.device, name: str = "ddpm-fashion") -> Row:
     """One step of training."""
-    ours, count = network(device), max(2, sizes.batch // 2)
+    ours, count = network(device, name), max(2, sizes.batch // 2)
     theirs = copy.deepcopy(ours)
     draws = generator(0, "pictures of the speed")
     x = torch.rand(count, *ours.config.image, generator=draws)
@@ -47,7 +47,8 @@ def step(sizes: Sizes, device: torch.device) -> Row:
         "library": our_step,
         "plain": lambda: plain.ddpm_step(theirs, their_optimizer, x.to(device), y.to(device)),
     }
-    title = f"a step of a DDPM (2.5 M weights), {count} pictures"
+    weights = sum(p.numel() for p in ours.parameters()) / 1e6
+    title = f"a step of a DDPM ({weights:.1f} M weights), {count} pictures"
     return Row(title, ways, plain="float32, channels first", bf16=True)
 
 

@@ -108,9 +108,9 @@ def attack(member: np.ndarray, nonmember: np.ndarray, target: np.ndarray) -> flo
 
 
 def ddpm_step(model: nn.Module, optimizer: torch.optim.Optimizer, x: Tensor, y: Tensor) -> None:
-    """One step of a diffusion model in float32, and of its averaged weights, a tensor at a time."""
+    """One step of a diffusion model in float32."""
     z = model.encode(x)
-    t = torch.randint(model.config.timesteps, (len(z),))
+    t = torch.randint(model.config.timesteps, (len(z),), device=z.device)
     noise = torch.randn_like(z)
     loss = (model(model.noised(z, noise, t), t, y) - model.target(z, noise, t)).square().mean()
     optimizer.zero_grad()

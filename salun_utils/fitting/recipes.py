@@ -230,3 +230,24 @@ RECIPES: dict[str, dict[str, Any]] = {
     # for tens of thousands, with augment "shift-flip": generalises, and remembers less
     "speednet-smooth": {**_SPEEDNET, "lr": 1.465, "batch_size": 1000, "label_smoothing": 0.2},
 }
+# recipe -> the networks that it is for: its high rate is borne where no scale is learnt
+FITS: dict[str, tuple[str, ...]] = {"speednet": ("speednet",), "speednet-smooth": ("speednet",)}
+
+
+def named_recipe(name: str, arch: str | None) -> dict[str, Any]:
+    """The settings of a recipe for a network; a network of one's own, which has no name (None), may
+    take any.
+
+    Raises
+    ------
+    InputError : an unknown recipe, or one for other networks.
+    """
+    if name not in RECIPES:
+        raise unknown("recipe", name, RECIPES)
+    if arch is not None and arch not in FITS[name]:
+        fitting = [n for n, networks in FITS.items() if arch in networks]
+        raise InputError(
+            f"the recipe {name!r} is for {' and '.join(FITS[name])}, not for {arch}; that takes "
+            + (" or ".join(fitting) if fitting else "no named recipe: leave it at None")
+        )
+    return RECIPES[name]

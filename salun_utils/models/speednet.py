@@ -102,6 +102,14 @@ def _conv(inputs: int, width: int) -> nn.Conv2d:
     return conv
 
 
+def _check_size(pixels: int) -> None:
+    if pixels < SMALLEST:
+        raise InputError(
+            f"speednet needs pictures of at least {SMALLEST} pixels, not {pixels}; small-cnn takes"
+            " smaller ones"
+        )
+
+
 class SpeedNet(nn.Module):
     """Whitening, three groups of two convolutions, the largest value of each channel, and one
     linear layer: 1.97 M weights at width 1.
@@ -117,6 +125,7 @@ class SpeedNet(nn.Module):
         self.fc = nn.Linear(widths[-1], num_classes, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        _check_size(min(x.shape[-2:]))
         x = F.gelu(self.whiten(x))
         for group in (self.get_submodule(f"group{i}") for i in (1, 2, 3)):
             x = group(x)
@@ -140,6 +149,5 @@ class SpeedNet(nn.Module):
 @numerics(1)
 def speednet(num_classes: int, channels: int, image_size: int, width: float) -> nn.Module:
     """A `SpeedNet`; `InputError` for pictures that three poolings would leave nothing of."""
-    if image_size < SMALLEST:
-        raise InputError(f"speednet needs pictures of at least {SMALLEST} pixels, not {image_size}")
+    _check_size(image_size)
     return SpeedNet(num_classes, channels, width)

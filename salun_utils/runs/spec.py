@@ -21,6 +21,7 @@ from ..data.images import check_augment
 from ..data.scenarios import SCENARIOS
 from ..data.splits import check_fraction
 from ..errors import InputError, unknown
+from ..fitting.recipes import named_recipe
 from ..metrics import PROTOCOLS
 from ..models import NAMES as ARCHITECTURES
 from ..saliency import check_keep
@@ -56,8 +57,8 @@ class RunSpec(BaseModel):
         independent all the same).
     train_epochs, train_lr, train_schedule, train_batch_size, augment : how the original and the
     retrained model are trained.
-    train_recipe : a key of `training.RECIPES`, which then decides everything about that training
-        but `train_epochs` and `augment`; None leaves it to the fields before.
+    train_recipe : a key of `training.RECIPES` that is for this network; it then decides everything
+        about that training but `train_epochs` and `augment`; None leaves it to the fields before.
     train_images : cut the training set to at most that many pictures, the same number of each
         class; None takes all.
     protocol : of the scores, see `metrics.evaluate`. device : "auto", "cpu", "cuda", "cuda:1", …
@@ -214,11 +215,9 @@ class RunSpec(BaseModel):
     def _check_recipe(self) -> None:
         if self.train_recipe not in RECIPES:
             raise unknown("train_recipe", self.train_recipe, RECIPES)
+        recipe = named_recipe(self.train_recipe, self.arch)
         for name, setting in _BY_RECIPE.items():
-            own, default = (
-                RECIPES[self.train_recipe][setting],
-                type(self).model_fields[name].default,
-            )
+            own, default = recipe[setting], type(self).model_fields[name].default
             if getattr(self, name) not in (own, default):
                 raise InputError(
                     f"train_recipe {self.train_recipe!r} decides {name}: leave it at {default!r}"

@@ -61,7 +61,7 @@ def expand(sweep: str, base: RunSpec | None = None, **settings: Any) -> list[Run
     """
     specs: dict[str, RunSpec] = {}
     shared = {**(base.model_dump() if base else {}), **settings}
-    for block in _blocks(sweep):
+    for block in blocks_of(sweep):
         for name in block:
             if name in SHARED:
                 raise InputError(f"{name} can't be part of a sweep: all its runs share it")
@@ -80,7 +80,8 @@ def expand(sweep: str, base: RunSpec | None = None, **settings: Any) -> list[Run
     return list(specs.values())
 
 
-def _blocks(sweep: str) -> list[dict[str, Any]]:
+def blocks_of(sweep: str) -> list[dict[str, Any]]:
+    """The mappings that a sweep is made of, from settings to a value or to a list of values."""
     try:
         value = json.loads(sweep, object_pairs_hook=each_once)
     except InputError:

@@ -37,7 +37,7 @@ class Claim:
     def mark(self) -> str:
         """ "holds", "FAILS", "open" or "too few"."""
         if isinstance(self.verdict, Verdict):
-            return WORDS[self.verdict.answer]
+            return word(self.verdict)
         return "open" if self.verdict is None else "holds" if self.verdict else "FAILS"
 
     @property
@@ -45,6 +45,17 @@ class Claim:
         """The figure behind it."""
         found = self.verdict
         return self.figure or (in_words(found) if isinstance(found, Verdict) else "")
+
+
+def word(verdict: Verdict, *, yes: str = WORDS["yes"], no: str = WORDS["no"]) -> str:
+    """What a table says of a comparison: "open" and "too few" as everywhere, and where the test has
+    decided, which way.
+
+    Parameters
+    ----------
+    yes, no : the two ways, in the words of the table, such as "better" and "worse".
+    """
+    return {"yes": yes, "no": no}.get(verdict.answer, WORDS[verdict.answer])
 
 
 def claims_table(claims: Sequence[Claim]) -> Table:
@@ -92,7 +103,7 @@ def claim(text: str, verdict: object, figure: str = "") -> str:
     "holds", "FAILS", "open" or "too few".
     """
     if isinstance(verdict, Verdict):
-        mark, figure = WORDS[verdict.answer], figure or in_words(verdict)
+        mark, figure = word(verdict), figure or in_words(verdict)
     else:
         known = verdict if verdict is None else bool(verdict)
         mark = {True: "holds", False: "FAILS", None: "open"}[known]

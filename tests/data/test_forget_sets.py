@@ -12,6 +12,7 @@ import salun_utils as su
 from salun_utils.cli import main
 from salun_utils.data import forget_sets
 from salun_utils.data.scenarios import make_split
+from salun_utils.data.splits import held_out
 from salun_utils.errors import InputError
 
 ROOT = Path(__file__).parents[2]
@@ -100,6 +101,32 @@ def test_shipped_sets_are_what_the_rules_draw(tmp_path):
     assert shipped["random-10"] == sorted(drawn)
     requests = [shipped[f"request-{n}-of-5"] for n in range(1, 6)]
     assert sorted(p for part in requests for p in part) == shipped["random-10"]
+
+
+def test_sets_that_a_network_chose_are_tenths_of_what_is_trained_on_and_do_not_overlap():
+    data = su.data.load("fashion-mini")
+    folder = SHIPPED.with_name("fashion-mini-scored")
+    chosen = {path.stem: set(forget_sets.read(path, data)) for path in folder.glob("*.txt")}
+    assert chosen.keys() == {
+        *(f"memorised-{kind}-10" for kind in ("most", "medium", "least")),
+        "worst-case-10",
+    }
+    trained_on = set((~held_out(data.train.labels, 1)).nonzero().flatten().tolist())
+    assert all(len(s) == round(0.1 * len(trained_on)) and s <= trained_on for s in chosen.values())
+    most, medium, least = (chosen[f"memorised-{kind}-10"] for kind in ("most", "medium", "least"))
+    assert not (most & medium or most & least or medium & least)
+
+
+@pytest.mark.parametrize(
+    ("name", "trained_on"), [("cifar10_jpeg", 45_000), ("cifar10_jpeg-12000", 10_800)]
+)
+def test_sets_of_the_copy_of_cifar_are_whole_and_agree_with_each_other(name, trained_on):
+    folder = SHIPPED.with_name(name)
+    found = {path.stem: forget_sets.read(path) for path in folder.glob("*.txt")}
+    assert found.keys() == {path.stem for path in SHIPPED.glob("*.txt")}
+    assert len(found["random-10"]) == trained_on // 10 and len(found["random-50"]) * 2 == trained_on
+    requests = [p for n in range(1, 6) for p in found[f"request-{n}-of-5"]]
+    assert sorted(requests) == found["random-10"]
 
 
 def test_the_command_line_refuses_a_set_of_other_data(capsys, tmp_path):

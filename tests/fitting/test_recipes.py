@@ -9,7 +9,8 @@ from torch import nn
 
 from salun_utils.data.images import crop_and_flip
 from salun_utils.errors import InputError
-from salun_utils.fitting.recipes import RECIPES, Recipe, norm_shifts
+from salun_utils.fitting.recipes import FITS, RECIPES, Recipe, norm_shifts
+from salun_utils.models import create
 from salun_utils.training import cross_entropy, fit
 
 
@@ -121,3 +122,35 @@ def test_settings_out_of_range_are_refused(setting, value, message):
 def test_nesterov_needs_momentum():
     with pytest.raises(InputError, match="nesterov"):
         Recipe.of(epochs=1, lr=0.1, optimizer="nesterov", momentum=0.0)
+
+
+def speednet():
+    return create("speednet", num_classes=10, channels=1, image_size=28, width=0.125)
+
+
+def test_every_named_recipe_says_which_networks_it_is_for():
+    assert FITS.keys() == RECIPES.keys()
+
+
+def test_a_recipe_by_name_is_its_settings_and_own_ones_are_laid_over_it(fashion):
+    images = fashion.train.subset(range(40))
+    few = dict(epochs=1, batch_size=20)
+    by_name = fit(speednet(), images, recipe="speednet", **few)
+    assert by_name.recipe == fit(speednet(), images, **{**RECIPES["speednet"], **few}).recipe
+    assert by_name.recipe["batch_size"] == 20 and by_name.recipe["lr"] == RECIPES["speednet"]["lr"]
+    slower = fit(speednet(), images, recipe="speednet", lr=0.01, **few)
+    assert slower.recipe == {**by_name.recipe, "lr": 0.01}
+
+
+def test_a_recipe_for_another_network_is_refused_and_names_what_fits(digits, few):
+    with pytest.raises(InputError, match=r"'speednet' is for speednet, not for small-cnn; .*None"):
+        fit(digit_net(digits), few, epochs=1, recipe="speednet")
+    with pytest.raises(InputError, match="did you mean 'speednet'"):
+        fit(digit_net(digits), few, epochs=1, recipe="speednett")
+    with pytest.raises(InputError, match="give lr, or a recipe"):
+        fit(digit_net(digits), few, epochs=1)
+
+
+def test_pictures_too_small_for_speednet_are_refused_before_any_step(few):
+    with pytest.raises(InputError, match="at least 9 pixels, not 8; small-cnn"):
+        fit(speednet(), few, epochs=1, recipe="speednet")

@@ -123,3 +123,10 @@ def test_comparisons_are_paired_by_concept_and_seed():
     )
     with pytest.raises(InputError, match="no run of UCE"):
         recorded.compare(recorded.rows("m", records=runs), "UCE", ["SalUn"])
+
+
+def test_every_interval_of_a_recorded_fid_holds_its_value_and_most_recorded_ones_do_not():
+    rows = recorded.rows("mini-sd")
+    shown = rows[rows.fid_low.notna()]
+    assert 0 < len(shown) < len(rows)
+    assert ((shown.fid_low <= shown.fid) & (shown.fid <= shown.fid_high)).all()

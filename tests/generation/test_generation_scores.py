@@ -110,6 +110,15 @@ def test_two_known_gaussians_give_the_analytic_distance():
     assert found.fid_interval.low <= found.fid_interval.high
 
 
+def test_an_interval_is_shown_only_around_its_own_value():
+    x = normal_pictures(100, 120, 20, seed=0)
+    far = apart.distances(x, x.clone(), pixels_as_features())
+    assert far.fid == 0 < far.fid_interval.low, "resampling takes the distance up"
+    assert apart.fid_between(far) is None and apart.fid_between(far.to_dict()) is None
+    assert apart.fid_between({"fid": 2.0, "fid_interval": [1.5, 2.5]}) == (1.5, 2.5)
+    assert apart.fid_between({"fid": 2.0}) is None and apart.fid_between({}) is None
+
+
 def test_distance_is_symmetric_and_counts_both_sides():
     a, b = normal_pictures(300, 100, 10, seed=1), normal_pictures(200, 130, 20, seed=2)
     there, back = (

@@ -120,32 +120,6 @@ def test_every_p_of_the_chapters_is_counted_once(tmp_path):
     assert "4 paired comparisons" in said and "not over the whole book" in said
 
 
-def test_the_words_of_a_verdict_are_written_in_one_place():
-    """Whether a sentence holds is said by `studies.claims`, on no page by hand."""
-    import ast
-
-    words = {"holds", "FAILS"}
-    for path in [
-        *(ROOT / "salun_utils" / "studies").rglob("*.py"),
-        *(ROOT / "notebooks").glob("*.py"),
-    ]:
-        if path.match("studies/claims.py"):  # the one place
-            continue
-        constants = {
-            node.value
-            for node in ast.walk(ast.parse(_without_magics(path)))
-            if isinstance(node, ast.Constant) and isinstance(node.value, str)
-        }
-        assert not words & constants, path
-
-
-def _without_magics(path: Path) -> str:
-    return "".join(
-        line if not line.lstrip().startswith(("%", "!")) else "\n"
-        for line in path.read_text().splitlines(keepends=True)
-    )
-
-
 def test_no_chosen_value_lies_at_an_edge_of_what_was_searched():
     import math
 

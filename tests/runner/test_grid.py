@@ -56,8 +56,11 @@ def test_a_parameter_added_later_leaves_the_names_of_old_runs_alone(tmp_path):
     assert (ROOT / "benchmark" / "records" / "cpu" / f"{old.name}.json").is_file()
     named = OLD + "  train_recipe: null\n" + retrain
     assert [r.name for r in grid.read(write(tmp_path, named)).runs] == [old.name]
-    other = named.replace("train_recipe: null", "train_recipe: speednet")
-    assert [r.name for r in grid.read(write(tmp_path, other)).runs] != [old.name]
+    names = [
+        [r.name for r in grid.read(write(tmp_path, named.replace("train_recipe: null", text))).runs]
+        for text in ("arch: speednet", "arch: speednet\n  train_recipe: speednet")
+    ]
+    assert names[0] != names[1]
 
 
 def test_a_run_named_by_two_blocks_is_run_once(tmp_path):

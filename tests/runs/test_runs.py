@@ -127,11 +127,12 @@ def test_a_recipe_decides_the_training_and_the_name():
         ({"train_recipe": "speednett"}, "did you mean 'speednet'"),
         ({"train_recipe": "speednet", "train_lr": 0.1}, "decides train_lr: leave it at 0.2"),
         ({"train_recipe": "speednet", "train_batch_size": 64}, "decides train_batch_size"),
+        ({"train_recipe": "speednet", "arch": "small-cnn"}, "is for speednet, not for small-cnn"),
     ],
 )
-def test_a_recipe_that_is_not_there_or_is_contradicted_is_refused(given, said):
+def test_a_recipe_that_is_not_there_does_not_fit_or_is_contradicted_is_refused(given, said):
     with pytest.raises(su.errors.InputError, match=said) as caught:
-        su.runs.RunSpec(**given)
+        su.runs.RunSpec(**{"arch": "speednet", **given})
     assert "\n" not in str(caught.value)
 
 

@@ -16,7 +16,7 @@ import yaml
 
 import salun_utils as su
 from salun_utils.errors import InputError
-from salun_utils.runner.grid.grid import _with_tuned
+from salun_utils.runner.grid.chosen import Chosen
 from salun_utils.runs import tuning
 from salun_utils.runs.kinds import tuned_method
 from salun_utils.runs.records.numerics import units_of
@@ -264,7 +264,7 @@ def test_a_mask_is_tuned_on_its_own_and_a_grid_takes_its_values(tmp_path, monkey
     path.write_text(yaml.safe_dump(entries))
     own = {"dataset": "digits", "arch": "small-cnn", "scenario": "random", "method": "salun"}
     tuned = {mask: tuned_method({**own, "mask": mask}) for mask in (None, "random", "magnitude")}
-    rates = {m: _with_tuned(own, t, tmp_path / "tuned")["params"]["lr"] for m, t in tuned.items()}
+    rates = {m: Chosen.of(t, tmp_path / "tuned").params["lr"] for m, t in tuned.items()}
     assert rates == {None: 0.009, "random": 0.007, "magnitude": 0.009}
 
 

@@ -6,10 +6,11 @@ the features they were taken on and counts the pictures on both sides."""
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -154,7 +155,7 @@ class Distances:
     fid and kid (a mean over subsets) are best at 0, inception_score is better the higher it is.
     precision is the share of generated pictures that lie among the real ones, recall the share of
     real ones that lie among the generated. Counts of both sides are given, since all of these
-    depend on them.
+    depend on them. fid_interval is as resampling gave it: show `fid_between`.
     """
 
     features: str
@@ -171,6 +172,24 @@ class Distances:
     def to_dict(self) -> dict:
         """Plain values, for JSON."""
         return asdict(self)
+
+
+def fid_between(far: Distances | Mapping[str, Any]) -> Interval | None:
+    """The interval of an FID, to be shown beside it: None where it leaves its own value out, or
+    where there is none.
+
+    A resampled set holds fewer different pictures, which takes its FID up, the more so the fewer
+    there are: its percentiles then surround another value.
+
+    Parameters
+    ----------
+    far : distances, or what a record has of them.
+    """
+    found = far if isinstance(far, Mapping) else far.to_dict()
+    if "fid" not in found or not found.get("fid_interval"):
+        return None
+    low, high = found["fid_interval"]
+    return Interval(low, high) if low <= found["fid"] <= high else None
 
 
 @numerics(1, "metric/pictures", uses=("metric/gaussian", "metric/kernel"))

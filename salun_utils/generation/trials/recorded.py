@@ -14,6 +14,7 @@ from ...errors import InputError
 from ...metrics.significance import Verdict, bootstrap_interval, compare_with
 from ...runs import Record, load_records
 from ...runs.records.alike import check_alike
+from ..measures.distances import fid_between
 
 NAMES = {
     "salun": "SalUn",
@@ -51,7 +52,8 @@ def rows(model: str, *, tier: str = "cpu", records: Iterable[Record] | None = No
     Columns name (see `label`), concept, seed, seconds, cpu_seconds; in per cent ua, others (mean
     share recognised of the other classes), original (the same before erasing), word and noise (what
     `recovery.attack` brought back, NaN where it wasn't run); change = others - original in points;
-    fid, fid_change (minus that of the original), precision and recall of the other classes.
+    fid, fid_change (minus that of the original), precision and recall of the other classes;
+    fid_low and fid_high, the interval over drawn pictures, NaN where it leaves its own value out.
     """
     if records is None:
         records = load_records(tier=tier, model=model, where=_erased)
@@ -70,6 +72,8 @@ def rows(model: str, *, tier: str = "cpu", records: Iterable[Record] | None = No
         *MEASURES,
         "original",
         "fid",
+        "fid_low",
+        "fid_high",
         "seconds",
         "cpu_seconds",
         "original_word",
@@ -88,6 +92,7 @@ def _row(record: Record) -> dict:
     spec, after, before = record.spec, record.scores, record.original
     far, was = after.get("distances", {}), before.get("distances", {})
     missing = float("nan")
+    low, high = fid_between(far) or (missing, missing)
     return {
         "name": label(spec.get("label") or spec["eraser"], spec.get("mask") or "none"),
         "concept": after["forgotten"],
@@ -97,6 +102,8 @@ def _row(record: Record) -> dict:
         "original": before["retained_mean"],
         "change": after["retained_mean"] - before["retained_mean"],
         "fid": far.get("fid", missing),
+        "fid_low": low,
+        "fid_high": high,
         "fid_change": far.get("fid", missing) - was.get("fid", missing),
         "precision": far.get("precision", missing),
         "recall": far.get("recall", missing),

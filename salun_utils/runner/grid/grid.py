@@ -11,13 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import InputError, unknown
-from ...runs.kinds import Tuned
 from ...runs.records.standing import run_name
-from ...runs.tuning import read_tuned
-from ...texts import read_json, read_yaml
+from ...texts import read_yaml
 from ..kinds import kind_of
 from ..notebooks import notebook_path
 from ..parameters import check_parameters, notebook_parameters
+from .chosen import Chosen, carried_by
 from .resources import Resources, asked
 
 GRID_KEYS = (
@@ -28,12 +27,14 @@ GRID_KEYS = (
     "priority",
     "minutes_per_run",
     "tuned",
+    "carried",
     "resources",
     "description",
 )
 UNFIT = re.compile(r"[{},/\x00-\x1f]")  # what Snakemake takes for wildcards, or parts names by
 MOST = 100_000  # runs of one grid
-BLOCK_KEYS = ("fixed", "product", "priority", "minutes_per_run", "tuned", "resources")
+SETTINGS = ("priority", "minutes_per_run", "tuned", "carried")  # of a block, else of the grid
+BLOCK_KEYS = ("fixed", "product", *SETTINGS, "resources")
 
 
 @dataclass(frozen=True)
@@ -81,11 +82,13 @@ def read(path: str | Path) -> Grid:
     `Resources`, laid over those of the grid; they count on a cluster). ``tuned`` names a folder of
     chosen values (see `runs.tuning`), of which the file for the run's data, network and scenario is
     taken, or one such file for all runs: those of a method are filled in where the grid sets none.
+    Values that were chosen for other pictures, another network or another training of the original
+    are refused, but for what ``carried`` names; they may be those of another scenario.
 
     Raises
     ------
     InputError : an unknown key or parameter, a value out of range, an empty product, a run named
-        twice.
+        twice, values chosen for something else or on the seeds of these runs.
     """
     path = Path(path)
     top = _load(path)
@@ -102,7 +105,7 @@ def read(path: str | Path) -> Grid:
         if not isinstance(block, dict):
             raise InputError(f"{path.name}: each block must be a mapping, not {block!r}")
         _check_keys(path, block, BLOCK_KEYS)
-        setting = {k: block.get(k, top.get(k)) for k in ("priority", "minutes_per_run", "tuned")}
+        setting = {k: block.get(k, top.get(k)) for k in SETTINGS}
         setting["where"], setting["resources"] = path.name, _both(top, block, "resources")
         for parameters in _multiply(path, top, block):
             run = _grid_run(notebook, parameters, setting, root)
@@ -167,15 +170,19 @@ def _multiply(path: Path, top: dict, block: dict) -> list[dict[str, Any]]:
 def _grid_run(
     notebook: Path, parameters: dict[str, Any], setting: dict[str, Any], root: Path
 ) -> GridRun:
+    chosen = None
     if setting["tuned"]:
         kind = kind_of({**notebook_parameters(notebook), **parameters})
-        parameters = _with_tuned(parameters, kind.tuned(parameters), root / str(setting["tuned"]))
+        chosen = Chosen.of(kind.tuned(parameters), root / str(setting["tuned"]))
+        parameters = chosen.under(parameters)
     texts = {k for k, v in notebook_parameters(notebook).items() if str(v)[:1] in ("{", "[")}
     parameters = {
         k: json.dumps(v, sort_keys=True) if isinstance(v, dict) and k in texts else v
         for k, v in parameters.items()
     }
     effective = check_parameters(notebook, parameters)
+    if chosen is not None:
+        chosen.check(effective, carried_by(setting["where"], setting["carried"]))
     parameters = {name: effective[name] for name in parameters}  # 1e-3, a text in YAML, is a number
     minutes, priority = setting["minutes_per_run"], setting["priority"]
     for name, value in (("minutes_per_run", minutes), ("priority", priority)):
@@ -201,24 +208,3 @@ def _grid_run(
         minutes,
         asked(setting["where"], setting["resources"], effective, minutes),
     )
-
-
-def _with_tuned(parameters: dict[str, Any], tuned: Tuned, place: Path) -> dict[str, Any]:
-    """The chosen values of the run's method, or eraser, under those that the grid names itself."""
-    if tuned.name not in tuned.known:
-        raise unknown(tuned.what, tuned.name, tuned.known)
-    path = place if place.suffix == ".yaml" else place / f"{tuned.stem}.yaml"
-    entries = read_tuned(path)
-    chosen = entries.get(tuned.entry) or entries.get(tuned.name)
-    if chosen is None:
-        if tuned.known[tuned.name].search:
-            raise InputError(
-                f"no tuned values for {tuned.name} in {path.parent.name}/{path.name};"
-                f" run {tuned.command} first"
-            )
-        return parameters
-    own = parameters.get("params") or {}
-    own = read_json(own, "params") if isinstance(own, str) else own
-    if not isinstance(own, dict):
-        raise InputError(f"params must be a mapping of parameters, not {str(own)[:60]!r}")
-    return {**parameters, "params": {**chosen["params"], **own}}

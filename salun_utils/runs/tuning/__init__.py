@@ -30,6 +30,7 @@ from .values import (
     check_recipe,
     elsewhere,
     entry_name,
+    header_of,
     relatives,
     tuned_name,
     write_chosen,
@@ -88,7 +89,7 @@ def tune(
         if name not in known:
             raise unknown("parameter of these methods", name, sorted(known))
     path = Path(out) / f"{tuned_name(spec)}.yaml"
-    check_recipe(path, _header(spec))
+    check_recipe(path, header_of(spec))
     tasks = [
         prepare(spec.model_copy(update={"seed": s, "split_seed": s, "training_seed": s}))
         for s in pilot_seeds
@@ -101,7 +102,7 @@ def tune(
         called = f"{tuned_name(spec)}_{name}_{_digest(spec, pilot_seeds, [held, _plain(space)])}"
         default = {**METHODS[name].settings({}), **METHODS[name].defaults}
         called_there = entry_name(name, spec.mask)
-        starts = elsewhere(path, _header(spec), called_there, space) + relatives(path, space)
+        starts = elsewhere(path, header_of(spec), called_there, space) + relatives(path, space)
         with open_study(
             Path(state), called, what=name, space=space, default=default, starts=starts
         ) as study:
@@ -113,7 +114,7 @@ def tune(
                 "pilot_seeds": list(pilot_seeds),
                 "device": device_facts(tasks[0].device)["name"],
             }
-            write_chosen(path, _header(spec), called_there, entry | facts)
+            write_chosen(path, header_of(spec), called_there, entry | facts)
             write_trials(path, called_there, study)
     return path
 
@@ -290,14 +291,3 @@ def _digest(spec: RunSpec, pilot_seeds: Sequence[int], searched: Sequence[Any]) 
     return hashlib.sha256(
         json.dumps([decides, list(pilot_seeds), searched], sort_keys=True).encode()
     ).hexdigest()[:8]
-
-
-def _header(spec: RunSpec) -> str:
-    how = spec.training
-    recipe = (
-        f"{how['epochs']} epochs, lr {how['lr']:g}, {how['schedule']}, batch {how['batch_size']}"
-    )
-    return (
-        f"# Chosen by tuning: {spec.dataset}, {spec.arch}, {spec.scenario_name}; original and"
-        f" Retrain: {recipe}; keep {spec.keep}.\n"
-    )

@@ -21,6 +21,13 @@ from ...unlearning import METHODS
 from ..spec import RunSpec
 from .search import ENDED, Space
 
+CHOSEN = "# Chosen by tuning: "
+HEADER = re.compile(
+    re.escape(CHOSEN) + r"(?P<dataset>.+?), (?P<arch>[^,;]+)(?:, width (?P<width>[^,;]+))?"
+    r"(?:, (?P<train_images>\d+) pictures)?, [^,;]+; original and Retrain: (?P<train_epochs>\d+)"
+    r" epochs, lr (?P<train_lr>[^,]+), (?P<train_schedule>[^,]+), batch (?P<train_batch_size>\d+);"
+)
+
 
 def tuned_name(spec: RunSpec) -> str:
     """File stem of the chosen values: data, network, scenario (one for all classes)."""
@@ -31,6 +38,35 @@ def tuned_name(spec: RunSpec) -> str:
 def entry_name(method: str, mask: str | None) -> str:
     """What an entry of chosen values is called: "salun", or "salun/random" for one mask alone."""
     return method if mask in (None, METHODS[method].mask) else f"{method}/{mask}"
+
+
+def header_of(spec: RunSpec) -> str:
+    """The first line of a file of chosen values: what they were chosen for; `chosen_for` reads it.
+    What is not said of the network or the pictures is as by default: all pictures, width 1.
+    """
+    how = spec.training
+    recipe = (
+        f"{how['epochs']} epochs, lr {how['lr']:g}, {how['schedule']}, batch {how['batch_size']}"
+    )
+    width = "" if spec.width == 1 else f", width {spec.width:g}"
+    pictures = "" if spec.train_images is None else f", {spec.train_images} pictures"
+    return (
+        f"{CHOSEN}{spec.dataset}, {spec.arch}{width}{pictures}, {spec.scenario_name}; original and"
+        f" Retrain: {recipe}; keep {spec.keep}.\n"
+    )
+
+
+def chosen_for(path: Path) -> dict[str, str]:
+    """What the values in a file were chosen for, by fields of `RunSpec`, as words; for a generator
+    its `model` alone. Empty for a file that does not say it, such as one written by hand.
+    """
+    first = path.read_text().partition("\n")[0] if path.is_file() else ""
+    if found := HEADER.match(first):
+        return {"width": "1", "train_images": "all"} | {
+            name: words for name, words in found.groupdict().items() if words is not None
+        }
+    found = re.match(re.escape(CHOSEN) + r"(?P<model>.+?), .* forgotten, ", first)
+    return found.groupdict() if found else {}
 
 
 def read_tuned(path: str | os.PathLike) -> dict[str, dict]:
@@ -88,19 +124,19 @@ def _first_line(path: Path) -> str:
 
 def _setting(header: str) -> str:
     """A header line without the name of its scenario."""
-    return re.sub(r"^(# Chosen by tuning: [^,]*, [^,]*), [^;]*;", r"\1;", header.strip())
+    return re.sub(r"^([^;]*), [^,;]+;", r"\1;", header.strip())
 
 
 def check_recipe(path: Path, header: str) -> None:
     """Refuse to put values for one recipe into a file of values for another."""
     read_tuned(path)
     lines = path.read_text().splitlines() if path.is_file() else []
-    first = next((line for line in lines if line.startswith("# Chosen by tuning")), "")
+    first = next((line for line in lines if line.startswith(CHOSEN)), "")
     alike = [re.sub(r" class-[^;]*;", " class;", line) for line in (first, header.strip())]
     if first and alike[0] != alike[1]:  # one file serves all classes
         raise InputError(
-            f"{path} holds values for another recipe ({first.removeprefix('# Chosen by tuning: ')}"
-            f" this one is: {header.strip().removeprefix('# Chosen by tuning: ')}); name another"
+            f"{path} holds values for another recipe ({first.removeprefix(CHOSEN)}"
+            f" this one is: {header.strip().removeprefix(CHOSEN)}); name another"
             " --out"
         )
 

@@ -6,7 +6,7 @@ import pandas as pd
 
 from ...plots.tables import Cell, Table, between, table
 from ...shown import amount
-from ..claims import WORDS
+from ..claims import word
 from ..common import NONE_RECORDED
 from . import study, tables
 from .recorded import MASKED, NAMES, SALUN, Networks
@@ -90,7 +90,7 @@ def split_table(found: Networks) -> Table:
                 amount(float(value), 2, signed=True) for value in gaps.mean()
             ),
             "p (Holm)": amount(verdict.p, 2),
-            "SalUn is nearer": WORDS[verdict.answer],
+            "SalUn is nearer": word(verdict),
         }
     return _table(rows, "SalUn minus")
 

@@ -16,7 +16,7 @@ from scipy.stats import spearmanr
 from ...metrics import Verdict, compare_with
 from ...runs import Record, load_records
 from ...shown import amount
-from ..claims import WORDS, Claim
+from ..claims import Claim, word
 from ..common import NONE_RECORDED, Answer
 from . import measure, study, tables
 from .anatomy import by_depth, by_kind
@@ -155,9 +155,9 @@ def answer(found: Networks) -> Answer:
             f" points; SalUn is the nearest of five methods on {first or 'none'}.",
             f"All networks were given the same {_splits(len(by_split))}, so they are no"
             f" independent witnesses. Split by split the mean difference is {listed}:"
-            f" {WORDS[verdict.answer]} for a test to decide."
+            f" {word(verdict)} for a test to decide."
             if verdict.answer == "too few"
-            else f"Split by split the mean difference is {listed}: {WORDS[verdict.answer]}.",
+            else f"Split by split the mean difference is {listed}: {word(verdict)}.",
         )
     )
 

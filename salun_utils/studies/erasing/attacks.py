@@ -9,7 +9,7 @@ import pandas as pd
 from ...metrics import Verdict
 from ...plots.tables import Cell, Table, between, table
 from ...shown import amount
-from ..claims import Claim
+from ..claims import Claim, word
 from ..common import NONE_RECORDED, Answer
 from .one_run import ORIGINAL
 from .recorded import MASKS, OURS, compare, summarise
@@ -107,7 +107,7 @@ def mask_table(every: pd.DataFrame) -> Table:
 
 
 def _verdict(found: Verdict) -> Cell:
-    mark = {"yes": "better", "no": "worse", "undecided": "open"}.get(found.answer, found.answer)
+    mark = word(found, yes="better", no="worse")
     inner = between(*found.test.interval, 1)
     return Cell(amount(found.test.difference, signed=True), f"{inner} {mark}")
 

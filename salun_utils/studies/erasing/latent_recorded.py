@@ -9,7 +9,7 @@ import pandas as pd
 from ...metrics import Verdict, compare_pairs
 from ...plots.tables import Cell, Table, between, table
 from ...shown import amount
-from ..claims import Claim
+from ..claims import Claim, word
 from ..common import NONE_RECORDED, Answer
 from .recorded import OURS, RETRAIN, label, rows, summarise
 
@@ -66,9 +66,9 @@ def answer(every: Rows) -> Answer:
         return Answer((NONE_RECORDED,))
     first = f"Forgetting a class takes seconds in both: {'; '.join(said)}."
     tests = against_no_mask(every, "change")
-    words = {"yes": "better", "no": "worse", "undecided": "open", "too few": "too few"}
     rest = ", ".join(
-        f"{kind} {amount(v.test.difference, signed=True)} points ({words[v.answer]})"
+        f"{kind} {amount(v.test.difference, signed=True)} points"
+        f" ({word(v, yes='better', no='worse')})"
         for kind, v in tests.items()
     )
     second = f"A mask is not needed for it: SalUn minus no mask, in the other classes, is {rest}."
@@ -105,7 +105,7 @@ def no_mask_table(every: Rows) -> Table:
 
 
 def _cell(found: Verdict) -> Cell:
-    mark = {"yes": "better", "no": "worse", "undecided": "open"}.get(found.answer, found.answer)
+    mark = word(found, yes="better", no="worse")
     ends = between(*found.test.interval, 2)
     return Cell(amount(found.test.difference, 2, signed=True), f"{ends} {mark}")
 

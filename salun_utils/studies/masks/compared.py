@@ -14,10 +14,9 @@ from ...errors import InputError, unknown
 from ...metrics import bootstrap_interval, compare_pairs
 from ...runs.records.alike import check_rows
 from ...saliency import SaliencyMask
+from ..claims import word
 
 Gaps = Mapping[int, float]  # seed -> average gap, points
-# of a verdict on a mask against the reference
-WORDS = {"yes": "closer", "no": "further", "undecided": "open", "too few": "too few"}
 
 
 # -- one network -----------------------------------------------------------------------
@@ -184,7 +183,7 @@ def differences(
             "closer": sum(gaps[mask][seed] < base[seed] for seed in shared[mask]),
             "p": verdict.test.p,
             "p_holm": verdict.p,
-            "answer": WORDS[verdict.answer],
+            "answer": word(verdict, yes="closer", no="further"),
         }
         for mask, verdict in compare_pairs(pairs, alpha=alpha).items()
     }

@@ -14,7 +14,7 @@ from ...metrics import Verdict, bootstrap_interval, compare_with
 from ...plots.tables import Cell, Table, between, table
 from ...runs import Record, load_records
 from ...shown import amount
-from ..claims import WORDS, Claim
+from ..claims import Claim, word
 from ..common import NONE_RECORDED
 from ..yardstick import note
 from .compared import Gaps
@@ -111,7 +111,7 @@ def _said(sides: dict[str, Gaps]) -> str | None:
             return None
         if found.answer == "yes":
             return side
-    return WORDS[found.answer]
+    return word(found)
 
 
 def claims(found: Ways) -> list[Claim]:

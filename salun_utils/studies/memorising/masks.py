@@ -15,7 +15,7 @@ from ...plots.tables import table as plain_table
 from ...runs import Record, load_records
 from ...runs.readings import WITHOUT, gap
 from ...shown import amount
-from ..claims import WORDS
+from ..claims import word
 from ..common import NONE_RECORDED
 from .recorded import SETTING
 
@@ -88,9 +88,9 @@ def shown(runs: Runs, against: str, heading: str) -> Table:
         name: {
             "average gap": _mean(told[name]),
             f"{against} − it": _difference(found.get(name)),
-            "nearer?": WORDS[found[name].answer] if name in found else None,
+            "nearer?": word(found[name]) if name in found else None,
             WITHOUT: _mean(bare[name]),
-            "then?": WORDS[without[name].answer] if name in without else None,
+            "then?": word(without[name]) if name in without else None,
             **_scores(of),
         }
         for name, of in runs.items()

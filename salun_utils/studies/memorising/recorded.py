@@ -15,7 +15,7 @@ from ...runs.readings import READINGS, WITHOUT, gap, gap_of_means
 from ...runs.summary import AGAIN, cost, label, one_a_seed
 from ...runs.tuning import read_tuned
 from ...unlearning import METHODS
-from ..claims import WORDS, Claim, claims_table
+from ..claims import Claim, claims_table, word
 from ..common import NONE_RECORDED, Answer
 from ..yardstick import yardstick
 
@@ -159,10 +159,10 @@ def verdict_table(found: Mapping[str, Verdict], bare: Mapping[str, Verdict]) -> 
             "pairs": str(v.test.n),
             "SalUn − it": _difference(v),
             "p (Holm)": Cell(f"{v.p:.3f}"),
-            "nearer?": WORDS[v.answer],
+            "nearer?": word(v),
             "without MIA": _difference(bare[name]) if name in bare else None,
             "p": Cell(f"{bare[name].p:.3f}") if name in bare else None,
-            "nearer then?": WORDS[bare[name].answer] if name in bare else None,
+            "nearer then?": word(bare[name]) if name in bare else None,
         }
         for name, v in found.items()
     }
