@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...errors import InputError
 from ...files import DamagedError, atomic, sealed
-from ...metrics import CANT_TELL, Gap, tells
+from ...metrics import CANT_TELL, tells
 from ...shown import amount, block, inline, table
 from ...units import versions
 from . import integrity, provenance
@@ -152,9 +152,13 @@ class Record(BaseModel):
         field `gap` holds the average of all four, as published tables have it, whatever the attack
         is worth.
         """
-        if self.can_tell is False and all(m in self.gap for m in SCORES):
-            return Gap(**{m: self.gap[m] for m in SCORES}, can_tell=False).average_told
-        return self.gap.get("average")
+        return self.gap_without_mia if self.can_tell is False else self.gap.get("average")
+
+    @property
+    def gap_without_mia(self) -> float | None:
+        """The mean of the absolute gaps in UA, RA and TA; None where one is missing."""
+        found = [abs(self.gap[m]) for m in SCORES[:3] if m in self.gap]
+        return sum(found) / 3 if len(found) == 3 else None
 
     @property
     def study(self) -> str | None:

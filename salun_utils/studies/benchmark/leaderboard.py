@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from ...metrics import Gap, bootstrap_interval
+from ...metrics import bootstrap_interval
 from ...runs import Record, records_folder
 from ...runs.readings import ATTACKS, READINGS, gap_of_means, mean_of_gaps
 from ...runs.records.alike import facts
@@ -233,7 +233,7 @@ def _gaps(records: Sequence[Record], *, blind: bool) -> list[float]:
     """The average gap of each seed, of one kind for all: without MIA where the row is `blind`."""
     if not blind:
         return [r.gap["average"] for r in records]
-    return [Gap(**{m: r.gap[m] for m in MEASURES}).average_without_mia for r in records]
+    return [gap for r in records if (gap := r.gap_without_mia) is not None]
 
 
 def _worth(records: Sequence[Record]) -> float:

@@ -127,7 +127,7 @@ def _row(row: Row, place: int) -> str:
         value = row.readings.get(key, math.nan)
         text = "" if math.isnan(value) else f"{value:.2f}"
         blind = row.blind and key[0] == "confidence"
-        tds.append(_cell(*((None, CANT_TELL) if blind else (value, text)), "other"))
+        tds.append(_cell(None if blind else value, CANT_TELL if blind else text, "other"))
     told = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in facts(row).items())
     of = escape(
         f" of {label(row.method)}{', ' + row.mask if row.mask else ''}, {row.group.scenario}"

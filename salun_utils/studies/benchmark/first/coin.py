@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 import torch
@@ -22,7 +23,6 @@ from ...common import Answer
 
 UNITS, EPOCHS = 128, 5
 RATES = {"train": 0.05, "salun": 0.02}
-PLAIN = {"augment": None, "precision": "float32"}
 Average = Callable[[Scores, Scores], float]
 
 
@@ -59,12 +59,14 @@ def toss(data: Dataset, label: int, seed: int) -> Toss:
 
     def trained(images: Images) -> nn.Module:
         model = copy.deepcopy(fresh)
-        fit(model, images, epochs=EPOCHS, lr=RATES["train"], seed=seed, **PLAIN)
+        own: dict[str, Any] = {"augment": None, "precision": "float32"}
+        fit(model, images, epochs=EPOCHS, lr=RATES["train"], seed=seed, **own)
         return model
 
-    own = {"seed": seed, "lr": RATES["salun"], "epochs": 2, "augment": None}
-    models = unlearn("salun", trained(split.train), split, **own).model, trained(split.retain)
-    return Toss(seed, *(evaluate(model, split, seed=seed) for model in models))
+    own: dict[str, Any] = {"lr": RATES["salun"], "epochs": 2, "augment": None}
+    made = unlearn("salun", trained(split.train), split, seed=seed, **own).model
+    salun, retrain = (evaluate(model, split, seed=seed) for model in (made, trained(split.retain)))
+    return Toss(seed, salun, retrain)
 
 
 def coin_table(tosses: Sequence[Toss]) -> Table:
