@@ -108,7 +108,8 @@ if several is not None:
 # seeds (as everywhere in this book) or taken of averaged scores (as published tables do; places are those of the former, by confidence). *Open* in the last column unfolds the recipe of a row: the values in force, what tuning tried and gained, the data and
 # the training behind it, seeds, device, code, and the names of its records in `benchmark/records`. Below the table the same as CSV and JSON. Without a script, and in a notebook, the table is whole, only still.
 #
-# UA, RA, TA and MIA are means in per cent, with the signed gap to Retrain beside them; *average gap* is in points, *cost* is the time of unlearning in per cent of that of Retrain.
+# UA, RA, TA and MIA are means in per cent, with the signed gap to Retrain beside them; *average gap* is in points, *cost* is the time of unlearning in per cent of that of Retrain. *Attack* is the balanced accuracy of the attack behind MIA on pictures that it was not fitted on ({eq}`eq-worth` of [](02_unlearning_and_its_measures.ipynb)), for the records that have it. Where on most seeds its interval holds
+# 50 %, of the row or of its Retrain, it says "can't tell", and so does MIA; the average gap of such a row, and with it its place, is that of UA, RA and TA.
 
 # %% tags=["nbval-check-output"]
 board

@@ -151,7 +151,7 @@ planted.mistake_table(found)
 # Look at the rows in bold. A mask that was never applied, a mask on the gradient only, statistics that moved: UA, RA and TA are what they should be, and nobody would notice. They show only in the weights. A claim that "only half of the weights were changed" would be false all the same.
 #
 # What `diagnose` looks at, in this order: whether weights outside the mask kept their value bit for bit; whether statistics of normalisation layers moved where all weights are held; whether a random label is the true one; whether the original knows $D_f$ as well as it knows the retained pictures,
-# and validation pictures no better than test pictures (else the split is not the one it was trained on); whether a setting explains the signature by itself ($\alpha = 0$, a mask of next to nothing); and, if nothing more certain was found, the learning rate. What it can't see: a mistake that leaves no trace in weights, labels or scores. [](20_errata.ipynb) has the mistakes one by one, with what each does to the figures.
+# and validation pictures no better than test pictures (else the split is not the one it was trained on); whether a setting explains the signature by itself ($\alpha = 0$, a mask of next to nothing); and, if nothing more certain was found, the learning rate. Where the membership attack can't tell members from non-members, on this network or on Retrain, a note says so; that is no fault, and no signature rests on MIA. What it can't see: a mistake that leaves no trace in weights, labels or scores. [](20_errata.ipynb) has the mistakes one by one, with what each does to the figures.
 #
 # ## Differently each time
 #

@@ -63,6 +63,11 @@ def act(args: argparse.Namespace) -> int:
                 if row[k] is not None
             )
             print(f"  {row['method']:<12} {row['scenario']:<12} seed {row['seed']}  {figures}")
+            if single.can_tell is False and single.average_gap is not None:
+                print(
+                    "  the membership attack can't tell here: average gap without MIA"
+                    f" {single.average_gap:.2f}"
+                )
     return 0
 
 

@@ -21,6 +21,7 @@ from .scores import (
     Gap,
     Scores,
     check_protocol,
+    confidence_worth,
     evaluate,
     halves_by_class,
     membership_shares,
@@ -36,9 +37,10 @@ from .significance import (
     paired_test,
     significance,
 )
-from .worth import AttackWorth, attack_worth
+from .worth import CANT_TELL, AttackWorth, attack_worth, tells
 
 __all__ = [
+    "CANT_TELL",
     "PROTOCOLS",
     "VARIANTS",
     "AttackWorth",
@@ -58,6 +60,7 @@ __all__ = [
     "check_protocol",
     "compare_pairs",
     "compare_with",
+    "confidence_worth",
     "entropy",
     "evaluate",
     "evaluation_mode",
@@ -85,6 +88,7 @@ __all__ = [
     "rmia",
     "roc",
     "significance",
+    "tells",
     "tpr_at_fpr",
     "zero_retrain_forgetting",
 ]

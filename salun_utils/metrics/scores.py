@@ -19,7 +19,7 @@ from ..training import TrainingDivergedError
 from ..units import numerics
 from .accuracy import accuracy, predict_logits
 from .membership import membership_attack, membership_features
-from .worth import AttackWorth, attack_worth
+from .worth import CANT_TELL, AttackWorth, attack_worth, tells
 
 PROTOCOLS = ("disjoint", "paper")
 MEASURES = {
@@ -45,12 +45,18 @@ class Gap(_Frozen):
 
     A negative `ua` has forgotten less than Retrain; a positive `ua` or `mia` with a negative `ra`
     or `ta` points to over-forgetting.
+
+    Attributes
+    ----------
+    can_tell : whether the attack behind both values of MIA tells members from non-members; None
+        where that was not measured. It is shown, and not part of `to_dict`.
     """
 
     ua: float
     ra: float
     ta: float
     mia: float
+    can_tell: bool | None = Field(default=None, exclude=True)
 
     @property
     def average(self) -> float:
@@ -62,16 +68,31 @@ class Gap(_Frozen):
         """The mean of the absolute differences in UA, RA and TA."""
         return (abs(self.ua) + abs(self.ra) + abs(self.ta)) / 3
 
+    @property
+    def average_told(self) -> float:
+        """The average gap, without MIA where the attack can't tell: a coin's answers are then
+        compared.
+        """
+        return self.average_without_mia if self.can_tell is False else self.average
+
     def __repr__(self) -> str:
-        parts = [f"{m.upper()} {amount(getattr(self, m), signed=True)}" for m in MEASURES]
-        return inline("Gap", f"average {self.average:.2f} points", *parts)
+        without = " without MIA" if self.can_tell is False else ""
+        parts = [f"{m.upper()} {self._shown(m)}" for m in MEASURES]
+        return inline("Gap", f"average {self.average_told:.2f} points{without}", *parts)
 
     __str__ = __repr__
 
     def _repr_html_(self) -> str:
-        rows = [(text, amount(getattr(self, m), signed=True)) for m, text in MEASURES.items()]
-        rows.append(("average gap: mean of the absolute values", amount(self.average, 2)))
+        without = " of UA, RA and TA" if self.can_tell is False else ""
+        rows = [(text, self._shown(m)) for m, text in MEASURES.items()]
+        average = amount(self.average_told, 2)
+        rows.append((f"average gap: mean of the absolute values{without}", average))
         return table(["measure", "points beside Retrain"], rows)
+
+    def _shown(self, measure: str) -> str:
+        if measure == "mia" and self.can_tell is False:
+            return CANT_TELL
+        return amount(getattr(self, measure), signed=True)
 
 
 class Scores(_Frozen):
@@ -102,8 +123,11 @@ class Scores(_Frozen):
     attack: AttackWorth | None = None
 
     def __repr__(self) -> str:
-        parts = [f"{m.upper()} {amount(getattr(self, m))}" for m in MEASURES]
-        return inline("Scores", "", ", ".join(parts) + " %", f"protocol {self.protocol}")
+        figures = [f"{m.upper()} {amount(getattr(self, m))}" for m in MEASURES]
+        said = ", ".join(figures) + " %"
+        if self.can_tell is False:
+            said = f"{', '.join(figures[:3])} %, MIA {CANT_TELL}"
+        return inline("Scores", "", said, f"protocol {self.protocol}")
 
     __str__ = __repr__
 
@@ -115,7 +139,13 @@ class Scores(_Frozen):
         ]
         if self.test_forgotten is not None:
             rows.append(("accuracy on test pictures of the class", amount(self.test_forgotten), ""))
-        note = "" if self.can_tell is not False else " The attack behind MIA can't tell here."
+        note = ""
+        if self.attack is not None and not self.can_tell:
+            rows[3] = (MEASURES["mia"], CANT_TELL, rows[3][2])
+            note = (
+                " The attack behind MIA can't tell members from non-members here: of those that it"
+                f" was not fitted on it is right about {self.attack.in_words()}, and a coin has 50."
+            )
         return block(
             f"Protocol {self.protocol}. No score is good by being high: compare with Retrain."
             f"{note}",
@@ -133,9 +163,7 @@ class Scores(_Frozen):
         """The average gap to `reference`, taken without MIA where the attack on either model can't
         tell, since a coin's answers are then compared.
         """
-        gap = self.gap(reference)
-        blind = self.can_tell is False or reference.can_tell is False
-        return gap.average_without_mia if blind else gap.average
+        return self.gap(reference).average_told
 
     def gap(self, reference: Scores) -> Gap:
         """Signed differences to `reference`, which is Retrain on the same split, measured by the
@@ -150,7 +178,8 @@ class Scores(_Frozen):
             **{
                 name: getattr(self, name) - getattr(reference, name)
                 for name in ("ua", "ra", "ta", "mia")
-            }
+            },
+            can_tell=tells(self.attack, reference.attack),
         )
 
 
@@ -208,8 +237,6 @@ def evaluate(
         halves_by_class(test[1]) if protocol == "disjoint" else (torch.arange(len(test[1])),) * 2
     )
     shares, drawn = membership_shares(retain, _rows(test, attack), forget, seed=seed)
-    kept_apart = protocol == "disjoint"
-    worth = _worth(retain, _rows(test, attack), _rows(test, judged) if kept_apart else None, seed)
     counts = {
         "forget": len(forget[1]),
         "retain": len(retain[1]),
@@ -233,20 +260,32 @@ def evaluate(
         else accuracy(*_answers(model, gone, batch_size, len(split.classes))),
         protocol=protocol,
         counts=counts,
-        attack=worth,
+        attack=confidence_worth(retain, test, protocol=protocol, seed=seed),
     )
 
 
-def _worth(
+def confidence_worth(
     retain: tuple[Tensor, Tensor],
-    nonmember: tuple[Tensor, Tensor],
-    judged: tuple[Tensor, Tensor] | None,
-    seed: int,
+    test: tuple[Tensor, Tensor],
+    *,
+    protocol: str = "disjoint",
+    seed: int = 0,
 ) -> AttackWorth | None:
-    """Worth of the confidence attack that `membership_shares` fits, asked about the retained
-    pictures that it leaves over and the `judged` ones of the test set; where one of them is
-    missing, of the same attack fitted on halves. None for fewer than 2 pictures a side.
+    """What the attack behind `Scores.mia` is worth on a model, which is `Scores.attack`.
+
+    Parameters
+    ----------
+    retain, test : (logits (N, K), labels (N,)) of the model. protocol, seed : as in `evaluate`.
+
+    Returns
+    -------
+    By "disjoint" of the attack as `evaluate` fits it, asked about the retained pictures that it
+    leaves over and the half of the test set that TA is of; by "paper", or where no retained picture
+    is left over, of the same attack fitted on halves. None for fewer than 2 pictures a side.
     """
+    judged, nonmember = None, test
+    if check_protocol(protocol) == "disjoint":
+        nonmember, judged = (_rows(test, half) for half in halves_by_class(test[1]))
     count = min(len(retain[1]), len(nonmember[1]))
     if count < 2:
         return None

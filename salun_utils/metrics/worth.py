@@ -4,6 +4,7 @@ does it tell those that were trained on from those that were not?
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,13 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..seeds import derive, generator
+from ..shown import amount
 from ..units import numerics
 from .membership import _features, membership_attack
 
 Array = Tensor | np.ndarray
+CANT_TELL = "can't tell"  # stands where the answer of an attack that is a coin would
+COIN = 50.0  # balanced accuracy of an attack that knows nothing, per cent
 
 
 class AttackWorth(BaseModel):
@@ -42,7 +46,26 @@ class AttackWorth(BaseModel):
         """Whether the interval lies above 50. Where it doesn't, what the attack says of anything is
         no evidence.
         """
-        return self.low > 50
+        return self.low > COIN
+
+    def in_words(self, digits: int = 1) -> str:
+        """The balanced accuracy with its interval."""
+        figures = (amount(v, digits) for v in (self.balanced_accuracy, self.low, self.high))
+        return "{} % [{}, {}]".format(*figures)
+
+
+def tells(*attacks: AttackWorth | Mapping[str, Any] | None) -> bool | None:
+    """Whether all of these attacks tell members from non-members: False where one of them can't,
+    else None where one was not measured.
+
+    Parameters
+    ----------
+    attacks : of `Scores.attack`, or as a record holds it.
+    """
+    known = [a.model_dump() if isinstance(a, AttackWorth) else a for a in attacks]
+    if any(a and a["low"] <= COIN for a in known):
+        return False
+    return True if known and all(known) else None
 
 
 @numerics(1, "metric/worth", uses=("metric/membership",))

@@ -31,6 +31,7 @@ COLUMNS = [
     "ta",
     "mia",
     "avg_gap",
+    "attack",
     "seconds",
     "device",
 ]

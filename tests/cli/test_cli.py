@@ -294,3 +294,19 @@ def test_doctor_takes_the_names_of_columns(capsys, tmp_path):
     status, out, _ = call(capsys, "doctor", str(tmp_path), "--label-column", "breed")
     assert status == 0 and "1 table, columns image and breed" in out and "2: siam, tabby" in out
     assert "(fixed 80/20 split)" in out and "all 10×8 pixels" in out
+
+
+def test_a_run_whose_attack_is_a_coin_says_so_below_its_figures(capsys, monkeypatch):
+    from salun_utils import runs
+
+    coin = {"balanced_accuracy": 50.0, "low": 48.0, "high": 52.0, "members": 9, "nonmembers": 9}
+    ran = runs.Record(
+        id="mine",
+        spec={"method": "salun", "seed": 0},
+        scores={"ua": 99.0, "ra": 98.0, "ta": 97.0, "mia": 100.0, "attack": coin},
+        gap={"ua": -1.0, "ra": -0.5, "ta": 0.0, "mia": 100.0, "average": 25.375},
+    )
+    monkeypatch.setattr(runs, "run_notebook", lambda *_, **__: (ran, Path("mine.json"), False))
+    assert cli.main(["run", "notebooks/00_run.ipynb"]) == 0
+    said = capsys.readouterr().out
+    assert "avg_gap 25.38" in said and "can't tell here: average gap without MIA 0.50" in said

@@ -290,13 +290,20 @@ def test_an_attack_that_sees_no_difference_cannot_tell_and_its_share_stays_out(d
     gap = blind.gap(seen)
     assert gap.average_without_mia == (abs(gap.ua) + abs(gap.ra) + abs(gap.ta)) / 3
     assert blind.average_gap(seen) == seen.average_gap(blind) == gap.average_without_mia
+    assert gap.can_tell is False and seen.gap(seen).can_tell is True
+    assert gap.average_told == gap.average_without_mia != gap.average
     assert seen.average_gap(seen) == seen.gap(seen).average == 0
+    retain, test = (
+        (metrics.predict_logits(Reader(), part), part.labels) for part in (split.retain, split.test)
+    )
+    assert metrics.confidence_worth(retain, test, protocol=protocol) == seen.attack
 
 
 def test_scores_from_before_the_attacks_worth_still_read(data):
     found = metrics.evaluate(Reader(), random_split(data, fraction=0.1, seed=0))
     old = metrics.Scores.model_validate({k: v for k, v in found.to_dict().items() if k != "attack"})
     assert old.attack is None and old.can_tell is None
+    assert old.gap(found).can_tell is None and "can_tell" not in found.gap(found).to_dict()
     assert old.gap(found).to_dict() == dict.fromkeys(("ua", "ra", "ta", "mia"), 0.0)
     assert old.average_gap(found) == 0.0
     few = random_split(data, fraction=0.1, seed=0)

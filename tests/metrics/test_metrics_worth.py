@@ -64,3 +64,13 @@ def test_bad_input_is_refused(options, message):
         metrics.attack_worth(torch.ones(4), torch.zeros(4), **options)
     with pytest.raises(InputError, match="at least 2 members"):
         metrics.attack_worth(torch.ones(1), torch.zeros(4))
+
+
+def test_attacks_are_judged_together():
+    """One that is a coin is enough for a comparison to say nothing."""
+    sure = metrics.attack_worth(features(6, 50, 0), features(0, 40, 1))
+    coin = metrics.attack_worth(torch.ones(10), torch.ones(10))
+    assert metrics.tells(sure) is metrics.tells(sure, sure.model_dump()) is True
+    assert metrics.tells(sure, coin) is metrics.tells(None, coin.model_dump()) is False
+    assert metrics.tells() is metrics.tells(None) is metrics.tells(sure, {}) is None
+    assert coin.in_words() == "50.0 % [50.0, 50.0]"

@@ -438,3 +438,31 @@ def test_item_15_the_default_l1_penalty_leaves_a_working_model(tiny_model, digit
     ours = unlearn("l1-sparse", tiny_model, digits_split, **PLAIN).model
     assert accuracy(faulty, digits_split.test) < 75 < 90 < accuracy(ours, digits_split.test)
     assert su.unlearning.METHODS["l1-sparse"].search["gamma"].high < 0.2
+
+
+# -- 17: an attack that is a coin ------------------------------------------------------
+
+
+def test_item_17_where_there_is_nothing_to_see_one_point_gets_either_answer():
+    """Members and non-members are answered alike, and all of what is asked about lies at one point
+    off their side: the attack calls all of it one thing, and which one depends on the draw.
+    """
+    answers, told = set(), []
+    for seed in range(12):
+        draws = torch.Generator().manual_seed(seed)
+        member, other = torch.rand(2, 150, generator=draws).sqrt()
+        answers.add(su.metrics.membership_attack(member, other, torch.zeros(50)))
+        told.append(su.metrics.attack_worth(member, other, resamples=500).can_tell)
+    assert answers == {0.0, 1.0}
+    assert sum(told) <= 2  # of twelve intervals of 95 %
+
+
+def test_item_17_the_average_gap_leaves_a_coin_out():
+    coin = {"balanced_accuracy": 50.0, "low": 48.0, "high": 52.0, "members": 9, "nonmembers": 9}
+    figures = {"ua": 100.0, "ra": 84.0, "ta": 83.0, "mia_variants": {}, "counts": {}}
+    heads, tails = (
+        su.metrics.Scores(**figures, mia=mia, protocol="disjoint", attack=coin)
+        for mia in (0.0, 100.0)
+    )
+    faulty = heads.gap(tails).average
+    assert (faulty, heads.average_gap(tails)) == (25.0, 0.0)

@@ -114,6 +114,39 @@ def test_the_gap_is_signed_and_its_average_is_the_mean_of_absolute_values():
     assert repr(gap) == text
 
 
+COIN = {"balanced_accuracy": 50.4, "low": 48.9, "high": 51.9, "members": 900, "nonmembers": 900}
+
+
+def test_where_the_attack_cannot_tell_no_figure_of_it_is_shown():
+    """MIA is 20 and 0 here, and neither means anything; the average gap leaves it out."""
+    blind = scores(ua=10.0, ra=97.0, attack=COIN)
+    assert repr(blind) == "Scores(UA 10.0, RA 97.0, TA 90.0 %, MIA can't tell, protocol disjoint)"
+    words = Checked(blind._repr_html_()).words
+    assert "can't tell" in words and "20.0" not in words
+    assert "right about 50.4 % [48.9, 51.9]" in words[0]
+    gap = blind.gap(scores(ua=12.0, ra=99.0).model_copy(update={"mia": 0.0}))
+    text = (
+        "Gap(average 1.33 points without MIA: UA \N{MINUS SIGN}2.0, RA \N{MINUS SIGN}2.0, TA 0.0,"
+        " MIA can't tell)"
+    )
+    assert repr(gap) == text and "can't tell" in Checked(gap._repr_html_()).words
+    assert (gap.average, gap.mia) == (6.0, 20.0)  # what is compared stays what it was
+
+
+def test_a_record_says_where_the_attack_on_it_or_on_its_retrain_cannot_tell():
+    ran = objects()["Record"]
+    for side in ("scores", "reference"):
+        blind = ran.model_copy(update={side: {**getattr(ran, side), "attack": COIN}})
+        assert blind.can_tell is False and blind.average_gap == pytest.approx(2 / 3)
+        assert "MIA can't tell, average gap 0.67 without MIA" in repr(blind)
+        words = Checked(blind._repr_html_()).words
+        assert words[words.index("gap to Retrain, points") + 4] == "can't tell"
+        assert words.count("can't tell") == 2  # Retrain's or the run's own, and the gap
+        assert blind.row()["attack"] == "can't tell"
+        assert (blind.row()["mia"], blind.row()["avg_gap"]) == (96.0, 0.75)
+    assert ran.can_tell is None and ran.average_gap == 0.75 and ran.row()["attack"] == ""
+
+
 def test_a_record_stands_beside_its_retrain():
     words = Checked(objects()["Record"]._repr_html_()).words
     assert words[words.index("Retrain") + 1 :][:4] == ["100.0", "98.5", "97.5", "95.0"]

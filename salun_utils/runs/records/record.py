@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ...errors import InputError
 from ...files import DamagedError, atomic, sealed
+from ...metrics import CANT_TELL, tells
 from ...shown import amount, block, inline, table
 from ...units import versions
 from . import integrity, provenance
@@ -115,9 +116,11 @@ class Record(BaseModel):
             return inline("Record", self.id, f"{len(self.runs)} runs", f"tier {self.tier}")
         row = self.row()
         what = " on ".join(str(row[k]) for k in ("method", "scenario", "dataset") if row[k])
-        figures = [f"{m.upper()} {amount(row[m])}" for m in SCORES if row[m] == row[m]]
-        if (average := self.gap.get("average")) is not None:
-            figures.append(f"average gap {average:.2f}")
+        said = {m: amount(row[m]) for m in SCORES if row[m] == row[m]}
+        blind = self.can_tell is False
+        figures = [f"{m.upper()} {text}" for m, text in (said | _blind(blind)).items()]
+        if (average := self.average_gap) is not None:
+            figures.append(f"average gap {average:.2f}{' without MIA' if blind else ''}")
         return inline("Record", self.id, what, *figures)
 
     __str__ = __repr__
@@ -125,15 +128,37 @@ class Record(BaseModel):
     def _repr_html_(self) -> str:
         if self.runs:
             head = ["run", *(m.upper() for m in SCORES), "average gap"]
-            rows = [(r.id, *_figures(r.scores), amount(r.gap.get("average"), 2)) for r in self.runs]
+            rows = [(r.id, *_figures(r.scores), amount(r.average_gap, 2)) for r in self.flat()]
             return block(repr(self), table(head, rows))
         models = {"unlearned": self.scores, "Retrain": self.reference, "original": self.original}
         rows = [(name, *_figures(figures)) for name, figures in models.items() if figures]
         if self.gap:
-            gap = (amount(self.gap.get(m), signed=True) for m in SCORES)
-            rows.append(("gap to Retrain, points", *gap))
+            gap = {m: amount(self.gap.get(m), signed=True) for m in SCORES}
+            said = gap | _blind(self.can_tell is False)
+            rows.append(("gap to Retrain, points", *said.values()))
         head = ["%", *(m.upper() for m in SCORES)]
         return block(repr(self), table(head, rows, marked="Retrain") if rows else "")
+
+    @property
+    def can_tell(self) -> bool | None:
+        """Whether the attack behind MIA tells members from non-members, on this model and on its
+        Retrain; None where that was not measured.
+        """
+        return tells(self.scores.get("attack"), self.reference.get("attack"))
+
+    @property
+    def average_gap(self) -> float | None:
+        """The average gap, without MIA where the attack can't tell; None where there is none. The
+        field `gap` holds the average of all four, as published tables have it, whatever the attack
+        is worth.
+        """
+        return self.gap_without_mia if self.can_tell is False else self.gap.get("average")
+
+    @property
+    def gap_without_mia(self) -> float | None:
+        """The mean of the absolute gaps in UA, RA and TA; None where one is missing."""
+        found = [abs(self.gap[m]) for m in SCORES[:3] if m in self.gap]
+        return sum(found) / 3 if len(found) == 3 else None
 
     @property
     def study(self) -> str | None:
@@ -164,6 +189,7 @@ class Record(BaseModel):
             "seed": self.seeds.get("unlearning", get("seed")),
             **{k: self.scores.get(k, missing) for k in ("ua", "ra", "ta", "mia")},
             "avg_gap": self.gap.get("average", missing),
+            "attack": {True: "tells", False: CANT_TELL, None: ""}[self.can_tell],
             "seconds": self.seconds,
             "device": self.device.get("name", ""),
         }
@@ -262,7 +288,13 @@ class Record(BaseModel):
 
 
 def _figures(scores: dict[str, Any]) -> list[str]:
-    return [amount(scores.get(m)) for m in SCORES]
+    figures = {m: amount(scores.get(m)) for m in SCORES}
+    return list((figures | _blind(tells(scores.get("attack")) is False)).values())
+
+
+def _blind(blind: bool) -> dict[str, str]:
+    """What stands in the place of MIA where the attack can't tell."""
+    return {"mia": CANT_TELL} if blind else {}
 
 
 def _beyond(run: Record, parent: dict[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from ...unlearning import METHODS
 from ..common import NONE_RECORDED
 from .page import HEAD, cells, page_table, title
 from .published import RANDOM, published
-from .rows import AVERAGES, Group, Row
+from .rows import AVERAGES, Group, Row, mostly_blind
 
 LEAST_SEEDS = 3  # with fewer there is no interval to go by, and no place
 RECIPE = (
@@ -189,7 +189,8 @@ def _row(group: Group, found: dict[int, Record]) -> Row:
     def mean(values):
         return sum(values) / len(values)
 
-    spec, gaps = records[0].spec, [r.gap["average"] for r in records]
+    spec, told = records[0].spec, tuple(r.can_tell for r in records)
+    gaps = _gaps(records, blind=mostly_blind(told))
     method, rule = records[0].row()["method"], spec.get("mask") or "none"
     own = METHODS[method].mask or "none" if method in METHODS else "none"
     plain = rule == own and (rule == "none" or spec.get("keep", 0.5) == 0.5)
@@ -223,7 +224,22 @@ def _row(group: Group, found: dict[int, Record]) -> Row:
         tuple(records),
         readings=_readings(records),
         search=_search(group, records[0]),
+        told=told,
+        worth=_worth(records),
     )
+
+
+def _gaps(records: Sequence[Record], *, blind: bool) -> list[float]:
+    """The average gap of each seed, of one kind for all: without MIA where the row is `blind`."""
+    if not blind:
+        return [r.gap["average"] for r in records]
+    return [gap for r in records if (gap := r.gap_without_mia) is not None]
+
+
+def _worth(records: Sequence[Record]) -> float:
+    """Mean balanced accuracy of the attack where it was measured; NaN where it nowhere was."""
+    found = [a["balanced_accuracy"] for r in records if (a := r.scores.get("attack"))]
+    return sum(found) / len(found) if found else math.nan
 
 
 def _readings(records: list[Record]) -> dict[tuple[str, str], float]:

@@ -6,11 +6,13 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
+from typing import Any
 
 import pandas as pd
 
+from ...metrics import CANT_TELL
 from ...runs.readings import READINGS
 from ...runs.summary import MEASURES, label
 from .rows import AVERAGES, Group, Row
@@ -24,6 +26,7 @@ HEAD = (
     "RA",
     "TA",
     "MIA",
+    "attack, %",
     "average gap",
     "95 % interval",
     "cost, %",
@@ -33,8 +36,12 @@ NEVER = 1e9  # what a missing figure is sorted by
 OTHERS = tuple((r, name) for r in READINGS for name in AVERAGES)[1:]
 CAPTION = (
     "Recorded and published runs by data, model and scenario. Small figures are signed gaps to"
-    " Retrain, in points. The last column opens the settings of a row: its recipe."
+    " Retrain, in points. Attack is how often the attack behind MIA is right about pictures that it"
+    " was not fitted on, where that was measured; 50 is a coin. Where it can't tell on most seeds,"
+    " MIA is no figure, and the average gap is taken without it. The last column opens the settings"
+    " of a row: its recipe."
 )
+WITHOUT_IT = " without MIA"
 
 
 def title(group: Group) -> str:
@@ -47,21 +54,24 @@ def title(group: Group) -> str:
 
 
 def cells(row: Row) -> tuple[str, ...]:
-    """The texts of a row: place, method, mask, seeds, UA, RA, TA, MIA, gap, interval, cost."""
+    """The texts of a row, as in `HEAD`."""
 
     def number(value, form):
         return "" if value is None or math.isnan(value) else format(value, form)
 
     interval = "" if math.isnan(row.low) else f"{row.low:.2f}–{row.high:.2f}"
-    scores = (number(row.means.get(m), ".1f") for m in MEASURES)
+    scores = {m: number(row.means.get(m), ".1f") for m in MEASURES}
+    scores |= {"mia": CANT_TELL} if row.blind else {}
+    without = WITHOUT_IT if row.blind else ""
     spent = number(100 * row.cost, ".0f" if row.cost >= 0.1 else ".1f")
     return (
         row.place,
         label(row.method),
         row.mask,
         str(len(row.seeds) or ""),
-        *scores,
-        number(row.gap, ".2f"),
+        *scores.values(),
+        row.attack,
+        number(row.gap, ".2f") + without,
         interval,
         spent,
     )
@@ -98,21 +108,26 @@ def _row(row: Row, place: int) -> str:
         "average gap": row.gap,
         "95 % interval": row.low,
         "cost, %": row.cost,
-        **{m.upper(): row.means.get(m) for m in MEASURES},
+        "attack, %": row.worth,
+        **_told({m.upper(): row.means.get(m) for m in MEASURES}, row, "MIA"),
     }
+    gaps = _told(row.gaps, row, "mia")
     note = f" <span>{escape(row.group.note)}</span>" if row.group.note else ""
     tds = [_cell(place, escape(title(row.group)) + note)]
     for name, text in texts.items():
         shown = escape(text)
-        if name.lower() in row.gaps and row.method != "retrain":
-            shown += f" <small>{_signed(row.gaps[name.lower()])}</small>"
+        gap = gaps.get(name.lower())
+        if gap is not None and row.method != "retrain":
+            shown += f" <small>{_signed(gap)}</small>"
         if name == "method":
             tds.append(f'<th scope="row">{shown}</th>')
         else:
             tds.append(_cell(keys.get(name, text), shown))
     for key in OTHERS:
         value = row.readings.get(key, math.nan)
-        tds.append(_cell(value, "" if math.isnan(value) else f"{value:.2f}", "other"))
+        text = "" if math.isnan(value) else f"{value:.2f}"
+        blind = row.blind and key[0] == "confidence"
+        tds.append(_cell(None if blind else value, CANT_TELL if blind else text, "other"))
     told = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in facts(row).items())
     of = escape(
         f" of {label(row.method)}{', ' + row.mask if row.mask else ''}, {row.group.scenario}"
@@ -169,19 +184,29 @@ def _plain(row: Row) -> dict[str, object]:
         "mask": row.mask,
         "kind": row.kind,
         "seeds": " ".join(map(str, row.seeds)),
-        **row.means,
-        **{f"{m}_gap": v for m, v in row.gaps.items()},
+        **_told(row.means, row, "mia"),
+        **_told({f"{m}_gap": v for m, v in row.gaps.items()}, row, "mia_gap"),
+        "attack": row.worth,
+        "attack_tells": None if math.isnan(row.worth) else not row.blind,
         "average_gap": row.gap,
         "low": row.low,
         "high": row.high,
         "cost": row.cost,
         "best_place": row.best,
         "worst_place": row.worst,
-        **{" · ".join(key): value for key, value in row.readings.items()},
+        **{
+            " · ".join(key): None if row.blind and key[0] == "confidence" else value
+            for key, value in row.readings.items()
+        },
         "params": _pairs(row.records[0].spec.get("params", {})) if row.records else "",
         "tuning": row.search,
         "records": " ".join(r.id for r in row.records),
     }
+
+
+def _told(figures: Mapping[str, Any], row: Row, mia: str) -> dict[str, Any]:
+    """The figures, that of MIA (under this name) being none where the attack can't tell."""
+    return {**figures, mia: None} if row.blind else dict(figures)
 
 
 def facts(row: Row) -> dict[str, str]:
@@ -218,6 +243,7 @@ def facts(row: Row) -> dict[str, str]:
         "tuning": row.search or "not that of a recorded search",
         "mask": f"{spec['mask']}, keep {spec.get('keep')}" if spec.get("mask") else "none",
         "scores": f"protocol {spec.get('protocol')}",
+        "attack": _of_attack(row),
         "device": _each(
             f"{r.device.get('name', '')} {r.device.get('processor', '')}".strip()
             for r in row.records
@@ -228,6 +254,14 @@ def facts(row: Row) -> dict[str, str]:
         ),
         "records": _each(r.id for r in row.records),
     }
+
+
+def _of_attack(row: Row) -> str:
+    """What is known of the attack behind MIA, for the settings of a row."""
+    known = [told for told in row.told if told is not None]
+    if not known:
+        return "its worth was not measured"
+    return f"it {CANT_TELL} on {known.count(False)} of {len(known)} seeds where that was measured"
 
 
 def _pairs(values: dict) -> str:

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from ...metrics import Scores, compare_with
+from ...metrics import CANT_TELL, Scores, compare_with
 from ...metrics.significance import Verdict
 from ...plots.tables import Cell, Table, between, table
 from ...runs import Record, load_records
@@ -162,6 +162,10 @@ def method_table(part: pd.DataFrame, *, caption: str = "", best: Sequence[str] =
     )
 
 
+BLIND = (
+    "Can't tell: on this network or on Retrain the attack behind MIA is no better than a coin on"
+    " pictures that it was not fitted on; the average gap is taken without it."
+)
 _HEAD = ("seeds", *(m.upper() for m in MEASURES), "average gap", "cost, %")
 
 
@@ -201,13 +205,17 @@ def live_table(scores: Mapping[str, Scores], retrained: Scores) -> Table:
         head, rows = [*_HEAD[1:6]], {name: row[:-1] for name, row in rows.items()}
     frame = pd.DataFrame.from_dict(rows, orient="index", columns=head)
     named = [label(name) for name in ("original", "retrain") if label(name) in rows]
-    return table(frame, reference=named)
+    blind = any(s.gap(retrained).can_tell is False for s in every.values())
+    return table(frame, reference=named, note=BLIND if blind else "")
 
 
 def _live(scores: Scores, retrained: Scores) -> list[object]:
     gap = scores.gap(retrained)
-    scored = [_scored(getattr(scores, m), getattr(gap, m)) for m in MEASURES]
-    return [*scored, amount(gap.average, 2), amount(scores.test_forgotten)]
+    scored = {m: _scored(getattr(scores, m), getattr(gap, m)) for m in MEASURES}
+    average = Cell(amount(gap.average_told, 2))
+    if gap.can_tell is False:
+        scored["mia"], average = Cell(CANT_TELL), Cell(average.text, "without MIA")
+    return [*scored.values(), average, amount(scores.test_forgotten)]
 
 
 def verdicts(groups: Groups, ours: str) -> dict[str, Verdict]:

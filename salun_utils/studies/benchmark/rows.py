@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from ...metrics import CANT_TELL
 from ...runs import Record
 
 AVERAGES = ("mean of gaps", "gap of means")  # over seeds; see `runs.readings`
+
+
+def mostly_blind(told: Sequence[bool | None]) -> bool:
+    """Whether the attack can't tell on more than half of the seeds."""
+    return 2 * list(told).count(False) > len(told)
 
 
 class Group(NamedTuple):
@@ -40,6 +47,9 @@ class Row:
     readings : (reading of `runs.readings`, "mean of gaps" or "gap of means") -> average gap, as far
         as the records hold the attacks.
     search : what tuning tried and gained, where the row has the values that it chose.
+    told : seed by seed whether the membership attack tells members from non-members, on the network
+        and on its Retrain; None where that was not measured. worth : its balanced accuracy on the
+        network, mean over the seeds where it was measured, per cent.
     """
 
     group: Group
@@ -58,6 +68,26 @@ class Row:
     worst: int | None = None
     readings: Mapping[tuple[str, str], float] = field(default_factory=dict)
     search: str = ""
+    told: tuple[bool | None, ...] = ()
+    worth: float = math.nan
+
+    @property
+    def blind(self) -> bool:
+        """Whether the attack can't tell on most of the seeds. Then MIA is no figure, and `gap`,
+        `low` and `high` are those without it.
+        """
+        return mostly_blind(self.told)
+
+    @property
+    def attack(self) -> str:
+        """What the attack is worth, in words; "" where that was not measured."""
+        if math.isnan(self.worth):
+            return ""
+        if self.blind:
+            return CANT_TELL
+        coin = self.told.count(False)
+        seeds = f" ({coin} of {len(self.told)} {CANT_TELL})" if coin else ""
+        return f"{self.worth:.1f}{seeds}"
 
     @property
     def place(self) -> str:

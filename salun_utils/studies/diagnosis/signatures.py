@@ -8,6 +8,7 @@ import math
 import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from html import escape
 
 import numpy as np
 from scipy import stats
@@ -15,12 +16,13 @@ from torch import Tensor, nn
 
 from ...data.splits import ForgetSplit
 from ...errors import InputError
-from ...metrics import accuracy, predict_logits
+from ...metrics import AttackWorth, accuracy, predict_logits
 from ...runs import Record
 from ...runs.records.alike import PROVENANCE, check_alike
 from ...saliency import SaliencyMask
 from ...shown import amount, block, inline, table
 from ...unlearning import METHODS, UnlearnResult
+from .attack import Answers, notes_on_attacks, notes_on_seeds
 from .findings import (
     SIGNATURES,
     SURE,
@@ -42,12 +44,14 @@ TOLERANCE = 5.0  # points that UA, RA or TA may lie beside Retrain's
 @dataclass(frozen=True)
 class Diagnosis:
     """A signature, one of `SIGNATURES`, and what was found, the surest first. `figures` are those
-    it rests on, in per cent.
+    it rests on, in per cent. `notes` are no faults: what the measures themselves can't say of this
+    network, such as a membership attack that is a coin.
     """
 
     signature: str
     findings: tuple[Finding, ...]
     figures: Mapping[str, float]
+    notes: tuple[str, ...] = ()
 
     @property
     def healthy(self) -> bool:
@@ -74,12 +78,14 @@ class Diagnosis:
             repr(self),
             table(["", "UA, %", "RA, %", "TA, %"], rows, marked="Retrain") if rows else "",
             table(["likely cause", "evidence", "what to do"], found) if found else "",
+            "".join(f"<p>{escape(note)}</p>" for note in self.notes),
         )
 
     def __str__(self) -> str:
         figures = ", ".join(f"{name} {value:.1f}" for name, value in self.figures.items())
         lines = [f"{self.signature} ({figures})"]
         lines += [f"- {f.cause}: {f.evidence}. {f.advice}" for f in self.findings]
+        lines += [f"- note: {note}" for note in self.notes]
         return "\n".join(textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in lines)
 
 
@@ -144,9 +150,10 @@ def _of_record(record: Record) -> Diagnosis:
     method = record.spec.get("method", "")
     findings = from_settings(signature, params, density, method)
     mismatch = _mismatch_on_record(record)
-    return Diagnosis(
-        signature, tuple(mismatch + (findings or from_size(signature, params, method))), figures
-    )
+    findings = mismatch + (findings or from_size(signature, params, method))
+    attacks = {"": record.scores.get("attack"), "Retrain": record.reference.get("attack")}
+    said = notes_on_attacks(attacks, record.average_gap)
+    return Diagnosis(signature, tuple(findings), figures, said)
 
 
 def _mismatch_on_record(record: Record) -> list[Finding]:
@@ -201,6 +208,7 @@ def _of_several(records: list[Record]) -> Diagnosis:
         name: float(np.mean([d.figures[name] for d in single])) for name in single[0].figures
     } | {"spread of ua": own}
     named = {f.cause: f for d in reversed(single) for f in d.findings}
+    notes = notes_on_seeds(records) if len(records) > 1 else single[0].notes
     if len(records) >= 3 and own > max(TOLERANCE, 3 * reference):
         low, high = (f([r.scores["ua"] for r in records]) for f in (min, max))
         evidence = (
@@ -214,9 +222,9 @@ def _of_several(records: list[Record]) -> Diagnosis:
         )
         # single runs ask for a larger or a smaller rate, whichever side they fell on
         rest = [f for f in named.values() if not f.cause.startswith("learning rate")]
-        return Diagnosis(SIGNATURES[3], (finding, *rest), figures)
+        return Diagnosis(SIGNATURES[3], (finding, *rest), figures, notes)
     usual = max(SIGNATURES, key=[d.signature for d in single].count)
-    return Diagnosis(usual, tuple(named.values()), figures)
+    return Diagnosis(usual, tuple(named.values()), figures, notes)
 
 
 # -- models ----------------------------------------------------------------------------
@@ -240,7 +248,7 @@ def _of_model(what, split, original, mask, labels, retrained) -> Diagnosis:
     given = result.mask if mask is None and result else mask
     mask = None if given is None else SaliencyMask.of(given).bare()
     params, method = (dict(result.params), result.method) if result else ({}, "")
-    figures = _figures(model, split, original, retrained)
+    figures, notes = _figures(model, split, original, retrained)
     signature = signature_of(figures, len(split.forget))
     found = [
         *mask_broken(model, original, mask),
@@ -254,35 +262,31 @@ def _of_model(what, split, original, mask, labels, retrained) -> Diagnosis:
         signature,
         tuple(found or from_size(signature, params, method, _distance(model, original))),
         figures,
+        notes,
     )
 
 
 def _figures(
     model: nn.Module, split: ForgetSplit, original: nn.Module, retrained: nn.Module | None
-) -> dict[str, float]:
-    def hit(m, images):
-        return accuracy(predict_logits(m, images), images.labels)
-
-    def of(m):
-        return {
-            "ua": 100 - hit(m, split.forget),
-            "ra": hit(m, split.retain),
-            "ta": hit(m, split.test),
-        }
-
-    before = of(original)
+) -> tuple[dict[str, float], tuple[str, ...]]:
+    """UA, RA and TA of the model, of Retrain and of the original, and what to note of the attack on
+    the first two.
+    """
+    mine, before = Answers(model, split), Answers(original, split)
     unseen = split.validation if len(split.validation) else split.test
-    guess = {
-        **before,
-        "ua": 100.0 if split.forget_label is not None else 100 - hit(original, unseen),
-    }
-    expected = guess if retrained is None else of(retrained)
+    attacks: dict[str, AttackWorth | None] = {"": mine.attack}
+    if retrained is None:
+        guess = 100 - accuracy(predict_logits(original, unseen), unseen.labels)
+        expected = before.measures | {"ua": 100.0 if split.forget_label is not None else guess}
+    else:
+        again = Answers(retrained, split)
+        expected, attacks["Retrain"] = again.measures, again.attack
     name = "Retrain" if retrained is not None else "expected"
     return {
-        **of(model),
+        **mine.measures,
         **{f"{name} {m}": v for m, v in expected.items()},
-        **{f"original {m}": v for m, v in before.items()},
-    }
+        **{f"original {m}": v for m, v in before.measures.items()},
+    }, notes_on_attacks(attacks)
 
 
 def _distance(model: nn.Module, original: nn.Module) -> float:

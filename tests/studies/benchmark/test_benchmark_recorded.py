@@ -118,6 +118,25 @@ def test_the_live_table_ends_with_retrain_itself():
     assert "14.0 +4.0" in lines[1] and lines[1].endswith("1.00") and lines[2].endswith("0.00")
 
 
+def test_the_live_table_has_no_figure_of_an_attack_that_is_a_coin():
+    """SalUn is 4 points off in UA and 20 in MIA, and the attack on it is a coin."""
+    from salun_utils.metrics import Scores
+
+    def scores(ua, mia, low):
+        attack = {"balanced_accuracy": low + 1, "low": low, "high": low + 2}
+        attack |= {"members": 9, "nonmembers": 9}
+        figures = {**RETRAIN, "ua": ua, "mia": mia, "mia_variants": {}, "counts": {}}
+        return Scores(**figures, protocol="paper", attack=attack)
+
+    salun, rl = scores(14.0, 90.0, 49.5), scores(14.0, 90.0, 60.0)
+    retrain = scores(10.0, 70.0, 60.0)
+    text = live_table({"salun": salun, "rl": rl}, retrain).text.splitlines()
+    assert text[1].endswith("can't tell  1.33 without MIA")  # 4 / 3
+    assert "90.0 +20.0" in text[2] and text[2].rstrip().endswith("6.00")
+    assert "70.0" in text[3] and text[-1].startswith("Can't tell: ")
+    assert "can't tell" not in live_table({"rl": rl}, retrain).text.lower()
+
+
 def test_claims_stand_with_failures_first():
     few = verdicts(bench().masks("random-10"), "saliency")["random"]
     sure = verdicts(bench(10).by_method("random-10"), "GA")["original"]

@@ -32,7 +32,15 @@ def row(low: float, high: float, *, kind: str = "method", seeds: int = 3) -> Row
 
 
 def record(
-    method="ft", seed=1, gap=2.0, mask=None, created="2026-01-01", tier="cpu", scores=True, **spec
+    method="ft",
+    seed=1,
+    gap=2.0,
+    mask=None,
+    created="2026-01-01",
+    tier="cpu",
+    scores=True,
+    ua=None,
+    **spec,
 ) -> Record:
     rule = mask or METHODS[method].mask
     own = {
@@ -51,7 +59,7 @@ def record(
         "forget": 900,
         "fingerprint": "f00d" * 8,
     }
-    gaps = {"ua": -gap, "ra": gap, "ta": -gap, "mia": gap, "average": gap}
+    gaps = {"ua": -(gap if ua is None else ua), "ra": gap, "ta": -gap, "mia": gap, "average": gap}
     figures = {"scores": {"ua": 10.0, "ra": 97.0, "ta": 88.0, "mia": 12.0}, "gap": gaps}
     name = f"{method}-{rule}-{seed}-{created}-{spec}"
     return Record(
@@ -67,6 +75,24 @@ def record(
 
 def runs(method: str, gaps, **more) -> list[Record]:
     return [record(method, seed, gap, **more) for seed, gap in enumerate(gaps, 1)]
+
+
+def attacked(records: list[Record], accuracies, retrain: float = 61.0) -> list[Record]:
+    """With attacks of these balanced accuracies on the networks, and of one on their Retrain."""
+
+    def worth(value: float) -> dict:
+        sides = {"members": 900, "nonmembers": 900}
+        return {"balanced_accuracy": value, "low": value - 1, "high": value + 1} | sides
+
+    return [
+        r.model_copy(
+            update={
+                "scores": r.scores | {"attack": worth(value)},
+                "reference": {"attack": worth(retrain)},
+            }
+        )
+        for r, value in zip(records, accuracies, strict=True)
+    ]
 
 
 def measured(*parts: list[Record]) -> Board:
@@ -171,6 +197,26 @@ class TestRows:
             "train_epochs 20",
         ]
 
+    def test_where_the_attack_cannot_tell_on_most_seeds_the_gap_is_without_mia(self):
+        """Two of three seeds have a coin: all three are averaged without MIA, so that one row is
+        one measure. One of three is said, and changes nothing.
+        """
+        coins = attacked(runs("ft", [8.0, 8.0, 8.0], ua=1.0), [50.2, 50.3, 61.0])
+        once = attacked(runs("rl", [8.0, 8.0, 8.0], ua=1.0), [50.2, 60.0, 61.0])
+        (blind, seeing) = measured(coins, once).rows
+        assert (blind.method, blind.blind, blind.gap) == ("ft", True, (1 + 8 + 8) / 3)
+        assert blind.low == blind.high == blind.gap and blind.attack == "can't tell"
+        shown = dict(zip(HEAD, cells(blind), strict=True))
+        assert (shown["MIA"], shown["average gap"]) == ("can't tell", "5.67 without MIA")
+        assert (seeing.blind, seeing.gap) == (False, 8.0)
+        assert seeing.attack == "57.1 (1 of 3 can't tell)"
+        unmeasured = measured(runs("ft", [8.0, 8.0])).rows[0]
+        assert (unmeasured.blind, unmeasured.attack, unmeasured.gap) == (False, "", 8.0)
+
+    def test_an_attack_that_is_a_coin_on_retrain_is_one_for_the_row(self):
+        coins = attacked(runs("ft", [8.0, 8.0, 8.0]), [61.0] * 3, retrain=50.0)
+        assert measured(coins).rows[0].blind
+
     def test_records_without_scores_are_counted_and_left_out(self):
         board = measured([record(scores=False), record()])
         assert (len(board.rows), board.left_out) == (1, 1)
@@ -236,6 +282,20 @@ class TestPage:
         assert [r.split() for r in read.records] == [
             [record.id.replace(" ", "") for record in row.records] for row in board.rows
         ]
+
+    def test_where_the_attack_cannot_tell_page_and_files_have_no_figure_of_it(self):
+        board = measured(attacked(runs("ft", [8.0, 8.0, 8.0], ua=1.0), [50.0] * 3))
+        soup = pytest.importorskip("bs4").BeautifulSoup(board._repr_html_(), "html.parser")
+        (line,) = soup.select("tr[data-method]")
+        texts = [cell.get_text() for cell in line.find_all(["td", "th"])]
+        assert texts.count("can't tell") == 2 + 1  # MIA, the attack, its gap of means
+        assert "12.0" not in " ".join(texts) and "5.67 without MIA" in texts
+        assert "Where it can't tell on most seeds" in soup.caption.get_text()
+        (read,) = pd.read_json(io.StringIO(as_json(board.rows)), orient="split").to_dict("records")
+        assert read["mia"] is read["mia_gap"] is None or math.isnan(read["mia"])
+        assert (read["average_gap"], read["attack"]) == (pytest.approx(5.6667), 50.0)
+        assert not read["attack_tells"]
+        assert "it can't tell on 3 of 3 seeds" in facts(board.rows[0])["attack"]
 
     def test_every_attack_has_its_average_gap(self):
         truth = {"confidence": 10.0, "correctness": 10, "entropy": 0, "m_entropy": 0, "prob": 0}

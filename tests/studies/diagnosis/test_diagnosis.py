@@ -5,6 +5,7 @@ healthy.
 from __future__ import annotations
 
 import copy
+import html
 import itertools
 import re
 
@@ -258,6 +259,50 @@ def test_a_record_is_enough(given, signature, causes):
     found = su.diagnose(given)
     assert (found.signature, found.causes) == (signature, causes)
     assert found.healthy == (signature == "healthy" and not causes)
+
+
+COIN = {"balanced_accuracy": 50.4, "low": 48.9, "high": 51.9, "members": 900, "nonmembers": 900}
+SURE = COIN | {"balanced_accuracy": 61.0, "low": 59.0}
+
+
+def attacked(seed: int, mine: dict, retrain: dict) -> Record:
+    """A healthy run whose MIA is 100 points off, and 0.5 points on average in the rest."""
+    run = record(12.5, 97.5, 88.5, seed=seed)
+    gap = {"ua": 0.5, "ra": -0.5, "ta": 0.5, "mia": 100.0, "average": 25.375}
+    sides = {"scores": run.scores | {"attack": mine}, "reference": run.reference}
+    return run.model_copy(
+        update={**sides, "reference": run.reference | {"attack": retrain}, "gap": gap}
+    )
+
+
+def test_an_attack_that_is_a_coin_is_noted_and_is_no_fault():
+    found = su.diagnose(attacked(0, COIN, SURE))
+    assert found.healthy and len(found.notes) == 1
+    said = " ".join(str(found).split())
+    assert "can't tell members from non-members (balanced accuracy 50.4 % [48.9, 51.9]" in said
+    assert "on this model" in said and "on Retrain" not in said
+    assert "average gap is taken without it: 0.50 points" in said
+    assert "can't tell" in html.unescape(found._repr_html_())
+    assert "on Retrain" in str(su.diagnose(attacked(0, SURE, COIN)))
+    assert su.diagnose(attacked(0, SURE, SURE)).notes == su.diagnose(record(12.5)).notes == ()
+    assert (
+        su.diagnose([attacked(0, COIN, COIN)]).notes == su.diagnose(attacked(0, COIN, COIN)).notes
+    )
+
+
+def test_of_several_seeds_those_are_counted_on_which_the_attack_is_a_coin():
+    seeds = [attacked(0, COIN, SURE), attacked(1, SURE, SURE), attacked(2, COIN, COIN)]
+    (note,) = su.diagnose(seeds).notes
+    assert "on 2 of 3 seeds" in note and "0.50 points on average" in note
+
+
+def test_the_attack_on_a_model_is_measured_here(tasks):
+    """Forty epochs on a thousand pictures are known by heart; fresh weights know none."""
+    task = tasks["random"]
+    known = {"split": task.split, "original": task.original}
+    assert su.diagnose(task.retrained, **known, retrained=task.retrained).notes == ()
+    (note,) = su.diagnose(task.new_model(1), **known, retrained=task.retrained).notes
+    assert "on this model" in note and "on Retrain" not in note
 
 
 def test_nothing_is_lost_that_the_original_did_not_have():
