@@ -240,7 +240,7 @@ further_tables.precision_table(asked)
 # ## Pictures that give themselves away
 #
 # Targets drawn at random are mostly easy, and easy pictures are safe whatever is done. Two other kinds are not {cite:p}`naderloui2025rectifying`. **Vulnerable** are the tenth of the targets whose margin moves most when a network is trained on them. Who chooses them by the same networks that are then attacked finds exposed what was chosen by luck; so one half of the networks chooses,
-# and the other half is attacked. **Canaries** are planted: pictures under a wrong label, which nobody can guess who was not trained on it. U-LiRA's AUC on each:
+# the other half is attacked, and the other way round. **Canaries** are planted: pictures under a wrong label, which nobody can guess who was not trained on it. U-LiRA's AUC on each:
 
 # %% tags=["nbval-check-output"]
 further_tables.exposed_table(asked)
@@ -263,8 +263,8 @@ counted = further_pictures.by_count(asked)
 figure, alt = further_pictures.forgetting_scores(counted)
 
 # %% [markdown]
-# Two *equal* distributions do not have a score of 1, but of about 0.2, since the largest of many noisy estimates finds a difference where there is none. So Retrain is held against Retrain here, with networks that have nothing in common, and that is what a score is to be compared with, at the same $N$. Two that differ score too high, the more so the smaller $N$. With as
-# few networks as on this page the best and the worst lie close together: this score needs its hundreds.
+# Two *equal* distributions do not have a score of 1, but of about 0.2, since the largest of many noisy estimates finds a difference where there is none. So Retrain is held against Retrain here, with networks that have nothing in common, and that is what a score is to be compared with, at the same $N$. Two that differ score too high, the more so the smaller $N$. With a
+# handful of networks the best and the worst lie close together: this score needs its hundreds.
 #
 # ## Without a Retrain
 #
@@ -275,8 +275,8 @@ figure, alt = further_pictures.forgetting_scores(counted)
 further_tables.free_table(asked)
 
 # %% [markdown]
-# By itself neither score says who forgot. ZRF is best for random weights, which are of no use to anybody; so is, but for chance, every membership attack, and only TA tells. RF-JSD is best where answers are most like the original's. Retrain reaches the end of neither scale. The difference from pictures never seen has a known goal, 0, and Retrain is there.
-# But it is a mean over pictures: it can be 0 where some are remembered and others are answered worse than new ones, and it says nothing of a single picture, as the attacks do.
+# By itself neither score says who forgot. ZRF is best for random weights, which are of no use to anybody; so is, but for chance, every membership attack, and only TA tells. RF-JSD is best where answers are most like the original's. Retrain reaches the end of neither scale. The difference from pictures never seen has a known goal, 0, where the interval of Retrain lies, and random weights lie as well.
+# And it is a mean over pictures: it can be 0 where some are remembered and others are answered worse than new ones, and it says nothing of a single picture, as the attacks do.
 #
 # ## Recorded runs
 #

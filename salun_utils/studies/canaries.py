@@ -102,7 +102,7 @@ def audited(cache: Cache) -> dict:
 @canary("study/audit/further", touches=["study/audit", *units_of(ONE.effective), "method/retrain"])
 @alone
 def audited_further(cache: Cache) -> dict:
-    plan = shadows.Plan(ONE, models=6, targets=40, watched=30, canaries=20, further=True)
+    plan = shadows.Plan(ONE, models=6, targets=40, watched=30, canaries=26, further=True)
     found = audit.run(plan, cache=cache).measurements["further"]
     rows = [*found["attacks"], *found["exposed"]]
     return {
@@ -110,10 +110,8 @@ def audited_further(cache: Cache) -> dict:
         "members": [a["members"] for a in rows],
         "auc": points([a["auc"] for a in rows], 0.15),
         "counts": [f"{name} {n}" for name, by in found["forgetting"].items() for n in by],
-        "free": near(
-            [sum(v) for by in found["free"].values() for n, v in by.items() if n != "ta"], 5e-2
-        ),
-        "labels": shadows.Shadows(plan, cache=cache).labels[-20:].tolist(),
+        "free": near([sum(by["zrf"]) for by in found["free"].values()], 5e-2),
+        "labels": shadows.Shadows(plan, cache=cache).labels[-26:].tolist(),
     }
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from . import attack
 
 SHARE = 0.1  # of the targets, those that are called vulnerable
+LEAST = 10  # of them, for an interval to have members and others in every draw
 
 
 def vulnerable(margins: np.ndarray, member: np.ndarray, *, share: float = SHARE) -> np.ndarray:
@@ -30,7 +31,7 @@ def vulnerable(margins: np.ndarray, member: np.ndarray, *, share: float = SHARE)
         had = np.where(member[asked], margins[asked], np.nan)
         never = np.where(member[asked], np.nan, margins[asked])
         moved = np.nanmean(had, 0) - np.nanmean(never, 0)
-        top = np.argsort(-moved, kind="stable")[: max(1, int(share * len(moved)))]
+        top = np.argsort(-moved, kind="stable")[: max(LEAST, int(share * len(moved)))]
         chosen[np.ix_(halves == half, top)] = True
     return chosen
 
