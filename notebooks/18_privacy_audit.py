@@ -50,6 +50,7 @@ import torch
 import salun_utils as su
 from salun_utils.runs.summary import label
 from salun_utils.studies.audit import (
+    alike,
     attack,
     further_pictures,
     further_tables,
@@ -61,7 +62,7 @@ from salun_utils.studies.audit import (
 from salun_utils.studies.audit import pictures as draw
 from salun_utils.studies.common import none_recorded
 
-audits = recorded.on_file()
+audits, further = recorded.on_file(), recorded.on_file(further=True)
 rows = summary.attack_rows(audits)
 recorded.answer(audits)
 
@@ -224,7 +225,7 @@ recorded.live_table(here)
 # One reference that never saw $x$ will do; {func}`salun_utils.metrics.rmia` takes any number. Here is each attack on the same networks and the same pictures, before unlearning, after Retrain and after SalUn; behind its name how many other networks it asks about a picture, *in* had it, *out* never did. The $z$ are the test pictures. AUC with 95 % intervals over networks and pictures:
 
 # %% tags=["nbval-check-output"]
-asked = further_tables.richest(as_records)
+asked = further_tables.richest(further, as_records)
 print(further_tables.data_line(asked))
 further_tables.attacks_table(asked)
 
@@ -264,8 +265,15 @@ figure, alt = further_pictures.forgetting_scores(counted)
 
 # %% [markdown]
 # Two *equal* distributions do not have a score of 1, but of about 0.2, since the largest of many noisy estimates finds a difference where there is none. So Retrain is held against Retrain here, with networks that have nothing in common, and that is what a score is to be compared with, at the same $N$. Two that differ score too high, the more so the smaller $N$. With a
-# handful of networks the best and the worst lie close together: this score needs its hundreds.
-#
+# handful of networks the best and the worst lie close together: this score needs its hundreds. It is the small $\delta$ that asks for so much: with a large one the best threshold lies where networks are many, and the score is what it should be.
+
+# %% tags=["nbval-check-output"]
+wide = {"models": 4000, "delta": 0.2}
+score, low, high = alike.of_normals(1.0, **wide)
+print(f"one σ apart, δ = 0.2, N = 4,000: {score:.2f} [{low:.2f}, {high:.2f}]")
+print(f"exactly: {alike.exact_score(1.0, **wide):.2f}")
+
+# %% [markdown]
 # ## Without a Retrain
 #
 # Whoever unlearns because retraining is too dear has no Retrain to compare with. Two scores ask for none, and are made of the Jensen–Shannon divergence, which is 0 for equal answers and $\log 2$ for answers with nothing in common. **ZRF** {cite:p}`chundawat2023bad` is 1 less the mean divergence, on forgotten pictures, from a network with random weights. **RF-JSD**

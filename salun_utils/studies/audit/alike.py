@@ -69,12 +69,12 @@ def exact_score(shift: float, models: int, *, delta: float = DELTA) -> float:
 
 
 def of_normals(
-    shift: float, models: int, *, pictures: int = 40, seed: int = 0
+    shift: float, models: int, *, pictures: int = 40, seed: int = 0, delta: float = DELTA
 ) -> tuple[float, float, float]:
     """The forgetting score from that many draws of N(shift, 1) and of N(0, 1), and its interval
     over pictures.
     """
     rng = np.random.default_rng(derive(seed, f"normals {shift} {models}"))
     ours, theirs = rng.normal(size=(2, models, pictures))
-    found = forgetting_score(ours + shift, theirs, step=STEP)
+    found = forgetting_score(ours + shift, theirs, step=STEP, delta=delta)
     return found.score, found.interval.low, found.interval.high

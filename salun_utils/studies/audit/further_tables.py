@@ -17,19 +17,18 @@ from ...shown import amount
 from ..claims import Claim
 from .attack import BEST, BLUNT
 from .gap_free import RUINED
-from .recorded import FPR, OURS, PRIORS, WIDTH, blind, on_file, precision
+from .recorded import FPR, OURS, PRIORS, WIDTH, blind, precision
 from .reference import BOTH, MANY, ONE
 
 ATTACKS = (BEST, BOTH, MANY, ONE, BLUNT)
 POINTS = ("auc", "low", "high", "tpr", "tpr_low", "tpr_high")
 
 
-def richest(live: Mapping[str, Record]) -> Mapping[str, Record]:
+def richest(kept: Mapping[str, Record], live: Mapping[str, Record]) -> Mapping[str, Record]:
     """The recorded audits that can be asked further, where there are those of SalUn and Retrain;
     else the live ones.
     """
-    found = on_file(further=True)
-    return found if {OURS, "retrain"} <= set(found) else live
+    return kept if {OURS, "retrain"} <= set(kept) else live
 
 
 def networks(runs: Mapping[str, Record]) -> dict[str, tuple[Record, str]]:

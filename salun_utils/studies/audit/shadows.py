@@ -23,6 +23,7 @@ from ...seeds import derive, generator
 from ...units import versions
 from ...unlearning import unlearn
 from ...unlearning.job import check_count
+from .memory import check_memory
 
 
 @dataclass(frozen=True)
@@ -125,6 +126,8 @@ class Shadows:
                 f"{what} are {plan.audited} pictures, but there are only {len(self.pool)} to"
                 " train on"
             )
+        counts = {"models": plan.models, "audited": plan.audited, "further": plan.further}
+        check_memory(self.clean, **counts)
         order = torch.randperm(len(self.pool), generator=generator(seed, "audited"))
         self._rows = order[: plan.audited]
         self.audited = self.pool[self._rows]

@@ -12,8 +12,9 @@ from salun_utils import metrics
 from salun_utils.errors import InputError
 from salun_utils.runs import Cache, RunSpec
 from salun_utils.runs.records.naming import notebook_run
-from salun_utils.studies.audit import alike, attack, exposed, reference, study
+from salun_utils.studies.audit import alike, attack, exposed, memory, reference, study
 from salun_utils.studies.audit.gap_free import RUINED
+from salun_utils.studies.audit.memory import check_memory
 from salun_utils.studies.audit.shadows import Plan, Shadows, complementary
 
 MODELS, PICTURES, POPULATION = 8, 600, 500
@@ -124,6 +125,11 @@ def test_the_forgetting_score_of_two_normals_is_the_analytic_one():
     assert 0 <= apart <= 1 and together < 0.6, "few networks find a difference where there is none"
 
 
+def test_normals_whose_score_is_known_have_it_within_its_interval():
+    score, low, high = alike.of_normals(1.0, 4000, pictures=20, delta=0.2)
+    assert low <= alike.exact_score(1.0, 4000, delta=0.2) <= high and score == 0.5
+
+
 def test_exact_scores_by_hand_and_what_few_networks_make_of_them():
     assert alike.exact_score(0.0, 512) == 1 and alike.exact_score(1.0, 512) == 2**-8
     score, low, high = alike.of_normals(0.0, 64, pictures=30)
@@ -178,6 +184,18 @@ def test_audits_without_canaries_are_called_what_they_were():
         "00_audit", {**asked, "canaries": 0, "further": False}
     )
     assert notebook_run("00_audit", asked) != notebook_run("00_audit", {**asked, "canaries": 9})
+
+
+def test_more_shadow_models_than_memory_holds_are_refused_before_any_is_trained(cache, monkeypatch):
+    data = Shadows(plan(), cache=cache).clean
+    logits = 6 * (100 + len(data.test)) * 10
+    asked = {"models": 6, "audited": 100}
+    check_memory(data, **asked, limit=logits * 32)
+    with pytest.raises(InputError, match="too little memory for the shadow models"):
+        check_memory(data, **asked, further=True, limit=logits * 32)
+    monkeypatch.setattr(memory, "memory_limit", lambda: 1000)
+    with pytest.raises(InputError, match="choose fewer models"):
+        Shadows(plan(), cache=cache)
 
 
 @pytest.mark.parametrize(
