@@ -43,16 +43,14 @@ train_lr = 0.2
 train_images = 1200  # None takes all 10,000
 device = "auto"
 
-# %% tags=["hide-input", "nbval-check-output"]
+# %% tags=["hide-cell"]
 import numpy as np
 import torch
 
 import salun_utils as su
 from salun_utils.runs.summary import label
 from salun_utils.studies.audit import (
-    alike,
     attack,
-    further_pictures,
     further_tables,
     recorded,
     shadows,
@@ -62,6 +60,7 @@ from salun_utils.studies.audit import (
 from salun_utils.studies.audit import pictures as draw
 from salun_utils.studies.common import none_recorded
 
+# %% tags=["hide-input", "nbval-check-output"]
 audits, further = recorded.on_file(), recorded.on_file(further=True)
 rows = summary.attack_rows(audits)
 recorded.answer(audits)
@@ -260,18 +259,15 @@ further_tables.exposed_table(asked)
 # where FNR is the share missed. A picture with $\varepsilon < \frac12$ has one point, with $\varepsilon < 1$ half of one, and so on; the **forgetting score** is the mean, 1 where nothing tells them apart ({func}`salun_utils.metrics.forgetting_score`). The challenge has $N = 512$. Here $N$ is at most half of the shadow models, and the retrained ones are those that never saw the picture.
 
 # %% mystnb={"figure": {"caption": "Forgetting score by the number of networks of each kind, N. Marks: networks. Lines: as many draws from two normal distributions, with the 95 % interval over pictures; dotted what the score would be were the distributions themselves known."}, "image": {"alt": "Forgetting scores over N with a logarithmic axis. The line of two equal normal distributions stays near one fifth at every N, far below its exact value of 1; the line of two that lie one standard deviation apart falls towards its exact value near 0. The marks of the original, Retrain and SalUn stand close together at the smallest N"}}
-counted = further_pictures.by_count(asked)
-figure, alt = further_pictures.forgetting_scores(counted)
+counted = further_tables.by_count(asked)
+figure, alt = draw.forgetting_scores(counted)
 
 # %% [markdown]
 # Two *equal* distributions do not have a score of 1, but of about 0.2, since the largest of many noisy estimates finds a difference where there is none. So Retrain is held against Retrain here, with networks that have nothing in common, and that is what a score is to be compared with, at the same $N$. Two that differ score too high, the more so the smaller $N$. With a
 # handful of networks the best and the worst lie close together: this score needs its hundreds. It is the small $\delta$ that asks for so much: with a large one the best threshold lies where networks are many, and the score is what it should be.
 
 # %% tags=["nbval-check-output"]
-wide = {"models": 4000, "delta": 0.2}
-score, low, high = alike.of_normals(1.0, **wide)
-print(f"one σ apart, δ = 0.2, N = 4,000: {score:.2f} [{low:.2f}, {high:.2f}]")
-print(f"exactly: {alike.exact_score(1.0, **wide):.2f}")
+print(further_tables.normals_line())
 
 # %% [markdown]
 # ## Without a Retrain

@@ -15,6 +15,7 @@ from ...runs import Record
 from ...runs.summary import label
 from ...shown import amount
 from ..claims import Claim
+from . import alike
 from .attack import BEST, BLUNT
 from .gap_free import RUINED
 from .recorded import FPR, OURS, PRIORS, WIDTH, blind, precision
@@ -144,6 +145,26 @@ def free_table(runs: Mapping[str, Record]) -> Table:
             "U-LiRA's AUC": Cell(f"{areas[who]:.3f}"),
         }
     return _framed(lines, "networks")
+
+
+def by_count(runs: Mapping[str, Record]) -> dict[str, dict[int, list[float]]]:
+    """What a page calls networks -> N -> forgetting scores."""
+    found = {}
+    for who, (record, when) in networks(runs).items():
+        kept = record.measurements["further"]["forgetting"]
+        scores = kept["retrain" if who == label("retrain") else when]
+        found[who] = {int(n): values for n, values in scores.items()}
+    return found
+
+
+def normals_line(shift: float = 1.0, models: int = 4000, delta: float = 0.2) -> str:
+    """The forgetting score of two normal distributions from draws of them, beside the exact one."""
+    score, low, high = alike.of_normals(shift, models, delta=delta)
+    exact = alike.exact_score(shift, models, delta=delta)
+    return (
+        f"{shift:g} σ apart, δ = {delta:g}, N = {models:,}: {score:.2f}"
+        f" {between(low, high)}; exactly {exact:.2f}"
+    )
 
 
 def blind_on_retrain(runs: Mapping[str, Record]) -> tuple[bool, str]:

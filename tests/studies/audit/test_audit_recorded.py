@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from salun_utils.runs import Record
-from salun_utils.studies.audit import further_pictures, further_tables, recorded
+from salun_utils.studies.audit import further_tables, pictures, recorded
 from salun_utils.studies.audit.attack import ATTACKS, BEST, BLUNT
 from salun_utils.studies.audit.gap_free import RUINED
 from salun_utils.studies.audit.reference import BOTH, NAMES, ONE
@@ -178,6 +178,10 @@ def test_further_claims_hold_and_fail_by_their_figures(asked):
     assert further_tables.claims(asked | {"retrain": left})[0].mark == "FAILS"
 
 
+def test_the_score_of_two_known_normals_stands_beside_the_exact_one():
+    assert further_tables.normals_line(models=2000).endswith("0.50 [0.50, 0.50]; exactly 0.50")
+
+
 def test_recorded_audits_are_shown_where_there_are_enough_of_them(asked):
     live: dict = {}
     assert further_tables.richest(asked, live) is asked
@@ -185,9 +189,9 @@ def test_recorded_audits_are_shown_where_there_are_enough_of_them(asked):
 
 
 def test_forgetting_scores_are_drawn_beside_their_exact_values(asked):
-    found = further_pictures.by_count(asked)
+    found = further_tables.by_count(asked)
     assert found["SalUn"] == {4: [0.2, 0.4], 6: [0.25]}
-    figure, alt = further_pictures.forgetting_scores(found, simulated=(8, 16), pictures=6)
+    figure, alt = pictures.forgetting_scores(found, simulated=(8, 16), pictures=6)
     assert "SalUn 0.25 at 6" in alt and "exactly 1;" in alt
     (points,) = (line for line in figure.axes[0].lines if line.get_label() == "SalUn")
     assert points.get_ydata().tolist() == pytest.approx([0.3, 0.25])
