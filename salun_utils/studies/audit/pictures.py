@@ -189,7 +189,8 @@ def forgetting_scores(
 
     Parameters
     ----------
-    found : see `further_tables.by_count`. simulated : N of the simulations. pictures : in each of them.
+    found : see `further_tables.by_count`. simulated : N of the simulations. pictures : in each of
+        them.
     """
     figure, axis = plt.subplots(figsize=(6.6, 3.9))
     said = []
