@@ -100,7 +100,7 @@ def over_models(
     """
     counts = np.ones(scores.shape, dtype=bool) if chosen is None else chosen
     flat, inside = scores[counts], member[counts]
-    groups = np.stack([place[counts] for place in np.indices(scores.shape)], axis=1)
+    groups = np.argwhere(counts)  # model and picture, in the order of `flat`
     found, curve = (
         audit(flat, inside, groups=groups, fprs=FPRS, resamples=resamples, seed=seed),
         roc(flat, inside),

@@ -126,8 +126,7 @@ class Shadows:
                 f"{what} are {plan.audited} pictures, but there are only {len(self.pool)} to"
                 " train on"
             )
-        counts = {"models": plan.models, "audited": plan.audited, "further": plan.further}
-        check_memory(self.clean, **counts)
+        check_memory(self.clean, models=plan.models, audited=plan.audited, further=plan.further)
         order = torch.randperm(len(self.pool), generator=generator(seed, "audited"))
         self._rows = order[: plan.audited]
         self.audited = self.pool[self._rows]
@@ -167,7 +166,7 @@ class Shadows:
             "numerics": versions(["study/audit", *units_of(task.spec.effective)]),
         }
         tensors, facts, _ = self.cache.get("shadows", parts, lambda _: self._make(task))
-        return Answers(*(tensors[name] for name in Answers._fields[:4]), facts)
+        return Answers(**tensors, facts=facts)
 
     def _make(self, task: Task) -> tuple[dict[str, Tensor], dict[str, float]]:
         spec, split = task.spec, task.split
