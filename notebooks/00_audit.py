@@ -58,11 +58,15 @@ device = "auto"
 models = 8
 targets = 200
 watched = 200
+canaries = 0
+further = False
 
 # %% [markdown]
-# All but the last three are those of {class}`salun_utils.runs.RunSpec`; `method`, with its parameters, is the way of unlearning under audit. Of
+# All but the last five are those of {class}`salun_utils.runs.RunSpec`; `method`, with its parameters, is the way of unlearning under audit. Of
 # each pair of the `models` shadow models one is trained on a random half of the pictures and the other on the rest. Of `targets` pictures it is made to unlearn those that it was trained on;
-# `watched` further pictures are never unlearned. All are checked before anything is computed.
+# `watched` further pictures are never unlearned. Of `canaries` more each is trained on under a wrong label by half of the models, and unlearned with the
+# targets. With `further` the record holds RMIA, exposed pictures, the forgetting score and scores that need no Retrain, for which the same models are
+# retrained as well. All are checked before anything is computed.
 
 # %%
 import salun_utils as su

@@ -36,23 +36,32 @@ lr = 0.03
 models = 12  # shadow models, an even number
 targets = 250  # pictures that are to be forgotten, each in half of the models
 watched = 250  # pictures that are retained, each in half of the models
+canaries = 50  # pictures under a wrong label, to be forgotten, each in half of the models
 seed = 0
 train_epochs = 15
 train_lr = 0.2
 train_images = 1200  # None takes all 10,000
 device = "auto"
 
-# %% tags=["hide-input", "nbval-check-output"]
+# %% tags=["hide-cell"]
 import numpy as np
 import torch
 
 import salun_utils as su
 from salun_utils.runs.summary import label
-from salun_utils.studies.audit import attack, recorded, shadows, study, summary
+from salun_utils.studies.audit import (
+    attack,
+    further_tables,
+    recorded,
+    shadows,
+    study,
+    summary,
+)
 from salun_utils.studies.audit import pictures as draw
 from salun_utils.studies.common import none_recorded
 
-audits = recorded.on_file()
+# %% tags=["hide-input", "nbval-check-output"]
+audits, further = recorded.on_file(), recorded.on_file(further=True)
 rows = summary.attack_rows(audits)
 recorded.answer(audits)
 
@@ -69,6 +78,7 @@ if audits:
 # - why one threshold for all pictures misses most of what a network knows;
 # - how a likelihood ratio with shadow models works, and what changes when the network has unlearned (U-LiRA);
 # - why an attack is judged at few false positives, and what its accusations are worth when members are rare;
+# - what a cheaper attack sees, which pictures give themselves away, and what can be scored without a Retrain;
 # - what the recorded audits say of each method, about the pictures that were to be forgotten and about those that were not.
 #
 # *To read: 20 minutes. To run: 2 minutes on two processor cores. Before it: the attack in [](02_unlearning_and_its_measures.ipynb).*
@@ -89,6 +99,7 @@ if audits:
 spec = su.runs.RunSpec.of(globals(), scenario="random", params={})
 settings = {method: {"epochs": epochs, "lr": lr}, "retrain": {}}
 sizes = {"models": models, "targets": targets, "watched": watched}
+sizes |= {"canaries": canaries, "further": True}
 plans = {}
 for m, params in settings.items():
     plans[m] = shadows.Plan(spec.but(method=m, params=params), **sizes)
@@ -167,7 +178,8 @@ for told, kind in (("unlearned", inside[victim]), ("never saw", ~inside[victim])
 # positives, FPR), with logarithmic axes that show the end where hardly anybody is accused wrongly. The **AUC**, the area under the curve with plain axes, is the chance that a member looks more like one than a non-member does; ½ is guessing.
 
 # %% mystnb={"figure": {"caption": "Members found against non-members accused, this page's run. The dashed line is guessing."}, "image": {"alt": "Curves of true against false positives with logarithmic axes for this run: the original, the unlearned networks and Retrain, each attacked by the likelihood ratio, and the original attacked by one threshold. The original lies clearly above the dashed diagonal, Retrain along it"}}
-live = {m: study.measured(made[m], answers[m]) for m in settings}
+exactly = answers["retrain"]
+live = {m: study.measured(made[m], answers[m], exact=exactly) for m in settings}
 as_records = {m: study.as_record(plans[m], made[m], live[m]) for m in settings}
 ours, exact = as_records[method], as_records["retrain"]
 blunt = summary.curve(ours, when="before", attack=recorded.BLUNT)
@@ -199,6 +211,76 @@ recorded.live_table(here)
 # $$ (eq-precision)
 #
 # are. With one member in a hundred, an attack that finds 5 % of them at 1 % false alarms is wrong about 19 of 20.
+#
+# ## With fewer networks
+#
+# U-LiRA needs networks that had a picture and networks that never did, made to unlearn as the audited one was. **RMIA** {cite:p}`zarifzadeh2024low` comes by with less. Let $p(x)$ be the probability of the true class of a picture $x$ as reference networks see it on average, and $p(x \mid \theta)$ that of the network under attack. The score of $x$ is the share of other
+# pictures $z$, which no network was trained on, that the network favours less:
+#
+# $$
+# \Pr_z \left( \frac{p(x \mid \theta)}{p(x)} \Big/ \frac{p(z \mid \theta)}{p(z)} \ge \gamma \right), \qquad \gamma = 1 .
+# $$ (eq-rmia)
+#
+# One reference that never saw $x$ will do; {func}`salun_utils.metrics.rmia` takes any number. Here is each attack on the same networks and the same pictures, before unlearning, after Retrain and after SalUn; behind its name how many other networks it asks about a picture, *in* had it, *out* never did. The $z$ are the test pictures. AUC with 95 % intervals over networks and pictures:
+
+# %% tags=["nbval-check-output"]
+asked = further_tables.richest(further, as_records)
+print(further_tables.data_line(asked))
+further_tables.attacks_table(asked)
+
+# %% [markdown]
+# And of those whom each accuses at one false alarm in a hundred, the per cent that are members, {eq}`eq-precision`, where one in ten is a member and where one in a hundred is:
+
+# %% tags=["nbval-check-output"]
+further_tables.precision_table(asked)
+
+# %% [markdown]
+# A dash: no threshold accuses anybody at so few false alarms. RMIA's score is a share, and where more than one in a hundred of the pictures that a network never saw have all of it, none is left to tell them apart.
+#
+# ## Pictures that give themselves away
+#
+# Targets drawn at random are mostly easy, and easy pictures are safe whatever is done. Two other kinds are not {cite:p}`naderloui2025rectifying`. **Vulnerable** are the tenth of the targets whose margin moves most when a network is trained on them. Who chooses them by the same networks that are then attacked finds exposed what was chosen by luck; so one half of the networks chooses,
+# the other half is attacked, and the other way round. **Canaries** are planted: pictures under a wrong label, which nobody can guess who was not trained on it. U-LiRA's AUC on each:
+
+# %% tags=["nbval-check-output"]
+further_tables.exposed_table(asked)
+
+# %% [markdown]
+# An average over random targets says little of those who have most to lose.
+#
+# ## Could anyone tell the networks apart?
+#
+# The NeurIPS 2023 challenge {cite:p}`triantafillou2024making` turns the question round. For each forgotten picture it takes the margins of $N$ networks that unlearned it and of $N$ that were retrained without it, and looks for the threshold that tells the two kinds apart best, by
+#
+# $$
+# \varepsilon = \max \left( \log \frac{1 - \delta - \mathrm{FPR}}{\mathrm{FNR}}, \; \log \frac{1 - \delta - \mathrm{FNR}}{\mathrm{FPR}} \right), \qquad \delta = 10^{-5},
+# $$ (eq-epsilon)
+#
+# where FNR is the share missed. A picture with $\varepsilon < \frac12$ has one point, with $\varepsilon < 1$ half of one, and so on; the **forgetting score** is the mean, 1 where nothing tells them apart ({func}`salun_utils.metrics.forgetting_score`). The challenge has $N = 512$. Here $N$ is at most half of the shadow models, and the retrained ones are those that never saw the picture.
+
+# %% mystnb={"figure": {"caption": "Forgetting score by the number of networks of each kind, N. Marks: networks. Lines: as many draws from two normal distributions, with the 95 % interval over pictures; dotted what the score would be were the distributions themselves known."}, "image": {"alt": "Forgetting scores over N with a logarithmic axis. The line of two equal normal distributions stays near one fifth at every N, far below its exact value of 1; the line of two that lie one standard deviation apart falls towards its exact value near 0. The marks of the original, Retrain and SalUn stand close together at the smallest N"}}
+counted = further_tables.by_count(asked)
+figure, alt = draw.forgetting_scores(counted)
+
+# %% [markdown]
+# Two *equal* distributions do not have a score of 1, but of about 0.2, since the largest of many noisy estimates finds a difference where there is none. So Retrain is held against Retrain here, with networks that have nothing in common, and that is what a score is to be compared with, at the same $N$. Two that differ score too high, the more so the smaller $N$. With a
+# handful of networks the best and the worst lie close together: this score needs its hundreds. It is the small $\delta$ that asks for so much: with a large one the best threshold lies where networks are many, and the score is what it should be.
+
+# %% tags=["nbval-check-output"]
+print(further_tables.normals_line())
+
+# %% [markdown]
+# ## Without a Retrain
+#
+# Whoever unlearns because retraining is too dear has no Retrain to compare with. Two scores ask for none, and are made of the Jensen–Shannon divergence, which is 0 for equal answers and $\log 2$ for answers with nothing in common. **ZRF** {cite:p}`chundawat2023bad` is 1 less the mean divergence, on forgotten pictures, from a network with random weights. **RF-JSD**
+# {cite:p}`spartalis2025lotus` is the divergence, class by class, of the mean answer on forgotten pictures from the original's mean answer on pictures that it never saw. *Less unseen* is the same score with that of targets that this very network never saw taken off: a user without a Retrain can compute that too, with pictures that were held out. Means over networks:
+
+# %% tags=["nbval-check-output"]
+further_tables.free_table(asked)
+
+# %% [markdown]
+# By itself neither score says who forgot. ZRF is best for random weights, which are of no use to anybody; so is, but for chance, every membership attack, and only TA tells. RF-JSD is best where answers are most like the original's. Retrain reaches the end of neither scale. The difference from pictures never seen has a known goal, 0, where the interval of Retrain lies, and random weights lie as well.
+# And it is a mean over pictures: it can be 0 where some are remembered and others are answered worse than new ones, and it says nothing of a single picture, as the attacks do.
 #
 # ## Recorded runs
 #
@@ -238,13 +320,11 @@ recorded.kept_table(rows) if audits else none_recorded()
 # %% [markdown]
 # ## Claims
 #
-# Each sentence that this page asks you to believe, with the figure behind it. There is one audit a method, so no paired test stands behind a verdict here, as it does elsewhere in this book, but 95 % intervals over networks and pictures, and each claim says so. Of two figures, *holds* and *FAILS* mean that their intervals lie apart, and *open* that they overlap. Of one attack, "can't be told from guessing" *holds* where its interval
+# Each sentence that this page asks you to believe, with the figure behind it. There is one audit a method, so no paired test over seeds stands behind a verdict here, as it does elsewhere in this book, but 95 % intervals over networks and pictures, and each claim says so. (One is paired over the networks of a single run, which share their references.) Of two figures, *holds* and *FAILS* mean that their intervals lie apart, and *open* that they overlap. Of one attack, "can't be told from guessing" *holds* where its interval
 # has one half in it, which does not show that it *is* guessing. Methods share their shadow models, so that overlapping intervals may hide a difference that a paired comparison would find.
 
 # %% tags=["nbval-check-output"]
-at = recorded.of(summary.attack_rows({"retrain": exact}), "retrain")
-said = f"AUC {at.auc:.2f} [{at.low:.2f}, {at.high:.2f}]"
-recorded.claims(audits, recorded.blind(at), said)
+recorded.claims(audits, further_tables.claims(asked))
 
 # %% [markdown]
 # ## In five lines

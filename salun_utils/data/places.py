@@ -38,7 +38,12 @@ def memory_budget() -> int:
         if not given.isdecimal():
             raise InputError(f"SALUN_MEMORY_BUDGET must be a whole number of bytes, not {given!r}")
         return int(given)
-    return min(_machine_memory(), _container_limit()) // 4
+    return memory_limit() // 4
+
+
+def memory_limit() -> int:
+    """Bytes of memory of this machine, or of the container where that has less."""
+    return min(_machine_memory(), _container_limit())
 
 
 def _from_environment(variable: str, name: str) -> Path:

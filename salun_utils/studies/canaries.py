@@ -99,6 +99,22 @@ def audited(cache: Cache) -> dict:
     }
 
 
+@canary("study/audit/further", touches=["study/audit", *units_of(ONE.effective), "method/retrain"])
+@alone
+def audited_further(cache: Cache) -> dict:
+    plan = shadows.Plan(ONE, models=6, targets=40, watched=30, canaries=26, further=True)
+    found = audit.run(plan, cache=cache).measurements["further"]
+    rows = [*found["attacks"], *found["exposed"]]
+    return {
+        "rows": [f"{a['pictures']} {a['when']} {a['attack']}" for a in rows],
+        "members": [a["members"] for a in rows],
+        "auc": points([a["auc"] for a in rows], 0.15),
+        "counts": [f"{name} {n}" for name, by in found["forgetting"].items() for n in by],
+        "free": near([sum(by["zrf"]) for by in found["free"].values()], 5e-2),
+        "labels": shadows.Shadows(plan, cache=cache).labels[-26:].tolist(),
+    }
+
+
 @canary("study/influence", touches=[*units_of(ONE.effective), "method/rl"])
 @alone
 def influences(cache: Cache) -> dict:

@@ -27,6 +27,7 @@ ATTACKS = {
     "entropy": "one threshold on the entropy of the answer",
     "modified entropy": "one threshold on the modified entropy",
 }
+BEST, BLUNT = next(iter(ATTACKS)), "margin"  # one picture at a time, and one threshold for all
 
 
 def leave_one_out(margins: np.ndarray, member: np.ndarray, *, with_in: bool = True) -> np.ndarray:
@@ -73,7 +74,12 @@ def attack_scores(logits: Tensor, labels: Tensor, member: np.ndarray) -> dict[st
 
 
 def over_models(
-    scores: np.ndarray, member: np.ndarray, *, resamples: int = 400, seed: int = 0
+    scores: np.ndarray,
+    member: np.ndarray,
+    *,
+    chosen: np.ndarray | None = None,
+    resamples: int = 400,
+    seed: int = 0,
 ) -> dict[str, Any]:
     """AUC and TPR at low FPR of one attack on M models together, with intervals that draw whole
     models and whole pictures anew.
@@ -84,14 +90,17 @@ def over_models(
     Parameters
     ----------
     scores : (M, N), high for members. member : bool (M, N).
+    chosen : bool (M, N), the scores that count; all of them by default. A picture that counts for
+        one model of a pair must count for the other.
 
     Returns
     -------
     "auc", "auc_interval", "tpr" and "tpr_interval" by false-positive rate (as text), and "roc":
     "fpr" and "tpr" on `GRID`.
     """
-    flat, inside = scores.ravel(), member.ravel()
-    groups = np.stack([place.ravel() for place in np.indices(scores.shape)], axis=1)
+    counts = np.ones(scores.shape, dtype=bool) if chosen is None else chosen
+    flat, inside = scores[counts], member[counts]
+    groups = np.argwhere(counts)  # model and picture, in the order of `flat`
     found, curve = (
         audit(flat, inside, groups=groups, fprs=FPRS, resamples=resamples, seed=seed),
         roc(flat, inside),

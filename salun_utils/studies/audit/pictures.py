@@ -14,11 +14,14 @@ import seaborn as sns
 import torch
 
 from ...plots import COLOURS, GREY, STROKES, Picture
-from ...plots.methods import COLOUR_OF, RETRAIN, kind
+from ...plots.methods import COLOUR_OF, RETRAIN, colour_named, kind
 from ...runs.summary import label
 from ...unlearning import METHODS
+from . import alike
 
 LOWEST = 1e-3  # where the logarithmic axes of a curve begin
+SHIFTS = (0.0, 1.0)  # of two normal distributions, in standard deviations
+SIMULATED = (4, 8, 16, 32, 64, 128, 256)
 
 
 def margins_of_pictures(
@@ -173,3 +176,43 @@ def areas(
     sns.despine(figure, left=True)
     figure.tight_layout()
     return figure, f"Areas under the curve with intervals; {'; '.join(said)}"
+
+
+def forgetting_scores(
+    found: Mapping[str, Mapping[int, Sequence[float]]],
+    *,
+    simulated: Sequence[int] = SIMULATED,
+    pictures: int = 40,
+) -> Picture:
+    """Forgetting scores over N, logarithmic: points of networks, and lines of two normal
+    distributions with the value that they have when known exactly.
+
+    Parameters
+    ----------
+    found : see `further_tables.by_count`. simulated : N of the simulations. pictures : in each of
+        them.
+    """
+    figure, axis = plt.subplots(figsize=(6.6, 3.9))
+    said = []
+    for shift, stroke, colour in zip(SHIFTS, STROKES, (GREY, COLOURS[5]), strict=False):
+        name = "two equal normals" if not shift else f"normals {shift:g} σ apart"
+        drawn = np.array([alike.of_normals(shift, n, pictures=pictures) for n in simulated])
+        axis.plot(simulated, drawn[:, 0], stroke, color=colour, label=name)
+        axis.fill_between(simulated, drawn[:, 1], drawn[:, 2], color=colour, alpha=0.2)
+        exact = alike.exact_score(shift, max(simulated))
+        axis.axhline(exact, color=colour, linestyle=":", linewidth=1)
+        said.append(f"{name} {drawn[-1, 0]:.2f} at {max(simulated)}, exactly {exact:.2g}")
+    for who, marker in zip(found, "PoDXs^v", strict=False):
+        scores = {n: float(np.mean(values)) for n, values in found[who].items()}
+        colour = RETRAIN if who == label("retrain") else colour_named(who)
+        axis.plot(*zip(*scores.items()), marker, color=colour or GREY, label=who, linestyle="")
+        most = max(scores)
+        said.append(f"{who} {scores[most]:.2f} at {most}")
+    axis.set(xscale="log", ylim=(-0.03, 1.03), xlabel="networks of each kind, N")
+    axis.set(ylabel="forgetting score", xticks=list(simulated))
+    axis.set_xticklabels([str(n) for n in simulated])
+    axis.minorticks_off()
+    axis.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1, 0.5))
+    sns.despine(figure)
+    figure.tight_layout()
+    return figure, f"Forgetting scores by the number of networks; {'; '.join(said)}"

@@ -13,10 +13,9 @@ from ...runs import Record, load_records
 from ...runs.summary import label
 from ..claims import Claim, claims_table
 from ..common import NONE_RECORDED, Answer
-from .attack import ATTACKS
+from .attack import BEST, BLUNT
 from .summary import attack_rows, audits, model_rows
 
-BEST, BLUNT = next(iter(ATTACKS)), "margin"  # one picture at a time, and one threshold for all
 PRIORS = (0.1, 0.01)  # shares of members among the pictures that an attacker asks about
 FPR = 0.01
 OURS = "salun"
@@ -24,11 +23,12 @@ NOT_METHODS = ("retrain", "original")
 WIDTH = 88  # of a printed line
 
 
-def on_file(*, tier: str = "cpu") -> dict[str, Record]:
-    """Method -> its audit on the small data set."""
-    return audits(
-        load_records(tier=tier, method="u-lira", dataset="fashion-mini", arch="small-cnn")
-    )
+def on_file(*, tier: str = "cpu", further: bool = False) -> dict[str, Record]:
+    """Method -> its audit on the small data set, without canaries; or, of those that hold what
+    `further.measured` finds, its audit with them.
+    """
+    found = load_records(tier=tier, method="u-lira", dataset="fashion-mini", arch="small-cnn")
+    return audits(r for r in found if bool(r.spec.get("further")) == further)
 
 
 def precision(tpr: float, fpr: float, prior: float) -> float:
@@ -196,20 +196,15 @@ def live_table(here: pd.DataFrame) -> Table:
     return table(wide.astype(float), digits=2)
 
 
-def claims(runs: Mapping[str, Record], chance_here: bool, said: str) -> Table:
+def claims(runs: Mapping[str, Record], live: Sequence[Claim]) -> Table:
     """The claims of the page.
 
     Parameters
     ----------
-    chance_here, said : whether the attack on the live run's Retrain can't be told from guessing,
-        and its figure.
+    live : those about the run on the page itself.
     """
-    here = "in the run on this page the attack on Retrain can't be told from guessing (interval)"
-    made = [Claim(here, chance_here, said)]
     rows = attack_rows(dict(runs))
-    if len(rows):
-        made += _recorded_claims(rows)
-    return claims_table(made)
+    return claims_table([*live, *(_recorded_claims(rows) if len(rows) else [])])
 
 
 def _recorded_claims(rows: pd.DataFrame) -> list[Claim]:

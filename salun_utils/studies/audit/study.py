@@ -10,10 +10,11 @@ import numpy as np
 import torch
 
 from ...runs import Cache, Record
+from ...runs.records.naming import without_younger
 from ...runs.records.numerics import units_of
 from ...units import numerics
 from ..common import rounded
-from . import attack
+from . import attack, further
 from .shadows import Answers, Plan, Shadows
 
 NAME = "u-lira"  # what such records are filed under, where others have their method
@@ -29,12 +30,22 @@ def run(plan: Plan, *, cache: Cache | None = None, progress: bool = False) -> Re
     written).
     """
     made = Shadows(plan, cache=cache, progress=progress)
-    return as_record(plan, made, measured(made, list(made)))
+    answers, exact = list(made), None
+    if plan.further:
+        exact = list(Shadows(plan.retrain, cache=cache, progress=progress))
+    return as_record(plan, made, measured(made, answers, exact=exact))
 
 
-def measured(made: Shadows, answers: list[Answers]) -> dict[str, Any]:
+def measured(
+    made: Shadows, answers: list[Answers], *, exact: list[Answers] | None = None
+) -> dict[str, Any]:
     """Attacks on targets and on watched pictures, before unlearning and after it, and what the
     models score and cost.
+
+    Parameters
+    ----------
+    exact : answers of the same shadow models under Retrain; with them `further.measured` is asked
+        as well.
 
     Returns
     -------
@@ -42,13 +53,17 @@ def measured(made: Shadows, answers: list[Answers]) -> dict[str, Any]:
         "after"), "attack" and what `attack.over_models` returns.
     "paper" : for "before" and "after" what `attack.paper_attack` returns.
     "models" : the facts of every model, see `Answers`, as lists.
+    "further" : see `further.measured`; only with `exact`.
     """
     member, targets, seed = made.member.numpy(), made.plan.targets, made.plan.spec.seed
-    parts = {"targets": slice(None, targets), "watched": slice(targets, None)}
+    end = targets + made.plan.watched
+    parts = {"targets": slice(None, targets), "watched": slice(targets, end)}
     found, paper = [], {}
     for when in ("before", "after"):
         logits = torch.stack([getattr(a, when) for a in answers])
-        paper[when] = attack.paper_attack(logits, made.labels, member, targets, seed=seed)
+        paper[when] = attack.paper_attack(
+            logits[:, :end], made.labels[:end], member[:, :end], targets, seed=seed
+        )
         for name, part in parts.items():
             scores = attack.attack_scores(logits[:, part], made.labels[part], member[:, part])
             found += [
@@ -61,7 +76,8 @@ def measured(made: Shadows, answers: list[Answers]) -> dict[str, Any]:
                 for kind, values in scores.items()
             ]
     models = {name: [a.facts[name] for a in answers] for name in answers[0].facts}
-    return {"attacks": found, "paper": paper, "models": models}
+    more = {} if exact is None else {"further": further.measured(made, answers, exact)}
+    return {"attacks": found, "paper": paper, "models": models, **more}
 
 
 def as_record(plan: Plan, made: Shadows, found: dict[str, Any]) -> Record:
@@ -69,13 +85,13 @@ def as_record(plan: Plan, made: Shadows, found: dict[str, Any]) -> Record:
     UA, RA, TA and MIA.
     """
     spec = plan.spec
-    own = {k: v for k, v in asdict(plan).items() if k != "spec"}
+    own = without_younger({k: v for k, v in asdict(plan).items() if k != "spec"})
 
     def mean(name):
         return float(np.mean(found["models"][name]))
 
     return Record.of(
-        units=units_of_audit(spec.effective),
+        units=units_of_audit(spec.effective | own),
         device=made.device,
         id=f"{NAME}_{spec.id}_{plan.models}",
         tier=spec.tier,
@@ -97,4 +113,5 @@ def as_record(plan: Plan, made: Shadows, found: dict[str, Any]) -> Record:
 
 def units_of_audit(settings: Mapping[str, Any]) -> list[str]:
     """Units that one audit touches, from the settings in force of the runs that it audits."""
-    return ["study/audit", *units_of(settings)]
+    more = [further.UNIT, "method/retrain"] if settings.get("further") else []
+    return ["study/audit", *more, *units_of(settings)]

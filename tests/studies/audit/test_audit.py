@@ -189,7 +189,7 @@ def test_a_shadow_forgets_its_targets_and_nothing_else(cache, records):
     ("given", "said"),
     [
         (dict(models=7), "even"),
-        (dict(models=2), "at least 4"),
+        (dict(models=4), "at least 6"),
         (dict(targets=1), "at least 2"),
         (dict(targets=200, watched=200), "only 270"),
     ],

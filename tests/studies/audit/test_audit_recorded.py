@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
 from salun_utils.runs import Record
-from salun_utils.studies.audit import recorded
-from salun_utils.studies.audit.attack import ATTACKS
+from salun_utils.studies.audit import further_tables, pictures, recorded
+from salun_utils.studies.audit.attack import ATTACKS, BEST, BLUNT
+from salun_utils.studies.audit.gap_free import RUINED
+from salun_utils.studies.audit.reference import BOTH, NAMES, ONE
 from salun_utils.studies.audit.summary import attack_rows
 
 
@@ -83,7 +86,7 @@ def test_tables_have_a_row_each(runs):
 
 
 def test_claims_follow_the_intervals(runs):
-    text = str(recorded.claims(runs, True, "AUC 0.50"))
+    text = str(recorded.claims(runs, []))
     lines = {line.split("  ")[0]: line for line in text.splitlines()}
     ours = "after SalUn the likelihood ratio can't be told from guessing (interval)"
     assert "FAILS" in lines[ours]
@@ -107,3 +110,89 @@ def test_a_live_table_has_a_column_each_time():
         ]
     )
     assert "after SalUn" in str(recorded.live_table(here))
+
+
+def deeper(method: str, *, forgot: bool) -> Record:
+    """An audit of four networks that can be asked further."""
+    record = audit_of(method, 0.5 if forgot else 0.58)
+    record.spec |= {"models": 12, "further": True}
+    record.data |= {"canaries": 5, "test": 90, "pool": 1000}
+    record.seeds["split"] = 3
+
+    def found(pictures, when, attack, auc):
+        ends = {"auc_interval": [auc - 0.04, auc + 0.04], "tpr_interval": {"0.01": [0.0, 0.1]}}
+        tpr = {"0.01": 0.0 if attack == BOTH and when == "after" else 0.05}
+        return {"pictures": pictures, "when": when, "attack": attack, "auc": auc, "tpr": tpr} | ends
+
+    after = 0.51 if forgot else 0.6
+    both = {"before": 0.7, "after": after}
+    free = {n: [0.5, 0.6, 0.7, 0.8] for n in ("zrf", "rf_jsd", "ta")}
+    free |= {"zrf_unseen": [0.6, 0.7, 0.8, 0.9], "rf_jsd_unseen": [0.5, 0.6, 0.7, 0.8]}
+    each = {a: [0.7, 0.72, 0.74, 0.7, 0.71, 0.75] for a in (BEST, ONE)}
+    record.measurements["further"] = {
+        "attacks": [
+            *[found("targets", w, a, auc) for w, auc in both.items() for a in NAMES],
+            found("targets", RUINED, BEST, 0.49),
+        ],
+        "by_network": {"before": each | {BLUNT: [0.6, 0.61, 0.6, 0.59, 0.6, 0.62]}},
+        "exposed": [found(k, w, BEST, 0.9) for w in both for k in ("vulnerable", "canaries")],
+        "forgetting": {name: {"4": [0.2, 0.4], "6": [0.25]} for name in (*both, "retrain")},
+        "free": dict.fromkeys((*both, RUINED), free),
+    }
+    return record
+
+
+@pytest.fixture
+def asked():
+    return {m: deeper(m, forgot=m == "retrain") for m in ("salun", "retrain")}
+
+
+def test_further_tables_set_the_same_networks_beside_each_other(asked):
+    assert list(further_tables.networks(asked)) == ["original", "Retrain", "SalUn"]
+    attacks = str(further_tables.attacks_table(asked)).splitlines()
+    assert attacks[0].split() == ["attack", "original", "Retrain", "SalUn"]
+    assert attacks[1].startswith("U-LiRA (5 in, 5 out)") and "RMIA (1 out)" in attacks[4]
+    assert "0.70 [0.66, 0.74]  0.51 [0.47, 0.55]  0.60 [0.56, 0.64]" in attacks[4]
+    exposed = str(further_tables.exposed_table(asked))
+    assert "canaries" in exposed and exposed.count("0.90 [0.86, 0.94]") == 6
+    free = str(further_tables.free_table(asked)).splitlines()
+    assert free[-1].startswith("random weights") and "0.490" in free[-1]
+    assert "−0.100 [−0.100, −0.100]" in free[1] and "0.000" in free[1]
+    assert "12 shadow models" in further_tables.data_line(asked)
+
+
+def test_precision_is_a_dash_where_nobody_is_accused(asked):
+    lines = str(further_tables.precision_table(asked)).splitlines()
+    assert "RMIA (5 in, 5 out)" in lines[2] and lines[2].count("–") == 4
+    # 5 % found at 1 % false alarms: 0.1 * 0.05 / (0.1 * 0.05 + 0.9 * 0.01), and so on
+    assert "36 [0, 53]" in lines[4] and "5 [0, 9]" in lines[4]
+
+
+def test_further_claims_hold_and_fail_by_their_figures(asked):
+    blind, cheap = further_tables.claims(asked)
+    assert blind.mark == cheap.mark == "holds"
+    by = asked["salun"].measurements["further"]["by_network"]["before"]
+    by[ONE], by[BLUNT] = by[BLUNT], by[ONE]
+    assert further_tables.claims(asked)[1].mark == "FAILS"
+    left = deeper("retrain", forgot=False)
+    assert further_tables.claims(asked | {"retrain": left})[0].mark == "FAILS"
+
+
+def test_the_score_of_two_known_normals_stands_beside_the_exact_one():
+    assert further_tables.normals_line(models=2000).endswith("0.50 [0.50, 0.50]; exactly 0.50")
+
+
+def test_recorded_audits_are_shown_where_there_are_enough_of_them(asked):
+    live: dict = {}
+    assert further_tables.richest(asked, live) is asked
+    assert further_tables.richest({"retrain": asked["retrain"]}, live) is live
+
+
+def test_forgetting_scores_are_drawn_beside_their_exact_values(asked):
+    found = further_tables.by_count(asked)
+    assert found["SalUn"] == {4: [0.2, 0.4], 6: [0.25]}
+    figure, alt = pictures.forgetting_scores(found, simulated=(8, 16), pictures=6)
+    assert "SalUn 0.25 at 6" in alt and "exactly 1;" in alt
+    (points,) = (line for line in figure.axes[0].lines if line.get_label() == "SalUn")
+    assert points.get_ydata().tolist() == pytest.approx([0.3, 0.25])
+    plt.close(figure)
