@@ -6,11 +6,10 @@ The same calls are made alone and together; each process writes its weights.
 from __future__ import annotations
 
 import contextlib
-import os
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import launching
 import torch
 from torch import nn
 
@@ -151,14 +150,5 @@ CASES: dict[str, Callable[[Path], dict]] = {
 }
 
 
-def main(rank: int, world: int, port: str, out: str) -> None:
-    torch.set_num_threads(1)
-    words = {"RANK": rank, "WORLD_SIZE": world, "LOCAL_RANK": rank}
-    os.environ |= {n: str(v) for n, v in words.items()}
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "CUDA_VISIBLE_DEVICES": ""}
-    found = {name: case(Path(out)) for name, case in CASES.items()}
-    torch.save(found, f"{out}/{world}-{rank}.pt")
-
-
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3], sys.argv[4])
+    launching.work(CASES)

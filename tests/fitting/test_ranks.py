@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-from pathlib import Path
-
+import launching
 import pytest
+import ranks_script as script
 import torch
 from torch import nn
 
+from salun_utils.cli import main
 from salun_utils.errors import InputError
 from salun_utils.fitting import norms, ranks
 from salun_utils.saliency import SaliencyMask
 
-sys.path.insert(0, str(Path(__file__).parent))
-import ranks_script as script
-
-ROOT = Path(__file__).resolve().parents[2]
 ONLY_TOGETHER = ("cached", "refused", "dropped")
 
 
@@ -27,17 +20,9 @@ ONLY_TOGETHER = ("cached", "refused", "dropped")
 def found(tmp_path_factory):
     """Case -> weights of one process, of the first of two and of the second."""
     out = tmp_path_factory.mktemp("ranks")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
-    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, script.__file__]
-    started = [
-        subprocess.Popen([*command, str(rank), "2", port, str(out)], env=env) for rank in range(2)
-    ]
+    ended = launching.start(script.__file__, 2, out)
     alone = {n: case(out) for n, case in script.CASES.items() if n not in ONLY_TOGETHER}
-    assert [process.wait(300) for process in started] == [0, 0]
-    first, second = (torch.load(out / f"2-{rank}.pt", weights_only=True) for rank in range(2))
+    first, second = ended()
     return {name: (alone.get(name), first[name], second[name]) for name in script.CASES}
 
 
@@ -117,6 +102,14 @@ def test_without_a_launcher_a_process_is_alone(monkeypatch):
     assert ranks.launched() == (0, 1) and ranks.here() == ranks.Ranks(0, 1)
     monkeypatch.setenv("WORLD_SIZE", "4")  # as a cluster sets for its own purposes
     assert ranks.launched() == (0, 1)
+
+
+@pytest.mark.parametrize("command", ["table", "doctor", "completion bash"])
+def test_what_can_not_be_shared_out_is_refused_in_several_processes(monkeypatch, capsys, command):
+    for name in ranks.LAUNCHED:
+        monkeypatch.setenv(name, "2")
+    assert main(command.split()) == 2
+    assert "a launcher started 2" in capsys.readouterr().err
 
 
 def test_a_launcher_that_says_no_number_is_refused(monkeypatch):
