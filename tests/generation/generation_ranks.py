@@ -26,7 +26,7 @@ def trained(folder: Path) -> dict:
     options = dict(seed=1, precision="float32", checkpoint=file, every=2)
     images = toy.dataset().train
     train(toys.ddpm(), images, TRAINING, stop=4, **options)
-    return train(toys.ddpm(), images, TRAINING, **options)[0].state_dict()
+    return part_of(train(toys.ddpm(), images, TRAINING, **options)[0]).state_dict()
 
 
 def part_of(model):
