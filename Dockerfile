@@ -11,7 +11,7 @@ RUN apt-get update \
 WORKDIR /opt/salun
 COPY requirements.lock pyproject.toml ./
 RUN python -m venv .venv \
- && .venv/bin/python -m pip install --no-cache-dir --quiet --disable-pip-version-check --requirement requirements.lock
+ && .venv/bin/python -m pip install --no-cache-dir --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 COPY . .
 RUN .venv/bin/python -m pip install --no-cache-dir --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable . \
  && touch .venv/.installed

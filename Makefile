@@ -15,7 +15,7 @@ CHAPTERS := $(basename $(notdir $(sort $(wildcard notebooks/[0-9]*.py))))
 EXECUTED := build/book/notebooks
 PYTEST   := SALUN_CACHE=$(CURDIR)/build/test-cache $(BIN)/python -m pytest -n $(JOBS) --dist loadgroup --durations=20
 
-.PHONY: help install book html pdf notebooks gpu test test-pages test-browser test-fuzz test-slurm test-durability test-colab image speed plan lint vulnerable clean executed $(CHAPTERS:%=execute-%)
+.PHONY: help install book html pdf notebooks gpu test test-pages test-browser test-fuzz test-slurm test-durability test-colab image speed plan lint vulnerable lock clean executed $(CHAPTERS:%=execute-%)
 
 help: ## list the targets
 	@echo "targets:"
@@ -83,6 +83,9 @@ lint: $(STAMP) ## check format, style, direction of imports, types and what coul
 vulnerable: $(STAMP) ## ask pip-audit for known weaknesses of the versions in requirements.lock (needs a network)
 	$(BIN)/python tests/habits/vulnerable.py
 
+lock: $(STAMP) ## write requirements.lock anew with a hash of every file; FREE="torch timm" lets these move (needs a network)
+	$(BIN)/python tests/habits/lock.py $(FREE)
+
 clean: ## remove what was built (the environment stays; remove .venv by hand)
 	rm -rf build _build .pytest_cache .ruff_cache .mypy_cache .import_linter_cache .hypothesis
 
@@ -96,6 +99,6 @@ $(STAMP): requirements.lock pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' 2>/dev/null || \
 	  { echo "error: Python 3.11, 3.12 or 3.13 is needed, $(PYTHON) is $$($(PYTHON) -V 2>&1 | tail -n 1); try: make PYTHON=python3.11 $(MAKECMDGOALS)" >&2; exit 1; }
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@

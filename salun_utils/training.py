@@ -7,9 +7,11 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import functools
+import itertools
 import math
+import operator
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -19,6 +21,7 @@ from tqdm.auto import tqdm
 
 from .data.images import Images
 from .errors import InputError
+from .fitting import norms, ranks
 from .fitting.flops import training_flops
 from .fitting.progress import Progress, digest_of
 from .fitting.recipes import (
@@ -62,8 +65,9 @@ class History:
     Attributes
     ----------
     losses : the mean loss of each epoch. steps : taken in all.
-    seconds, cpu_seconds : wall and processor time. pflop : 10^15 operations, a multiplication and
-        an addition counted as two; None where they can't be counted (see `flops.training_flops`).
+    seconds, cpu_seconds : wall and processor time, the latter of all processes together.
+    pflop : 10^15 operations, a multiplication and an addition counted as two; None where they can't
+        be counted (see `flops.training_flops`).
     recipe : keywords of `fit` that would train another network in the same way.
     """
 
@@ -104,6 +108,10 @@ def fit(
 ) -> History:
     """Train `model` in place and leave it in evaluation mode.
 
+    Several processes that are started together (`fitting.ranks`) train one model: each computes its
+    share of every batch, batch norms go by the statistics of the whole, and all end with the same
+    weights, those of one process but for rounding. Only the first writes and shows something.
+
     Parameters
     ----------
     data : the pictures, or a function of the epoch (0, 1, …) that returns them, for labels or parts
@@ -116,13 +124,15 @@ def fit(
     recipe : a key of `RECIPES` that is for this network: it decides `lr` and the settings below
         that are not given.
     seed : of the order of the batches, the augmentation and dropout.
-    loss : ``loss(model, batch)`` -> scalar mean over the batch.
+    loss : ``loss(model, batch)`` -> scalar mean over the batch; of one that is none, several
+        processes are told by `fitting.ranks.undivided`.
     mask : weights outside it keep their exact value (`masking.hold`); a plain dictionary is taken
         by `SaliencyMask.from_bools`.
     before_step : called with the model between the backward pass and the step, to edit gradients.
     after_step : called with (steps taken, learning rate) after each step, once held weights are
         restored.
     compile : run the forward pass through `torch.compile`; worth it on a GPU for long training.
+        Several processes leave it out.
     checkpoint : a file written after each epoch; a call with the same settings, loss, initial
         weights and pictures goes on from it and gives the same weights. It is believed only if its
         checksum fits.
@@ -151,19 +161,23 @@ def fit(
         check_labels(data.labels)
         check_model(model, data, int(data.labels.max()) + 1, gradients=True, bf16=bf16)
     model.to(memory_format=torch.channels_last)
+    together = ranks.here()
+    together.spread(itertools.chain(model.parameters(), model.buffers()))
     optimizer = how.make_optimizer(model)
     decides = digest_of(model, data, how, seed, mask, loss=loss, pixels=checkpoint is not None)
-    state = Progress(checkpoint, decides)
+    together.agree(decides)
+    state = Progress(checkpoint, decides + together.suffix, together)
     draws = generator(seed, "batches")
     state.start_clock()
     with _own_randomness(device, seed), _held(model, optimizer, mask):
         state.load(model, optimizer, draws)
-        forward: Any = torch.compile(model) if compile else model
+        forward: Any = torch.compile(model) if compile and together.size == 1 else model
         autocast = torch.autocast(device.type, torch.bfloat16, enabled=bf16)
-        loop = _Loop(model, forward, how, loss, optimizer, autocast, draws, before_step, after_step)
+        steps = (before_step, after_step)
+        loop = _Loop(model, forward, how, loss, optimizer, autocast, draws, *steps, together)
         loop.run(data, state, seed=seed, progress=progress)
     model.eval()
-    return _history(model, loss, how, state)
+    return _history(model, loss, how, state, together)
 
 
 def _recipe(model: Any, name: str | None, lr: float | None, **settings: Any) -> Recipe:
@@ -188,18 +202,21 @@ class _Loop:
     draws: torch.Generator
     before_step: Callable[[nn.Module], None] | None
     after_step: Callable[[int, float], None] | None
+    together: ranks.Ranks
 
     def run(self, data: Any, state: Progress, *, seed: int, progress: bool) -> None:
         """One epoch after the other, from where the state stands to the last, or to the one for
         which there are no data.
         """
         epochs, device = self.recipe.epochs, next(self.model.parameters()).device
-        shown = dict(desc="training", unit="epoch", disable=not progress, leave=False)
+        quiet = not (progress and self.together.first)
+        shown = dict(desc="training", unit="epoch", disable=quiet, leave=False)
         with tqdm(total=epochs, initial=state.epoch, **shown) as bar:
             for epoch in range(state.epoch, epochs):
                 part = data(epoch) if callable(data) else data
-                if part is None:
+                if self.together.told(functools.partial(operator.is_, part, None)):
                     break
+                self._start_epoch(epoch, seed)
                 mean = self.epoch(epoch, part.to(device), state)
                 if not math.isfinite(mean):
                     raise TrainingDivergedError(
@@ -210,11 +227,19 @@ class _Loop:
                 bar.set_postfix(loss=f"{mean:.3f}")
                 bar.update()
 
+    def _start_epoch(self, epoch: int, seed: int) -> None:
+        """Several processes draw their dropout apart from each other, and anew in each epoch, so
+        that a checkpoint need not hold where each of them stood.
+        """
+        if self.together.size > 1:
+            torch.manual_seed(derive(seed, f"dropout {epoch} of process {self.together.rank}"))
+
     def epoch(self, epoch: int, part: Images, state: Progress) -> float:
         """One pass over `part`; the mean loss over its pictures."""
         how, device = self.recipe, next(self.model.parameters()).device
         if hasattr(self.model, "prepare"):
             self.model.prepare(part)
+            self.together.spread(self.model.buffers())
         self.model.train()
         total = torch.zeros((), device=device)
         per_epoch, pictures = steps_of(part, how.batch_size), 0
@@ -229,22 +254,35 @@ class _Loop:
                 self.after_step(state.steps, rate)
             total += value.float() * len(batch[0])
             pictures += len(batch[0])
+        self.together.spread(self.model.buffers())  # statistics that no batch norm keeps
         return total.item() / max(pictures, 1)
 
     def step(self, batch: Batch, rate: float) -> Tensor:
         """Forward, backward, and one step of the optimizer at this rate; the loss."""
         for group in self.optimizer.param_groups:
             group["lr"] = rate * group.get("factor", 1)
-        with self.autocast:
-            value = _computed(self.loss, self.forward, batch)
+        mine, factor, pictures = batch, 1.0, None
+        if not getattr(self.loss, ranks.UNDIVIDED, False):
+            mine, factor = self.together.share(batch)
+            pictures = len(mine[0]) if len(mine[0]) < len(batch[0]) else None
+        with self.autocast, norms.together(self.together.size, pictures):
+            value = _computed(self.loss, self.forward, mine)
         self.optimizer.zero_grad(set_to_none=True)
+        if factor != 1:
+            value = value * factor
         value.backward()
+        value = self.together.average(value.detach(), self._stepped())
         if self.before_step:
             self.before_step(self.model)
         if self.recipe.max_grad_norm:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.max_grad_norm)
         self.optimizer.step()
-        return value.detach()
+        return value
+
+    def _stepped(self) -> Iterator[nn.Parameter]:
+        yield from self.model.parameters()
+        for group in self.optimizer.param_groups:
+            yield from group["params"]
 
 
 def _computed(loss: Loss, forward: Any, batch: Batch) -> Tensor:
@@ -305,14 +343,17 @@ def _held(
     return contextlib.nullcontext() if mask is None else hold(model, optimizer, mask)
 
 
-def _history(model: Any, loss: Loss, recipe: Recipe, state: Progress) -> History:
+def _history(
+    model: Any, loss: Loss, recipe: Recipe, state: Progress, together: ranks.Ranks
+) -> History:
     """The account of a finished training. The model, too, notes how it came about, once: Retrain
     repeats that of the original.
     """
-    seconds = state.clock()
+    seconds, cpu_seconds = state.clock()
+    cpu_seconds = together.total(cpu_seconds)
     plain = loss is cross_entropy or isinstance(loss, functools.partial)
     flops = training_flops(model, state.shape) if plain and state.shape else None
     pflop = None if flops is None else flops * state.pictures / 1e15
     if not hasattr(model, "fitted_with"):
         model.fitted_with = recipe.to_repeat()
-    return History(state.losses, state.steps, *seconds, pflop, recipe.to_repeat())
+    return History(state.losses, state.steps, seconds, cpu_seconds, pflop, recipe.to_repeat())

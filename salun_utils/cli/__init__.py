@@ -41,6 +41,7 @@ def main(argv: list[str] | None = None) -> int:
     warnings.formatwarning = lambda message, *_args, **_options: f"salun: warning: {message}\n"
     args = build_parser().parse_args(argv)
     try:
+        _check_alone(args.command)
         return args.act(args)
     except InputError as error:
         print(f"salun: {error}", file=sys.stderr)
@@ -54,6 +55,21 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("salun: interrupted", file=sys.stderr)
         return 130
+
+
+def _check_alone(command: str | None) -> None:
+    """Raise `InputError` where a launcher started several processes of a command that can't share
+    its work out.
+    """
+    if "LOCAL_RANK" not in os.environ or command == "run":
+        return
+    from ..fitting.ranks import launched
+
+    if (count := launched()[1]) > 1:
+        raise InputError(
+            f"salun {command or ''} is one process, and a launcher started {count}: start it"
+            " without one; salun run can be started in several"
+        )
 
 
 def _os_error(error: OSError) -> str:

@@ -36,6 +36,7 @@ def add(commands: Any) -> None:
 
 def act(args: argparse.Namespace) -> int:
     """Do it; the exit status."""
+    from ..fitting.ranks import launched
     from ..runner.notebooks import RunFailedError
     from ..runs import run_notebook
 
@@ -53,6 +54,8 @@ def act(args: argparse.Namespace) -> int:
     except RunFailedError as error:
         print(f"salun: {error}", file=sys.stderr)
         return 1
+    if launched()[0]:
+        return 0  # the first of several processes says it
     print(f"{'done already' if done else 'done'}: {path}")
     for single in record.flat():
         row = single.row()

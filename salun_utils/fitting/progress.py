@@ -17,6 +17,7 @@ from ..data.images import Images
 from ..errors import InputError
 from ..files import DamagedError, load_checked, save_checked
 from ..saliency import SaliencyMask
+from .ranks import Ranks
 from .recipes import Recipe
 
 
@@ -28,11 +29,13 @@ class Progress:
     path : the checkpoint; None for none.
     settings : a digest of all that decides the training. A checkpoint of other settings is refused,
         and so is one that is damaged.
+    ranks : the processes that train together: the first reads and writes the checkpoint for all.
     """
 
-    def __init__(self, path: str | os.PathLike | None, settings: str):
+    def __init__(self, path: str | os.PathLike | None, settings: str, ranks: Ranks | None = None):
         self.path = None if path is None else Path(path)
         self.settings, self.before = settings, (0.0, 0.0)
+        self.ranks = ranks or Ranks()
         self.losses: list[float] = []
         self.steps, self.pictures = 0, 0
         self.shape: tuple[int, ...] | None = None  # (C, H, W) of a picture, once one was seen
@@ -57,20 +60,8 @@ class Progress:
 
     def load(self, model, optimizer, draws) -> None:
         """Go on from the checkpoint, if there is one."""
-        if self.path is None or not self.path.is_file():
+        if (saved := self.ranks.told(self._saved)) is None:
             return
-        try:
-            saved = load_checked(self.path)
-            belongs = saved["settings"] == self.settings
-        # torn, changed or foreign: whatever it is, the way out is to start afresh
-        except (DamagedError, KeyError, TypeError) as error:
-            raise InputError(
-                f"checkpoint {self.path} can't be read ({error}); delete it to start afresh"
-            ) from error
-        if not belongs:
-            raise InputError(
-                f"checkpoint {self.path} belongs to other settings; delete it or name another file"
-            )
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
         draws.set_state(saved["draws"])
@@ -84,10 +75,28 @@ class Progress:
         )
         self.pictures, self.shape = saved["pictures"], saved["shape"]
 
+    def _saved(self) -> dict[str, Any] | None:
+        """The content of the checkpoint, if there is one; it must be of this training."""
+        if self.path is None or not self.path.is_file():
+            return None
+        try:
+            saved = load_checked(self.path)
+            belongs = saved["settings"] == self.settings
+        # torn, changed or foreign: whatever it is, the way out is to start afresh
+        except (DamagedError, KeyError, TypeError) as error:
+            raise InputError(
+                f"checkpoint {self.path} can't be read ({error}); delete it to start afresh"
+            ) from error
+        if not belongs:
+            raise InputError(
+                f"checkpoint {self.path} belongs to other settings; delete it or name another file"
+            )
+        return saved
+
     def finish_epoch(self, loss, model, optimizer, draws) -> None:
         """Note the mean loss of an epoch and write the checkpoint."""
         self.losses.append(loss)
-        if self.path is None:
+        if self.path is None or not self.ranks.first:
             return
         device = _gpu(model)
         saved = {

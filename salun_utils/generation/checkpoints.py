@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..files import DamagedError, load_checked, save_checked
+from ..fitting import ranks
 from ..seeds import generator
 
 DIGESTS = ("pixels", "latents")  # parts of an identity that are a digest of data
@@ -50,17 +51,19 @@ def run(
     …}.
     """
     state: dict[str, Any] = {"step": 0, "losses": [], "seconds": 0.0}
-    if checkpoint is not None and Path(checkpoint).is_file():
+    together = ranks.here()
+    # the first of several processes writes, and has done so once the others hear of it
+    if checkpoint is not None and together.told(Path(checkpoint).is_file):
         state = resume(checkpoint, parts, identity, device)
     begun, since, total = time.perf_counter(), [], steps if stop is None else min(stop, steps)
     for k in range(state["step"], total):
         since.append(step(k))
         if (k + 1) % every == 0 or k + 1 == total:
             state["losses"].append((k + 1, *(sum(values) / len(since) for values in zip(*since))))
-            if progress:
+            if progress and together.first:
                 progress(*state["losses"][-1])
             since = []
-            if checkpoint is not None:
+            if checkpoint is not None and together.first:
                 spent = state["seconds"] + time.perf_counter() - begun
                 save(checkpoint, parts, {**state, "step": k + 1, "seconds": spent}, identity)
     return {

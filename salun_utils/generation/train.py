@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -19,6 +20,7 @@ import torch
 
 from ..data import load as load_data
 from ..errors import InputError, unknown
+from ..fitting import ranks
 from . import shipped
 from .measures.recognition import Recognition, recognise
 
@@ -257,10 +259,15 @@ def retrain(
     ----------
     folder : the package's own by default. data : another name or folder of the same data set.
     work : where checkpoints go; an interrupted training goes on from there.
+
+    Several processes (`fitting.ranks`) share the training of a DDPM or a DiT.
     """
     if name not in RECIPES:
         raise unknown("recipe", name, RECIPES)
     recipe, usual = RECIPES[name]
+    unseen = tempfile.TemporaryDirectory() if not ranks.here().first else None
+    if unseen is not None:  # one of several processes, of which the first writes
+        folder = Path(unseen.name) / name
     job = Job(
         name,
         folder or shipped.ROOT / name,

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from ..data import NAMES
 from ..data.places import cache_folder
 from ..errors import InputError
+from ..fitting.ranks import apart, launched
 from ..runs.inputs import pick_device
 from ..runs.publish import MIME
 from ..runs.records import provenance
@@ -33,6 +34,7 @@ class RunFailedError(RuntimeError):
     """
 
 
+@apart()  # the kernel joins those of other processes, not its parent
 def run_notebook(
     notebook: str | os.PathLike,
     parameters: Mapping[str, Any] | None = None,
@@ -44,7 +46,8 @@ def run_notebook(
     progress: bool = False,
 ) -> tuple[Record, Path, bool]:
     """Execute `notebook` with `parameters`; a run that is done already is left alone. Of two equal
-    runs at once the second waits for the first, and finds its record.
+    runs at once the second waits for the first, and finds its record. Where a launcher started
+    several processes for it (`fitting.ranks`), the first alone writes.
 
     Parameters
     ----------
@@ -77,6 +80,11 @@ def run_notebook(
 
     if (record := done()) is not None:
         return record, record_path, True
+    if launched()[0]:  # one of several processes that make this run, and not the first
+        with tempfile.TemporaryDirectory(prefix="salun-") as folder:
+            log_path = Path(folder) / log_path.name
+            record = _made(path, log_path, name, parameters or {}, effective, False)
+            return record, record_path, False
     _check_writable(record_path, log_path)
     with alone(record_path):
         if (record := done()) is not None:  # by now

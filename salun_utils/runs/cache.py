@@ -4,6 +4,7 @@ verified when read.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import warnings
@@ -19,6 +20,7 @@ from torch import Tensor
 
 from ..data.places import cache_folder
 from ..files import DamagedError, atomic, sealed, sha256, unsealed
+from ..fitting import ranks
 
 Tensors = dict[str, Tensor]
 
@@ -58,16 +60,26 @@ class Cache:
         Returns
         -------
         tensors, facts, and whether they came from the cache.
+
+        Of processes that work together the first reads and writes; all make, and get what the first
+        has made.
         """
+        together = ranks.here()
         key = _key(parts)
         path = self.folder / kind / f"{key}.safetensors"
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(path.with_suffix(".lock")):
-            found = self._read(path)
+        lock = FileLock(path.with_suffix(".lock")) if together.first else contextlib.nullcontext()
+        with lock:
+            found = together.told(lambda: self._read(path))
             if found is not None:
                 return (*found, True)
             checkpoint = path.with_suffix(".checkpoint")
             tensors, facts = make(checkpoint)
+            if together.size > 1:
+                made = {n: t.detach().cpu() for n, t in tensors.items()}, facts
+                tensors, facts = together.told(lambda: made)
+            if not together.first:
+                return tensors, facts, False
             with atomic(path) as partial:
                 save_file({n: t.detach().cpu().contiguous() for n, t in tensors.items()}, partial)
                 digest = sha256(partial)

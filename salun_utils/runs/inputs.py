@@ -11,6 +11,7 @@ from ..data import forget_sets, scenarios
 from ..data.places import data_folder
 from ..data.splits import ForgetSplit
 from ..errors import InputError, unknown
+from ..fitting import ranks
 from .spec import RunSpec
 
 
@@ -82,6 +83,7 @@ def pick_device(name: str) -> torch.device:
     ------
     InputError : no such device, one that is not there, or one that holds no numbers ("meta").
     """
+    ranks.here()  # of several processes each is on a GPU of its own
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:

@@ -21,6 +21,7 @@ from .. import metrics, models, training
 from ..data import scenarios
 from ..data.splits import ForgetSplit
 from ..errors import InputError
+from ..fitting import ranks
 from ..saliency import SaliencyMask
 from ..seeds import derive
 from ..units import numerics, versions
@@ -118,6 +119,8 @@ class Task:
             "threads": torch.get_num_threads(),
             "numerics": versions((*units_of_training(self.spec.effective), "data")),
         }
+        if (processes := ranks.here().size) > 1:
+            parts["processes"] = processes
         model = self.new_model(seed)
 
         def make(checkpoint: Path) -> tuple[dict, dict]:
@@ -133,9 +136,9 @@ class Task:
             except (
                 InputError
             ):  # an interrupted training left a checkpoint that this version can't go on from
-                if not checkpoint.is_file():
+                if not ranks.here().told(checkpoint.is_file):
                     raise
-                checkpoint.unlink()
+                checkpoint.unlink(missing_ok=True)
                 model.load_state_dict(self.new_model(seed).state_dict())
                 history = training.fit(model, images, **options)
             spent = {

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..data.splits import ForgetSplit
 from ..errors import InputError, NothingChangedWarning
+from ..fitting import ranks
 from ..fitting.recipes import use_bf16
 from ..models.contract import as_before, check_model, check_weights, only_logits
 from ..saliency import SaliencyMask, check_keep
@@ -52,8 +53,8 @@ class UnlearnResult:
     Attributes
     ----------
     model : the unlearned model, in evaluation mode. seconds : wall time, the mask's included (RTE).
-    cpu_seconds : processor time of this process over the same stretch; unlike wall time it is
-        hardly moved by other work on the machine.
+    cpu_seconds : processor time over the same stretch, of all processes that work together; unlike
+        wall time it is hardly moved by other work on the machine.
     mask : the `SaliencyMask` that was held, or None. params : every parameter in force.
     method : its name.
     """
@@ -129,11 +130,16 @@ def unlearn(
     check_model(model, split.forget, classes, gradients=method.takes_mask, bf16=bf16)
     split = split.to(device)
     started, cpu_started = time.perf_counter(), time.process_time()
-    built = build_mask(rule, model, split, keep=keep, seed=derive(seed, "mask"))
+    together = ranks.here()
+    built = together.told(
+        lambda: build_mask(rule, model, split, keep=keep, seed=derive(seed, "mask"))
+    )
     job = Job(_copied(model), split, built, seed, settings)
     only_logits(job.model, classes)
     unlearned = as_before(method.run(job, **own)).eval()
+    together.spread((*unlearned.parameters(), *unlearned.buffers()))
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
+    cpu_seconds = together.total(cpu_seconds)
     shown = {
         **own,
         **settings,

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from ..data.images import Images
 from ..errors import InputError
+from ..fitting.ranks import undivided
 from ..training import TrainingDivergedError
 from ..units import numerics
 from .closed_form import draw
@@ -76,6 +77,7 @@ def lotus(
         tau = temperature_of(ahead, alpha)
         return None if ahead <= -margin else both
 
+    @undivided  # draws for each picture
     def loss(model: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
         x, _, is_forgotten = batch
         with torch.no_grad():

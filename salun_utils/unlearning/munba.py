@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data.images import Images
+from ..fitting.ranks import undivided
 from ..units import numerics
 from .closed_form import trainable
 from .job import TRAINED, Job, check_number
@@ -43,6 +44,7 @@ def munba(
     check_number("fallback", fallback)
     table = Table(job)
 
+    @undivided  # the weights depend on all pictures of both batches
     def loss(model: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
         x, y = batch
         kept = nn.functional.cross_entropy(model(x), y)

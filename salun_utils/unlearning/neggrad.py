@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from ..errors import unknown
+from ..fitting.ranks import undivided
 from ..units import numerics
 from .job import TRAINED, Job, check_number, endless
 from .registry import Range, method
@@ -59,6 +60,7 @@ def neggrad_plus(
         job.settings["augment"],
     )
 
+    @undivided  # its forgotten pictures are no part of the batch that could be shared
     def loss(model: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
         x, y = batch
         x_f, y_f = (t.to(x.device) for t in next(forget))

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data.images import Images
+from ..fitting.ranks import undivided
 from ..units import numerics
 from .closed_form import draw, fisher_diagonal
 from .job import Job, check_count, check_number, endless
@@ -77,6 +78,7 @@ def sfr_on(
     total = epochs * stream.steps(job.settings["batch_size"])
     state = {"step": 0, "ascending": False}
 
+    @undivided  # each picture's weight depends on all others
     def loss(model: nn.Module, batch: tuple[Tensor, ...]) -> Tensor:
         x, y, w = batch
         state["ascending"] = bool(w[0] < 0)

@@ -20,6 +20,9 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+sys.path.insert(0, str(Path(__file__).parent))
+import lock
+
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 TARGETS = ["book", "html", "notebooks", "test", "lint", "clean"]
@@ -35,13 +38,12 @@ def declared(*extras: str) -> list[Requirement]:
     ]
 
 
+LOCKED = lock.entries((ROOT / "requirements.lock").read_text())
+
+
 def locked() -> dict[str, str]:
     """Name to exact version, of the lines of the lock that hold on this machine."""
-    lines = [
-        Requirement(line)
-        for line in (ROOT / "requirements.lock").read_text().splitlines()
-        if line and not line.startswith("#")
-    ]
+    lines = [Requirement(line) for line in LOCKED]
     return {
         canonicalize_name(r.name): str(r.specifier).removeprefix("==")
         for r in lines
@@ -50,15 +52,63 @@ def locked() -> dict[str, str]:
 
 
 def test_the_lock_is_exact_and_names_no_host_or_path():
-    for line in (ROOT / "requirements.lock").read_text().splitlines():
-        if not line.startswith("#"):
-            assert re.fullmatch(
-                r'[A-Za-z0-9._-]+==[^\s;@/]+(; platform_machine [!=]= "\w+")?', line
-            ), line
+    for line in LOCKED:
+        assert re.fullmatch(r"[A-Za-z0-9._-]+==[^\s;@/]+(; [^@/\\]+)?", line), line
+        assert Requirement(line).url is None
 
 
-def test_the_lock_leaves_the_cuda_packages_to_the_torch_wheel():
-    assert not [name for name in locked() if name.startswith(("nvidia-", "cuda-", "triton"))]
+def test_every_line_of_the_lock_has_its_hashes():
+    """And nothing else is in the file: pip asks for hashes of all lines once one has some."""
+    for line, hashes in LOCKED.items():
+        assert hashes, line
+        assert all(re.fullmatch(r"sha256:[0-9a-f]{64}", one) for one in hashes), line
+        assert len(hashes) == len(set(hashes)), line
+    text = (ROOT / "requirements.lock").read_text()
+    head = "".join(line for line in text.splitlines(keepends=True) if line[0] == "#")
+    assert text == head + lock.laid_out(LOCKED)
+
+
+def distributions() -> dict[str, importlib.metadata.Distribution]:
+    """What is installed here, by name."""
+    found = importlib.metadata.distributions()
+    return {canonicalize_name(one.metadata["Name"]): one for one in found}
+
+
+def test_the_locks_versions_are_those_of_the_environment():
+    here = {name: one.version for name, one in distributions().items()}
+    if here.get("torch") != locked()["torch"]:
+        pytest.skip("another environment than that of the lock")
+    assert {n: here[n] for n in locked() if n in here and here[n] != locked()[n]} == {}
+
+
+def test_all_that_a_locked_package_asks_for_is_locked():
+    """The CUDA packages of torch, too: with hashes pip takes nothing that the lock doesn't name."""
+    here, missing = distributions(), set()
+    wanted = [(name, "") for name in locked() if name in here]
+    seen = set(wanted)
+    while wanted:
+        name, extra = wanted.pop()
+        if name not in here:
+            continue
+        for text in here[name].requires or ():
+            asked = Requirement(text)
+            if asked.marker is not None and not asked.marker.evaluate({"extra": extra}):
+                continue
+            other = canonicalize_name(asked.name)
+            missing |= {f"{name} asks for {other}"} if other not in locked() else set()
+            new = {(other, one) for one in ("", *asked.extras)} - seen
+            seen |= new
+            wanted += new
+    assert not missing
+
+
+def test_a_resolved_lock_is_shortened_to_what_can_hold():
+    assert lock.shortened("a==1 ; sys_platform == 'emscripten'") is None
+    assert lock.shortened("a==1 ; platform_python_implementation != 'PyPy'") == "a==1"
+    marker = "python_full_version < '3.15' and sys_platform == 'linux'"
+    assert lock.shortened(f"a==1 ; {marker}") == 'a==1; sys_platform == "linux"'
+    text = 'b==2; sys_platform == "linux" \\\n    --hash=sha256:0 \\\n    --hash=sha256:1\n'
+    assert lock.laid_out(lock.entries("# head\n" + text)) == text
 
 
 @pytest.mark.parametrize("requirement", declared(), ids=str)
@@ -91,12 +141,10 @@ def test_environment_yml_and_pyproject_agree():
         assert specifier == ranges[canonicalize_name(name)], (
             f"{name} has another range in pyproject.toml"
         )
-    assert "-r requirements.lock" in pip
-    (editable,) = (
-        re.fullmatch(r"-e \.(?:\[(.+)\])?", line) for line in pip if line.startswith("-e")
-    )
-    assert editable, "the pip part installs this project"
-    assert set((editable[1] or "").split(",")) - {""} <= set(PROJECT["optional-dependencies"])
+    # beside a lock with hashes pip takes no folder: the project is installed after it
+    assert pip == ["-r requirements.lock"]
+    assert "pip install --no-deps -e ." in (ROOT / "postBuild").read_text()
+    assert os.access(ROOT / "postBuild", os.X_OK)
 
 
 def test_the_library_takes_colabs_packages_as_they_are():

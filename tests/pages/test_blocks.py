@@ -21,6 +21,10 @@ BOOK = ("intro", "how_to_use", "running_at_scale", "data", "submitting", "your_s
 PAGES = ["README.md", *(f"book/{name}.md" for name in (*BOOK, "api"))]
 # what takes minutes, or files of a reader's own
 NOT_HERE = ("su.generation", "diffusers", "path/to", "out/", "diagnose(")
+LAUNCHERS = {  # of several processes -> where the parser of its words is
+    "torchrun": ("torch.distributed.run", "get_args_parser"),
+    "accelerate": ("accelerate.commands.launch", "launch_command_parser"),
+}
 TARGETS = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M))
 
 
@@ -130,5 +134,13 @@ def test_a_command_line_is_understood(words):
         assert {word for word in rest if "=" not in word} <= TARGETS
     elif program == "python" and rest[0] == "-m":
         assert importlib.util.find_spec(rest[1])
+    elif program in LAUNCHERS:
+        parser = importlib.import_module(LAUNCHERS[program][0])
+        parser = getattr(parser, LAUNCHERS[program][1])()
+        if program == "accelerate":
+            assert rest.pop(0) == "launch"
+        read = parser.parse_args(rest)
+        assert read.no_python and Path(read.training_script).name == "salun"
+        build_parser().parse_args(read.training_script_args)
     else:
         assert program in ("git", "cd", "pip", "jupyter", "papermill", "for", "done"), words

@@ -16,12 +16,14 @@ from torch import Tensor, nn
 
 from ...data.images import Dataset, Images
 from ...errors import InputError, NothingChangedWarning, unknown
+from ...fitting.rows import shared
 from ...masking import hold
 from ...saliency import SaliencyMask
 from ...seeds import generator
 from ...training import TrainingDivergedError
 from ...units import numerics
 from ..files import class_label
+from ..models.diffusion.model import Diffusion
 from .registry import ERASERS
 
 # `keep` is an ablation, not tuned
@@ -187,6 +189,7 @@ def descend(
     lr: float,
     mask: SaliencyMask | None = None,
     clip: float = 1.0,
+    beside: Sequence[Any] = (),
 ) -> dict[str, tuple[float, ...]]:
     """Take `steps` of Adam on a weighted sum of losses, the weights outside the mask held
     bit-identical.
@@ -194,6 +197,8 @@ def descend(
     Parameters
     ----------
     losses : step -> {name: (weight, scalar loss)}.
+    beside : other models that the losses ask. Of diffusion models several processes compute a
+        share of the rows each (`fitting.rows`).
 
     Returns
     -------
@@ -205,12 +210,15 @@ def descend(
     """
     optimizer = torch.optim.Adam([p for p in module.parameters() if p.requires_grad], lr=lr)
     seen: dict[str, list[float]] = {}
-    with hold(module, optimizer, mask) if mask is not None else contextlib.nullcontext():
+    networks = [m.network for m in (module, *beside) if isinstance(m, Diffusion)]
+    held = hold(module, optimizer, mask) if mask is not None else contextlib.nullcontext()
+    with held, shared(*networks) as together:
         for step in range(steps):
             optimizer.zero_grad(set_to_none=True)
             parts = losses(step)
             total: Any = sum(weight * value for weight, value in parts.values())
             total.backward()
+            together.average(total.detach(), module.parameters())
             if clip:
                 if mask is not None:  # only what will be applied counts towards the norm
                     for name, p in module.named_parameters():

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from ...data.images import Dataset, Images
+from ...fitting import ranks
 from ...units import numerics
 from .common import Stopwatch, pictures, settings, used, warn_of_nothing
 from .registry import ERASERS, Erased, erases
@@ -68,6 +69,7 @@ def erase(
     original = copy.deepcopy(model).eval().requires_grad_(False)
     job = Job(original, trainable(copy.deepcopy(model)).eval(), label, seed, data)
     mask, losses = ERASERS[name].steps[model.kind](job, **options)
+    ranks.here().spread((*job.model.parameters(), *job.model.buffers()))
     warn_of_nothing(name, original, job.model)
     return Erased(
         job.model.eval(),

@@ -22,13 +22,14 @@ COLUMN = "alike"  # of a table of runs: what `facts` says of each, as JSON
 
 
 def threads(record: Record) -> int | None:
-    """How many threads computed a run on a CPU, on which the rounding of its figures depends; None
-    on a GPU, and where it isn't known. Records from before the field have it in the device's name.
+    """How many threads of all its processes computed a run on a CPU, on which the rounding of its
+    figures depends; None on a GPU, and where it isn't known. Records from before the field have it
+    in the device's name.
     """
     if record.device.get("type", "cpu") != "cpu":
         return None
     if (count := record.device.get("threads")) is not None:
-        return int(count)
+        return int(count) * int(record.device.get("processes") or 1)
     named = re.fullmatch(r"cpu x(\d+)", record.device.get("name") or "")
     return int(named[1]) if named else None
 

@@ -60,7 +60,7 @@ COUNTS = {  # entries that are a whole number from 0 on, or nothing
     "spec": ("seed", "split_seed", "training_seed", "train_images"),
     "seeds": ("split", "training", "unlearning", "sampling"),
     "data": ("forget", "retain", "validation", "test"),
-    "device": ("threads", "cores"),
+    "device": ("threads", "cores", "processes"),
 }
 TIMES = (
     "seconds",

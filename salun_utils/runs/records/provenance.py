@@ -15,6 +15,8 @@ from pathlib import Path
 
 import torch
 
+from ...fitting import ranks
+
 PACKAGE = Path(__file__).resolve().parents[2]
 PACKAGES = (
     "torch",
@@ -29,18 +31,23 @@ PACKAGES = (
 
 
 def device_facts(device: torch.device) -> dict[str, object]:
-    """Name, kind and threads of what computes. Figures of other numbers of threads differ in their
-    rounding: they are of another run (see `alike`).
+    """Name, kind and threads of what computes, and how many processes where several do together.
+    Figures of other numbers of threads differ in their rounding: they are of another run (see
+    `alike`).
     """
     threads = torch.get_num_threads()
+    processes = max(ranks.here().size, ranks.launched()[1])
+    together = {"processes": processes} if processes > 1 else {}
     if device.type == "cuda":
-        return {"name": torch.cuda.get_device_name(device), "type": "cuda", "threads": threads}
+        name = torch.cuda.get_device_name(device)
+        return {"name": name, "type": "cuda", "threads": threads, **together}
     return {
         "name": f"cpu x{threads}",
         "type": device.type,
         "threads": threads,
         "processor": processor(),
         "cores": os.cpu_count(),
+        **together,
     }
 
 

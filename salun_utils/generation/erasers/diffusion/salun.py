@@ -12,6 +12,7 @@ summed, which weighs pictures by chance. c' is drawn from all other classes, the
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -74,7 +75,8 @@ def salun(
             "retain": (alpha, retained),
         }
 
-    return held, descend(model, losses, steps=steps, lr=lr, mask=held, clip=clip)
+    options: dict[str, Any] = {"steps": steps, "lr": lr, "clip": clip}
+    return held, descend(model, losses, mask=held, beside=[job.original], **options)
 
 
 @numerics(1, "saliency/ddpm", uses=("saliency", "generator/ddpm/loss"))

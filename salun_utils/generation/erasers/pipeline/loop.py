@@ -13,7 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from ....errors import InputError, unknown
+from ....fitting import ranks
 from ....fitting.recipes import PRECISIONS
+from ....fitting.rows import shared
 from ....masking import hold
 from ....saliency import SaliencyMask, check_keep
 from ....seeds import generator
@@ -122,6 +124,7 @@ def train(job: Job, loss: Loss, *, mask: SaliencyMask | None = None) -> list[flo
     `forget` and `retain` are positions of a batch each. The whole of the forget set is gone through
     in every epoch, and the retained pictures in turn. Options of the job: lr, batch_size, epochs
     (of the forget set) or steps, weights, precision, checkpointing. Optimizer: Adam (paper).
+    Of several processes each computes its share of the rows of both U-Nets (`fitting.rows`).
     """
     from accelerate import Accelerator
 
@@ -134,6 +137,7 @@ def train(job: Job, loss: Loss, *, mask: SaliencyMask | None = None) -> list[flo
     )
     for name, p in job.unet.named_parameters():
         p.requires_grad_(name in names)
+    ranks.here()  # joins the others, where there are any, before `accelerate` does
     _reset_accelerate()
     precision = "bf16" if use_bf16(options.get("precision", "auto"), device) else "no"
     accelerator = Accelerator(mixed_precision=precision, cpu=device.type == "cpu")
@@ -147,12 +151,14 @@ def train(job: Job, loss: Loss, *, mask: SaliencyMask | None = None) -> list[flo
     with (
         _checkpointing(job.unet, options.get("checkpointing", False)),
         hold(job.unet, optimizer, mask) if mask is not None else contextlib.nullcontext(),
+        shared(job.unet, job.frozen) as together,
     ):
         for _ in range(total):
             with accelerator.autocast():
                 value = loss(job, next(forget), next(retain), draws)
             optimizer.zero_grad(set_to_none=True)
             accelerator.backward(value)
+            together.average(value.detach(), job.unet.parameters())
             optimizer.step()
             losses.append(value.item())
             if not math.isfinite(losses[-1]):

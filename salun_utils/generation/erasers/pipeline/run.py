@@ -14,6 +14,7 @@ from typing import Any
 from ....data.images import Dataset
 from ....errors import InputError
 from ....files import atomic
+from ....fitting import ranks
 from ....units import numerics
 from ...models import pipelines
 from ...models.precision import give_types_back, in_float32, types_of, with_parts
@@ -68,6 +69,7 @@ def erase(
     mask, losses = ERASERS[name].steps["pipeline"](job, **own)
     seconds = time.perf_counter() - started
     part, changed, frozen = changed_part(job)
+    ranks.here().spread((*changed.parameters(), *changed.buffers()))
     changed.requires_grad_(True)
     warn_of_nothing(name, frozen, changed)
     undone = give_types_back(changed, types_of(getattr(pipe, part)), frozen)

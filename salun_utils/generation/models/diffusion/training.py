@@ -19,6 +19,8 @@ from torch import Tensor
 
 from ....data.embedded import FASHION_CLASSES
 from ....errors import unknown
+from ....fitting.ranks import here
+from ....fitting.rows import shared
 from ....seeds import derive, generator
 from ....training import use_bf16
 from ....units import numerics
@@ -165,6 +167,8 @@ def train(
     stop : end after this step (an interruption on purpose); the checkpoint is written.
     progress : called with (step, mean loss since the last call) every `every` steps.
 
+    Several processes (`fitting.ranks`) compute a share of each batch; the first writes.
+
     Returns
     -------
     the model with averaged weights, and {"losses": [(step, loss)…], "seconds": …, "steps": …,
@@ -175,9 +179,12 @@ def train(
     optimizer = torch.optim.AdamW(
         model.parameters(), lr=config.lr, weight_decay=config.weight_decay
     )
+    together = here()
+    together.spread((*model.parameters(), *model.buffers()))
     average = copy.deepcopy(model).requires_grad_(False)
     parts = {"model": model, "average": average, "optimizer": optimizer}
     identity = {
+        **({"processes": together.size} if together.size > 1 else {}),
         **asdict(config),
         "network": asdict(model.config),
         "seed": seed,
@@ -230,9 +237,11 @@ def _step(
         .long()
         .to(y.device)
     )
-    with seeded_dropout(getattr(model.config, "dropout", 0.0), seed, step):
+    dropout = seeded_dropout(getattr(model.config, "dropout", 0.0), seed, step)
+    with dropout, shared(model.network) as together:
         loss = denoising_loss(model, model.encode(x), y, rng=rng, precision=precision, t=t)
         loss.backward()
+        together.average(loss.detach(), model.parameters())
     torch.nn.utils.clip_grad_norm_(model.parameters(), config.clip)
     optimizer.step()
     return float(loss.detach())
@@ -244,7 +253,9 @@ class seeded_dropout:
     """
 
     def __init__(self, dropout: float, seed: int, step: int):
-        self.seed = derive(seed, f"dropout {step}") if dropout else None
+        together = here()
+        apart = f" of process {together.rank}" if together.size > 1 else ""
+        self.seed = derive(seed, f"dropout {step}{apart}") if dropout else None
 
     def __enter__(self) -> None:
         if self.seed is not None:
