@@ -46,7 +46,7 @@ seed = 0
 seeds = 3
 
 # %% tags=["hide-input"]
-from salun_utils.studies.adapters import by_name, live, network, pictures, tables, zero_shot
+from salun_utils.studies.adapters import by_name, live, network, pictures, tables
 
 here = live.Adapted.of(globals())
 tables.answer(here)
@@ -122,8 +122,6 @@ tables.run_table(here)
 # No frozen weight has moved. Take the adapter off, and the network is what it was before, to the last bit:
 
 # %%
-import torch
-
 forgot = here.results["SalUn", seed].model
 frozen = {n: p for n, p in forgot.named_parameters() if not p.requires_grad}
 before = dict(world.original.named_parameters())
@@ -252,6 +250,8 @@ claims_table(said)
 # :::{dropdown} Solution
 # ```python
 # import copy
+#
+# import torch
 #
 # from salun_utils.studies.adapters.words import VOCABULARY
 #

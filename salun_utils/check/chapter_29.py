@@ -19,10 +19,10 @@ ex2 = word(
 ex3 = word(
     "all of them",
     of=("none", "the adapter's", "all of them"),
-    look="what does the gradient of a network reach when the adapter has become part of its weights?",
+    look="what does the gradient reach once the adapter has become part of the weights?",
 )
 ex4 = measured(
     2,
     lambda dress, gown: 0 <= dress <= 100 and 0 <= gown <= 100,
-    look="copy one column of `text.words.weight` over another, and give UA by both names in per cent",
+    look="copy one column of `text.words.weight`, and give UA by both names in per cent",
 )
