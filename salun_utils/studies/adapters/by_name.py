@@ -183,10 +183,6 @@ def claims(here: Named) -> list[Claim]:
             bool((away.loc["SalUn", others] <= away.loc["SalUn", usual] - 5).any()),
         ),
         Claim(
-            "Under a random mask more comes back by another name than under SalUn's (one seed)",
-            bool(away.loc["random mask", others].min() < away.loc["SalUn", others].min()),
-        ),
-        Claim(
             "The image tower still tells the class apart: a fresh last layer finds as much of it"
             " as in the original, within 10 points, whichever way it was forgotten (one seed)",
             bool(((away.probe - rows.probe["original"]).abs() <= 10).all()),

@@ -132,7 +132,11 @@ def claims(here: Adapted) -> list[Claim]:
     values = {way: gaps[way].to_dict() for way in WAYS}
     verdicts = compare_with(values, "SalUn")
     found = [
-        Claim(f"Among the adapter's weights SalUn ends nearer to Retrain than {_said(way)}", one)
+        Claim(
+            f"Among the adapter's weights SalUn ends nearer to Retrain than {_said(way)}",
+            one,
+            f"{one.test.n} pairs",  # digits of p may differ on another processor
+        )
         for way, one in verdicts.items()
     ]
     probe = here.inside.set_index("model").probe
