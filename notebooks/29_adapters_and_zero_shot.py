@@ -93,8 +93,8 @@ tables.weights_table(world.original)
 fresh = lora.add_lora(here.base, rank=rank, also=["head"], seed=seed)
 scores = su.saliency.saliency_scores(world.original, world.split.forget)
 mask = su.saliency.SaliencyMask.top(scores, keep=keep)
-free = {n: p for n, p in world.original.named_parameters() if p.requires_grad}
-print(f"{len(scores)} of {len(list(world.original.parameters()))} parameters are scored")
+every = list(world.original.parameters())
+print(f"{len(scores)} of {len(every)} parameters are scored")
 print(f"{mask.kept:,} of {mask.numel:,} weights are inside the mask")
 print(f"a new adapter scores {su.models.count_weights(fresh):,} weights")
 
@@ -126,12 +126,14 @@ forgot = here.results["SalUn", seed].model
 frozen = {n: p for n, p in forgot.named_parameters() if not p.requires_grad}
 before = dict(world.original.named_parameters())
 moved = sum(int((p != before[n]).sum()) for n, p in frozen.items())
-print(f"{moved} of {sum(p.numel() for p in frozen.values()):,} frozen weights have moved")
+count = sum(p.numel() for p in frozen.values())
+print(f"{moved} of {count:,} frozen weights have moved")
 bare, dresses = lora.without(forgot), world.split.test_forgotten
 bare.head = here.base.head  # its own last layer, of four kinds
 kinds = su.metrics.predict_logits(bare, dresses).argmax(1)
 long = list(network.KINDS).index("long")
-print(f"without it {100 * (kinds == long).float().mean():.0f} % of dresses are something long")
+share = 100 * (kinds == long).float().mean()
+print(f"without it {share:.0f} % of dresses are something long")
 
 # %% [markdown]
 # And with the adapter on? A fresh last layer is fitted to what the old one sees, on the adapter's training pictures, dresses included, and asked for test pictures of dresses. The last row goes further than Retrain did: there the network under the adapter, too, was trained without dresses.
