@@ -23,7 +23,7 @@ from ...saliency import SaliencyMask, saliency_scores
 from ...unlearning import unlearn
 from ..claims import Claim
 from . import network, words, zero_shot
-from .live import not_named
+from .live import not_named, of_the_class
 
 TOWERS = {"image": "image tower", "text": "text tower"}
 WAYS = ("SalUn", "random mask", "no mask", *(f"{name} alone" for name in TOWERS.values()))
@@ -55,8 +55,7 @@ class Named:
 
     @property
     def label(self) -> int:
-        assert self.split.forget_label is not None
-        return self.split.forget_label
+        return self.data.classes.index(self.names["concept"])
 
     def _trained(self, images: Images) -> zero_shot.ZeroShot:
         epochs, seed = self.names["named_epochs"], self.names["seed"]
@@ -118,8 +117,7 @@ class Named:
 
     def scored(self, model: zero_shot.ZeroShot) -> dict[str, float]:
         """A row of `rows`."""
-        split, test = self.split, self.split.test_forgotten
-        assert test is not None
+        split, test = self.split, of_the_class(self.split)
         found = {
             said: not_named(zero_shot.asked(model, prompts), test, self.label)
             for said, prompts in self.prompts.items()

@@ -15,6 +15,7 @@ from torch import nn
 from ... import data as pictures_of
 from ...data.images import Dataset, Images
 from ...data.splits import ForgetSplit, class_split
+from ...errors import InputError
 from ...metrics import evaluate, linear_probe
 from ...metrics.scores import Scores
 from ...saliency import SaliencyMask, saliency_scores
@@ -169,7 +170,7 @@ class Adapted:
     def _not_named(self, name: str, model: nn.Module) -> float | None:
         if model is self.base:  # it names kinds
             return None
-        return not_named(model, self.first.split.test_forgotten, self.label)
+        return not_named(model, of_the_class(self.first.split), self.label)
 
     def probed(self, model: nn.Module) -> float:
         """Share of test pictures of the class, per cent, that a fresh last layer on the model's
@@ -177,8 +178,7 @@ class Adapted:
         included.
         """
         split = self.first.split
-        train, test = split.train, split.test_forgotten
-        assert test is not None
+        train, test = split.train, of_the_class(split)
         seen = network.features(model, train), train.labels
         return linear_probe(*seen, network.features(model, test), test.labels)
 
@@ -188,9 +188,15 @@ def _row(name: str, seed: int, scores: Scores, reference: Scores) -> dict[str, A
     return {"model": name, "seed": seed, **measures, "gap": scores.gap(reference).average}
 
 
-def not_named(model: nn.Module, images: Images | None, label: int) -> float:
+def of_the_class(split: ForgetSplit) -> Images:
+    """Test pictures of the class that a split forgets; `InputError` where it forgets no class."""
+    if split.test_forgotten is None:
+        raise InputError(f"the split {split.name} forgets no class")
+    return split.test_forgotten
+
+
+def not_named(model: nn.Module, images: Images, label: int) -> float:
     """Share of these pictures, per cent, that the model gives another class than `label`."""
-    assert images is not None
     model.eval()
     with torch.no_grad():
         called = torch.cat([model(x).argmax(1) for x, *_ in images.batches(500)])
