@@ -17,6 +17,7 @@ CALLS = {
     "data.subset_split": ("data", "indices", "seed"),
     "data.from_tensors": ("train", "test", "classes"),
     "models.create": ("arch", "num_classes", "channels"),
+    "models.lora.add_lora": ("model", "rank", "targets", "also", "seed"),
     "training.fit": ("model", "data", "epochs", "lr", "seed"),
     "saliency.saliency_scores": ("model", "data", "loss"),
     "saliency.SaliencyMask.top": ("scores", "keep"),

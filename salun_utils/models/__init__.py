@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from ..errors import InputError
 from ..seeds import derive
 from ..units import numerics
+from . import lora as lora
 from .convolutional import OWN
 from .timm_models import FROM_TIMM, from_timm
 

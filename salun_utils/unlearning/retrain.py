@@ -11,6 +11,7 @@ from torch import nn
 
 from ..errors import InputError
 from ..models import create
+from ..models.lora import anew
 from ..seeds import derive
 from ..units import numerics
 from .job import Job
@@ -54,13 +55,16 @@ def recipe_of(model: nn.Module, **given: Any) -> dict[str, Any]:
 
 
 def fresh(model: Any, seed: int) -> nn.Module:
-    """The same network with newly drawn weights.
+    """The same network with newly drawn weights; of one with adapters (`models.lora`) only theirs
+    are, on the same frozen weights.
 
     Raises
     ------
     InputError : for a network that neither `models.create` made nor resets all its parameters by
         ``reset_parameters``.
     """
+    if hasattr(model, "lora_recipe"):
+        return anew(model, seed)
     if hasattr(model, "recipe"):
         return create(**{**model.recipe, "seed": derive(seed, "fresh weights")})
     import torch

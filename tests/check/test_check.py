@@ -47,6 +47,7 @@ RIGHT = {  # answers that stay right whatever is recorded and measured
     "26": {1: [lambda ta: 100 - ta], 2: [2], 3: [0.25, 0.5]},
     "27": {1: [107.44], 3: [49]},
     "28": {1: [49, 16], 2: [0.5, -1.2], 3: ["exactly 0"], 4: [50]},
+    "29": {1: [768, 6912], 2: ["exactly 0"], 3: ["all of them"], 4: [100, 20]},
 }
 
 
