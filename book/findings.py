@@ -77,8 +77,14 @@ def of_tasks(bench: Benchmark) -> list[dict[str, str]]:
     return rows
 
 
-def of_memory(runs: list[Record]) -> list[dict[str, str]]:
-    """The row of the network that remembers its training pictures."""
+REMEMBERED = {
+    "class-3": "one class, of a network that remembers all pictures",
+    "random-10": "10 % of the pictures, of a network that remembers all of them",
+}
+
+
+def of_memory(runs: list[Record], scenario: str = "random-10") -> list[dict[str, str]]:
+    """The row of the network that remembers its training pictures, of its runs in one scenario."""
     rows = memorising.table(runs)
     if not {memorising.OURS, label("original")} <= set(rows.index):
         return []
@@ -96,7 +102,7 @@ def of_memory(runs: list[Record]) -> list[dict[str, str]]:
     place = answers.ordinal(int(methods.confidence[memorising.OURS]))
     return [
         {
-            "To forget": "10 % of the pictures, of a network that remembers all of them",
+            "To forget": REMEMBERED[scenario],
             "SalUn": f"{gaps[memorising.OURS]:.2f}, {place} of {len(methods)}",
             "Nearest": nearest(best, gaps[best], 100 * rows.cost[best]),
             "Doing nothing": f"{gaps[label('original')]:.2f}",
@@ -205,13 +211,14 @@ def markdown(rows: list[dict[str, str]]) -> str:
 def findings(
     bench: Benchmark,
     every: pd.DataFrame,
-    memory: Sequence[Record] = (),
+    memory: Mapping[str, Sequence[Record]] | None = None,
     claims: Mapping[str, int] | None = None,
     comparisons: int = 0,
 ) -> str:
     """Both tables, each under the sentence that says what it counts, and what became of claims."""
     parts = []
-    if table := markdown([*of_tasks(bench), *of_memory(list(memory))]):
+    remembered = [row for s, runs in (memory or {}).items() for row in of_memory(list(runs), s)]
+    if table := markdown([*of_tasks(bench), *remembered]):
         parts += [
             "**Classification** (Fashion-MNIST; the network that remembers: a copy of CIFAR-10;"
             " means over recorded seeds): average gap to a network retrained without the pictures,"
@@ -273,7 +280,7 @@ def main(argv: list[str] | None = None) -> int:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # outdated records: load_records leaves them in on purpose
         bench, every = Benchmark.load(), generation.rows("mini-sd")
-        memory = memorising.on_file()
+        memory = {scenario: memorising.on_file(scenario) for scenario in REMEMBERED}
     text, behind = findings(bench, every, memory, of_claims(), of_comparisons()), []
     for path in PAGES:
         before = path.read_text()
@@ -284,7 +291,7 @@ def main(argv: list[str] | None = None) -> int:
                 with atomic(path) as part:
                     part.write_text(after)
     if not options.check:
-        draw(bench, remembering(memory, masks.load()))
+        draw(bench, remembering(memory["random-10"], masks.load()))
     verb = "behind the records" if options.check else "brought up to date"
     print(f"{', '.join(behind)} {verb}" if behind else "up to date")
     return 1 if behind and options.check else 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -84,7 +85,7 @@ def line_at(
     """
     if gap is not None:
         draw = axis.axhline if level else axis.axvline
-        entry = {"label": label(of)} if named else {}
+        entry: dict[str, Any] = {"label": label(of)} if named else {}
         draw(gap, color=GREY, linestyle=LINE_OF[of], linewidth=1.2, zorder=0, **entry)
 
 

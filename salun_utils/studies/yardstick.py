@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import TypeAlias
 
 import pandas as pd
 
@@ -17,7 +18,7 @@ from .claims import Claim
 
 NAME = label(AGAIN)
 NAMED = 4  # differences that a note names; of more it gives the number
-Row = pd.Series
+Row: TypeAlias = pd.Series
 
 
 def of_records(records: Iterable[Record]) -> Row | None:

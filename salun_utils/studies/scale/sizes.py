@@ -49,8 +49,8 @@ class Sizes:
     @property
     def again_over(self) -> dict[str, dict[float, Row]]:
         """Kind of size -> size -> another Retrain there."""
-        by_forget = {FORGOTTEN[s]: row for s, row in self.again.items()}
-        by_images = {WHOLE: self.again[TENTH]} if TENTH in self.again else {}
+        by_forget: dict[float, Row] = {FORGOTTEN[s]: row for s, row in self.again.items()}
+        by_images: dict[float, Row] = {WHOLE: self.again[TENTH]} if TENTH in self.again else {}
         return {"forget": by_forget, "images": by_images}
 
     @cached_property
@@ -278,7 +278,8 @@ def claims(found: Sizes) -> list[Claim]:
             _of(salun["d"], layers=5),
         ),
     }
-    verdicts, floors = farther(pairs), dict.fromkeys(pairs, yardstick(found.again.get(TENTH)))
+    verdicts, tenth = farther(pairs), yardstick(found.again.get(TENTH))
+    floors: dict[str, float | None] = dict.fromkeys(pairs, tenth)
     half, *_, deep = pairs
     floors[half] = max((float(row.avg_gap) for row in found.again.values()), default=None)
     floors[deep] = None  # not recorded on so few pictures
