@@ -122,7 +122,6 @@ figure, alt = pictures.answers(in_training, title=title)
 # UA sees the column of the class alone, and only how far it is from 100. Two networks with the same UA of 100 can answer quite differently, and then a glance at the answers tells them apart. That matters: an *unusual* pattern of wrong
 # answers gives away that something has been unlearned. A number for it is the **distance in answers**, half of the sum of the absolute differences to Retrain's row: 0 where the two rows are equal, 100 where they have nothing in common.
 
-
 # %%
 def distance(shares):
     return (shares - shares.loc["Retrain"]).abs().sum(axis=1) / 2
@@ -168,7 +167,7 @@ if len(enough):
 classes.by_class_table(bench, names)
 
 # %% [markdown]
-# RL and SalUn carry over: wherever they are recorded they stay within a point of Retrain. FT does not. It leaves 21.9 points on trousers, 21.2 on bags, 17.3 on boots and 11.9 on sandals, one seed each, and 1 to 3 on clothes with sleeves and on dresses. In those four it leaves much of the class in place: about half of the trousers and of the bags keep their name, and about a quarter of the boots and of the sandals (the scores are in [](07_leaderboard.ipynb)).
+# RL and SalUn carry over: wherever they are recorded they stay within a point of Retrain. FT does not. It leaves 19.9 points on trousers (three seeds), 21.2 on bags, 17.3 on boots and 11.9 on sandals (one seed each), and 1 to 3 on clothes with sleeves and on dresses. In those four it leaves much of the class in place: about two in five of the trousers and half of the bags keep their name, and about a quarter of the boots and of the sandals (the scores are in [](07_leaderboard.ipynb)).
 #
 # ## Does the mask help?
 #
@@ -240,11 +239,11 @@ claims_table(classes.live_claims(scores, in_training, apart, odd))
 #
 # ## In five lines
 #
-# - UA hardly tells methods apart: 12 of 15 have 97 or more, among them IU, which ruins the network (RA 47.5).
-# - By the average gap SFR-on (0.22), SalUn-annealed (0.33), RL and SalUn (0.36 both) are the nearest four, no farther apart than another Retrain is from Retrain (0.21); five seeds are too few for a test to rank them.
+# - UA hardly tells methods apart: 18 of 24 have 97 or more, among them IU, which ruins the network (RA 47.5).
+# - By the average gap SFR-on (0.22), SalUn-annealed (0.33), DELETE (0.35), RL and SalUn (0.36 both) are the nearest five, no farther apart than another Retrain is from Retrain (0.21); five seeds are too few for a test to rank them.
 # - In the run above SalUn sends 33 % of the dresses and RL 38 % to classes that Retrain hardly ever answers, FT none of them.
-# - Settings found for dresses serve RL and SalUn on other classes; FT leaves 21.9 points on trousers.
-# - The saliency mask is nearer to Retrain than a random one in 5 of 5 seeds (0.36 against 1.00); without any mask the mean is 0.36 too. Five seeds are too few for a test of either.
+# - Settings found for dresses serve RL and SalUn on other classes; FT leaves 19.9 points on trousers.
+# - The saliency mask is nearer to Retrain than a random one in 5 of 5 seeds (0.36 against 1.00); without any mask the mean is 0.36 too. On a network that remembers, a random mask is the nearer one in 5 of 5 (0.31 against 0.60). Five seeds are too few for a test of any of these.
 #
 # ## Exercises
 #

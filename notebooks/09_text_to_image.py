@@ -289,7 +289,7 @@ found = pd.concat([company.of_run(erased, "UCE"), found])
 company.company(found, {concept: [concept], **gone})
 
 # %% [markdown]
-# One run of UCE, few pictures a class: look at which class lost most, not at a difference of ten. `salun erase … --concept sneaker --concept coat` does the same from the command line, with any of the erasers.
+# In this run nothing else went with them: the others are what they were, and *T-shirt/top* outlives *Shirt*. It is one run of UCE and few pictures of each class, and the model knows ten names, whose vectors hardly meet. `salun erase … --concept sneaker --concept coat` does the same from the command line, with any of the erasers.
 #
 # ## Save it, and load it elsewhere
 #
