@@ -298,8 +298,8 @@ FAULTS = [
         diffusion.Diffusion._denoise,
         "(1 + guidance) *",
         "guidance *",
-        ("generator/ddpm", "generator/dit"),
-        ("generator/ddpm/loss",),
+        ("generator/ddpm",),
+        ("generator/ddpm/loss", "generator/dit"),
     ),
     Fault(
         "one more step of the sampler",
