@@ -43,24 +43,16 @@ train_lr = 0.2
 train_images = 1200  # None takes all 10,000
 device = "auto"
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-input", "nbval-check-output"]
 import numpy as np
 import torch
 
 import salun_utils as su
 from salun_utils.runs.summary import label
-from salun_utils.studies.audit import (
-    attack,
-    further_tables,
-    recorded,
-    shadows,
-    study,
-    summary,
-)
+from salun_utils.studies.audit import attack, recorded, shadows, study, summary
 from salun_utils.studies.audit import pictures as draw
 from salun_utils.studies.common import none_recorded
 
-# %% tags=["hide-input", "nbval-check-output"]
 audits, further = recorded.on_file(), recorded.on_file(further=True)
 rows = summary.attack_rows(audits)
 recorded.answer(audits)
@@ -224,6 +216,8 @@ recorded.live_table(here)
 # One reference that never saw $x$ will do; {func}`salun_utils.metrics.rmia` takes any number. Here is each attack on the same networks and the same pictures, before unlearning, after Retrain and after SalUn; behind its name how many other networks it asks about a picture, *in* had it, *out* never did. The $z$ are the test pictures. AUC with 95 % intervals over networks and pictures:
 
 # %% tags=["nbval-check-output"]
+from salun_utils.studies.audit import further_tables
+
 asked = further_tables.richest(further, as_records)
 print(further_tables.data_line(asked))
 further_tables.attacks_table(asked)
