@@ -89,11 +89,12 @@ def yardstick(rows: pd.DataFrame | Row | None, column: str = "avg_gap") -> float
     rows : a table with methods, by their name or their label, as its index; or a row of `load`.
     column : of the gap.
     """
+    if rows is None:
+        return None
     if isinstance(rows, pd.Series):
         return float(rows[column])
-    names = () if rows is None else (AGAIN, NAME)
-    found = next((name for name in names if name in rows.index), None)  # type: ignore[union-attr]
-    return None if found is None else float(rows.loc[found, column])  # type: ignore[union-attr]
+    found = next((name for name in (AGAIN, NAME) if name in rows.index), None)
+    return None if found is None else float(rows.loc[found, column])
 
 
 def note(floors: Mapping[str, float | None], found: Mapping[str, Mapping[str, float]]) -> str:
