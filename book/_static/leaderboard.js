@@ -76,13 +76,14 @@ function furnish(board) {
   const attack = list("MIA by", attacks, "", show);
   const average = list("average gap", averages, "", show);
   const reset = document.createElement("button");
-  Object.assign(reset, { type: "reset", textContent: "show all" });
-  form.addEventListener("reset", () => setTimeout(() => {
+  Object.assign(reset, { type: "button", textContent: "show all" });
+  reset.addEventListener("click", () => {  // at once: deferred, it could undo a choice made right after it
+    form.reset();
     for (const name of Object.keys(chosen)) delete chosen[name];
     table.order([]).draw();
     show();
     say();
-  }));
+  });
   form.addEventListener("submit", (event) => event.preventDefault());
   status.setAttribute("role", "status");
   form.append(reset, status);
