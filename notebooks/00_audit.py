@@ -53,6 +53,7 @@ train_schedule = "one-cycle"
 train_batch_size = 128
 train_recipe = None  # a name in training.RECIPES decides rate, schedule, batch and more
 train_images = 1000  # None takes all there are
+train_classes = None  # the first so many classes alone; None takes all
 augment = None
 device = "auto"
 models = 8

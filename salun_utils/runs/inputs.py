@@ -28,7 +28,23 @@ def load_dataset(spec: RunSpec, *, size: int | None = None) -> datasets.Dataset:
             raise unknown("data set", name, datasets.NAMES)
         name = str(beside)
     data = datasets.load(name, size=size, note=spec.data_note or None)
+    if spec.train_classes is not None:
+        data = _first_classes(data, spec.train_classes)
     return data if spec.train_images is None else _thinned(data, spec.train_images)
+
+
+def _first_classes(data: datasets.Dataset, count: int) -> datasets.Dataset:
+    """The pictures of the first `count` classes, of training and of test."""
+    if count > data.num_classes:
+        raise InputError(
+            f"train_classes must be at most {data.num_classes}, all classes of {data.name}, not"
+            f" {count}"
+        )
+
+    train, test = (
+        part.subset((part.labels < count).nonzero().flatten()) for part in (data.train, data.test)
+    )
+    return _cut(data, train, test, data.classes[:count])
 
 
 def _thinned(data: datasets.Dataset, count: int) -> datasets.Dataset:
@@ -47,16 +63,15 @@ def _thinned(data: datasets.Dataset, count: int) -> datasets.Dataset:
         .sort()
         .values
     )
-    part = data.train.subset(chosen)
-    return datasets.Dataset(
-        data.name,
-        datasets.Images(part.pixels, part.labels),
-        data.test,
-        data.classes,
-        data.mean,
-        data.std,
-        data.note,
-    )
+    return _cut(data, data.train.subset(chosen), data.test, data.classes)
+
+
+def _cut(
+    data: datasets.Dataset, train: datasets.Images, test: datasets.Images, classes: list[str]
+) -> datasets.Dataset:
+    """Part of a data set, with pixels of its own and the normalisation of the whole."""
+    train, test = (datasets.Images(part.pixels, part.labels) for part in (train, test))
+    return datasets.Dataset(data.name, train, test, classes, data.mean, data.std, data.note)
 
 
 def make_split(

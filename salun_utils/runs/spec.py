@@ -61,6 +61,8 @@ class RunSpec(BaseModel):
         about that training but `train_epochs` and `augment`; None leaves it to the fields before.
     train_images : cut the training set to at most that many pictures, the same number of each
         class; None takes all.
+    train_classes : use the first that many classes alone, of training and of test pictures; None
+        takes all.
     protocol : of the scores, see `metrics.evaluate`. device : "auto", "cpu", "cuda", "cuda:1", …
     """
 
@@ -88,6 +90,7 @@ class RunSpec(BaseModel):
     train_batch_size: int = Field(128, ge=1)
     train_recipe: str | None = None
     train_images: int | None = Field(None, ge=1)
+    train_classes: int | None = Field(None, ge=2)
     augment: str | bool | None = None
     protocol: str = "disjoint"
     device: str = "auto"

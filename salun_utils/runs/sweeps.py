@@ -34,6 +34,7 @@ SHARED = (
     "dataset",
     "data_note",
     "train_images",
+    "train_classes",
     "device",
     "seed",
     "split_seed",

@@ -267,6 +267,7 @@ START = (
     "train_batch_size",
     "train_recipe",
     "train_images",
+    "train_classes",
     "augment",
     "protocol",
     "device",

@@ -45,6 +45,7 @@ def test_values_go_to_runs_like_those_that_they_were_chosen_for(tmp_path):
         ("seed: 1", "seed: 1, train_schedule: cosine", "one-cycle, not for train_schedule cosine"),
         ("seed: 1", "seed: 1, train_batch_size: 64", "size 128, not for train_batch_size 64"),
         ("train_images: 600", "train_images: null", "train_images 600, not for train_images all"),
+        ("seed: 1", "seed: 1, train_classes: 5", "classes all, not for train_classes 5"),
         ("digits", "fashion-mini", "dataset digits, not for dataset fashion-mini"),
         ("seed: 1", "seed: 1, arch: resnet20", "arch small-cnn, not for arch resnet20"),
         ("seed: 1", "seed: 1, width: 2", "width 1, not for width 2"),
@@ -91,12 +92,14 @@ def test_the_networks_of_a_sweep_are_looked_at_one_by_one(tmp_path):
 
 def test_a_header_says_what_its_values_were_chosen_for(tmp_path):
     path = tmp_path / "x.yaml"
-    for spec in (SPEC, SPEC.but(width=0.5, train_images=None, train_recipe=None, arch="speednet")):
+    other = {"width": 0.5, "train_images": None, "train_classes": 4, "arch": "speednet"}
+    for spec in (SPEC, SPEC.but(**other), SPEC.but(train_classes=4)):
         path.write_text(header_of(spec))
         found = chosen_for(path)
         assert found["dataset"] == "digits" and found["arch"] == spec.arch
         assert found["width"] == f"{spec.width:g}"
         assert found["train_images"] == ("all" if spec.train_images is None else "600")
+        assert found["train_classes"] == ("all" if spec.train_classes is None else "4")
         assert found["train_batch_size"] == "128" and found["train_lr"] == "0.2"
     path.write_text("ft: {params: {lr: 1}}\n")
     assert chosen_for(path) == {}

@@ -13,6 +13,7 @@ import salun_utils as su
 from salun_utils.errors import InputError
 from salun_utils.runs import RunSpec, expand
 from salun_utils.runs.cache import empty
+from salun_utils.runs.inputs import load_dataset
 from salun_utils.runs.records.provenance import code_digest
 from salun_utils.runs.table import export
 
@@ -108,6 +109,22 @@ def test_a_field_added_later_leaves_the_names_of_old_runs_alone():
     assert su.runs.RunSpec(train_recipe=None, method="ga", seed=3).id == spec.id
     assert "train_recipe" not in spec.effective
     assert "train_recipe" not in spec.model_dump()
+
+
+def test_the_first_classes_alone_are_a_data_set_of_their_own():
+    whole = load_dataset(su.runs.RunSpec(dataset="digits"))
+    spec = su.runs.RunSpec(dataset="digits", train_classes=3, train_images=30)
+    part = load_dataset(spec)
+    assert part.classes == whole.classes[:3]
+    assert part.train.labels.bincount().tolist() == [10, 10, 10]
+    old = whole.test
+    assert torch.equal(part.test.pixels, old.subset((old.labels < 3).nonzero()[:, 0]).pixels)
+    assert spec.id != spec.but(train_classes=None).id
+    assert "train_classes" not in spec.but(train_classes=None).effective
+    with pytest.raises(InputError, match="at most 10, all classes of digits, not 11"):
+        load_dataset(spec.but(train_classes=11))
+    with pytest.raises(InputError, match="train_classes"):
+        spec.but(train_classes=1)
 
 
 def test_a_recipe_decides_the_training_and_the_name():

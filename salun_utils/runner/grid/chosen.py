@@ -18,7 +18,7 @@ from ...runs.tuning.values import chosen_for
 from ...texts import read_json
 from ...training import RECIPES
 
-NETWORK = ("dataset", "train_images", "arch", "width")
+NETWORK = ("dataset", "train_images", "train_classes", "arch", "width")
 BY_RECIPE = {"train_lr": "lr", "train_schedule": "schedule", "train_batch_size": "batch_size"}
 COMPARED = (*NETWORK, "train_epochs", *BY_RECIPE)  # the scenario is not: values are tried elsewhere
 WATCHED = (*COMPARED, "train_recipe")
@@ -134,7 +134,7 @@ def _words(given: Mapping[str, Any], name: str) -> str:
     fields = RunSpec.model_fields
     value = recipe.get(BY_RECIPE.get(name, ""), given.get(name, fields[name].default))
     if value is None:
-        return "all"  # pictures
+        return "all"  # pictures, or classes
     return _last(name, f"{value:g}" if name in ("width", "train_lr") else str(value))
 
 

@@ -57,7 +57,7 @@ TEXTS = {  # entries that are a text or nothing, by the field they are in
     "mask": ("rule",),
 }
 COUNTS = {  # entries that are a whole number from 0 on, or nothing
-    "spec": ("seed", "split_seed", "training_seed", "train_images"),
+    "spec": ("seed", "split_seed", "training_seed", "train_images", "train_classes"),
     "seeds": ("split", "training", "unlearning", "sampling"),
     "data": ("forget", "retain", "validation", "test"),
     "device": ("threads", "cores", "processes"),

@@ -13,7 +13,12 @@ from typing import Any
 NOT_IN_ID = ("tier", "device", "data_note")
 # Settings younger than the first records, and the value all runs had before. At that value they are
 # not written down, so that the ids of old runs, and what is named by a dump, stay what they were.
-ADDED_LATER: dict[str, Any] = {"train_recipe": None, "canaries": 0, "further": False}
+ADDED_LATER: dict[str, Any] = {
+    "train_recipe": None,
+    "train_classes": None,
+    "canaries": 0,
+    "further": False,
+}
 # A notebook that has been cut in two since its first records: what either half is called now, and
 # the settings that it has left behind, which were the same in all of its runs.
 _LEFT_BY_CLASSIFIERS: dict[str, Any] = {

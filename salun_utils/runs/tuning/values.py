@@ -24,8 +24,9 @@ from .search import ENDED, Space
 CHOSEN = "# Chosen by tuning: "
 HEADER = re.compile(
     re.escape(CHOSEN) + r"(?P<dataset>.+?), (?P<arch>[^,;]+)(?:, width (?P<width>[^,;]+))?"
-    r"(?:, (?P<train_images>\d+) pictures)?, [^,;]+; original and Retrain: (?P<train_epochs>\d+)"
-    r" epochs, lr (?P<train_lr>[^,]+), (?P<train_schedule>[^,]+), batch (?P<train_batch_size>\d+);"
+    r"(?:, (?P<train_images>\d+) pictures)?(?:, (?P<train_classes>\d+) classes)?, [^,;]+;"
+    r" original and Retrain: (?P<train_epochs>\d+) epochs,"
+    r" lr (?P<train_lr>[^,]+), (?P<train_schedule>[^,]+), batch (?P<train_batch_size>\d+);"
 )
 
 
@@ -42,7 +43,8 @@ def entry_name(method: str, mask: str | None) -> str:
 
 def header_of(spec: RunSpec) -> str:
     """The first line of a file of chosen values: what they were chosen for; `chosen_for` reads it.
-    What is not said of the network or the pictures is as by default: all pictures, width 1.
+    What is not said of the network or the pictures is as by default: all pictures of all classes,
+    width 1.
     """
     how = spec.training
     recipe = (
@@ -50,9 +52,10 @@ def header_of(spec: RunSpec) -> str:
     )
     width = "" if spec.width == 1 else f", width {spec.width:g}"
     pictures = "" if spec.train_images is None else f", {spec.train_images} pictures"
+    classes = "" if spec.train_classes is None else f", {spec.train_classes} classes"
     return (
-        f"{CHOSEN}{spec.dataset}, {spec.arch}{width}{pictures}, {spec.scenario_name}; original and"
-        f" Retrain: {recipe}; keep {spec.keep}.\n"
+        f"{CHOSEN}{spec.dataset}, {spec.arch}{width}{pictures}{classes}, {spec.scenario_name};"
+        f" original and Retrain: {recipe}; keep {spec.keep}.\n"
     )
 
 
@@ -62,7 +65,7 @@ def chosen_for(path: Path) -> dict[str, str]:
     """
     first = path.read_text().partition("\n")[0] if path.is_file() else ""
     if found := HEADER.match(first):
-        return {"width": "1", "train_images": "all"} | {
+        return {"width": "1", "train_images": "all", "train_classes": "all"} | {
             name: words for name, words in found.groupdict().items() if words is not None
         }
     found = re.match(re.escape(CHOSEN) + r"(?P<model>.+?), .* forgotten, ", first)

@@ -30,6 +30,7 @@ LEAST_SEEDS = 3  # with fewer there is no interval to go by, and no place
 RECIPE = (
     "width",
     "train_images",
+    "train_classes",
     "train_epochs",
     "train_lr",
     "train_schedule",

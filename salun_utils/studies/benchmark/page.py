@@ -219,6 +219,7 @@ def facts(row: Row) -> dict[str, str]:
     data, spec = row.records[0].data, row.records[0].spec
     recipe = (
         "train_images",
+        "train_classes",
         "train_epochs",
         "train_lr",
         "train_schedule",
