@@ -80,6 +80,7 @@ def of_tasks(bench: Benchmark) -> list[dict[str, str]]:
 REMEMBERED = {
     "class-3": "one class, of a network that remembers all pictures",
     "random-10": "10 % of the pictures, of a network that remembers all of them",
+    "random-50": "50 % of the pictures, of a network that remembers all of them",
 }
 
 

@@ -18,6 +18,7 @@ from ..unlearning import METHODS
 
 __all__ = [
     "NONE_RECORDED",
+    "REMEMBERS",
     "Answer",
     "none_recorded",
     "record_of_networks",
@@ -29,6 +30,13 @@ __all__ = [
 
 DIGITS = 5  # significant ones, in a record
 NONE_RECORDED = "There are no recorded runs yet."
+# The setting of the network that gets practically all of its training pictures right: `speednet` on
+# 12,000 pictures, a tenth of them held out.
+REMEMBERS: dict[str, Any] = {
+    "dataset": "cifar10_jpeg",
+    "arch": "speednet",
+    "train_images": 12_000,
+}
 
 
 @dataclass(frozen=True)

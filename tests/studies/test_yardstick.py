@@ -141,7 +141,7 @@ def test_no_test_is_made_against_it_and_the_table_of_tests_has_its_note():
 
 @pytest.mark.parametrize("said", [answers.of_methods, answers.of_masks])
 def test_sentences_give_its_gap_and_the_same_places(said):
-    with_it, without = (str(said(b, [TASK])) for b in (BENCH, BARE))
+    with_it, without = (str(said(b, scenarios=[TASK])) for b in (BENCH, BARE))
     assert f"{NAME} 0.50" in with_it and NAME not in without
     assert with_it.replace(f", {NAME} 0.50", "") == without
     assert str(answers.of_places(BENCH, [TASK])) == str(answers.of_places(BARE, [TASK]))
@@ -173,7 +173,7 @@ def lines(axis, stroke: str) -> list:
 
 
 def test_pictures_of_gaps_draw_its_line():
-    rows = answers.mask_rows(BENCH, [TASK])
+    rows = answers.mask_rows(BENCH, scenarios=[TASK])
     tables = {TASK: BENCH.methods(TASK)}
     for figure, _ in (pictures.mask_gaps(rows), pictures.gap_intervals(tables)):
         (dotted,) = lines(figure.axes[0], ":")
@@ -190,7 +190,7 @@ def test_pictures_of_gaps_draw_its_line():
 
 
 def test_without_it_pictures_have_no_such_line():
-    figure, said = pictures.mask_gaps(answers.mask_rows(BARE, [TASK]))
+    figure, said = pictures.mask_gaps(answers.mask_rows(BARE, scenarios=[TASK]))
     assert not lines(figure.axes[0], ":") and NAME not in said
     plt.close(figure)
 

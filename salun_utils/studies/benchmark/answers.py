@@ -5,7 +5,9 @@ Each function words what it finds, so that new records change the sentence with 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -22,6 +24,7 @@ TASKS = {
     "random-10": "10 % of the pictures",
     "random-50": "50 % of the pictures",
 }
+USUAL = "one that half remembers them"
 DECIDED = {
     "yes": "the test decides it",
     "no": "the test says the opposite",
@@ -30,21 +33,33 @@ DECIDED = {
 }
 
 
-def of_methods(bench: Benchmark, scenarios: Sequence[str] = ("random-10", "random-50")) -> Answer:
+def of_methods(
+    *benches: Benchmark, scenarios: Sequence[str] = ("random-10", "random-50")
+) -> Answer:
     """Where SalUn stands among the methods, and whether it is nearer to Retrain than doing nothing;
-    one sentence a scenario.
+    one sentence a network and scenario.
     """
-    return _answer(_place(bench, scenario) for scenario in scenarios)
+    each = itertools.product(_told_apart(benches), scenarios)
+    return _answer(_place(bench, scenario) for bench, scenario in each)
 
 
-def of_masks(bench: Benchmark, scenarios: Sequence[str] = tuple(TASKS)) -> Answer:
-    """Whether the saliency mask is nearer to Retrain than a random one; one sentence a scenario."""
-    return _answer(_mask(bench, scenario) for scenario in scenarios)
+def of_masks(*benches: Benchmark, scenarios: Sequence[str] = tuple(TASKS)) -> Answer:
+    """Whether the saliency mask is nearer to Retrain than a random one; one sentence a network and
+    scenario.
+    """
+    each = itertools.product(_told_apart(benches), scenarios)
+    return _answer(_mask(bench, scenario) for bench, scenario in each)
 
 
 def of_places(bench: Benchmark, scenarios: Sequence[str] = tuple(TASKS)) -> Answer:
     """How many methods are nearer than doing nothing, by their intervals, and may be first."""
     return _answer(_sure(bench, scenario) for scenario in scenarios)
+
+
+def _told_apart(benches: Sequence[Benchmark]) -> list[Benchmark]:
+    """Beside another network the book's usual one is named, too."""
+    usual = USUAL if len(benches) > 1 else ""
+    return [replace(bench, kind=bench.kind or usual) for bench in benches]
 
 
 def _answer(found: Any) -> Answer:
@@ -58,7 +73,7 @@ def _place(bench: Benchmark, scenario: str) -> str:
     rivals = part.drop(index=list(REFERENCES), errors="ignore").avg_gap.sort_values()
     place, first = list(rivals.index).index("salun") + 1, rivals.index[0]
     text = (
-        f"Forgetting {TASKS.get(scenario, scenario)}: SalUn is {ordinal(place)} of {len(rivals)}"
+        f"{_forgetting(bench, scenario)}: SalUn is {ordinal(place)} of {len(rivals)}"
         f" methods by its average gap to Retrain, {_gap(rivals['salun'])}"
     )
     beside = [] if place == 1 else [f"{label(first)} {_gap(rivals[first])}"]
@@ -85,9 +100,14 @@ def _mask(bench: Benchmark, scenario: str) -> str:
     again = in_words(bench.yardstick(scenario))
     rest = ", ".join([*(f"{_worded(n)} {_gap(gaps[n])}" for n in ranked), *filter(None, [again])])
     return (
-        f"Forgetting {TASKS.get(scenario, scenario)}: in {closer} of {seeds} seeds the saliency"
+        f"{_forgetting(bench, scenario)}: in {closer} of {seeds} seeds the saliency"
         f" mask is nearer to Retrain than a random one of the same size. Mean gaps: {rest}."
     )
+
+
+def _forgetting(bench: Benchmark, scenario: str) -> str:
+    on = f", on {bench.kind}" if bench.kind else ""
+    return f"Forgetting {TASKS.get(scenario, scenario)}{on}"
 
 
 def _sure(bench: Benchmark, scenario: str) -> str:
@@ -125,15 +145,21 @@ def ordinal(number: int) -> str:
     return f"{number}{'th' if number % 100 in (11, 12, 13) else ending}"
 
 
-def mask_rows(bench: Benchmark, scenarios: Sequence[str] = tuple(TASKS)) -> pd.DataFrame:
+def mask_rows(*benches: Benchmark, scenarios: Sequence[str] = tuple(TASKS)) -> pd.DataFrame:
     """Means by mask for a picture: columns of `summarise`, index (scenario, mask); the original,
     which is doing nothing, and another Retrain among them.
     """
     parts = {}
-    for scenario in scenarios:
+    for bench, scenario in itertools.product(benches, scenarios):
         groups = bench.masks(scenario)
         if nothing := bench.by_method(scenario).get("original"):
             groups["doing nothing"] = nothing
         if len(groups) > 1:
-            parts[TASKS.get(scenario, scenario)] = means(bench.beside(groups, scenario))
+            parts[panel(bench, scenario)] = means(bench.beside(groups, scenario))
     return pd.concat(parts) if parts else pd.DataFrame()
+
+
+def panel(bench: Benchmark, scenario: str) -> str:
+    """The title of a panel of a picture that has one for each network and scenario."""
+    task = TASKS.get(scenario, scenario)
+    return f"{task.partition(' of ')[0]}, all remembered" if bench.kind else task

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import pandas as pd
@@ -23,7 +23,7 @@ from ...runs.summary import (
 )
 from ...shown import amount
 from ...unlearning import METHODS
-from ..common import NONE_RECORDED
+from ..common import NONE_RECORDED, REMEMBERS
 from ..yardstick import NAME, note, of_records
 from .published import published
 
@@ -35,10 +35,13 @@ Groups = dict[str, list[Record]]
 
 @dataclass(frozen=True)
 class Benchmark:
-    """The recorded runs of one data set and network."""
+    """The recorded runs of one data set and network; `kind` says in a few words what is special
+    about that network, where it isn't the book's usual one.
+    """
 
     records: tuple[Record, ...]
     train_images: int | None = None
+    kind: str = ""
 
     @classmethod
     def load(
@@ -58,6 +61,12 @@ class Benchmark:
         """
         found = load_records(tier=tier, arch=arch, train_images=train_images, where=of_a_method)
         return cls(tuple(r for r in found if r.row()["dataset"] == dataset), train_images)
+
+    @classmethod
+    def remembering(cls, *, tier: str = "cpu") -> Benchmark:
+        """The runs on the network that remembers its training pictures, see `common.REMEMBERS`."""
+        found = cls.load(tier=tier, **REMEMBERS)
+        return replace(found, kind="a network that remembers all of its pictures")
 
     @cached_property
     def plain(self) -> list[Record]:

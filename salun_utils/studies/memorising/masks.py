@@ -5,7 +5,6 @@ runs at the values that were tuned for SalUn with the salient half.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
 
 import pandas as pd
 
@@ -16,8 +15,7 @@ from ...runs import Record, load_records
 from ...runs.readings import WITHOUT, gap
 from ...shown import amount
 from ..claims import word
-from ..common import NONE_RECORDED
-from .recorded import SETTING
+from ..common import NONE_RECORDED, REMEMBERS
 
 STUDY = "memorising-masks"
 HALF = 0.5
@@ -28,8 +26,7 @@ Runs = dict[str, dict[int, Record]]  # what is freed -> seed -> run
 
 def load(*, tier: str = "cpu") -> list[Record]:
     """The recorded runs."""
-    setting: dict[str, Any] = {**SETTING, "tier": tier}
-    return load_records(study=STUDY, **setting)
+    return load_records(study=STUDY, tier=tier, **REMEMBERS)
 
 
 def by_mask(records: Iterable[Record]) -> Runs:

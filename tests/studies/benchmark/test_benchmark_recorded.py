@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -38,18 +39,39 @@ def bench(seeds: int = 5) -> Benchmark:
 
 
 def test_the_sentence_gives_place_first_and_doing_nothing():
-    (said,) = answers.of_methods(bench(), ["random-10"]).sentences
+    (said,) = answers.of_methods(bench(), scenarios=["random-10"]).sentences
     assert "SalUn is 3rd of 3 methods" in said and "1.52 (GA 0.52)" in said
     assert "its mean is smaller than that of doing nothing (2.02); too few seeds for a test" in said
 
 
 def test_with_ten_seeds_the_test_decides():
-    (said,) = answers.of_methods(bench(10), ["random-10"]).sentences
+    (said,) = answers.of_methods(bench(10), scenarios=["random-10"]).sentences
     assert said.endswith("; the test decides it.")
 
 
+def test_beside_another_network_each_is_named_and_has_its_panel():
+    other = replace(bench(10), kind="a network that remembers all of its pictures")
+    first, second = answers.of_methods(other, bench(), scenarios=["random-10"]).sentences
+    assert "on a network that remembers all of its pictures: SalUn is 3rd" in first
+    assert "on one that half remembers them: SalUn is 3rd" in second
+    alone = str(answers.of_masks(bench(), scenarios=["random-10"]))
+    assert "remember" not in alone
+    rows = answers.mask_rows(other, bench(), scenarios=["random-10"])
+    panels = list(dict.fromkeys(rows.index.get_level_values(0)))
+    assert panels == ["10 %, all remembered", "10 % of the pictures"]
+
+
+def test_many_panels_of_gaps_stand_in_two_columns():
+    part = bench().methods("random-10")
+    figure, _ = pictures.gap_intervals({f"task {i}": part for i in range(5)})
+    shown = [axis for axis in figure.axes if axis.axison]
+    assert [axis.get_title() for axis in shown] == [f"task {i}" for i in range(5)]
+    assert {axis.get_subplotspec().get_gridspec().ncols for axis in shown} == {2}
+    plt.close(figure)
+
+
 def test_the_sentence_on_masks_counts_seeds_and_ranks_means():
-    (said,) = answers.of_masks(bench(), ["random-10"]).sentences
+    (said,) = answers.of_masks(bench(), scenarios=["random-10"]).sentences
     assert "in 0 of 5 seeds the saliency mask is nearer" in said
     assert said.endswith("random mask 1.00, no mask (RL) 1.22, saliency mask 1.52.")
 
@@ -153,7 +175,7 @@ def test_a_page_makes_at_most_eight_claims():
 
 
 def test_the_picture_of_masks_has_a_line_for_doing_nothing():
-    figure, alt = pictures.mask_gaps(answers.mask_rows(bench(), ["random-10"]))
+    figure, alt = pictures.mask_gaps(answers.mask_rows(bench(), scenarios=["random-10"]))
     (axis,) = figure.axes
     assert [t.get_text() for t in axis.get_yticklabels()] == ["random", NO_MASK, "saliency"]
     dashed = [line for line in axis.lines if line.get_linestyle() == "--"]

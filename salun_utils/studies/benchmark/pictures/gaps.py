@@ -31,8 +31,8 @@ from ...yardstick import yardstick
 
 
 def gap_intervals(tables: Mapping[str, pd.DataFrame]) -> Picture:
-    """The average gap of each method with its interval, smallest first; one panel a scenario, side
-    by side. The dashed line is doing nothing, the dotted one a second Retrain.
+    """The average gap of each method with its interval, smallest first; one panel a scenario, at
+    most three side by side. The dashed line is doing nothing, the dotted one a second Retrain.
 
     Parameters
     ----------
@@ -43,11 +43,21 @@ def gap_intervals(tables: Mapping[str, pd.DataFrame]) -> Picture:
         name: table.drop(index="retrain", errors="ignore").sort_values("avg_gap")
         for name, table in tables.items()
     }
-    tallest = max(len(part) for part in parts.values())
+    columns = len(parts) if len(parts) < 4 else 2
+    rows = [len(part) for part in parts.values()]
+    tallest = [max(rows[i : i + columns]) for i in range(0, len(rows), columns)]
     figure, axes = plt.subplots(
-        1, len(parts), figsize=(max(6.4, 3.9 * len(parts)), 0.27 * tallest + 1.5), squeeze=False
+        len(tallest),
+        columns,
+        figsize=(max(6.4, 3.9 * columns), 0.27 * sum(tallest) + 1.5 * len(tallest)),
+        height_ratios=tallest,
+        squeeze=False,
     )
-    for axis, (name, part) in zip(axes.flat, parts.items(), strict=True):
+    for axis in axes.flat[len(parts) :]:
+        axis.axis("off")
+    for axis, most, (name, part) in zip(
+        axes.flat, np.repeat(tallest, columns), parts.items(), strict=False
+    ):
         for place, (method, row) in enumerate(part.iterrows()):
             style = {"color": COLOUR_OF[kind(method)], "linewidth": 2.4}
             if row.avg_gap_low == row.avg_gap_low:
@@ -68,7 +78,7 @@ def gap_intervals(tables: Mapping[str, pd.DataFrame]) -> Picture:
         )
         for name_of in LINE_OF:
             line_at(axis, part.avg_gap.get(name_of), name_of)
-        axis.set_ylim(tallest - 0.5, -0.5)
+        axis.set_ylim(most - 0.5, -0.5)
         log_axis(axis, part[["avg_gap", "avg_gap_low", "avg_gap_high"]].to_numpy())
         embolden(axis, part.index)
         axis.grid(axis="both", color="0.9", linewidth=0.8)
