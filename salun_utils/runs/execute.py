@@ -44,6 +44,7 @@ def run_with_result(
             own,
             task.retrained_cpu_seconds,
             spec.method,
+            task.pflop["retrained"],
         )
     else:
         params = {"augment": spec.augment, **spec.params}
@@ -58,7 +59,12 @@ def run_with_result(
             **params,
         )
         wall, cpu = result.seconds + spent["seconds"], result.cpu_seconds + spent["cpu_seconds"]
-        result = UnlearnResult(result.model, wall, mask, result.params, cpu, spec.method)
+        passes, masks = (
+            result.pflop,
+            spent.get("pflop"),
+        )  # an older mask from the cache doesn't know
+        pflop = None if passes is None or masks is None else passes + masks
+        result = UnlearnResult(result.model, wall, mask, result.params, cpu, spec.method, pflop)
     return make_record(task, result), result
 
 
@@ -79,6 +85,7 @@ def make_record(task: Task, result: UnlearnResult) -> Record:
             "weights": result.mask.numel,
         }
     )
+    pflop = {**task.pflop, "unlearned": result.pflop}
     return _record(
         task,
         scores=scores.to_dict(),
@@ -91,7 +98,7 @@ def make_record(task: Task, result: UnlearnResult) -> Record:
         reference_cpu_seconds=task.retrained_cpu_seconds,
         original_seconds=task.original_seconds,
         mask=mask,
-        measurements={"validation": validation, "pflop": task.pflop},
+        measurements={"validation": validation, "pflop": pflop},
     )
 
 

@@ -22,6 +22,7 @@ from ..data import scenarios
 from ..data.splits import ForgetSplit
 from ..errors import InputError
 from ..fitting import ranks
+from ..fitting.flops import tally
 from ..saliency import SaliencyMask
 from ..seeds import derive
 from ..units import numerics, versions
@@ -205,13 +206,13 @@ class Task:
 
     @numerics(1, "run/mask")
     def mask(self) -> tuple[SaliencyMask | None, dict[str, float]]:
-        """The mask that the spec asks for and the wall and processor seconds it took to make, from
-        the cache if it is there.
+        """The mask that the spec asks for, and the wall and processor seconds and the operations
+        it took to make, from the cache if it is there.
         """
         effective = self.spec.effective
         rule, keep, seed = effective["mask"], self.spec.keep, derive(self.spec.seed, "mask")
         if rule in (None, "none"):
-            return None, {"seconds": 0.0, "cpu_seconds": 0.0}
+            return None, {"seconds": 0.0, "cpu_seconds": 0.0, "pflop": 0.0}
         parts = {
             "kind": "mask",
             "model": self._original[2],
@@ -225,10 +226,12 @@ class Task:
 
         def make(_: Path) -> tuple[dict, dict]:
             started, cpu_started = time.perf_counter(), time.process_time()
-            built: Any = build_mask(rule, self.original, self.split, keep=keep, seed=seed)
+            with tally(self.original, self.split.forget.shape) as passes:
+                built: Any = build_mask(rule, self.original, self.split, keep=keep, seed=seed)
             spent = {
                 "seconds": time.perf_counter() - started,
                 "cpu_seconds": time.process_time() - cpu_started,
+                "pflop": passes.pflop,
             }
             return built.packed(), {**spent, "shapes": built.shapes, "rule": built.rule}
 

@@ -10,6 +10,7 @@ from typing import Any
 from torch import nn
 
 from ..errors import InputError
+from ..fitting.flops import counts_as
 from ..models import create
 from ..models.lora import anew
 from ..seeds import derive
@@ -64,9 +65,10 @@ def fresh(model: Any, seed: int) -> nn.Module:
         ``reset_parameters``.
     """
     if hasattr(model, "lora_recipe"):
-        return anew(model, seed)
+        return counts_as(anew(model, seed), model)
     if hasattr(model, "recipe"):
-        return create(**{**model.recipe, "seed": derive(seed, "fresh weights")})
+        new = create(**{**model.recipe, "seed": derive(seed, "fresh weights")})
+        return counts_as(new, model)
     import torch
 
     new = copy.deepcopy(model)

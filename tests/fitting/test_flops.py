@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import copy
+import functools
 
+import pytest
 import torch
 from networks import digit_net
 from torch import nn
 
 from salun_utils.fitting import flops
 from salun_utils.fitting.flops import training_flops
+from salun_utils.runs import Cache, RunSpec, prepare, run
 from salun_utils.training import fit
+from salun_utils.unlearning import unlearn
 
 
 class OneConv(nn.Module):
@@ -83,3 +87,41 @@ def test_what_cannot_be_counted_is_none(digits):
     few = digits.train.subset(range(100))
     own = fit(digit_net(digits), few, epochs=1, lr=0.01, loss=lambda m, b: m(b[0]).square().mean())
     assert own.pflop is None
+
+
+def test_a_tally_tells_passes_with_a_gradient_from_those_without(digits):
+    net, x = digit_net(digits), torch.zeros(5, 1, 8, 8)
+    both = training_flops(net, (1, 8, 8))
+    with flops.tally(net, (1, 8, 8)) as spent, torch.no_grad():
+        copy.deepcopy(net)(x)
+    forward = spent.flops / 5
+    assert 0 < forward < both
+    with flops.tally(net, (1, 8, 8)) as spent:
+        net(x)
+        digit_net(digits)(x)  # another network, which is no copy
+    assert spent.flops == 5 * both
+    net(x)
+    assert spent.flops == 5 * both, "counts after its block"
+
+
+def test_unlearning_counts_the_pictures_that_its_method_saw(digits, digits_split):
+    net, split = digit_net(digits), digits_split
+    each = training_flops(net, (1, 8, 8)) / 1e15
+    near = functools.partial(pytest.approx, rel=0.01)  # each fit tries the model on two pictures
+    forget, retain = len(split.forget), len(split.retain)
+    found = unlearn("ft", net, split, epochs=2, lr=0.01)
+    assert found.pflop == near(2 * retain * each)
+    found = unlearn("salun", net, split, epochs=3, lr=0.01)
+    assert found.pflop == near((forget + 3 * (forget + retain)) * each)
+    assert unlearn("retrain", net, split, epochs=1, lr=0.1).pflop == near(retain * each)
+    assert unlearn("original", net, split).pflop == 0
+    bare, looked = unlearn("scrub", net, split, epochs=1, lr=0.01), 3 * forget + 2 * retain
+    assert 0 < bare.pflop < looked * each * 2, "a teacher's passes have no gradient"
+
+
+def test_the_record_of_a_run_counts_the_mask_once(tmp_path):
+    spec = RunSpec(dataset="digits", train_epochs=1, epochs=1, lr=0.02, scenario="random")
+    task = prepare(spec, cache=Cache(tmp_path))
+    counted = [run(spec, task=task).measurements["pflop"]["unlearned"] for _ in range(2)]
+    own = unlearn("salun", task.original, task.split, epochs=1, lr=0.02)
+    assert counted[0] == counted[1] == pytest.approx(own.pflop)
