@@ -60,7 +60,7 @@ def table(records: Iterable[Record]) -> pd.DataFrame:
     -------
     Columns seeds, ua, ra, ta, mia (means, per cent), a column for each of `READINGS` (mean average
     gap, points), low and high (bootstrap 95 % interval of that by confidence), gap_of_means, cost
-    (of Retrain's time) and pflop where it was counted.
+    (of Retrain's time).
     """
     rows = {}
     for name, runs in by_name(records).items():
