@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..data.images import check_augment
+from ..data.augment import check_augment
 from ..errors import InputError, unknown
 from ..units import family, numerics
 

@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from ..data.images import check_augment
+from ..data.augment import check_augment
 from ..data.scenarios import SCENARIOS
 from ..data.splits import check_fraction
 from ..errors import InputError, unknown
