@@ -20,7 +20,7 @@ from pydantic import (
 from ..data.augment import check_augment
 from ..data.scenarios import SCENARIOS
 from ..data.splits import check_fraction
-from ..errors import InputError, unknown
+from ..errors import InputError, check_whole, unknown
 from ..fitting.recipes import named_recipe
 from ..metrics import PROTOCOLS
 from ..models import NAMES as ARCHITECTURES
@@ -294,8 +294,7 @@ def _check_param(name: str, value: Any, default: Any) -> None:
         if value is not None and value not in words[name]:
             raise unknown(name, value, words[name])
     elif name in ("epochs", "batch_size", "samples") and value is not None:
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise InputError(f"{name} must be a whole number, at least 1, not {value!r}")
+        check_whole(name, value)
     elif (name in LOWEST and value is not None) or (
         isinstance(default, int | float) and not isinstance(default, bool)
     ):

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ...data.images import Dataset, Images
-from ...errors import InputError, NothingChangedWarning, unknown
+from ...errors import InputError, NothingChangedWarning, check_whole, unknown
 from ...fitting.rows import shared
 from ...masking import hold
 from ...saliency import SaliencyMask
@@ -51,8 +51,7 @@ def settings(name: str, kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
     steps = merged.get("steps", 1)
     if steps is None and defaults["steps"] is None:
         return merged
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise InputError(f"steps must be a whole number of at least 1, not {steps!r}")
+    check_whole("steps", steps)
     return merged
 
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from ....data.images import Dataset, Images
-from ....errors import InputError, unknown
+from ....errors import InputError, check_whole, unknown
 from ....seeds import generator
 from ....units import numerics
 from ...models import pipelines
@@ -218,8 +218,7 @@ def shuffled_batches(positions: Tensor, size: int, *, draws: torch.Generator) ->
 def _some_of_each(images: Images, classes: int, count: int | None, seed: int) -> Images:
     if count is None:
         return images
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-        raise InputError(f"pictures must be a whole number, at least 1, not {count!r}")
+    check_whole("pictures", count)
     order = torch.randperm(len(images), generator=generator(seed, "erasing pictures"))
     labels = images.labels.cpu()[order]
     return images.subset(torch.cat([order[labels == c][:count] for c in range(classes)]))

@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ....errors import InputError, unknown
+from ....errors import InputError, check_whole, unknown
 from ....seeds import generator
 from ...files import Labelled, checked_labels, from_dict, load_weights, read_config, save_model
 
@@ -179,5 +179,4 @@ def check_sampling(guidance: float, steps: int) -> None:
     """Raise `InputError` for a negative guidance or fewer than one step."""
     if not guidance >= 0:
         raise InputError(f"guidance must be at least 0, not {guidance}")
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise InputError(f"steps must be a whole number of at least 1, not {steps!r}")
+    check_whole("steps", steps)
