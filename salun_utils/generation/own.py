@@ -167,8 +167,8 @@ def _ready(request: Request) -> tuple[Any, dict[str, Any], str, Witness]:
     from . import kind_of, load
     from .erasers.common import settings
     from .erasers.pipeline.encoded import class_index
-    from .erasers.pipeline.loop import check_options
     from .erasers.pipeline.run import check_pictures
+    from .erasers.pipeline.settings import check_options
 
     device = pick_device(request.device)
     pipe = load(request.pipeline)

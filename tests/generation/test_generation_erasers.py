@@ -23,6 +23,7 @@ from salun_utils.generation.erasers.pipeline.forget_me_not import (
     one_norm,
     recorded_attention,
 )
+from salun_utils.generation.erasers.pipeline.settings import WEIGHTS
 from salun_utils.generation.measures import recovery
 from salun_utils.generation.models import mini_sd, pipelines
 from salun_utils.saliency import SaliencyMask
@@ -323,7 +324,7 @@ def test_esd_u_can_leave_the_norms_as_the_authors_code_does(pipe, shapes):
         for n in names
         if ".attn2." not in n and kinds[n.rpartition(".")[0]] in ("Linear", "Conv2d")
     }
-    chosen = loop.WEIGHTS["all-but-cross-attention-and-norms"]
+    chosen = WEIGHTS["all-but-cross-attention-and-norms"]
     assert wanted == {n for n in names if chosen(n)} and len(wanted) < len(names)
     before = weights(pipe)
     erased = generation.erase(

@@ -14,7 +14,7 @@ from ..erasers import ERASERS, several
 from ..erasers.common import choose_mask, descend, pictures
 from ..erasers.diffusion import salun as ddpm_salun
 from ..erasers.gan_vae import losses as gan_vae_losses
-from ..erasers.pipeline import loop, salun
+from ..erasers.pipeline import loop, salun, settings
 from ..erasers.pipeline.adapters import lowrank
 from ..erasers.pipeline.encoded import prepare
 from . import toys
@@ -198,7 +198,7 @@ def pipeline_saliency() -> dict:
 @canary("erasing/pipeline", touches=["generator/pipeline", "erasing/pictures"])
 def stepping() -> dict:
     found: dict[str, Any] = {}
-    for weights in loop.WEIGHTS:
+    for weights in settings.WEIGHTS:
         job = pipeline_job(weights=weights)
         before = toys.answers(job.pipe)
 
