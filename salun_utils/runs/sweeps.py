@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from ..errors import InputError
-from ..metrics.significance import Interval, bootstrap_interval
+from ..metrics.intervals import Interval, bootstrap_interval
 from ..texts import each_once
 from ..training import TrainingDivergedError
 from ..units import numerics, version

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from ...errors import InputError
-from ...metrics.significance import Verdict, bootstrap_interval, compare_with
+from ...metrics.intervals import bootstrap_interval
+from ...metrics.significance import Verdict, compare_with
 from ...runs import Record, load_records
 from ...runs.records.alike import check_alike
 from ..measures.distances import fid_between
