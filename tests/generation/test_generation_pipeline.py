@@ -18,7 +18,7 @@ pytest.importorskip("diffusers")
 from salun_utils import models
 from salun_utils.data.images import Dataset, Images
 from salun_utils.errors import InputError
-from salun_utils.generation import train
+from salun_utils.generation import recipes, train
 from salun_utils.generation.models import mini_sd, mini_sd_training, pipelines
 from salun_utils.generation.models.judges import Judge, for_judge
 
@@ -308,9 +308,9 @@ def test_a_recipe_trains_scores_and_writes_a_card(tmp_path, monkeypatch, shapes)
         torch.arange(12) % 3,
     )
     data = Dataset("colours", colour, colour, CLASSES, (0.5,) * 3, (0.5,) * 3)
-    monkeypatch.setattr(train, "load_data", lambda name: data)
+    monkeypatch.setattr(recipes, "load_data", lambda name: data)
     tiny = {"vae_steps": 1, "unet_steps": 1, "batch_size": 4, "pictures": 12, **TINY}
-    monkeypatch.setattr(train, "MINI_SD_COLOUR", tiny)
+    monkeypatch.setattr(recipes, "MINI_SD_COLOUR", tiny)
     sample = pipelines.sample_classes
 
     def few(pipe, classes, *, per_class, steps, **options):
