@@ -118,6 +118,19 @@ class Recipe:
                 raise unknown("setting of fit", name, known)
         return cls(**settings)
 
+    @classmethod
+    def named(
+        cls, name: str | None, model: nn.Module, *, lr: float | None, **settings: Any
+    ) -> Recipe:
+        """The recipe of that name, for this network, under the settings that are given; without a
+        name these settings alone.
+        """
+        arch = (getattr(model, "recipe", None) or {}).get("arch")
+        named = {} if name is None else named_recipe(name, arch)
+        if lr is None and "lr" not in named:
+            raise InputError("training needs a learning rate: give lr, or a recipe that decides it")
+        return cls.of(**{**named, **settings, **({} if lr is None else {"lr": lr})})
+
     def __post_init__(self) -> None:
         check_augment(self.augment)
         for name in ("epochs", "batch_size"):
