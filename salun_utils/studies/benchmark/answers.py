@@ -42,11 +42,6 @@ def of_masks(bench: Benchmark, scenarios: Sequence[str] = tuple(TASKS)) -> Answe
     return _answer(_mask(bench, scenario) for scenario in scenarios)
 
 
-def of_places(bench: Benchmark, scenarios: Sequence[str] = tuple(TASKS)) -> Answer:
-    """How many methods are nearer than doing nothing, by their intervals, and may be first."""
-    return _answer(_sure(bench, scenario) for scenario in scenarios)
-
-
 def _answer(found: Any) -> Answer:
     return Answer(tuple(one for one in found if one) or (NONE_RECORDED,))
 
@@ -87,19 +82,6 @@ def _mask(bench: Benchmark, scenario: str) -> str:
     return (
         f"Forgetting {TASKS.get(scenario, scenario)}: in {closer} of {seeds} seeds the saliency"
         f" mask is nearer to Retrain than a random one of the same size. Mean gaps: {rest}."
-    )
-
-
-def _sure(bench: Benchmark, scenario: str) -> str:
-    part = bench.methods(scenario, least=LEAST)
-    rivals = part.drop(index=list(REFERENCES), errors="ignore")
-    if rivals.empty or "original" not in part.index:
-        return ""
-    sure = int((rivals.avg_gap_high < part.avg_gap_low["original"]).sum())
-    first = int((rivals.avg_gap_low <= rivals.avg_gap_high.min()).sum())
-    return (
-        f"Forgetting {TASKS.get(scenario, scenario)}: by their intervals {sure} of {len(rivals)}"
-        f" methods are nearer to Retrain than doing nothing; {first} of them may be first."
     )
 
 
