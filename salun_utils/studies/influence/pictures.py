@@ -169,15 +169,13 @@ def _signed_log(axis: Axes, values: np.ndarray, *, smallest: float = 0.01) -> No
     axis.set_ylim(min(low * 1.6, -smallest), max(high * 1.6, smallest))
 
 
-def mask_drift(
-    rows: pd.DataFrame, levels: Mapping[str, Mapping[str, float]], *, column: str = "jaccard_50"
-) -> Picture:
+def mask_drift(rows: pd.DataFrame, levels: Mapping[str, Mapping[str, float]]) -> Picture:
     """Overlap of the mask with the one at θ_o over the epochs; one panel a scenario, the mean of
     the seeds, and a band around all of them.
 
     Parameters
     ----------
-    rows : columns scenario, epoch, seed and `column`. levels : scenario -> name -> level that is
+    rows : columns scenario, epoch, seed and jaccard_50. levels : scenario -> name -> level that is
         drawn across.
     """
     panels = list(dict.fromkeys(rows.scenario))
@@ -185,7 +183,7 @@ def mask_drift(
         1, len(panels), figsize=(max(4.0, 3.4 * len(panels)), 3.0), sharey=True, squeeze=False
     )
     for axis, panel in zip(axes.flat, panels, strict=True):
-        groups = rows[rows.scenario == panel].groupby("epoch")[column]
+        groups = rows[rows.scenario == panel].groupby("epoch").jaccard_50
         mean = groups.mean()
         epochs = [0, *mean.index]
         axis.fill_between(
