@@ -12,7 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from ..data import load as load_data
-from .measures.recognition import Recognition, recognise
+from . import judge as judge_named
+from . import load
+from .measures.recognition import Recognition, recognise, recognise_samples
+from .models import gan, judges, mini_sd_training, pipelines, vae
+from .models.diffusion import training as diffusion
 
 # Of grey pictures of 28 pixels, on two CPU cores; and of colour pictures, on a GPU, which has not
 # been run for this book.
@@ -50,13 +54,13 @@ class Order:
 
 def train_judge(order: Order) -> dict:
     """A classifier on all training pictures: a small CNN for grey ones, a ResNet-18 for colour."""
-    from .models.judges import Judge, JudgeTraining, train_judge
-
     data = load_data(order.data)
     grey = data.train.shape[0] == 1
-    config = JudgeTraining() if grey else JudgeTraining(epochs=30, augment="crop-flip", width=1.0)
+    config = judges.JudgeTraining()
+    if not grey:
+        config = judges.JudgeTraining(epochs=30, augment="crop-flip", width=1.0)
     arch = "small-cnn" if grey else "resnet18"
-    judge, info = train_judge(
+    judge, info = judges.train_judge(
         data.to(order.device),
         config,
         name=order.name,
@@ -65,7 +69,7 @@ def train_judge(order: Order) -> dict:
         device=order.device,
         checkpoint=order.work / f"{order.name}.pt",
     )
-    judge = Judge.load(judge.save(order.folder, half=True))
+    judge = judges.Judge.load(judge.save(order.folder, half=True))
     judge.measure(data.test)  # of the weights as they ship
     judge.save(order.folder, half=True)
     return {
@@ -84,12 +88,10 @@ def train_judge(order: Order) -> dict:
 
 def train_diffusion(order: Order) -> dict:
     """A conditional diffusion model with a preset, on all training pictures."""
-    from .models.diffusion.training import build, preset, train
-
     data = load_data(order.data)
-    config, training = preset(order.name)
-    model = build(config, seed=order.seed).to(order.device)
-    model, info = train(
+    config, training = diffusion.preset(order.name)
+    model = diffusion.build(config, seed=order.seed).to(order.device)
+    model, info = diffusion.train(
         model,
         data.train,
         training,
@@ -111,19 +113,17 @@ def train_diffusion(order: Order) -> dict:
 
 def train_gan(order: Order) -> dict:
     """The conditional GAN on all training pictures."""
-    from .models.gan import GAN, GANConfig, GANTraining, train_gan
-
     summary = "Small class-conditional GAN of {data}, generator and discriminator."
-    facts = _train_small(order, summary, GAN, GANConfig, train_gan, GANTraining(), every=250)
+    parts = (gan.GAN, gan.GANConfig, gan.train_gan, gan.GANTraining())
+    facts = _train_small(order, summary, *parts, every=250)
     return {"kind": "gan", **facts}
 
 
 def train_vae(order: Order) -> dict:
     """The conditional VAE on all training pictures."""
-    from .models.vae import VAE, VAEConfig, VAETraining, train_vae
-
     summary = "Small class-conditional variational auto-encoder of {data}."
-    facts = _train_small(order, summary, VAE, VAEConfig, train_vae, VAETraining(), every=1000)
+    parts = (vae.VAE, vae.VAEConfig, vae.train_vae, vae.VAETraining())
+    facts = _train_small(order, summary, *parts, every=1000)
     return {"kind": "vae", **facts}
 
 
@@ -165,8 +165,6 @@ def train_mini_sd(order: Order) -> dict:
     """A whole small text-to-image pipeline on all training pictures, 64 pixels a side where they
     are larger than 32.
     """
-    from .models import mini_sd_training, pipelines
-
     data = load_data(order.data)
     sampling: dict[str, Any] = {"guidance": 3.0, "steps": 25}
     settings = (
@@ -216,9 +214,6 @@ def _recognised(order: Order, per_class: int = 50, **sampling: Any) -> dict:
     """What a judge recognises of the weights as saved (half precision): the shipped one for
     Fashion-MNIST, else one trained beside them.
     """
-    from . import load
-    from .measures.recognition import recognise_samples
-
     referee = _referee(order)
     if referee is None:
         return _no_judge(order)
@@ -230,12 +225,10 @@ def _referee(order: Order):
     """The judge of the data: shipped for Fashion-MNIST, else the one trained beside the weights;
     None where there is none.
     """
-    from . import judge
-
     if order.name == "mini-sd" or order.name.endswith("fashion"):
-        return judge("fashion-mnist")
+        return judge_named("fashion-mnist")
     beside = _judge_beside(order)
-    return judge(str(beside)) if (beside / "config.json").is_file() else None
+    return judge_named(str(beside)) if (beside / "config.json").is_file() else None
 
 
 def _judge_beside(order: Order) -> Path:

@@ -17,6 +17,7 @@ from ..erasers.gan_vae import losses as gan_vae_losses
 from ..erasers.pipeline import loop, salun, settings
 from ..erasers.pipeline.adapters import lowrank
 from ..erasers.pipeline.encoded import prepare
+from ..erasers.run import Job, trainable
 from . import toys
 
 FEW: dict[str, Any] = {
@@ -151,8 +152,6 @@ def pulling() -> dict:
 
 def job_of(kind: str):
     """What an eraser of a picture generator is handed."""
-    from ..erasers.run import Job, trainable
-
     original = toys.MAKE[kind]().requires_grad_(False)
     return Job(original, trainable(toys.MAKE[kind]()).eval(), 1, 2, toy.dataset())
 

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ... import data as datasets
 from ...data.images import Dataset, Images
 from ...errors import InputError, NothingChangedWarning, check_whole, unknown
 from ...fitting.rows import shared
@@ -95,9 +96,7 @@ def training_pictures(model: Any, data: Dataset | Images | None) -> Images:
     where the model has other classes.
     """
     if data is None:
-        from ...data import load
-
-        data = load("fashion-mini")
+        data = datasets.load("fashion-mini")
         if [c.lower() for c in data.classes] != [c.lower() for c in model.classes]:
             raise InputError(
                 "this model was not trained on Fashion-MNIST: pass its training pictures as data="

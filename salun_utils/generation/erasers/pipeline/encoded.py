@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from .... import data as datasets
 from ....data.images import Dataset, Images
 from ....errors import InputError, check_whole, unknown
 from ....seeds import generator
@@ -122,8 +123,6 @@ def _default_data(pipe, concept, substitute, pictures: int | None) -> Dataset:
     """Without data: the package's extract for a small pipeline, and where a method needs no
     picture and the concept is none of its classes, the concept's words alone.
     """
-    from .... import data as datasets
-
     mini = datasets.load("fashion-mini") if pipelines.is_small(pipe) else None
     known = mini is not None and str(concept).lower() in [c.lower() for c in mini.classes]
     if pictures == 0 and isinstance(concept, str) and not known:
