@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -251,7 +251,6 @@ class Dataset:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     note: str = ""
-    _extra: dict = field(default_factory=dict, repr=False, compare=False)
 
     def __repr__(self) -> str:
         size = "×".join(map(str, self.train.shape))
@@ -299,9 +298,7 @@ class Dataset:
     def to(self, device: str | torch.device) -> Dataset:
         """The same data with the pixels on `device`."""
         train, test = (part.over(part.base_on(device)) for part in (self.train, self.test))
-        moved = Dataset(
-            self.name, train, test, self.classes, self.mean, self.std, self.note, self._extra
-        )
+        moved = replace(self, train=train, test=test)
         if "fingerprint" in self.__dict__:
             moved.__dict__["fingerprint"] = self.fingerprint
         return moved

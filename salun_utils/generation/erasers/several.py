@@ -156,7 +156,6 @@ def without(data: Dataset, names: Sequence[str]) -> Dataset:
         train=_relabelled(data.train, new),
         test=_relabelled(data.test, new),
         classes=[data.classes[i] for i in kept],
-        _extra={},
     )
 
 

@@ -266,7 +266,7 @@ def steps_to(rows: pd.DataFrame, level: float) -> pd.DataFrame:
 
 def generator_rows(records: Iterable[Record]) -> pd.DataFrame:
     """One row a generator, concept, eraser, seed, number of pictures and look, of records of
-    `generation.relearning`.
+    `generation.trials.relearning`.
 
     Returns
     -------

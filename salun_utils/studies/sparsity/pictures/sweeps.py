@@ -37,7 +37,7 @@ def against_density(
 
     Parameters
     ----------
-    tables : task -> rows by keep, columns of `sparsity.by_density`. knees : task -> density of the
+    tables : task -> rows by keep, columns of `recorded.by_density`. knees : task -> density of the
         automatic mask, drawn as a line. again : task -> average gap of another Retrain, a level
         line. measures : column -> title of its panels.
     """
@@ -156,7 +156,7 @@ def lines_by_mask(
 
     Parameters
     ----------
-    tables : task -> mask -> rows by keep, columns of `sparsity.by_density`. again : task -> the
+    tables : task -> mask -> rows by keep, columns of `recorded.by_density`. again : task -> the
         average gap of another Retrain, a dotted line.
     """
     figure, axes = plt.subplots(
