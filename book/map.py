@@ -129,7 +129,7 @@ def grids() -> dict[str, dict[str, Any]]:
 
 def count() -> dict[str, Any]:
     """What ``map.json`` holds: grids with their runs, chapters with what they read."""
-    table._runs_in = functools.cache(table._runs_in)  # many chapters read the same files
+    table.runs_in = functools.cache(table.runs_in)  # many chapters read the same files
     every = grids()
     there = {p.stem for p in RECORDS.rglob("*.json")}
     of_run = {run: name for name, grid in every.items() for run in grid["runs"]}

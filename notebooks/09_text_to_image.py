@@ -356,7 +356,7 @@ claims_table(attacks.claims(every))
 #
 # :::{dropdown} Solution
 # ```python
-# from salun_utils.generation.erasers.pipeline.loop import WEIGHTS
+# from salun_utils.generation.erasers.pipeline.settings import WEIGHTS
 #
 # named = erased.scene.model.unet.named_parameters()
 # cross = sum(p.numel() for n, p in named if WEIGHTS["cross-attention"](n))

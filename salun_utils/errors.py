@@ -5,6 +5,7 @@ what is allowed.
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterable
 
 LONGEST = 2500  # characters of a message; what was given may be a whole file
@@ -43,3 +44,20 @@ def unknown(kind: str, name: object, allowed: Iterable[str]) -> InputError:
     more = f", … and {len(names) - MOST_NAMES} more" if len(names) > MOST_NAMES else ""
     listed = ", ".join(names[:MOST_NAMES]) + more
     return InputError(f"unknown {kind} {given!r}; {hint}allowed: {listed}")
+
+
+def check_whole(name: str, value: object, low: int = 1, high: int | None = None) -> int:
+    """Return a Python `int` from `low` on, or from `low` to `high`, else raise `InputError`."""
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if not whole or value < low or (high is not None and value > high):  # type: ignore[operator]
+        allowed = f", at least {low}" if high is None else f" from {low} to {high}"
+        raise InputError(f"{name} must be a whole number{allowed}, not {value!r}")
+    return value  # type: ignore[return-value]
+
+
+def check_amount(name: str, value: object) -> float:
+    """Return a finite Python number of at least 0, else raise `InputError`."""
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not math.isfinite(value) or value < 0:  # type: ignore[arg-type, operator]
+        raise InputError(f"{name} must be a number, at least 0, not {value!r}")
+    return value  # type: ignore[return-value]

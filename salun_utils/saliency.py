@@ -224,7 +224,7 @@ class SaliencyMask(BitMask):
         return (
             cls._highest(bits, dropped, {n: tuple(s.shape) for n, s in scores.items()})
             .inverted()
-            ._named(f"lowest {keep:g}")
+            .named(f"lowest {keep:g}")
         )
 
     @classmethod
@@ -254,14 +254,14 @@ class SaliencyMask(BitMask):
         draws = generator(seed, "random mask")
         named = _named_scores(scores)
         noise = {n: torch.rand(s.shape, generator=draws) for n, s in named.items()}
-        return cls.top(noise, keep)._named(f"random {keep:g}")
+        return cls.top(noise, keep).named(f"random {keep:g}")
 
     @classmethod
     def magnitude(cls, model: nn.Module, keep: float = 0.5) -> SaliencyMask:
         """Keep the weights of greatest absolute value."""
         return cls.top(
             {n: p.detach().abs() for n, p in model.named_parameters() if p.requires_grad}, keep
-        )._named(f"magnitude {keep:g}")
+        ).named(f"magnitude {keep:g}")
 
     def overlap(self, other: BitMask) -> float:
         """Weights that both masks keep over weights that at least one keeps, see `BitMask.overlap`;

@@ -29,7 +29,6 @@ from .fitting.recipes import (
     RECIPES,
     SCHEDULES,
     Recipe,
-    named_recipe,
     use_bf16,
 )
 from .masking import hold
@@ -148,7 +147,7 @@ def fit(
     TrainingDivergedError : when the loss of an epoch is not finite.
     """
     check_weights(model)
-    how = _recipe(model, recipe, lr, epochs=epochs, **settings)
+    how = Recipe.named(recipe, model, lr=lr, epochs=epochs, **settings)
     check_seed(seed)
     mask = None if mask is None else SaliencyMask.of(mask)
     plain = loss is cross_entropy
@@ -178,15 +177,6 @@ def fit(
         loop.run(data, state, seed=seed, progress=progress)
     model.eval()
     return _history(model, loss, how, state, together)
-
-
-def _recipe(model: Any, name: str | None, lr: float | None, **settings: Any) -> Recipe:
-    """The recipe of that name, for this network, under the settings that are given."""
-    arch = (getattr(model, "recipe", None) or {}).get("arch")
-    named = {} if name is None else named_recipe(name, arch)
-    if lr is None and "lr" not in named:
-        raise InputError("training needs a learning rate: give lr, or a recipe that decides it")
-    return Recipe.of(**{**named, **settings, **({} if lr is None else {"lr": lr})})
 
 
 @dataclasses.dataclass

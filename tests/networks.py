@@ -1,6 +1,9 @@
-"""Networks that several test modules make anew."""
+"""Networks that several test modules make anew, and whether two are the same to the bit."""
 
 from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
 
 import salun_utils as su
 
@@ -17,3 +20,18 @@ def digit_net(digits, seed: int = 0):
         seed=seed,
         width=0.25,
     )
+
+
+def bits(model: nn.Module) -> dict[str, Tensor]:
+    """The bytes of all tensors of a network."""
+    return {
+        n: t.detach().clone().contiguous().view(torch.uint8)
+        for n, t in model.state_dict().items()
+        if t.ndim
+    }
+
+
+def same(a: nn.Module, b: nn.Module) -> bool:
+    """Whether all bytes agree."""
+    one, two = bits(a), bits(b)
+    return all(torch.equal(one[n], two[n]) for n in one)

@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from PIL import Image
+
+from salun_utils import data
+from salun_utils.errors import InputError
 
 
 def picture(value: int, size: tuple[int, int] = (10, 8), mode: str = "RGB") -> Image.Image:
@@ -71,3 +75,11 @@ def save_to_disk(folder: Path, labels, *, shards: int = 1, **options) -> Path:
     (folder / "state.json").write_text(json.dumps(state))
     (folder / "dataset_info.json").write_text("{}")
     return folder
+
+
+def message(path: Path, **options) -> str:
+    """The one line by which `data.load` refuses a folder."""
+    with pytest.raises(InputError) as caught:
+        data.load(path, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)

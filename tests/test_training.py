@@ -10,7 +10,7 @@ import math
 import pytest
 import torch
 from flips import flipped
-from networks import digit_net
+from networks import digit_net, same
 from torch import nn
 
 from salun_utils.data.images import Images
@@ -31,19 +31,6 @@ def trained(digits, few, **options):
     model = digit_net(digits)
     fit(model, few, **{"epochs": 2, "lr": 0.05, "batch_size": 64, "precision": "float32"} | options)
     return model
-
-
-def bits(model):
-    return {
-        n: t.detach().clone().contiguous().view(torch.uint8)
-        for n, t in model.state_dict().items()
-        if t.ndim
-    }
-
-
-def same(a, b):
-    a, b = bits(a), bits(b)
-    return all(torch.equal(a[n], b[n]) for n in a)
 
 
 # -- the same bytes --------------------------------------------------------------------

@@ -71,7 +71,8 @@ class BitMask:
         """The mask that keeps what this one doesn't."""
         return self.from_bools({n: ~self[n] for n in self}, f"inverted {self.rule}")
 
-    def _named(self, rule: str) -> Self:
+    def named(self, rule: str) -> Self:
+        """This very mask, which from now on says that `rule` has chosen its bits."""
         self.rule = rule
         return self
 

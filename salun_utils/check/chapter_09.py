@@ -14,7 +14,7 @@ LEAST = 25.0  # per cent: more than a judge's errors
 
 def _half_of_cross_attention(*answer: Any) -> bool:
     from .. import generation
-    from ..generation.erasers.pipeline.loop import WEIGHTS
+    from ..generation.erasers.pipeline.settings import WEIGHTS
 
     named = generation.load("mini-sd").unet.named_parameters()
     cross = sum(p.numel() for n, p in named if WEIGHTS["cross-attention"](n))

@@ -60,26 +60,14 @@ def add(commands: Any) -> None:
 def act(args: argparse.Namespace) -> int:
     """Do it; the exit status."""
     from ..runner import grid as grids
-    from ..runner.grid.driver import place, stands
     from ..runs import records_folder
 
-    if args.cores < 1:
-        raise InputError(f"--cores must be at least 1, not {args.cores}")
-    if args.minutes is not None and not args.minutes > 0:
-        raise InputError(f"--minutes must be above 0, not {args.minutes}")
-    if not 0 <= args.job_minutes < math.inf:
-        raise InputError(f"--job-minutes must be at least 0, not {args.job_minutes}")
-    check_folder(args.out, "--out")
+    _check(args)
     grid = grids.read(args.grid).only(args.tier)
     home = Path(args.out) if args.out else Path("out") / "grids" / grid.name
     records = home / "records" if args.out else records_folder()
     if args.list:
-        place(grid, args.executor, args.profile)
-        for run in grid.runs:
-            found = stands(grid, run, records)
-            why = f"  ({found.why})" if found.why else ""
-            print(f"{found.word:<8}  {run.priority:>4}  {run.name}{why}")
-        return 0
+        return _list(args, grid, records)
     outcome = grids.run(
         grid,
         records=records,
@@ -96,16 +84,41 @@ def act(args: argparse.Namespace) -> int:
     )
     for line in outcome.failed.values():
         print(f"failed: {line}", file=sys.stderr)
-    counts = (
-        f"{len(grid.runs)} runs: {len(outcome.before)} done before, {len(outcome.done)} done now"
-    )
-    counts += f", {len(outcome.failed)} failed, {len(outcome.left)} left"
-    if outcome.outdated:
-        counts += f", {len(outcome.outdated)} outdated (--outdated runs them again)"
-    print(f"{counts}; records in {records}")
+    print(f"{_counts(outcome, len(grid.runs))}; records in {records}")
     if outcome.left and args.minutes is None and not outcome.failed:
         why = f" ({outcome.why})" if outcome.why else ""
         log = home / "state" / "snakemake.log"
         print(f"salun: Snakemake stopped early{why}; see {log}", file=sys.stderr)
         return 1
     return 1 if outcome.failed else 0
+
+
+def _check(args: argparse.Namespace) -> None:
+    if args.cores < 1:
+        raise InputError(f"--cores must be at least 1, not {args.cores}")
+    if args.minutes is not None and not args.minutes > 0:
+        raise InputError(f"--minutes must be above 0, not {args.minutes}")
+    if not 0 <= args.job_minutes < math.inf:
+        raise InputError(f"--job-minutes must be at least 0, not {args.job_minutes}")
+    check_folder(args.out, "--out")
+
+
+def _list(args: argparse.Namespace, grid: Any, records: Path) -> int:
+    from ..runner.grid.driver import place, stands
+
+    place(grid, args.executor, args.profile)
+    for run in grid.runs:
+        found = stands(grid, run, records)
+        why = f"  ({found.why})" if found.why else ""
+        print(f"{found.word:<8}  {run.priority:>4}  {run.name}{why}")
+    return 0
+
+
+def _counts(outcome: Any, runs: int) -> str:
+    said = (
+        f"{runs} runs: {len(outcome.before)} done before, {len(outcome.done)} done now,"
+        f" {len(outcome.failed)} failed, {len(outcome.left)} left"
+    )
+    if outcome.outdated:
+        said += f", {len(outcome.outdated)} outdated (--outdated runs them again)"
+    return said

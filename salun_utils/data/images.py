@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import torch
@@ -13,10 +13,9 @@ from torch import Tensor
 from ..errors import InputError
 from ..shown import block, inline, strip
 from ..units import numerics
+from .augment import augmented, check_augment
 
-AUGMENTATIONS = (None, "crop-flip", "crop", "shift-flip")
 SHOWN = 12  # classes in a notebook, with a picture each
-SHIFT = 2  # pixels by which "shift-flip" moves a picture at most
 
 
 @numerics(1, "data")
@@ -222,58 +221,15 @@ class Images:
             picked = rows if self._index is None else self._index[rows]
             x = self._base[picked]
             if augment and generator is not None:
-                pad = SHIFT if augment == "shift-flip" else None
-                x = crop_and_flip(x, generator, flip=augment != "crop", pad=pad)
+                x = augmented(x, augment, generator)
             x = x.contiguous(memory_format=torch.channels_last).float().div_(255)
             batch = (x, self.labels[rows])
             yield batch if self.weights is None else (*batch, self.weights[rows])
 
 
-def check_augment(augment: str | bool | None) -> str | None:
-    """Return a member of `AUGMENTATIONS`; True means "crop-flip" and False means None."""
-    augment = (
-        {True: "crop-flip", False: None}.get(augment, augment)
-        if isinstance(augment, bool)
-        else augment
-    )
-    if augment not in AUGMENTATIONS:
-        raise InputError(
-            f"augment must be one of {', '.join(map(str, AUGMENTATIONS))}, not {augment!r}"
-        )
-    return augment
-
-
 def is_memory_mapped(pixels: Tensor) -> bool:
     """Whether the pixels were marked as living on disk (set by the loader that mapped them)."""
     return bool(getattr(pixels, "on_disk", False))
-
-
-def crop_and_flip(
-    x: Tensor, generator: torch.Generator, *, flip: bool, pad: int | None = None
-) -> Tensor:
-    """Random crop after zero padding and, if asked, a horizontal flip of half of the pictures, for
-    a whole batch at once.
-
-    Parameters
-    ----------
-    x : (B, C, H, W).
-    pad : pixels of zeros on each side; None means 4 from 32 pixels upward and H // 8 below.
-    generator : a CPU generator, so that the draws are the same on every device.
-    """
-    count, _, height, width = x.shape
-    if pad is None:
-        pad = 4 if height >= 32 else height // 8
-    top = torch.randint(0, 2 * pad + 1, (count, 1), generator=generator) + torch.arange(height)
-    left = torch.randint(0, 2 * pad + 1, (count, 1), generator=generator) + torch.arange(width)
-    if flip:
-        mirrored = torch.rand(count, 1, generator=generator) < 0.5
-        left = torch.where(mirrored, left.flip(1), left)
-    padded = torch.nn.functional.pad(x, (pad, pad, pad, pad))
-    rows = torch.arange(count, device=x.device)[:, None, None]
-    picked = padded.permute(0, 2, 3, 1)[
-        rows, top.to(x.device)[:, :, None], left.to(x.device)[:, None, :]
-    ]
-    return picked.permute(0, 3, 1, 2)
 
 
 @dataclass(frozen=True)
@@ -295,7 +251,6 @@ class Dataset:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     note: str = ""
-    _extra: dict = field(default_factory=dict, repr=False, compare=False)
 
     def __repr__(self) -> str:
         size = "×".join(map(str, self.train.shape))
@@ -343,9 +298,7 @@ class Dataset:
     def to(self, device: str | torch.device) -> Dataset:
         """The same data with the pixels on `device`."""
         train, test = (part.over(part.base_on(device)) for part in (self.train, self.test))
-        moved = Dataset(
-            self.name, train, test, self.classes, self.mean, self.std, self.note, self._extra
-        )
+        moved = replace(self, train=train, test=test)
         if "fingerprint" in self.__dict__:
             moved.__dict__["fingerprint"] = self.fingerprint
         return moved

@@ -12,8 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..data.images import check_augment
-from ..errors import InputError, unknown
+from ..data.augment import check_augment
+from ..errors import InputError, check_amount, check_whole, unknown
 from ..units import family, numerics
 
 PRECISIONS = ("auto", "bf16", "float32")
@@ -118,12 +118,25 @@ class Recipe:
                 raise unknown("setting of fit", name, known)
         return cls(**settings)
 
+    @classmethod
+    def named(
+        cls, name: str | None, model: nn.Module, *, lr: float | None, **settings: Any
+    ) -> Recipe:
+        """The recipe of that name, for this network, under the settings that are given; without a
+        name these settings alone.
+        """
+        arch = (getattr(model, "recipe", None) or {}).get("arch")
+        named = {} if name is None else named_recipe(name, arch)
+        if lr is None and "lr" not in named:
+            raise InputError("training needs a learning rate: give lr, or a recipe that decides it")
+        return cls.of(**{**named, **settings, **({} if lr is None else {"lr": lr})})
+
     def __post_init__(self) -> None:
         check_augment(self.augment)
         for name in ("epochs", "batch_size"):
-            _check_count(name, getattr(self, name))
+            check_whole(name, getattr(self, name))
         for name in ("lr", "weight_decay", "momentum", "label_smoothing"):
-            _check_number(name, getattr(self, name))
+            check_amount(name, getattr(self, name))
         for name in ("bias_rate", "max_grad_norm"):
             _check_positive(name, getattr(self, name), optional=name == "max_grad_norm")
         if self.label_smoothing > 1:
@@ -182,18 +195,8 @@ def norm_shifts(model: nn.Module) -> set[int]:
     return {id(m.bias) for m in model.modules() if isinstance(m, kinds) and m.bias is not None}
 
 
-def _check_count(name: str, value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise InputError(f"{name} must be a whole number, at least 1, not {value!r}")
-
-
 def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _check_number(name: str, value: Any) -> None:
-    if not _is_number(value) or value < 0:
-        raise InputError(f"{name} must be a number, at least 0, not {value!r}")
 
 
 def _check_positive(name: str, value: Any, *, optional: bool) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import contextlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import torch
 from safetensors import SafetensorError
@@ -34,9 +34,10 @@ def class_label(concept: str | int, classes: Sequence[str]) -> int:
 
 
 class Labelled(nn.Module):
-    """A network whose `config` names its classes in label order."""
+    """A network whose `config` names its classes in label order, and which a folder can hold."""
 
-    config: Any
+    config: Any  # a dataclass
+    kind: ClassVar[str]  # what `read_config` asks for
 
     @property
     def classes(self) -> list[str]:
@@ -53,6 +54,17 @@ class Labelled(nn.Module):
         model doesn't know it.
         """
         return class_label(concept, self.classes)
+
+    def save(self, folder: str | Path, *, half: bool = False) -> Path:
+        """Write `weights.safetensors` and `config.json` into a folder, which is made; `half` stores
+        16-bit floats.
+        """
+        facts = {"kind": self.kind, **asdict(self.config)}
+        return save_model(folder, self._saved(), facts, half=half)
+
+    def _saved(self) -> nn.Module:
+        """Whose weights are saved."""
+        return self
 
 
 def checked_labels(labels: Sequence[int] | Tensor, classes: int) -> Tensor:

@@ -13,8 +13,16 @@ from .distances import (
 )
 from .divergence import jensen_shannon, retrain_free_divergence, zero_retrain_forgetting
 from .forgetting import Forgetting, forgetting_by_models, forgetting_score
+from .intervals import Interval, bootstrap_interval
 from .likelihood import Audit, Roc, auc, audit, likelihood_ratio, margin, roc, tpr_at_fpr
-from .membership import VARIANTS, entropy, membership_attack, membership_features, modified_entropy
+from .membership import (
+    VARIANTS,
+    entropy,
+    membership_attack,
+    membership_features,
+    membership_shares,
+    modified_entropy,
+)
 from .relative import relative_membership, rmia
 from .scores import (
     PROTOCOLS,
@@ -24,13 +32,10 @@ from .scores import (
     confidence_worth,
     evaluate,
     halves_by_class,
-    membership_shares,
 )
 from .significance import (
-    Interval,
     PairedTest,
     Verdict,
-    bootstrap_interval,
     compare_pairs,
     compare_with,
     holm,

@@ -8,8 +8,7 @@ from torch import Tensor
 
 from ..errors import InputError
 from ..units import numerics
-from .membership import _probabilities
-from .reading import tensor
+from .reading import probabilities, tensor
 
 Array = Tensor | np.ndarray
 
@@ -31,7 +30,7 @@ def jensen_shannon(p: Array, q: Array) -> Tensor:
     Source: Lin, "Divergence measures based on the Shannon entropy", IEEE Transactions on
     Information Theory, 1991.
     """
-    p, q = _probabilities(p), _probabilities(q)
+    p, q = probabilities(p), probabilities(q)
     if p.shape != q.shape:
         raise InputError(
             f"both sides need the same pictures and classes, not {tuple(p.shape)} and"
@@ -98,7 +97,7 @@ def retrain_free_divergence(
 
 def _class_means(name: str, p: Array, labels: Array) -> dict[int, Tensor]:
     """The mean answer (K,) of each class there is."""
-    p = _probabilities(p)
+    p = probabilities(p)
     y = tensor(f"labels of {name}", labels)
     if y.shape != (len(p),) or y.is_floating_point() or not len(y):
         raise InputError(f"{name} needs a label for each of {len(p)} answers, and at least one")

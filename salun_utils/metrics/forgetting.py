@@ -15,9 +15,9 @@ import numpy as np
 from ..errors import InputError
 from ..seeds import derive
 from ..units import numerics
+from .intervals import Interval, bootstrap_interval
 from .likelihood import Array
 from .reading import numbers
-from .significance import Interval, bootstrap_interval
 
 DELTA = 1e-5
 CAP = 50.0  # of an epsilon that is infinite in the sample

@@ -19,8 +19,8 @@ from ..errors import InputError, unknown
 from ..seeds import derive
 from ..units import numerics
 from .accuracy import check_logits
+from .intervals import Interval
 from .reading import numbers, truths
-from .significance import Interval
 
 Array = Tensor | np.ndarray
 VARIANCES = ("auto", "per-example", "pooled")

@@ -18,7 +18,7 @@ from ..errors import InputError
 from ..seeds import generator
 from ..units import numerics
 from .accuracy import check_logits
-from .reading import numbers, tensor
+from .reading import features, probabilities
 from .svm import fit_rbf_svm
 
 VARIANTS = ("correctness", "confidence", "entropy", "m_entropy", "prob")
@@ -28,7 +28,7 @@ SMALLEST = 1e-30
 
 def entropy(p: Tensor | np.ndarray) -> Tensor:
     """-Σ_i p_i log p_i for probabilities p (N, K), in nats; float64 (N,). An entry of 0 adds 0."""
-    p = _probabilities(p)
+    p = probabilities(p)
     return -torch.xlogy(p, p).sum(1)
 
 
@@ -42,7 +42,7 @@ def modified_entropy(p: Tensor | np.ndarray, labels: Tensor | np.ndarray) -> Ten
     Source: Song and Mittal, "Systematic Evaluation of Privacy Risks of Machine Learning Models",
     USENIX Security 2021, eq. 9.
     """
-    p = _probabilities(p)
+    p = probabilities(p)
     p, labels = check_logits(p, labels)
     rows = torch.arange(len(p))
     terms = p * (1 - p).clamp_min(SMALLEST).log()
@@ -113,7 +113,7 @@ def membership_attack(
     member: the result is 0.
     """
     member, nonmember, target = (
-        _features(*pair)
+        features(*pair)
         for pair in (("member", member), ("nonmember", nonmember), ("target", target))
     )
     if not member.shape[1] == nonmember.shape[1] == target.shape[1]:
@@ -136,26 +136,46 @@ def membership_attack(
     return 1 - float(machine.predict(target).mean())
 
 
+def membership_shares(
+    retain: tuple[Tensor, Tensor],
+    nonmember: tuple[Tensor, Tensor],
+    target: tuple[Tensor, Tensor],
+    *,
+    seed: int = 0,
+) -> tuple[dict[str, float], int]:
+    """All five variants of the attack. Each argument is (logits (N, K), labels (N,)).
+
+    Returns
+    -------
+    The share of `target` called non-member, in percent, by variant; and how many members and
+    non-members each was fitted on. The larger of the two sides is thinned out to the smaller, and
+    every variant sees the same rows.
+    """
+    count = min(len(retain[1]), len(nonmember[1]))
+    member = rows_of(retain, chosen(len(retain[1]), count, seed, "members"))
+    nonmember = rows_of(nonmember, chosen(len(nonmember[1]), count, seed, "nonmembers"))
+    seen, unseen, asked = (membership_features(*part) for part in (member, nonmember, target))
+    return {
+        name: 100 * membership_attack(seen[name], unseen[name], asked[name]) for name in seen
+    }, count
+
+
+def rows_of(pair: tuple[Tensor, Tensor], index: Tensor) -> tuple[Tensor, Tensor]:
+    """These rows of a pair (logits, labels)."""
+    return pair[0][index], pair[1][index]
+
+
+def chosen(total: int, count: int, seed: int, role: str) -> Tensor:
+    """Which `count` of `total` rows take part, by seed and role, in rising order."""
+    return torch.randperm(total, generator=generator(seed, role))[:count].sort().values
+
+
 def _draw(rows: np.ndarray, count: int, draws: torch.Generator) -> np.ndarray:
     return (
         rows
         if len(rows) == count
         else rows[torch.randperm(len(rows), generator=draws)[:count].numpy()]
     )
-
-
-def _features(name: str, values: Tensor | np.ndarray) -> np.ndarray:
-    """float64 (N, F), checked."""
-    values = numbers(name, values)
-    values = values[:, None] if values.ndim == 1 else values
-    if values.ndim != 2 or not values.size:
-        raise InputError(
-            f"{name} must hold features (N,) or (N, F) with N and F at least 1, not shape"
-            f" {values.shape}"
-        )
-    if not np.isfinite(values).all():
-        raise InputError(f"{name} holds NaN or infinite features")
-    return values
 
 
 def _positive(name: str, value: object) -> float:
@@ -166,16 +186,3 @@ def _positive(name: str, value: object) -> float:
     ):
         raise InputError(f"{name} must be a number above 0, not {value!r}")
     return float(value)
-
-
-def _probabilities(p: Tensor | np.ndarray) -> Tensor:
-    """float64 (N, K), checked to lie in [0, 1] and to sum to 1."""
-    p = tensor("probabilities", p).double()
-    if p.ndim != 2:
-        raise InputError(f"probabilities must have shape (N, K), not {tuple(p.shape)}")
-    if p.numel() and not (p.min() >= 0 and p.max() <= 1 and (p.sum(1) - 1).abs().max() < 1e-2):
-        raise InputError(
-            "each row of probabilities must lie in 0 to 1 and sum to 1: pass the softmax, not the"
-            " logits"
-        )
-    return p

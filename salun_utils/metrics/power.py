@@ -11,7 +11,7 @@ import numpy as np
 
 from ..errors import InputError
 from ..units import numerics
-from .significance import Interval
+from .intervals import Interval
 
 MOST = 10_000  # beyond this many seeds the answer is "no number that anybody will run"
 

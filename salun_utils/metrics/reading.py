@@ -53,3 +53,42 @@ def tensor(name: str, values: Any) -> Tensor:
     except (TypeError, ValueError, RuntimeError) as problem:
         said = " ".join(str(problem).split())[:200]
         raise InputError(f"{name} must be numbers in a rectangular array: {said}") from None
+
+
+def features(name: str, values: Tensor | np.ndarray) -> np.ndarray:
+    """float64 (N, F) of features (N,) or (N, F): at least one, all finite."""
+    values = numbers(name, values)
+    values = values[:, None] if values.ndim == 1 else values
+    if values.ndim != 2 or not values.size:
+        raise InputError(
+            f"{name} must hold features (N,) or (N, F) with N and F at least 1, not shape"
+            f" {values.shape}"
+        )
+    if not np.isfinite(values).all():
+        raise InputError(f"{name} holds NaN or infinite features")
+    return values
+
+
+def probabilities(p: Tensor | np.ndarray) -> Tensor:
+    """float64 (N, K), checked to lie in [0, 1] and to sum to 1."""
+    p = tensor("probabilities", p).double()
+    if p.ndim != 2:
+        raise InputError(f"probabilities must have shape (N, K), not {tuple(p.shape)}")
+    if p.numel() and not (p.min() >= 0 and p.max() <= 1 and (p.sum(1) - 1).abs().max() < 1e-2):
+        raise InputError(
+            "each row of probabilities must lie in 0 to 1 and sum to 1: pass the softmax, not the"
+            " logits"
+        )
+    return p
+
+
+def sequence(name: str, values: Any) -> np.ndarray:
+    """float64 (n,), n at least 1, all finite."""
+    array = numbers(name, values)
+    if array.ndim != 1 or not len(array):
+        raise InputError(
+            f"{name} must be a sequence of at least one number, not of shape {array.shape}"
+        )
+    if not np.isfinite(array).all():
+        raise InputError(f"{name} holds NaN or infinity: a failed run has no place in a comparison")
+    return array

@@ -18,7 +18,7 @@ from ..shown import amount, block, inline, table
 from ..training import TrainingDivergedError
 from ..units import numerics
 from .accuracy import accuracy, predict_logits
-from .membership import membership_attack, membership_features
+from .membership import chosen, membership_features, membership_shares, rows_of
 from .worth import CANT_TELL, AttackWorth, attack_worth, tells
 
 PROTOCOLS = ("disjoint", "paper")
@@ -236,7 +236,7 @@ def evaluate(
     attack, judged = (
         halves_by_class(test[1]) if protocol == "disjoint" else (torch.arange(len(test[1])),) * 2
     )
-    shares, drawn = membership_shares(retain, _rows(test, attack), forget, seed=seed)
+    shares, drawn = membership_shares(retain, rows_of(test, attack), forget, seed=seed)
     counts = {
         "forget": len(forget[1]),
         "retain": len(retain[1]),
@@ -252,7 +252,7 @@ def evaluate(
     return Scores(
         ua=100 - accuracy(*forget),
         ra=accuracy(*retain),
-        ta=accuracy(*_rows(test, judged)),
+        ta=accuracy(*rows_of(test, judged)),
         mia=shares["confidence"],
         mia_variants=shares,
         test_forgotten=None
@@ -285,43 +285,19 @@ def confidence_worth(
     """
     judged, nonmember = None, test
     if check_protocol(protocol) == "disjoint":
-        nonmember, judged = (_rows(test, half) for half in halves_by_class(test[1]))
+        nonmember, judged = (rows_of(test, half) for half in halves_by_class(test[1]))
     count = min(len(retain[1]), len(nonmember[1]))
     if count < 2:
         return None
     order = torch.zeros(len(retain[1]), dtype=torch.bool)
-    order[_choose(len(retain[1]), count, seed, "members")] = True
-    rows = _choose(len(nonmember[1]), count, seed, "nonmembers")
-    parts = [_rows(retain, order), _rows(nonmember, rows)]
+    order[chosen(len(retain[1]), count, seed, "members")] = True
+    rows = chosen(len(nonmember[1]), count, seed, "nonmembers")
+    parts = [rows_of(retain, order), rows_of(nonmember, rows)]
     if judged is not None and not order.all():
-        parts += [_rows(retain, ~order), judged]
+        parts += [rows_of(retain, ~order), judged]
     seen, unseen, *others = (membership_features(*part)["confidence"] for part in parts)
     asked: dict[str, Any] = dict(zip(("other_members", "other_nonmembers"), others))
     return attack_worth(seen, unseen, seed=seed, **asked)
-
-
-def membership_shares(
-    retain: tuple[Tensor, Tensor],
-    nonmember: tuple[Tensor, Tensor],
-    target: tuple[Tensor, Tensor],
-    *,
-    seed: int = 0,
-) -> tuple[dict[str, float], int]:
-    """All five variants of the attack. Each argument is (logits (N, K), labels (N,)).
-
-    Returns
-    -------
-    The share of `target` called non-member, in percent, by variant; and how many members and
-    non-members each was fitted on. The larger of the two sides is thinned out to the smaller, and
-    every variant sees the same rows.
-    """
-    count = min(len(retain[1]), len(nonmember[1]))
-    member = _rows(retain, _choose(len(retain[1]), count, seed, "members"))
-    nonmember = _rows(nonmember, _choose(len(nonmember[1]), count, seed, "nonmembers"))
-    seen, unseen, asked = (membership_features(*part) for part in (member, nonmember, target))
-    return {
-        name: 100 * membership_attack(seen[name], unseen[name], asked[name]) for name in seen
-    }, count
 
 
 def check_protocol(protocol: str) -> str:
@@ -357,11 +333,3 @@ def _answers(
             f"the model answers NaN or infinity on {bad} of {len(logits)} pictures"
         )
     return logits, images.labels.cpu()
-
-
-def _rows(pair: tuple[Tensor, Tensor], index: Tensor) -> tuple[Tensor, Tensor]:
-    return pair[0][index], pair[1][index]
-
-
-def _choose(total: int, count: int, seed: int, role: str) -> Tensor:
-    return torch.randperm(total, generator=generator(seed, role))[:count].sort().values

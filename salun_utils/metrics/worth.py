@@ -16,7 +16,8 @@ from ..errors import InputError
 from ..seeds import derive, generator
 from ..shown import amount
 from ..units import numerics
-from .membership import _features, membership_attack
+from .membership import membership_attack
+from .reading import features
 
 Array = Tensor | np.ndarray
 CANT_TELL = "can't tell"  # stands where the answer of an attack that is a coin would
@@ -96,14 +97,14 @@ def attack_worth(
     The interval draws the answers on members, and those on non-members, anew; the attack is taken
     as it was fitted. An attack that calls everything a member has exactly 50, and can't tell.
     """
-    sides = _features("member", member), _features("nonmember", nonmember)
+    sides = features("member", member), features("nonmember", nonmember)
     if (other_members is None) != (other_nonmembers is None):
         raise InputError("give other_members and other_nonmembers, or neither")
     if not 0 < level < 1:
         raise InputError(f"level must lie between 0 and 1, not {level!r}")
     if other_members is not None and other_nonmembers is not None:
-        others = _features("other_members", other_members)
-        asked = others, _features("other_nonmembers", other_nonmembers)
+        others = features("other_members", other_members)
+        asked = others, features("other_nonmembers", other_nonmembers)
         rounds = [(sides, asked)]
     else:
         rounds = _both_ways(sides, seed)

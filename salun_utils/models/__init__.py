@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import InputError
+from ..errors import InputError, check_whole
 from ..seeds import derive
 from ..units import numerics
 from . import lora as lora
@@ -76,8 +76,7 @@ def create(
         ("channels", channels, 1),
         ("image_size", image_size, 1),
     ):
-        if isinstance(value, bool) or not isinstance(value, int) or value < lowest:
-            raise InputError(f"{name} must be a whole number, at least {lowest}, not {value!r}")
+        check_whole(name, value, lowest)
     if not isinstance(arch, str):
         raise InputError(f"arch must be the name of a network, not {arch!r}")
     mean, std = _numbers("mean", mean, channels), _numbers("std", std, channels)

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
 
-from ..errors import InputError
+from ..errors import InputError, check_whole
 from ..seeds import derive
 from ..units import numerics
 
@@ -130,8 +130,7 @@ def _named(model: nn.Module, names: Collection[str], kind: type = nn.Module) -> 
 
 def _check_rank(rank: object, layers: dict[str, nn.Linear]) -> None:
     most = min(min(layer.in_features, layer.out_features) for layer in layers.values())
-    if isinstance(rank, bool) or not isinstance(rank, int) or not 1 <= rank <= most:
-        raise InputError(f"rank must be a whole number from 1 to {most}, not {rank!r}")
+    check_whole("rank", rank, 1, most)
 
 
 def adapters(model: nn.Module) -> dict[str, LoRALinear]:

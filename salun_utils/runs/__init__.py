@@ -12,7 +12,7 @@ from .execute import run, run_with_result
 from .publish import publish
 from .records.record import SCHEMA_VERSION, Record
 from .spec import SCENARIOS, TIERS, RunSpec
-from .sweeps import expand, frame, over_seeds, run_all, with_intervals
+from .sweeps import expand, frame, over_seeds, run_all
 from .table import COLUMNS, load_records, records_folder, table
 from .task import Task, prepare
 
@@ -38,7 +38,6 @@ __all__ = [
     "run_notebook",
     "run_with_result",
     "table",
-    "with_intervals",
 ]
 
 

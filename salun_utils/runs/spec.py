@@ -17,10 +17,10 @@ from pydantic import (
     model_validator,
 )
 
-from ..data.images import check_augment
+from ..data.augment import check_augment
 from ..data.scenarios import SCENARIOS
 from ..data.splits import check_fraction
-from ..errors import InputError, unknown
+from ..errors import InputError, check_whole, unknown
 from ..fitting.recipes import named_recipe
 from ..metrics import PROTOCOLS
 from ..models import NAMES as ARCHITECTURES
@@ -285,27 +285,32 @@ def _check_param(name: str, value: Any, default: Any) -> None:
         raise InputError(f"{name} must be finite, not {value!r}")
     if isinstance(value, list | dict | tuple | set):
         raise InputError(f"{name} must be a single value, not {str(value)[:60]}")
-    words: dict[str, Collection[str]] = {"precision": PRECISIONS}
-    # the schedule of a penalty has words of its own
-    if name == "lr_schedule":
-        words[name] = SCHEDULES
-    if name == "schedule" and (default is None or default in SCHEDULES):
-        words["schedule"] = SCHEDULES
+    number = isinstance(default, int | float) and not isinstance(default, bool)
     if name == "augment":
         check_augment(value)
-    elif name in words:
-        if value is not None and value not in words[name]:
-            raise unknown(name, value, words[name])
+    elif (words := _words(name, default)) is not None:
+        if value is not None and value not in words:
+            raise unknown(name, value, words)
     elif name in ("epochs", "batch_size", "samples") and value is not None:
-        if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-            raise InputError(f"{name} must be a whole number, at least 1, not {value!r}")
-    elif (name in LOWEST and value is not None) or (
-        isinstance(default, int | float) and not isinstance(default, bool)
-    ):
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise InputError(f"{name} must be a number, not {value!r}")
-        if name in LOWEST and value < LOWEST[name]:
-            raise InputError(f"{name} must be at least {LOWEST[name]:g}, not {value!r}")
+        check_whole(name, value)
+    elif (name in LOWEST and value is not None) or number:
+        _check_figure(name, value)
+
+
+def _words(name: str, default: Any) -> Collection[str] | None:
+    """The values of a parameter that takes one of a few words."""
+    if name == "precision":
+        return PRECISIONS
+    # "schedule" is the training's in Retrain; that of a penalty has words of its own
+    of_training = name == "schedule" and (default is None or default in SCHEDULES)
+    return SCHEDULES if name == "lr_schedule" or of_training else None
+
+
+def _check_figure(name: str, value: Any) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InputError(f"{name} must be a number, not {value!r}")
+    if name in LOWEST and value < LOWEST[name]:
+        raise InputError(f"{name} must be at least {LOWEST[name]:g}, not {value!r}")
 
 
 def mapping_of(params: object) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import pandas as pd
 
@@ -83,7 +83,7 @@ def summarise(
     ----------
     by : columns of `Record.row` that make the rows, such as ("scenario", "method", "mask").
     mixing : what the runs of a row may differ in all the same, of "data", "numerics" and "threads";
-        where they do, the attribute "note" of the table says it, and `as_text` below the rows.
+        where they do, the attribute "note" of the table says it.
 
     Returns
     -------
@@ -171,36 +171,6 @@ def gap_by_seed(
     """
     found = one_a_seed(records, mixing=mixing)
     return {seed: record.gap[measure] for seed, record in found.items()}
-
-
-def as_text(
-    part: pd.DataFrame, names: Mapping[str, str] | None = None, *, gaps: bool = False
-) -> str:
-    """Rows of `summarise` (one level of index) as a plain table, with no interval for fewer than
-    three seeds.
-
-    Parameters
-    ----------
-    names : what to call a row; by default the `label` of a method. gaps : show the signed gaps as
-        well.
-    """
-    shown = (
-        part[["seeds", *MEASURES]]
-        .round(1)
-        .astype({"seeds": int})
-        .rename(columns=str.upper)
-        .rename(columns={"SEEDS": "seeds"})
-    )
-    shown["average gap"] = part.avg_gap.map("{:.2f}".format)
-    intervals = zip(part.seeds, part.avg_gap_low, part.avg_gap_high)
-    shown["95 % interval"] = [
-        f"{low:.2f} to {high:.2f}" if seeds >= 3 else "" for seeds, low, high in intervals
-    ]
-    shown["cost, %"] = [f"{100 * c:.0f}" if c == c else "" for c in part.cost]
-    for m in MEASURES if gaps else ():
-        shown[f"{m.upper()} gap"] = part[f"gap_{m}"].map("{:+.1f}".format)
-    shown.index = [(names or {}).get(name, label(name)) for name in part.index]
-    return "\n".join([shown.to_string(), *([part.attrs["note"]] if "note" in part.attrs else [])])
 
 
 def _mixed(kept: Iterable[list[Record]], mixing: Collection[str]) -> str:

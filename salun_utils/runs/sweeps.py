@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from ..errors import InputError
-from ..metrics.significance import Interval, bootstrap_interval
+from ..metrics.intervals import Interval, bootstrap_interval
 from ..texts import each_once
 from ..training import TrainingDivergedError
 from ..units import numerics, version
@@ -201,28 +201,6 @@ def over_seeds(
         else pd.Index(list(means), name=by[0])
     )
     return table
-
-
-def with_intervals(
-    table: pd.DataFrame, columns: Mapping[str, str], *, digits: int = 2
-) -> pd.DataFrame:
-    """Rows of `over_seeds` for reading: "mean [low, high]", with no interval for fewer than `LEAST`
-    seeds; `columns` renames them.
-    """
-    shown = pd.DataFrame({"seeds": table.seeds.astype(int)})
-    for column, name in columns.items():
-        found = zip(
-            table.seeds, table[column], table[f"{column}_low"], table[f"{column}_high"], strict=True
-        )
-        shown[name] = [
-            (
-                f"{mean:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
-                if seeds >= LEAST
-                else f"{mean:.{digits}f}"
-            )
-            for seeds, mean, low, high in found
-        ]
-    return shown
 
 
 def _line(record: Record) -> dict[str, Any]:

@@ -89,7 +89,7 @@ def load_records(
     folder = records_folder() if folder is None else Path(folder)
     found: dict[Hashable, Standing] = {}
     for path in sorted(folder.rglob("*.json")):
-        found |= {(path, i): one for i, one in enumerate(_runs_in(path, study))}
+        found |= {(path, i): one for i, one in enumerate(runs_in(path, study))}
     _check_filters([one.record for one in found.values() if one.record], tier, where, wanted)
     chosen = {
         key: one
@@ -100,7 +100,7 @@ def load_records(
     return [one.record for one in chosen.values() if one.record is not None]
 
 
-def _runs_in(path: Path, study: str | None) -> list[Standing]:
+def runs_in(path: Path, study: str | None) -> list[Standing]:
     """How each single run in a file stands; none, and a warning, where the file is damaged."""
     try:
         record = Record.read(path)

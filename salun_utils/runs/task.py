@@ -67,6 +67,8 @@ class Task:
 
     original = property(lambda self: self._original[0])
     original_seconds = property(lambda self: self._original[1]["seconds"])
+    original_cpu_seconds = property(lambda self: self._original[1]["cpu_seconds"])
+    original_digest = property(lambda self: self._original[2])  # of all that made it
     retrained = property(lambda self: self._retrained[0])
     retrained_seconds = property(lambda self: self._retrained[1]["seconds"])
     retrained_cpu_seconds = property(lambda self: self._retrained[1]["cpu_seconds"])
@@ -215,7 +217,7 @@ class Task:
             return None, {"seconds": 0.0, "cpu_seconds": 0.0, "pflop": 0.0}
         parts = {
             "kind": "mask",
-            "model": self._original[2],
+            "model": self.original_digest,
             "forget": _digest(self.split.forget.index.cpu().numpy()),
             "rule": rule,
             "keep": keep,

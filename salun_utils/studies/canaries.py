@@ -24,6 +24,7 @@ from ..runs import Cache, RunSpec, prepare
 from ..runs.canaries import canary, environment, toy
 from ..runs.canaries.figures import Near, near, points, projected
 from ..runs.records.numerics import units_of
+from ..seeds import generator
 from .architectures import measure
 from .audit import shadows
 from .audit import study as audit
@@ -213,8 +214,6 @@ def measured() -> dict:
 
 
 def _draws():
-    from ..seeds import generator
-
     return generator(0, "canary")
 
 

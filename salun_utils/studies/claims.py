@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -86,35 +85,6 @@ def together(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
             answer = "too few" if least >= verdict.alpha else "undecided"
         found[name] = replace(verdict, p=p, answer=answer)
     return found
-
-
-def claim(text: str, verdict: object, figure: str = "") -> str:
-    """Print "[holds] text: figure", wrapped, and return the first word.
-
-    Parameters
-    ----------
-    verdict : of a comparison, the `Verdict` of its paired test: then "holds" is what the test says
-        at its level, "FAILS" that it says the opposite, "open" neither, and "too few" that with so
-        few seeds it could have said neither; and the figure, where none is given, is the
-        difference. Of anything else something true or false; None where the figures can't decide.
-
-    Returns
-    -------
-    "holds", "FAILS", "open" or "too few".
-    """
-    if isinstance(verdict, Verdict):
-        mark, figure = word(verdict), figure or in_words(verdict)
-    else:
-        known = verdict if verdict is None else bool(verdict)
-        mark = {True: "holds", False: "FAILS", None: "open"}[known]
-    print(
-        textwrap.fill(
-            f"[{mark}] {text}" + (f": {figure}" if figure else ""),
-            width=90,
-            subsequent_indent=" " * 8,
-        )
-    )
-    return mark
 
 
 def in_words(verdict: Verdict) -> str:

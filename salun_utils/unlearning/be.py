@@ -35,7 +35,7 @@ def be(job: Job, *, epochs: int = 10, lr: float = 1e-3) -> nn.Module:
     """
     classes = job.num_classes
     path, head = last_layer(job.model, classes)
-    wide = _widened(head, job.draws("shadow class"))
+    wide = widened(head, job.draws("shadow class"))
     job.model.set_submodule(path, wide)
     shadow = torch.full_like(job.split.forget.labels, classes)
     widened_job = dataclasses.replace(job, mask=_widened_mask(job.mask, path))
@@ -62,7 +62,7 @@ def last_layer(model: nn.Module, classes: int) -> tuple[str, nn.Linear]:
     return found[-1]
 
 
-def _widened(head: nn.Linear, draws: torch.Generator) -> nn.Linear:
+def widened(head: nn.Linear, draws: torch.Generator) -> nn.Linear:
     """A copy with one more output, whose weights are drawn as torch draws those of a new layer."""
     wide = nn.Linear(
         head.in_features,

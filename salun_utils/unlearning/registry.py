@@ -13,7 +13,6 @@ from ..errors import unknown
 from ..units import family
 from .job import COMMON, LATER, Job
 
-PAPER, OURS = "paper", "ours: "
 EPOCHS = (1, 2, 5, 10)
 
 
@@ -58,7 +57,7 @@ class Method:
     search: Mapping[str, Range | tuple]
     mask: str | None = None
     takes_mask: bool = True
-    defaults_from: str = PAPER
+    defaults_from: str = "paper"
     stronger: Mapping[str, str] = field(default_factory=dict)
     retains: tuple[str, ...] = ()
     common: Mapping[str, Any] = field(default_factory=dict)

@@ -7,6 +7,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import torch
 from torch import nn
 
 from ..errors import InputError
@@ -69,8 +70,6 @@ def fresh(model: Any, seed: int) -> nn.Module:
     if hasattr(model, "recipe"):
         new = create(**{**model.recipe, "seed": derive(seed, "fresh weights")})
         return counts_as(new, model)
-    import torch
-
     new = copy.deepcopy(model)
     before = {n: p.detach().clone() for n, p in new.named_parameters()}
     with torch.random.fork_rng(devices=[]):

@@ -15,12 +15,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from picture_folders import encoded, make_classes, message, picture
 from PIL import Image
 
 from salun_utils import data as sd
 from salun_utils.data.images import is_memory_mapped
 from salun_utils.data.reading import decode
-from salun_utils.errors import InputError
 
 TEST_DATA = Path(os.environ.get("SALUN_TEST_DATA") or Path(__file__).parents[3] / "shared" / "data")
 
@@ -29,25 +29,6 @@ TEST_DATA = Path(os.environ.get("SALUN_TEST_DATA") or Path(__file__).parents[3] 
 def cache(tmp_path, monkeypatch):
     monkeypatch.setenv("SALUN_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache" / "pictures"
-
-
-def picture(value, size=(10, 8), mode="RGB"):
-    """One plain picture; `value` is its brightness."""
-    return Image.new(mode, size, value if mode != "RGB" else (value, value // 2, 0))
-
-
-def encoded(value, **options):
-    buffer = io.BytesIO()
-    picture(value, **options).save(buffer, "PNG")
-    return buffer.getvalue()
-
-
-def make_classes(folder, counts, *, start=0, **options):
-    """Class folders with `counts` plain PNG pictures each."""
-    for number, (name, count) in enumerate(counts.items()):
-        (folder / name).mkdir(parents=True)
-        for i in range(count):
-            picture(start + 40 * number + i, **options).save(folder / name / f"{i:03}.png")
 
 
 @pytest.fixture
@@ -80,13 +61,6 @@ def shards(tmp_path):
     write_parquet(root / "data" / "train-00001-of-00002.parquet", [1, 1])
     write_parquet(root / "data" / "test-00000-of-00001.parquet", [1, 0])
     return root
-
-
-def message(path, **options):
-    with pytest.raises(InputError) as caught:
-        sd.load(path, **options)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 # --- trees

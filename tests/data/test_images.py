@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from salun_utils.data import Dataset, Images, class_split, from_tensors, random_split, subset_split
-from salun_utils.data.images import crop_and_flip, is_memory_mapped
+from salun_utils.data.augment import crop_and_flip
+from salun_utils.data.images import is_memory_mapped
 from salun_utils.errors import InputError
 
 FEW = settings(max_examples=40, deadline=None)

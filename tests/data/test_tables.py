@@ -11,11 +11,18 @@ import shutil
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from picture_folders import encoded, make_classes, picture, save_to_disk, table, write_table
+from picture_folders import (
+    encoded,
+    make_classes,
+    message,
+    picture,
+    save_to_disk,
+    table,
+    write_table,
+)
 
 from salun_utils import data as sd
 from salun_utils.data.preview import preview
-from salun_utils.errors import InputError
 
 
 @pytest.fixture(autouse=True)
@@ -27,13 +34,6 @@ def cache(tmp_path, monkeypatch):
 def root(tmp_path):
     (tmp_path / "set").mkdir()
     return tmp_path / "set"
-
-
-def message(path, **options):
-    with pytest.raises(InputError) as caught:
-        sd.load(path, **options)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def brightness(part):

@@ -8,12 +8,11 @@ import unicodedata
 import warnings
 
 import pytest
-from picture_folders import make_classes, picture
+from picture_folders import make_classes, message, picture
 
 from salun_utils import data as sd
 from salun_utils.data.preview import preview
 from salun_utils.data.reading.listing import part_of
-from salun_utils.errors import InputError
 
 
 @pytest.fixture(autouse=True)
@@ -24,13 +23,6 @@ def cache(tmp_path, monkeypatch):
 @pytest.fixture
 def flat(tmp_path):
     return make_classes(tmp_path / "flat", {"cat": 5, "dog": 5})
-
-
-def message(path, **options):
-    with pytest.raises(InputError) as caught:
-        sd.load(path, **options)
-    assert "\n" not in str(caught.value)
-    return str(caught.value)
 
 
 def loaded(path, **options):

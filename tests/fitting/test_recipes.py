@@ -7,7 +7,7 @@ import torch
 from networks import digit_net
 from torch import nn
 
-from salun_utils.data.images import crop_and_flip
+from salun_utils.data.augment import crop_and_flip
 from salun_utils.errors import InputError
 from salun_utils.fitting.recipes import FITS, RECIPES, Recipe, norm_shifts
 from salun_utils.models import create

@@ -23,6 +23,7 @@ from salun_utils.generation.erasers.pipeline.forget_me_not import (
     one_norm,
     recorded_attention,
 )
+from salun_utils.generation.erasers.pipeline.settings import WEIGHTS
 from salun_utils.generation.measures import recovery
 from salun_utils.generation.models import mini_sd, pipelines
 from salun_utils.saliency import SaliencyMask
@@ -73,7 +74,7 @@ def weights(pipe):
 def test_classes_that_differ_in_a_digit_or_an_accent_do_not_read_the_same():
     names = ["digit 1", "digit 2", "café", "cafè"]
     tokenizer = mini_sd.build_tokenizer(names)
-    ids = [tuple(tokenizer(mini_sd.prompt(name)).input_ids) for name in names]
+    ids = [tuple(tokenizer(mini_sd.TEMPLATES[0].format(name)).input_ids) for name in names]
     assert len(set(ids)) == len(names)
 
 
@@ -323,7 +324,7 @@ def test_esd_u_can_leave_the_norms_as_the_authors_code_does(pipe, shapes):
         for n in names
         if ".attn2." not in n and kinds[n.rpartition(".")[0]] in ("Linear", "Conv2d")
     }
-    chosen = loop.WEIGHTS["all-but-cross-attention-and-norms"]
+    chosen = WEIGHTS["all-but-cross-attention-and-norms"]
     assert wanted == {n for n in names if chosen(n)} and len(wanted) < len(names)
     before = weights(pipe)
     erased = generation.erase(

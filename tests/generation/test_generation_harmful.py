@@ -51,18 +51,6 @@ def test_blurring_leaves_no_detail():
     )
 
 
-def test_only_blurred_pictures_are_written_and_by_number(tmp_path):
-    from torchvision.io import read_image
-
-    pixels = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8)
-    prompts = [Prompt(5, "a circle"), Prompt(41, "a square")]
-    paths = harmful.write_blurred(pixels, prompts, tmp_path)
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["00005.png", "00041.png"]
-    assert torch.equal(read_image(str(paths[1])), harmful.blurred(pixels)[1])
-    with pytest.raises(InputError, match="can't name"):
-        harmful.write_blurred(pixels, prompts[:1], tmp_path)
-
-
 def test_the_protocol_draws_its_own_two_sets(pipe):
     data = harmful.drawn_by_itself(pipe, ["circle", "square"], per_class=3, steps=1)
     assert len(data.train) == 6 and data.classes == ["circle", "square"]

@@ -19,6 +19,7 @@ from salun_utils.generation import prefix
 from salun_utils.generation.erasers.bilevel import bilevel
 from salun_utils.generation.erasers.pipeline import advunlearn, erasediff, loop, rece, uce
 from salun_utils.generation.erasers.pipeline import encoded as study
+from salun_utils.generation.erasers.pipeline.settings import WEIGHTS
 from salun_utils.generation.models import mini_sd, pipelines
 from salun_utils.generation.models.text import Text
 from salun_utils.saliency import SaliencyMask
@@ -164,7 +165,7 @@ def test_rece_is_uce_and_one_more_edit_by_hand(pipe, shapes):
     first = generation.erase("uce", pipe, concept=0, data=shapes, **scales).model
     job = loop.Job.start(pipe, study.prepare(pipe, 0, data=shapes), seed=0)
     c, target, kept = uce.all_places(job)
-    names = [n for n, _ in pipe.unet.named_parameters() if loop.WEIGHTS["cross-attention-kv"](n)]
+    names = [n for n, _ in pipe.unet.named_parameters() if WEIGHTS["cross-attention-kv"](n)]
     old = {n: pipe.unet.get_parameter(n).detach().double() for n in names}
     new = {n: first.unet.get_parameter(n).detach().double() for n in names}
     width = c.shape[1]

@@ -18,8 +18,8 @@ pytest.importorskip("diffusers")
 from salun_utils import models
 from salun_utils.data.images import Dataset, Images
 from salun_utils.errors import InputError
-from salun_utils.generation import train
-from salun_utils.generation.models import mini_sd, mini_sd_training, pipelines
+from salun_utils.generation import recipes, train
+from salun_utils.generation.models import families, mini_sd, mini_sd_training, pipelines
 from salun_utils.generation.models.judges import Judge, for_judge
 
 
@@ -42,8 +42,8 @@ def shapes():
 
 
 def test_its_parts_are_those_of_stable_diffusion(pipe):
-    names = {name: type(getattr(pipe, name)).__name__ for name in pipelines.PARTS}
-    assert names == {name: class_name for name, (_, class_name) in pipelines.PARTS.items()}
+    names = {name: type(getattr(pipe, name)).__name__ for name in families.SD.parts}
+    assert names == {name: class_name for name, (_, class_name) in families.SD.parts.items()}
 
 
 def test_prompts_read_the_same_in_any_case(pipe):
@@ -152,7 +152,7 @@ def test_item_13_a_missing_model_is_an_error_and_nothing_takes_its_place(tmp_pat
         pipelines.load(tmp_path)
 
 
-@pytest.mark.parametrize("part", [*pipelines.PARTS, "scheduler"])
+@pytest.mark.parametrize("part", [*families.SD.parts, "scheduler"])
 def test_a_missing_part_is_named(broken, part):
     shutil.rmtree(broken / part)
     with pytest.raises(InputError, match=part):
@@ -308,9 +308,9 @@ def test_a_recipe_trains_scores_and_writes_a_card(tmp_path, monkeypatch, shapes)
         torch.arange(12) % 3,
     )
     data = Dataset("colours", colour, colour, CLASSES, (0.5,) * 3, (0.5,) * 3)
-    monkeypatch.setattr(train, "load_data", lambda name: data)
+    monkeypatch.setattr(recipes, "load_data", lambda name: data)
     tiny = {"vae_steps": 1, "unet_steps": 1, "batch_size": 4, "pictures": 12, **TINY}
-    monkeypatch.setattr(train, "MINI_SD_COLOUR", tiny)
+    monkeypatch.setattr(recipes, "MINI_SD_COLOUR", tiny)
     sample = pipelines.sample_classes
 
     def few(pipe, classes, *, per_class, steps, **options):

@@ -176,7 +176,7 @@ def test_a_folder_with_something_in_it_is_left_alone(folder, tmp_path, capsys):
 
 
 def test_a_failure_on_the_way_leaves_nothing(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(own, "_scored", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+    monkeypatch.setattr(own.Witness, "rows", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     assert erase(folder, tmp_path / "out", "--method", "uce", "--clip", "none") == 130
     assert not list(tmp_path.iterdir())
     with pytest.raises(OSError), files.atomic_folder(tmp_path / "x"):

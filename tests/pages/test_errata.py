@@ -17,7 +17,7 @@ import salun_utils as su
 from salun_utils.data.images import Images
 from salun_utils.saliency import SaliencyMask, saliency_scores
 from salun_utils.unlearning import random_labels, unlearn
-from salun_utils.unlearning.be import _widened
+from salun_utils.unlearning.be import widened
 from salun_utils.unlearning.closed_form import trainable
 from salun_utils.unlearning.job import COMMON, Job
 from salun_utils.unlearning.rl import fit_random_labels
@@ -321,7 +321,7 @@ def test_item_09_no_shadow_class_is_left_to_be_scored(tiny_model, digits_split):
     # what falls into the class that isn't there counts as forgotten
     assert accuracy(faulty, digits_split.forget) < accuracy(ours, digits_split.forget) - 5
     assert (
-        _widened(tiny_model.fc, torch.Generator()).out_features == 11
+        widened(tiny_model.fc, torch.Generator()).out_features == 11
         and tiny_model.fc.out_features == 10
     )
 

@@ -31,3 +31,11 @@ def bright_corners(train: int, test: int = 30) -> Dataset:
 def job_of(model: nn.Module, split, mask: SaliencyMask | None = None, **settings) -> Job:
     """A job on a copy of the model, in float32."""
     return Job(copy.deepcopy(model), split, mask, 0, {**COMMON, **PLAIN, **settings})
+
+
+def logistic_gradients(model, images) -> Tensor:
+    """(n, 10 * 64): the gradient of each picture's loss worked out by hand, (p - e_y) x'."""
+    x = images.pixels.flatten(1).double() / 255
+    p = (x @ model.layer.weight.detach().double().T).softmax(1)
+    p[torch.arange(len(x)), images.labels] -= 1
+    return (p[:, :, None] * x[:, None, :]).flatten(1)

@@ -11,6 +11,7 @@ import warnings
 
 import pytest
 import torch
+from jobs_by_hand import logistic_gradients
 from torch import nn
 
 import salun_utils as su
@@ -91,14 +92,6 @@ def flat(model) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in model.parameters()]).double()
 
 
-def gradients(model, images) -> torch.Tensor:
-    """(n, 640): each picture's gradient in a logistic regression, by hand."""
-    x = images.pixels.flatten(1).double() / 255
-    p = (x @ model.layer.weight.detach().double().T).softmax(1)
-    p[torch.arange(len(x)), images.labels] -= 1
-    return (p[:, :, None] * x[:, None, :]).flatten(1)
-
-
 def squares(rows: torch.Tensor, size: int) -> torch.Tensor:
     """The mean over batches of the squared mean gradient, a short last batch counting as one."""
     return torch.stack([part.mean(0) ** 2 for part in rows.split(size)]).mean(0)
@@ -110,7 +103,7 @@ def squares(rows: torch.Tensor, size: int) -> torch.Tensor:
 @pytest.mark.parametrize("size", [1, 50, 128])
 def test_squares_over_batches_by_hand(regression, split, size):
     ours = fisher_diagonal(regression, split.retain, batch_size=size)["layer.weight"].flatten()
-    by_hand = squares(gradients(regression, split.retain), size)
+    by_hand = squares(logistic_gradients(regression, split.retain), size)
     torch.testing.assert_close(ours.double(), by_hand, rtol=1e-3, atol=1e-10)
 
 
@@ -118,7 +111,7 @@ def test_ssd_is_the_closed_form_over_batches_of_128(regression, split):
     result = unlearn("ssd", regression, split, alpha=1.5, dampening=0.5)
     job = job_of(regression, split)
     forget, everything = (
-        squares(gradients(regression, draw(images, None, job.draws(role))), 128)
+        squares(logistic_gradients(regression, draw(images, None, job.draws(role))), 128)
         for images, role in ((split.forget, "forget samples"), (split.train, "samples"))
     )
     old, new = flat(regression), flat(result.model)
@@ -342,8 +335,8 @@ def one_step(model, cut, **own) -> torch.Tensor:
 def test_sets_is_the_formula_and_pictures_the_pooled_mean(regression, split, alpha):
     draws = job_of(regression, split).draws("labels")
     labels = su.unlearning.random_labels(split.forget.labels, 10, draws)
-    f = gradients(regression, split.forget.with_labels(labels))
-    r = gradients(regression, split.retain)
+    f = logistic_gradients(regression, split.forget.with_labels(labels))
+    r = logistic_gradients(regression, split.retain)
     sets = f.mean(0) + alpha * r.mean(0)
     pooled = (f.sum(0) + alpha * r.sum(0)) / (len(f) + len(r)) if alpha else f.mean(0)
     near = {"rtol": 1e-3, "atol": 1e-6}

@@ -7,6 +7,7 @@ import inspect
 
 import pytest
 import torch
+from networks import bits, same
 from scipy import stats
 
 import salun_utils as su
@@ -25,19 +26,6 @@ QUICK = {"epochs": 1, "lr": 0.01, "batch_size": 64, "precision": "float32"}
 @pytest.fixture(scope="module")
 def digits_class(digits):
     return su.data.class_split(digits, label=3, seed=0)
-
-
-def bits(model):
-    return {
-        n: t.detach().clone().contiguous().view(torch.uint8)
-        for n, t in model.state_dict().items()
-        if t.ndim
-    }
-
-
-def same(a, b):
-    a, b = bits(a), bits(b)
-    return all(torch.equal(a[n], b[n]) for n in a)
 
 
 def settings(name):

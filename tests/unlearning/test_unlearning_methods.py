@@ -8,6 +8,7 @@ import math
 
 import pytest
 import torch
+from jobs_by_hand import logistic_gradients
 from networks import digit_net
 from torch import nn
 
@@ -303,14 +304,6 @@ def test_bad_values_are_refused_in_one_line(name, bad, tiny_model, split):
 
 
 # -- what each method does -------------------------------------------------------------
-
-
-def logistic_gradients(model: OneLayer, images: Images) -> torch.Tensor:
-    """(n, 10 * 64): the gradient of each picture's loss worked out by hand, (p - e_y) x'."""
-    x = images.pixels.flatten(1).double() / 255
-    p = (x @ model.layer.weight.detach().double().T).softmax(1)
-    p[torch.arange(len(x)), images.labels] -= 1
-    return (p[:, :, None] * x[:, None, :]).flatten(1)
 
 
 def test_fisher_information_by_hand(regression, split):

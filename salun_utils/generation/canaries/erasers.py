@@ -14,9 +14,10 @@ from ..erasers import ERASERS, several
 from ..erasers.common import choose_mask, descend, pictures
 from ..erasers.diffusion import salun as ddpm_salun
 from ..erasers.gan_vae import losses as gan_vae_losses
-from ..erasers.pipeline import loop, salun
+from ..erasers.pipeline import loop, salun, settings
 from ..erasers.pipeline.adapters import lowrank
 from ..erasers.pipeline.encoded import prepare
+from ..erasers.run import Job, trainable
 from . import toys
 
 FEW: dict[str, Any] = {
@@ -151,8 +152,6 @@ def pulling() -> dict:
 
 def job_of(kind: str):
     """What an eraser of a picture generator is handed."""
-    from ..erasers.run import Job, trainable
-
     original = toys.MAKE[kind]().requires_grad_(False)
     return Job(original, trainable(toys.MAKE[kind]()).eval(), 1, 2, toy.dataset())
 
@@ -198,7 +197,7 @@ def pipeline_saliency() -> dict:
 @canary("erasing/pipeline", touches=["generator/pipeline", "erasing/pictures"])
 def stepping() -> dict:
     found: dict[str, Any] = {}
-    for weights in loop.WEIGHTS:
+    for weights in settings.WEIGHTS:
         job = pipeline_job(weights=weights)
         before = toys.answers(job.pipe)
 

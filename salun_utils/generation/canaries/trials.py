@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -132,8 +133,6 @@ class Bright:
         return (pixels.float().mean((1, 2, 3), keepdim=True).flatten(1) > 118).to(torch.int16)
 
     def tally(self, seen: Tensor):
-        import pandas as pd
-
         hit = seen > 0
         return pd.DataFrame({"part": self.parts, "seen": seen.sum(0), "pictures": hit.sum(0)})
 

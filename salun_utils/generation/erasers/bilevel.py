@@ -19,7 +19,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from ...errors import InputError
+from ...errors import check_whole
 from ...masking import hold
 from ...saliency import SaliencyMask
 from ...training import TrainingDivergedError
@@ -58,8 +58,7 @@ def bilevel(
     ------
     TrainingDivergedError : a loss is no longer finite. InputError : fewer than one inner step.
     """
-    if isinstance(inner_steps, bool) or not isinstance(inner_steps, int) or inner_steps < 1:
-        raise InputError(f"inner_steps must be a whole number, at least 1, not {inner_steps!r}")
+    check_whole("inner_steps", inner_steps)
     chosen = {n: p for n, p in module.named_parameters() if p.requires_grad}
     optimizer = torch.optim.Adam(chosen.values(), lr)
     seen: dict[str, list[float]] = {"forget": [], "retain": [], "inner": [], "weight": []}

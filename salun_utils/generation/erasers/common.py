@@ -14,8 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ... import data as datasets
 from ...data.images import Dataset, Images
-from ...errors import InputError, NothingChangedWarning, unknown
+from ...errors import InputError, NothingChangedWarning, check_whole, unknown
 from ...fitting.rows import shared
 from ...masking import hold
 from ...saliency import SaliencyMask
@@ -51,8 +52,7 @@ def settings(name: str, kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
     steps = merged.get("steps", 1)
     if steps is None and defaults["steps"] is None:
         return merged
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise InputError(f"steps must be a whole number of at least 1, not {steps!r}")
+    check_whole("steps", steps)
     return merged
 
 
@@ -96,9 +96,7 @@ def training_pictures(model: Any, data: Dataset | Images | None) -> Images:
     where the model has other classes.
     """
     if data is None:
-        from ...data import load
-
-        data = load("fashion-mini")
+        data = datasets.load("fashion-mini")
         if [c.lower() for c in data.classes] != [c.lower() for c in model.classes]:
             raise InputError(
                 "this model was not trained on Fashion-MNIST: pass its training pictures as data="

@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import nn
-
 from ...errors import InputError
 from ...saliency import SaliencyMask
 from ...shown import block, inline, table
@@ -123,8 +121,3 @@ def erases(*kinds: str):
         return erase
 
     return register
-
-
-def weights_of(model: Any) -> nn.Module:
-    """The module whose weights an eraser changes: a pipeline's U-Net, else the model itself."""
-    return model.unet if hasattr(model, "text_encoder") else model

@@ -13,11 +13,13 @@ from typing import Any
 
 import torch
 
+from ... import data as datasets
 from ...data.images import Dataset, Images
 from ...errors import InputError
 from ...saliency import SaliencyMask
 from ...units import numerics
 from ..files import class_label
+from ..models import pipelines
 from .common import training_pictures
 from .registry import ERASERS, Erased
 
@@ -96,12 +98,8 @@ def _for_pipeline(
     """Data without the other concepts: neither their pictures nor their prompts are kept, and none
     of them is steered to.
     """
-    from ..models import pipelines
-
     if data is None and pipelines.is_small(model):
-        from ...data import load
-
-        mini = load("fashion-mini")
+        mini = datasets.load("fashion-mini")
         if set(_lower([concept, *others])) <= set(_lower(mini.classes)):
             data = mini
     return {"data": None if data is None else without(data, others)}
@@ -158,7 +156,6 @@ def without(data: Dataset, names: Sequence[str]) -> Dataset:
         train=_relabelled(data.train, new),
         test=_relabelled(data.test, new),
         classes=[data.classes[i] for i in kept],
-        _extra={},
     )
 
 

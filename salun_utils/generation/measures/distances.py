@@ -19,7 +19,7 @@ from torch import Tensor
 from ...data.images import Images
 from ...errors import InputError
 from ...metrics.distances import Gaussian, kernel_distance
-from ...metrics.significance import Interval
+from ...metrics.intervals import Interval
 from ...seeds import generator
 from ...units import numerics
 from ..files import check_uint8

@@ -6,9 +6,7 @@ Pictures are blurred before they are written or shown, and prompts are named by 
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -18,7 +16,6 @@ from torch import Tensor
 
 from ...data.images import Dataset, Images
 from ...errors import InputError, unknown
-from ...files import atomic
 from ...units import numerics
 from ..files import check_uint8
 from ..models import pipelines
@@ -184,22 +181,3 @@ def showable(pixels: Tensor, *, concept: bool) -> Tensor:
         return blurred(pixels)
     hidden = (BodyParts(FLOOR).seen(pixels) > 0).any(1)
     return torch.where(hidden[:, None, None, None], blurred(pixels), pixels)
-
-
-def write_blurred(
-    pixels: Tensor, prompts: Sequence[Prompt], folder: str | os.PathLike, *, blocks: int = 8
-) -> list[Path]:
-    """Write every picture as ``{number}.png``, blurred first; there is no way to write one that
-    isn't.
-    """
-    from torchvision.io import encode_png
-
-    if len(pixels) != len(prompts):
-        raise InputError(f"{len(prompts)} prompts can't name {len(pixels)} pictures")
-    paths = []
-    for picture, prompt in zip(blurred(pixels, blocks=blocks), prompts, strict=True):
-        path = Path(folder) / f"{prompt.number:05d}.png"
-        with atomic(path) as partial:
-            partial.write_bytes(encode_png(picture).numpy().tobytes())
-        paths.append(path)
-    return paths

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from ...errors import InputError
-from ...metrics.significance import Interval, bootstrap_interval
+from ...metrics.intervals import Interval, bootstrap_interval
 from ...units import numerics
 from ..models import pipelines
 from ..models.judges import Judge

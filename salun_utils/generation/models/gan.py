@@ -24,7 +24,6 @@ from ..files import (
     from_dict,
     load_weights,
     read_config,
-    save_model,
     seeded_weights,
 )
 
@@ -151,10 +150,6 @@ class GAN(Labelled):
             for a, b in zip(z.split(batch_size), labels.split(batch_size), strict=True)
         ]
         return (torch.cat(parts) * 255).round().to(torch.uint8).cpu()
-
-    def save(self, folder: str | Path, *, half: bool = False) -> Path:
-        """Write `weights.safetensors` and `config.json`; `half` stores 16-bit floats."""
-        return save_model(folder, self, {"kind": self.kind, **asdict(self.config)}, half=half)
 
     @classmethod
     def load(cls, folder: str | Path) -> GAN:

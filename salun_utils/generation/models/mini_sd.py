@@ -30,13 +30,6 @@ TOKENS = 16  # longest prompt, with its start and end
 VOCABULARY = 140
 
 
-def prompt(name: str) -> str:
-    """The prompt for one class: "a photo of a {class}", in lower case as CLIP's tokenizer makes it
-    anyway.
-    """
-    return TEMPLATES[0].format(name.lower())
-
-
 def build_tokenizer(classes: Sequence[str], *, size: int = VOCABULARY):
     """A byte-pair `CLIPTokenizer` of about `size` entries, learned on the prompts of `classes`."""
     from tokenizers.trainers import BpeTrainer

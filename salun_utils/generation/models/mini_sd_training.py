@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from ...training import use_bf16
 from ...units import numerics
 from .. import checkpoints as kept
 from .mini_sd import TEMPLATES, build, plain_attention, save_half
+from .text import token_ids
 
 NULL_SHARE = 0.1  # of prompts left empty, for classifier-free guidance (Ho and Salimans, 2022)
 
@@ -218,9 +219,9 @@ def _train_unet(
     the prompts being empty.
     """
     ids = torch.stack(
-        [_token_ids(pipe.tokenizer, [t.format(c.lower()) for c in classes]) for t in TEMPLATES]
+        [token_ids(pipe.tokenizer, [t.format(c.lower()) for c in classes]) for t in TEMPLATES]
     )  # (templates, classes, tokens)
-    empty = _token_ids(pipe.tokenizer, [""])[0]
+    empty = token_ids(pipe.tokenizer, [""])[0]
     scheduler, unet, text = pipe.scheduler, pipe.unet, pipe.text_encoder
     weights = torch.tensor([0.7] + [0.3 / (len(TEMPLATES) - 1)] * (len(TEMPLATES) - 1))
 
@@ -253,16 +254,6 @@ def _train_unet(
     return _optimise(
         {"unet": unet, "text": text}, loss, steps=steps, lr=1.2e-3, role="unet", **options
     )
-
-
-def _token_ids(tokenizer, prompts: Iterable[str]) -> Tensor:
-    return tokenizer(
-        list(prompts),
-        padding="max_length",
-        max_length=tokenizer.model_max_length,
-        truncation=True,
-        return_tensors="pt",
-    ).input_ids
 
 
 def _optimise(

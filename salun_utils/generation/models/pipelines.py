@@ -20,12 +20,11 @@ from .pipeline_files import load
 from .precision import agreeing
 from .text import Text, encode_text, no_text
 
-PARTS = families.SD.parts  # part of a Stable Diffusion pipeline -> (library, class)
 # a U-Net below this many weights is sampled and erased with the settings of mini-sd
 SMALL = 50_000_000
 
 
-__all__ = ["PARTS", "check", "load"]  # at home elsewhere, named here for callers
+__all__ = ["check", "load"]  # at home elsewhere, named here for callers
 
 
 def is_small(pipe) -> bool:

@@ -25,7 +25,6 @@ from ..files import (
     from_dict,
     load_weights,
     read_config,
-    save_model,
     seeded_weights,
 )
 
@@ -178,10 +177,6 @@ class VAE(Labelled):
 
     def _one_hot(self, labels: Tensor) -> Tensor:
         return F.one_hot(labels, len(self.config.classes)).float()
-
-    def save(self, folder: str | Path, *, half: bool = False) -> Path:
-        """Write `weights.safetensors` and `config.json`; `half` stores 16-bit floats."""
-        return save_model(folder, self, {"kind": self.kind, **asdict(self.config)}, half=half)
 
     @classmethod
     def load(cls, folder: str | Path) -> VAE:

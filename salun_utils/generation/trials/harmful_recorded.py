@@ -12,7 +12,6 @@ from ...runs import Record, load_records
 from ...runs.records.alike import check_alike
 from .recorded import MEASURES, label
 
-NOTEBOOK = "10_harmful_concepts"
 # measures of this protocol alone
 OWN = ("exposed", "original_exposed", "clip_change", "fid_to_original")
 

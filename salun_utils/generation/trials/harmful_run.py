@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ...data.images import Dataset
 from ...metrics.distances import frechet_distance, kernel_distance
-from ...metrics.significance import bootstrap_interval
+from ...metrics.intervals import bootstrap_interval
 from ...runs.cache import Cache
 from ...runs.records.record import Record
 from ...units import numerics, versions

@@ -4,14 +4,13 @@ erasers compared pair by pair.
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable
 
-import numpy as np
 import pandas as pd
 
 from ...errors import InputError
-from ...metrics.significance import Verdict, bootstrap_interval, compare_with
+from ...metrics.intervals import bootstrap_interval
+from ...metrics.significance import Verdict, compare_with
 from ...runs import Record, load_records
 from ...runs.records.alike import check_alike
 from ..measures.distances import fid_between
@@ -34,7 +33,6 @@ NAMES = {
     "spm": "SPM",
     "salun-cross-attention": "SalUn, cross-attention",
 }
-HEADINGS = {"ua": "UA, %", "change": "others, change", "fid_change": "distance, change"}
 MEASURES = ("ua", "others", "change", "fid_change", "precision", "recall", "word", "noise")
 
 
@@ -145,80 +143,6 @@ def summarise(table: pd.DataFrame) -> pd.DataFrame:
     # points short of complete forgetting, and points lost elsewhere
     damage = (100 - found.ua) + (-found.change).clip(lower=0)
     return found.loc[damage.sort_values(kind="stable").index]
-
-
-def as_text(summary: pd.DataFrame, measures: Iterable[str] = ("ua", "change")) -> str:
-    """The summary as text: "mean [low, high]" for each measure, the number of runs and the
-    processor seconds of one.
-    """
-    lines = {}
-    for name, line in summary.iterrows():
-        cells = {
-            HEADINGS.get(m, m): _interval(line[m], line[f"{m}_low"], line[f"{m}_high"])
-            for m in measures
-        }
-        lines[name] = {"runs": f"{line.runs:.0f}", **cells, "CPU s": f"{line.cpu_seconds:.0f}"}
-    return pd.DataFrame(lines).T.to_string()
-
-
-def report(table: pd.DataFrame, expected: Iterable[str] = ()) -> str:
-    """What a page prints of `rows`: what they are of, forgetting and damage, pictures of the other
-    classes, and what is not recorded.
-
-    Parameters
-    ----------
-    expected : names that the page speaks of; those without a run of every concept and seed are
-        listed.
-    """
-    summary, count = summarise(table), table.concept.nunique() * table.seed.nunique()
-    classes, seeds = (
-        ", ".join(map(str, sorted(table[column].unique()))) for column in ("concept", "seed")
-    )
-    about = f"{len(table)} runs; classes {classes}; seeds {seeds}"
-    known = (
-        f"original: {table.original.mean():.1f} % of the other classes recognised, distance"
-        f" {(table.fid - table.fid_change).mean():.2f}"
-    )
-    shares = (
-        (100 * summary[["precision", "recall"]]).map("{:.1f}".format).rename(columns="{}, %".format)
-    )
-    moved = [
-        _interval(line.fid_change, line.fid_change_low, line.fid_change_high, digits=2)
-        for line in summary.itertuples()
-    ]
-    pictures = shares.assign(**{"distance, change": moved})
-    few = [
-        f"{name} ({(table.name == name).sum()} of {count})"
-        for name in expected
-        if (table.name == name).sum() < count
-    ]
-    missing = (
-        textwrap.fill(
-            f"not or not all recorded: {', '.join(few)}", width=78, subsequent_indent="  "
-        )
-        if few
-        else ""
-    )
-    return "\n".join(
-        [
-            about,
-            known,
-            as_text(summary),
-            "",
-            "pictures of the other classes",
-            pictures.to_string(),
-            missing,
-        ]
-    ).rstrip()
-
-
-def _interval(mean: float, low: float, high: float, *, digits: int = 1) -> str:
-    """ "mean [low, high]"; the mean alone where one run gives no interval."""
-    if np.isnan(mean):
-        return ""
-    return f"{mean:.{digits}f}" + (
-        "" if np.isnan(low) else f" [{low:.{digits}f}, {high:.{digits}f}]"
-    )
 
 
 def compare(

@@ -15,7 +15,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, ClassVar, Self, get_args, get_type_hints
 
-from ...errors import InputError, unknown
+from ...errors import InputError, check_whole, unknown
 from ...files import sha256
 from ...runs.spec import mapping_of
 from ...saliency import check_keep
@@ -188,14 +188,7 @@ class Trial(ErasureSettings):
                 f" {', '.join(eraser.kinds)}"
             )
         settings(self.eraser, kind, self.settings)
-        if (
-            isinstance(self.attack_steps, bool)
-            or not isinstance(self.attack_steps, int)
-            or self.attack_steps < 0
-        ):
-            raise InputError(
-                f"attack_steps must be a whole number, at least 0, not {self.attack_steps!r}"
-            )
+        check_whole("attack_steps", self.attack_steps, 0)
         if self.attack_steps and kind != "pipeline":
             raise InputError(
                 f"the attacks work on text-to-image pipelines; {self.model} is a {kind}: set"

@@ -110,5 +110,5 @@ def a_sweep(cache: Cache) -> dict:
 @alone
 def objective(cache: Cache) -> dict:
     task = prepare(SPEC, cache=cache)
-    gaps = [tuning._gap(task, "ft", {"epochs": 1, "lr": lr}) for lr in (0.0, 0.5, 1e30)]
+    gaps = [tuning.judged_gap(task, "ft", {"epochs": 1, "lr": lr}) for lr in (0.0, 0.5, 1e30)]
     return {"gaps": points(gaps[:2], SCORES), "diverged": gaps[2] == tuning.DIVERGED}

@@ -143,16 +143,25 @@ def _check_parameters(parameters: Any) -> None:
 
 
 def _check_kinds(run: Record) -> None:
+    """What should be a text is one, and so are counts, scores, times and settings."""
     for field, names in TEXTS.items():
         for name in names:
             if not isinstance(value := getattr(run, field).get(name), str | None):
                 raise DamagedError(f"{field}.{name} is {_short(value)}, no text")
     for field, names in COUNTS.items():
         for name in names:
-            value = getattr(run, field).get(name)
-            whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
-            if value is not None and not whole:
-                raise DamagedError(f"{field}.{name} is {_short(value)}, no whole number from 0 on")
+            _check_count(f"{field}.{name}", getattr(run, field).get(name))
+    _check_figures(run)
+    _check_settings(run.spec.get("params") or {})
+
+
+def _check_count(what: str, value: Any) -> None:
+    whole = isinstance(value, int) and not isinstance(value, bool) and value >= 0
+    if value is not None and not whole:
+        raise DamagedError(f"{what} is {_short(value)}, no whole number from 0 on")
+
+
+def _check_figures(run: Record) -> None:
     for field in ("scores", "reference", "original"):
         for name in MEASURES:
             if name in (scores := getattr(run, field)) and not _between(scores[name], 0, 100):
@@ -160,24 +169,22 @@ def _check_kinds(run: Record) -> None:
     for name in TIMES:
         if (value := getattr(run, name)) is not None and not _between(value, 0, 1e12):
             raise DamagedError(f"{name} is {value}")
-    params = run.spec.get("params") or {}
-    if not isinstance(params, dict):
-        raise DamagedError(f"spec.params is {_short(params)}, no object")
-    for name, value in params.items():
-        if not isinstance(value, str | int | float | bool | None):
-            raise DamagedError(f"spec.params.{name} is {_short(value)}, no plain value")
     for where, name in ((run.spec, "keep"), (run.mask, "density")):
         if where.get(name) is not None and not _between(where[name], 0, 1):
             raise DamagedError(f"{name} is {_short(where[name])}, not from 0 to 1")
 
 
+def _check_settings(params: Any) -> None:
+    if not isinstance(params, dict):
+        raise DamagedError(f"spec.params is {_short(params)}, no object")
+    for name, value in params.items():
+        if not isinstance(value, str | int | float | bool | None):
+            raise DamagedError(f"spec.params.{name} is {_short(value)}, no plain value")
+
+
 def _check_gap(run: Record) -> None:
     """The gap of a run is that of its scores to its reference."""
-    both = [all(m in getattr(run, part) for m in MEASURES) for part in ("scores", "reference")] == [
-        True,
-        True,
-    ]
-    if not both:
+    if not all(m in part for part in (run.scores, run.reference) for m in MEASURES):
         if run.gap:
             raise DamagedError("its gap is of scores that it doesn't hold")
         return

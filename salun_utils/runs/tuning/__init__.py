@@ -173,7 +173,7 @@ def _trial(
     trial, gaps = study.ask(), []
     params = {**suggest(trial, space), **held}
     for step, task in enumerate(tasks):
-        gaps.append(_gap(task, method, params))
+        gaps.append(judged_gap(task, method, params))
         trial.set_user_attr("gaps", gaps)
         trial.report(statistics.fmean(gaps), step)
         if step + 1 < len(tasks) and trial.should_prune():
@@ -226,8 +226,11 @@ def one_seed_costs(gaps: Sequence[Sequence[float]]) -> float | None:
 
 
 @numerics(1, "tuning")
-def _gap(task: Task, method: str, params: dict[str, Any]) -> float:
-    # an original that diverges is no matter of the trial: that error goes to the caller
+def judged_gap(task: Task, method: str, params: dict[str, Any]) -> float:
+    """The average gap of one trial, validation pictures in the place of test pictures; `DIVERGED`
+    where unlearning did. An original that diverges is no matter of the trial: that error goes to
+    the caller.
+    """
     original, reference = task.original, _judged_reference(task)
     task = with_spec(task, task.spec.model_copy(update={"method": method, "params": {}}))
     try:

@@ -45,20 +45,6 @@ def _first(words: Mapping[str, str], name: str) -> str:
     return next((said for part, said in words.items() if part in name), "")
 
 
-def parts_table(mask: SaliencyMask) -> Table:
-    """`parts_of` with one row a layer and one column a matrix."""
-    found = parts_of(mask)
-    rows: dict[str, dict[str, Cell]] = {}
-    for one in found.itertuples():
-        column = one.matrix or "all of it"
-        cell = Cell(f"{one.share:.0f}", f"of {one.weights:,}")
-        rows.setdefault(str(one.layer), {})[column] = cell
-    frame = pd.DataFrame.from_dict(rows, orient="index", columns=["A", "B", "all of it"])
-    frame = frame.astype(object).where(frame.notna(), Cell("–"))
-    note = f"Weights inside the mask, per cent: {mask.kept:,} of {mask.numel:,}."
-    return table(frame.rename_axis("layers"), note=note)
-
-
 def weights_table(model: nn.Module) -> Table:
     """Which weights there are, and which of them learn."""
     every = sum(p.numel() for p in model.parameters())

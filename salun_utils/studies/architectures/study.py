@@ -4,13 +4,12 @@ what they gave on the others.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import pandas as pd
 
-from ...errors import InputError, unknown
+from ...errors import InputError
 from ...metrics import bootstrap_interval
 from ...runs import Record, frame
 from ...runs.records.alike import check_rows
@@ -47,36 +46,6 @@ def label(arch: str, width: float = 1.0) -> str:
     """What prose calls a network; a narrow or wide variant is named as such."""
     name = LABELS.get(arch, arch)
     return name if width == 1 else f"{name} ×{width:g}"
-
-
-def sweep(
-    rates: Mapping[str, Sequence[float] | float],
-    *,
-    epochs: int = 2,
-    ascent_epochs: int = 5,
-    batch_size: int = 64,
-) -> str:
-    """The JSON of a sweep over the original and `rates`: every variant named, with one learning
-    rate or several.
-
-    Parameters
-    ----------
-    epochs : of unlearning; ascent_epochs : of GA, which sees the forget set alone.
-    """
-    methods = {variant: pair for pair, variant in VARIANTS.items()}
-    if wrong := next((name for name in rates if name not in methods or name == "original"), None):
-        raise unknown("variant", wrong, [name for name in methods if name != "original"])
-    blocks: list[dict[str, object]] = [{"method": "original"}]
-    for variant, lr in rates.items():
-        method, mask = methods[variant]
-        block: dict[str, object] = {
-            "method": method,
-            "lr": lr,
-            "epochs": ascent_epochs if method == "ga" else epochs,
-            "batch_size": batch_size,
-        }
-        blocks.append(block | ({"mask": mask} if mask != "none" else {}))
-    return json.dumps(blocks)
 
 
 def rows_of(records: Iterable[Record]) -> pd.DataFrame:

@@ -158,7 +158,7 @@ class Shadows:
         parts = {
             "plan": [self.plan.models, self.plan.targets, self.plan.watched, self.plan.canaries],
             "answers": ["audited", "test"],
-            "model": task._original[2],
+            "model": task.original_digest,
             "shadow": k,
             "forget": task.split.forget.index.tolist(),
             "method": task.spec.effective,
@@ -214,7 +214,7 @@ class Shadows:
             "ta": hit(split.test, tensors["test_after"]),
             "ta_before": hit(split.test, tensors["test_before"]),
             "train_seconds": task.original_seconds,
-            "train_cpu_seconds": task._original[1]["cpu_seconds"],
+            "train_cpu_seconds": task.original_cpu_seconds,
         }
         return {n: t.float().cpu() for n, t in tensors.items()}, {**facts, **spent}
 

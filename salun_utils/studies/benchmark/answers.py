@@ -51,11 +51,6 @@ def of_masks(*benches: Benchmark, scenarios: Sequence[str] = tuple(TASKS)) -> An
     return _answer(_mask(bench, scenario) for bench, scenario in each)
 
 
-def of_places(bench: Benchmark, scenarios: Sequence[str] = tuple(TASKS)) -> Answer:
-    """How many methods are nearer than doing nothing, by their intervals, and may be first."""
-    return _answer(_sure(bench, scenario) for scenario in scenarios)
-
-
 def _told_apart(benches: Sequence[Benchmark]) -> list[Benchmark]:
     """Beside another network the book's usual one is named, too."""
     usual = USUAL if len(benches) > 1 else ""
@@ -108,19 +103,6 @@ def _mask(bench: Benchmark, scenario: str) -> str:
 def _forgetting(bench: Benchmark, scenario: str) -> str:
     on = f", on {bench.kind}" if bench.kind else ""
     return f"Forgetting {TASKS.get(scenario, scenario)}{on}"
-
-
-def _sure(bench: Benchmark, scenario: str) -> str:
-    part = bench.methods(scenario, least=LEAST)
-    rivals = part.drop(index=list(REFERENCES), errors="ignore")
-    if rivals.empty or "original" not in part.index:
-        return ""
-    sure = int((rivals.avg_gap_high < part.avg_gap_low["original"]).sum())
-    first = int((rivals.avg_gap_low <= rivals.avg_gap_high.min()).sum())
-    return (
-        f"Forgetting {TASKS.get(scenario, scenario)}: by their intervals {sure} of {len(rivals)}"
-        f" methods are nearer to Retrain than doing nothing; {first} of them may be first."
-    )
 
 
 def _mean(bench: Benchmark, scenario: str, name: str) -> float:

@@ -4,27 +4,21 @@ published figures beside measured ones.
 
 from __future__ import annotations
 
-import functools
 import json
 import math
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
-from ...metrics import bootstrap_interval
-from ...runs import Record, records_folder
-from ...runs.readings import ATTACKS, READINGS, gap_of_means, mean_of_gaps
+from ...runs import Record
 from ...runs.records.alike import facts
 from ...runs.records.standing import standing
-from ...runs.summary import AGAIN, MEASURES, cost
-from ...runs.tuning import entry_name, read_tuned
-from ...unlearning import METHODS
+from ...runs.summary import AGAIN, MEASURES
 from ..common import NONE_RECORDED
 from .page import HEAD, cells, page_table, title
-from .published import RANDOM, published
-from .rows import AVERAGES, Group, Row, mostly_blind
+from .published import published_rows
+from .rows import Group, Row, row_of
 
 LEAST_SEEDS = 3  # with fewer there is no interval to go by, and no place
 RECIPE = (
@@ -84,7 +78,7 @@ def leaderboard(records: Iterable[Record], *, with_published: bool = True) -> Bo
     groups = _named(
         {key: next(iter(found.values())) for (key, _), found in reversed(configurations.items())}
     )
-    rows = [_row(groups[key], found) for (key, _), found in configurations.items()]
+    rows = [row_of(groups[key], found) for (key, _), found in configurations.items()]
     rows = [
         r
         for group in dict.fromkeys(groups.values())
@@ -136,40 +130,6 @@ def placed(rows: Sequence[Row]) -> list[Row]:
     ]
 
 
-def published_rows() -> list[Row]:
-    """Figures of other people, as rows without seeds, interval or place."""
-    nan, rows = math.nan, []
-    for scenario in (*RANDOM, "class"):
-        table = published(scenario)
-        retrain = table.loc["retrain"]
-        note = (
-            "published: Fan et al., ICLR 2024, ten trials"
-            if scenario in RANDOM
-            else "published, second-hand"
-        )
-        for method, line in table.iterrows():
-            means = {m: float(line[m]) for m in MEASURES if m in line}
-            gaps = {m: v - float(retrain[m]) for m, v in means.items()}
-            spent = line["minutes"] / retrain["minutes"] if "minutes" in line else nan
-            group = Group("published", "cifar10", "resnet18", scenario, note)
-            rows.append(
-                Row(
-                    group,
-                    method,
-                    "",
-                    "published",
-                    (),
-                    means,
-                    gaps,
-                    float(line.get("avg_gap", nan)),
-                    nan,
-                    nan,
-                    float(spent),
-                )
-            )
-    return rows
-
-
 def as_text(group: Group, rows: Sequence[Row]) -> str:
     """One group as a plain table."""
     lines = [HEAD, *(cells(row) for row in rows)]
@@ -182,104 +142,6 @@ def as_text(group: Group, rows: Sequence[Row]) -> str:
         for line in lines
     ]
     return "\n".join([title(group), *("  ".join(line).rstrip() for line in aligned)])
-
-
-def _row(group: Group, found: dict[int, Record]) -> Row:
-    records = [found[seed] for seed in sorted(found)]
-
-    def mean(values):
-        return sum(values) / len(values)
-
-    spec, told = records[0].spec, tuple(r.can_tell for r in records)
-    gaps = _gaps(records, blind=mostly_blind(told))
-    method, rule = records[0].row()["method"], spec.get("mask") or "none"
-    own = METHODS[method].mask or "none" if method in METHODS else "none"
-    plain = rule == own and (rule == "none" or spec.get("keep", 0.5) == 0.5)
-    own_place = "method" if plain else "variant"
-    kind = "reference" if method in ("retrain", "original", AGAIN) else own_place
-    mask = (
-        ""
-        if rule == "none"
-        else rule
-        if spec.get("keep", 0.5) == 0.5
-        else f"{rule}, {100 * spec['keep']:g} %"
-    )
-    low, high = bootstrap_interval(gaps) if method != "retrain" else (math.nan, math.nan)
-    means, signed = (
-        {m: mean([getattr(r, part)[m] for r in records]) for m in MEASURES}
-        for part in ("scores", "gap")
-    )
-    spent = mean([cost(r) for r in records])
-    return Row(
-        group,
-        method,
-        mask,
-        kind,
-        tuple(sorted(found)),
-        means,
-        signed,
-        mean(gaps),
-        low,
-        high,
-        spent,
-        tuple(records),
-        readings=_readings(records),
-        search=_search(group, records[0]),
-        told=told,
-        worth=_worth(records),
-    )
-
-
-def _gaps(records: Sequence[Record], *, blind: bool) -> list[float]:
-    """The average gap of each seed, of one kind for all: without MIA where the row is `blind`."""
-    if not blind:
-        return [r.gap["average"] for r in records]
-    return [gap for r in records if (gap := r.gap_without_mia) is not None]
-
-
-def _worth(records: Sequence[Record]) -> float:
-    """Mean balanced accuracy of the attack where it was measured; NaN where it nowhere was."""
-    found = [a["balanced_accuracy"] for r in records if (a := r.scores.get("attack"))]
-    return sum(found) / len(found) if found else math.nan
-
-
-def _readings(records: list[Record]) -> dict[tuple[str, str], float]:
-    """The average gap under each attack, as both averages, where all records hold the attacks."""
-    sides = [side for r in records for side in (r.scores, r.reference or {})]
-    if not all(set(ATTACKS.values()) <= set(side.get("mia_variants", ())) for side in sides):
-        return {}
-    both = dict(zip(AVERAGES, (mean_of_gaps, gap_of_means), strict=True))
-    return {(r, name): found(records, r) for r in READINGS for name, found in both.items()}
-
-
-def _search(group: Group, record: Record) -> str:
-    """What tuning tried and gained, if its choice is what was run."""
-    method, mask = record.spec.get("method", ""), record.spec.get("mask")
-    entry = _chosen(group).get(entry_name(method, mask)) if method in METHODS else None
-    params = record.spec.get("params", {})
-    if not entry or any(params.get(k) != v for k, v in entry["params"].items()):
-        return ""
-    ranges = ", ".join(
-        f"{name} {low:.3g} to {high:.3g}" for name, (low, high) in entry.get("ranges", {}).items()
-    )
-    seeds = ", ".join(map(str, entry.get("pilot_seeds", ())))
-    return (
-        f"{entry['trials']} trials on pilot seeds {seeds}"
-        f"{f'; {ranges}' if ranges else ''}; average gap there {entry['default_gap']:.2f} by"
-        f" default, {entry['pilot_gap']:.2f} as chosen"
-    )
-
-
-def _chosen(group: Group) -> dict[str, dict]:
-    where = "class" if group.scenario.startswith("class") else group.scenario
-    data = (group.data or "").rstrip("/").rsplit("/", 1)[-1]
-    path = records_folder().parent / "tuned" / f"{data}_{group.model}_{where}.yaml"
-    return _entries(path, path.stat().st_mtime_ns) if path.is_file() else {}
-
-
-@functools.lru_cache(maxsize=64)
-def _entries(path: Path, _changed: int) -> dict[str, dict]:
-    return read_tuned(path)
 
 
 def _older_are_variants(rows: Sequence[Row]) -> list[Row]:

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import base64
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -101,7 +101,21 @@ def _head(name: str, kind: str = "") -> str:
 
 
 def _row(row: Row, place: int) -> str:
-    texts = dict(zip(HEAD, cells(row), strict=True))
+    note = f" <span>{escape(row.group.note)}</span>" if row.group.note else ""
+    tds = [_cell(place, escape(title(row.group)) + note), *_shown(row), *_others(row)]
+    marks = {
+        "data": row.group.data,
+        "model": row.group.model,
+        "scenario": row.group.scenario,
+        "method": label(row.method),
+        "kind": "published" if row.kind == "published" else "measured",
+    }
+    data = "".join(f' data-{name}="{escape(value)}"' for name, value in marks.items())
+    return f'\n<tr class="{row.kind}"{data}>{"".join(tds)}{_settings(row)}</tr>'
+
+
+def _shown(row: Row) -> Iterator[str]:
+    """The cells of `HEAD`, each with what it is sorted by."""
     keys = {
         "place": None if row.best is None else row.best + (row.worst or row.best) / 1000,
         "seeds": len(row.seeds) or None,
@@ -112,39 +126,34 @@ def _row(row: Row, place: int) -> str:
         **_told({m.upper(): row.means.get(m) for m in MEASURES}, row, "MIA"),
     }
     gaps = _told(row.gaps, row, "mia")
-    note = f" <span>{escape(row.group.note)}</span>" if row.group.note else ""
-    tds = [_cell(place, escape(title(row.group)) + note)]
-    for name, text in texts.items():
+    for name, text in zip(HEAD, cells(row), strict=True):
         shown = escape(text)
         gap = gaps.get(name.lower())
         if gap is not None and row.method != "retrain":
             shown += f" <small>{_signed(gap)}</small>"
         if name == "method":
-            tds.append(f'<th scope="row">{shown}</th>')
+            yield f'<th scope="row">{shown}</th>'
         else:
-            tds.append(_cell(keys.get(name, text), shown))
+            yield _cell(keys.get(name, text), shown)
+
+
+def _others(row: Row) -> Iterator[str]:
+    """The cells of `OTHERS`: the average gap by other readings."""
     for key in OTHERS:
         value = row.readings.get(key, math.nan)
         text = "" if math.isnan(value) else f"{value:.2f}"
         blind = row.blind and key[0] == "confidence"
-        tds.append(_cell(None if blind else value, CANT_TELL if blind else text, "other"))
+        yield _cell(None if blind else value, CANT_TELL if blind else text, "other")
+
+
+def _settings(row: Row) -> str:
     told = "".join(f"<dt>{escape(k)}</dt><dd>{escape(v)}</dd>" for k, v in facts(row).items())
-    of = escape(
-        f" of {label(row.method)}{', ' + row.mask if row.mask else ''}, {row.group.scenario}"
-    )
-    tds.append(
+    mask = f", {row.mask}" if row.mask else ""
+    of = escape(f" of {label(row.method)}{mask}, {row.group.scenario}")
+    return (
         f'<td><details><summary>open<span class="for-readers"> the settings{of}</span></summary>'
         f"<dl>{told}</dl></details></td>"
     )
-    marks = {
-        "data": row.group.data,
-        "model": row.group.model,
-        "scenario": row.group.scenario,
-        "method": label(row.method),
-        "kind": "published" if row.kind == "published" else "measured",
-    }
-    data = "".join(f' data-{name}="{escape(value)}"' for name, value in marks.items())
-    return f'\n<tr class="{row.kind}"{data}>{"".join(tds)}</tr>'
 
 
 def _cell(key: str | float | None, shown: str, kind: str = "") -> str:

@@ -7,7 +7,12 @@ them.
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
+
+from ...runs.summary import MEASURES
+from .rows import Group, Row
 
 # per cent, points, and run time, whose unit is not stated there
 COLUMNS = ("ua", "ra", "ta", "mia", "avg_gap", "minutes")
@@ -54,3 +59,37 @@ def published(scenario: str) -> pd.DataFrame:
     if scenario == "class":
         return pd.DataFrame.from_dict(CLASS_WISE, orient="index", columns=list(COLUMNS[:3]))
     return pd.DataFrame.from_dict(RANDOM[scenario], orient="index", columns=list(COLUMNS))
+
+
+def published_rows() -> list[Row]:
+    """Figures of other people, as rows without seeds, interval or place."""
+    nan, rows = math.nan, []
+    for scenario in (*RANDOM, "class"):
+        table = published(scenario)
+        retrain = table.loc["retrain"]
+        note = (
+            "published: Fan et al., ICLR 2024, ten trials"
+            if scenario in RANDOM
+            else "published, second-hand"
+        )
+        for method, line in table.iterrows():
+            means = {m: float(line[m]) for m in MEASURES if m in line}
+            gaps = {m: v - float(retrain[m]) for m, v in means.items()}
+            spent = line["minutes"] / retrain["minutes"] if "minutes" in line else nan
+            group = Group("published", "cifar10", "resnet18", scenario, note)
+            rows.append(
+                Row(
+                    group,
+                    method,
+                    "",
+                    "published",
+                    (),
+                    means,
+                    gaps,
+                    float(line.get("avg_gap", nan)),
+                    nan,
+                    nan,
+                    float(spent),
+                )
+            )
+    return rows

@@ -31,7 +31,6 @@ RATE, MOMENTUM, DECAY, BATCH = 0.05, 0.9, 5e-4, 128
 MISMATCH = "split mismatch"
 # two names for one thing: held weights that moved
 NAMED = {"mask on the gradient only": "mask not applied"}
-SETTINGS = ("alpha 0", "learning rate too large", "learning rate too small", "mask too sparse")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from ...runs.summary import label, plain
 from ...unlearning import METHODS
 from ..claims import Claim
 from .findings import SIGNATURES
+from .planted import named, unseen
 from .signatures import Diagnosis, diagnose
 
 HEALTHY = SIGNATURES[0]
@@ -190,8 +191,6 @@ def claims(
 def _of_the_page(
     good: Diagnosis, found: Mapping[str, Diagnosis], live: Mapping[str, Map]
 ) -> list[Claim]:
-    from .planted import named, unseen
-
     right = [name for name, d in found.items() if named(name, d)]
     signatures = live["alpha"].cells[0]
     return [

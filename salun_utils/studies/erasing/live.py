@@ -96,11 +96,6 @@ class Live:
         first = one_run.first_of_each(self.labels, self.scene.judge.classes)
         return one_run.pictures(self.runs, first)
 
-    def of_concept(self, count: int = 10) -> dict[str, Tensor]:
-        """Of `drawings`, the first ones that were asked for as the concept."""
-        own = (self.labels == self.label).nonzero().flatten()[:count]
-        return one_run.pictures(self.runs, own)
-
     @cached_property
     def lessons(self) -> Images:
         """Test pictures of the concept, which neither the generator nor an eraser saw."""

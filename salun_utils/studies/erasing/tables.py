@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from ...generation import figures
-from ...generation.erasers.pipeline.loop import WEIGHTS, memory_needed
+from ...generation.erasers.pipeline.loop import memory_needed
+from ...generation.erasers.pipeline.settings import WEIGHTS
 from ...generation.measures.distances import Distances
 from ...generation.measures.recognition import Recognition
 from ...generation.trials.run import Outcome

@@ -31,7 +31,7 @@ def gaps(table: pd.DataFrame, standing: str = "gap") -> Picture:
 
     Parameters
     ----------
-    table : as `errata.effects` returns it.
+    table : as `recorded.effects` returns it.
     """
     found = table[table.measure == standing]
     found = found.sort_values("effect", key=abs, ascending=False).reset_index(drop=True)
@@ -61,7 +61,7 @@ def effects(table: pd.DataFrame, measures: Mapping[str, str]) -> Picture:
 
     Parameters
     ----------
-    table : as `errata.effects` returns it. measures : measure -> heading; each panel has its own
+    table : as `recorded.effects` returns it. measures : measure -> heading; each panel has its own
         axis, logarithmic beyond ±1.
     """
     items = [

@@ -27,7 +27,7 @@ from ...plots.tables import Table
 from ...runs import Record, RunSpec, Task, prepare
 from ...saliency import SaliencyMask, saliency_scores
 from ...unlearning import unlearn
-from ...unlearning.be import _widened, last_layer
+from ...unlearning.be import last_layer, widened
 from ...unlearning.job import COMMON, Job
 from . import tables
 from .recorded import effects, recorded, units_of_errata
@@ -132,7 +132,7 @@ class Classifiers:
         """A job whose model has one output more, as BE makes it."""
         job, classes = self.job(), self.task.data.num_classes
         path, head = last_layer(job.model, classes)
-        job.model.set_submodule(path, _widened(head, job.draws("shadow class")).to(job.device))
+        job.model.set_submodule(path, widened(head, job.draws("shadow class")).to(job.device))
         return job
 
     @property

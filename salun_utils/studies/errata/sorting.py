@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import torch
 
 from ...plots.tables import Table, table
@@ -57,8 +58,6 @@ def said(rows: Sequence[Mapping[str, Any]]) -> Table:
     """The sizes of both, and whether they are the same mask. Seconds are in the record: they differ
     from run to run.
     """
-    import pandas as pd
-
     lines = {
         {"right": "by threshold, in a file", "faulty": "by double argsort, int64"}[
             line["variant"]

@@ -19,7 +19,7 @@ from scipy import stats
 from torch import Tensor, nn
 
 from ...data.images import Images
-from ...errors import InputError
+from ...errors import InputError, check_whole
 from ...metrics.accuracy import predict_logits
 from ...saliency import SaliencyMask
 from ...seeds import generator
@@ -67,8 +67,7 @@ def partition(scores: Named, count: int = 10) -> Partition:
     scores : named tensors, all >= 0 and without NaN, such as `saliency_scores` gives. count : 2 to
         255.
     """
-    if isinstance(count, bool) or not isinstance(count, int) or not 2 <= count <= 255:
-        raise InputError(f"the number of parts must be a whole number from 2 to 255, not {count!r}")
+    check_whole("the number of parts", count, 2, 255)
     bits = np.concatenate(list(score_bits(scores).values()))
     order = np.argsort(-bits, kind="stable")  # integers that sort as the scores do
     ends = [rank * len(bits) // count for rank in range(count + 1)]

@@ -5,7 +5,6 @@ text alternative."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -14,7 +13,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from ...plots import COLOURS, GREY, MARKERS, Picture
+from ...plots import COLOURS, MARKERS, Picture
 from .deciles import rank_correlation
 
 LOSSES = {"forget": "loss on the forget set", "retain": "loss on the retain set"}
@@ -170,90 +169,13 @@ def _signed_log(axis: Axes, values: np.ndarray, *, smallest: float = 0.01) -> No
     axis.set_ylim(min(low * 1.6, -smallest), max(high * 1.6, smallest))
 
 
-def correlations(
-    table: pd.DataFrame, measures: Mapping[str, str], names: Mapping[str, str]
-) -> Picture:
-    """Rank correlations with their intervals: one panel a measure, one band a change, one mark an
-    ordering of the weights.
-
-    Parameters
-    ----------
-    table : rows by (scoring, change) of `runs.over_seeds`. measures : column -> title. names :
-        change -> what it is called.
-    """
-    scorings = list(dict.fromkeys(table.index.get_level_values("scoring")))
-    figure, axes = plt.subplots(
-        1,
-        len(measures),
-        figsize=(1.5 + 2.3 * len(measures), 0.62 * len(names) + 1.4),
-        sharey=True,
-        squeeze=False,
-    )
-    for axis, (measure, title) in zip(axes.flat, measures.items(), strict=True):
-        for place in range(0, len(names), 2):
-            axis.axhspan(place - 0.5, place + 0.5, color="0.96", zorder=0)
-        _marks_of_scorings(axis, table, measure, scorings, list(names))
-        axis.axvline(0, color="0.4", linewidth=0.9)
-        axis.set(
-            yticks=range(len(names)),
-            yticklabels=list(names.values()),
-            ylim=(len(names) - 0.5, -0.5),
-            xlim=(-1.05, 1.05),
-        )
-        axis.set_xticks([-0.5, 0, 0.5, 1], ["-0.5", "0", "0.5", "1"])
-        axis.set_title(title, fontsize=10)
-        axis.tick_params(axis="both", labelsize=9, length=0)
-    figure.supxlabel("rank correlation with the decile", fontsize=10)
-    figure.legend(
-        *axes[0, 0].get_legend_handles_labels(),
-        loc="upper center",
-        ncols=len(scorings),
-        frameon=False,
-        fontsize=9,
-        handletextpad=0.1,
-    )
-    sns.despine(figure, left=True)
-    figure.tight_layout(rect=(0, 0, 1, 1 - 0.3 / figure.get_figheight()))
-    return (
-        figure,
-        (
-            f"Marks of rank correlations with intervals for {', '.join(scorings)}; panels:"
-            f" {', '.join(measures.values())}"
-        ),
-    )
-
-
-def _marks_of_scorings(
-    axis: Axes,
-    table: pd.DataFrame,
-    measure: str,
-    scorings: Sequence[str],
-    changes: Sequence[str],
-) -> None:
-    """One panel: a mark with its interval for each scoring, beside one another in the band of each
-    change.
-    """
-    shifts = np.linspace(-0.28, 0.28, len(scorings))
-    for k, (scoring, shift) in enumerate(zip(scorings, shifts, strict=True)):
-        part = table.xs(scoring, level="scoring").reindex(changes)
-        places = np.arange(len(changes)) + shift
-        colour = GREY if scoring == "random" else COLOURS[k]
-        axis.hlines(
-            places, part[f"{measure}_low"], part[f"{measure}_high"], color=colour, linewidth=2
-        )
-        dot: dict[str, Any] = {"markersize": 6, "markeredgecolor": "white"}
-        axis.plot(part[measure], places, MARKERS[k], color=colour, label=scoring, **dot)
-
-
-def mask_drift(
-    rows: pd.DataFrame, levels: Mapping[str, Mapping[str, float]], *, column: str = "jaccard_50"
-) -> Picture:
+def mask_drift(rows: pd.DataFrame, levels: Mapping[str, Mapping[str, float]]) -> Picture:
     """Overlap of the mask with the one at θ_o over the epochs; one panel a scenario, the mean of
     the seeds, and a band around all of them.
 
     Parameters
     ----------
-    rows : columns scenario, epoch, seed and `column`. levels : scenario -> name -> level that is
+    rows : columns scenario, epoch, seed and jaccard_50. levels : scenario -> name -> level that is
         drawn across.
     """
     panels = list(dict.fromkeys(rows.scenario))
@@ -261,7 +183,7 @@ def mask_drift(
         1, len(panels), figsize=(max(4.0, 3.4 * len(panels)), 3.0), sharey=True, squeeze=False
     )
     for axis, panel in zip(axes.flat, panels, strict=True):
-        groups = rows[rows.scenario == panel].groupby("epoch")[column]
+        groups = rows[rows.scenario == panel].groupby("epoch").jaccard_50
         mean = groups.mean()
         epochs = [0, *mean.index]
         axis.fill_between(

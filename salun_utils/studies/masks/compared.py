@@ -64,9 +64,9 @@ def overlaps(masks: Mapping[str, SaliencyMask]) -> pd.DataFrame:
 # -- recorded runs ---------------------------------------------------------------------
 
 
-def gaps_by_mask(runs: pd.DataFrame, *, value: str = "avg_gap") -> dict[str, dict[int, float]]:
-    """mask -> seed -> `value`, from rows of `runs.frame` of one method, scenario and setting; runs
-    that diverged have none.
+def gaps_by_mask(runs: pd.DataFrame) -> dict[str, dict[int, float]]:
+    """mask -> seed -> average gap, from rows of `runs.frame` of one method, scenario and setting;
+    runs that diverged have none.
 
     Raises
     ------
@@ -77,25 +77,23 @@ def gaps_by_mask(runs: pd.DataFrame, *, value: str = "avg_gap") -> dict[str, dic
     check_rows(runs, [])
     check_rows(runs, ["mask"], of=("settings",))
     found: dict[str, dict[int, float]] = {mask: {} for mask in dict.fromkeys(runs["mask"])}
-    for mask, seed, gap in zip(runs["mask"], runs.seed, runs[value], strict=True):
+    for mask, seed, gap in zip(runs["mask"], runs.seed, runs.avg_gap, strict=True):
         if math.isfinite(gap):
             found[mask][int(seed)] = float(gap)
     return found
 
 
-def at_best_setting(
-    runs: pd.DataFrame, *, setting: str = "lr", value: str = "avg_gap"
-) -> pd.DataFrame:
-    """The runs that count when a setting is chosen on the *other* seeds: no seed has a say in the
-    choice it is judged by.
+def at_best_setting(runs: pd.DataFrame) -> pd.DataFrame:
+    """The runs that count when a learning rate is chosen on the *other* seeds: no seed has a say in
+    the choice it is judged by.
 
-    For each mask and seed, the setting with the smallest mean of `value` over all other seeds is
-    looked up, and the row of this seed under that setting is returned. Settings at which one of the
+    For each mask and seed, the rate with the smallest mean of the average gap over all other seeds
+    is looked up, and the row of this seed under that rate is returned. Rates at which one of the
     other seeds has no run, or has diverged, are not eligible.
 
     Parameters
     ----------
-    runs : rows of `runs.frame` of one method and scenario. setting : the column to be chosen.
+    runs : rows of `runs.frame` of one method and scenario.
 
     Returns
     -------
@@ -103,17 +101,17 @@ def at_best_setting(
 
     Raises
     ------
-    InputError : when a mask has two runs of one seed and setting.
+    InputError : when a mask has two runs of one seed and rate.
     """
-    _check_single(runs, ["mask", "seed", setting])
+    _check_single(runs, ["mask", "seed", "lr"])
     chosen = []
     for _, part in runs.groupby("mask", sort=False):
-        table = part.pivot(index="seed", columns=setting, values=value)
+        table = part.pivot(index="seed", columns="lr", values="avg_gap")
         for seed in table.index:
             others = table.drop(index=seed)
             means = others.mean().where(others.notna().all() & bool(len(others))).dropna()
             if len(means):
-                chosen.append(part[(part.seed == seed) & (part[setting] == means.idxmin())])
+                chosen.append(part[(part.seed == seed) & (part.lr == means.idxmin())])
     return pd.concat(chosen, ignore_index=True) if chosen else runs.iloc[:0]
 
 

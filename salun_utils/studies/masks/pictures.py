@@ -1,6 +1,7 @@
 """Pictures of masks side by side: where they take their weights from, how far the network travels
-under them, and how close to Retrain it
-ends. Each function returns a figure and its text alternative."""
+under them, and how close to Retrain it ends. Each function returns a figure and its text
+alternative.
+"""
 
 from __future__ import annotations
 
@@ -241,75 +242,6 @@ def _kind_legend(figure, masks: list[str]) -> None:
         fontsize=9,
         handletextpad=0.1,
         columnspacing=1.0,
-    )
-
-
-def against_rate(runs: pd.DataFrame, *, columns: int = 3) -> Picture:
-    """The average gap against the learning rate, one panel a mask, each beside the same line
-    without a mask; bands are intervals.
-
-    Parameters
-    ----------
-    runs : columns mask, factor (learning rate over the tuned one), seed, avg_gap; "none" among the
-        masks.
-    """
-    masks = [mask for mask in dict.fromkeys(runs["mask"]) if mask != BASELINE]
-    across, down = min(columns, len(masks)), -(-len(masks) // columns)
-    figure, axes = plt.subplots(
-        down,
-        across,
-        figsize=(0.6 + 2.15 * across, 0.7 + 1.65 * down),
-        sharex=True,
-        sharey=True,
-        squeeze=False,
-    )
-    for axis in axes.flat[len(masks) :]:
-        axis.axis("off")
-    ticks = sorted(runs.factor.unique())
-    for axis, mask in zip(axes.flat, masks, strict=False):
-        _rate_line(axis, runs[runs["mask"] == BASELINE], "0.35", "*", "--")
-        _rate_line(axis, runs[runs["mask"] == mask], LOOK[kind(mask)][0], LOOK[kind(mask)][1], "-")
-        axis.set(xscale="log", title=mask)
-        axis.set_xticks(ticks, [f"{t:g}×" for t in ticks])
-        axis.minorticks_off()
-        axis.title.set_fontsize(10.5)
-        axis.tick_params(labelsize=9)
-        axis.grid(color="0.92", linewidth=0.7)
-    figure.supxlabel("learning rate, times the tuned one", fontsize=10)
-    figure.supylabel("average gap, points", fontsize=10)
-    sns.despine(figure)
-    figure.tight_layout(w_pad=0.6, h_pad=0.6)
-    factors = ", ".join(f"{t:g}" for t in ticks)
-    return (
-        figure,
-        (
-            f"Lines of the average gap over learning rates of {factors} times the tuned one, for"
-            f" {', '.join(masks)} and no mask"
-        ),
-    )
-
-
-def _rate_line(axis: Axes, part: pd.DataFrame, colour: str, marker: str, style: str) -> None:
-    groups = part.dropna(subset="avg_gap").groupby("factor").avg_gap
-    if not len(groups):
-        return
-    bands = groups.apply(lambda v: bootstrap_interval(v.to_numpy()))
-    axis.fill_between(
-        bands.index,
-        [b.low for b in bands],
-        [b.high for b in bands],
-        color=colour,
-        alpha=0.18,
-        linewidth=0,
-    )
-    axis.plot(
-        groups.mean(),
-        color=colour,
-        marker=marker,
-        linestyle=style,
-        markersize=6,
-        markeredgecolor="white",
-        markeredgewidth=0.5,
     )
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...data.images import Images
-from ...errors import InputError, unknown
+from ...errors import InputError, check_whole, unknown
 from ...generation import JUDGES
 from ...generation.measures.distances import Distances
 from ...generation.measures.probes import PROBES, Target
@@ -57,9 +57,7 @@ class Plan(Trial):
                 f"the probes are for text-to-image pipelines, not for {self.model}, a {self.kind}"
             )
         for name in ("probe_pictures", "search_steps", "prefix", "learned_from"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise InputError(f"{name} must be a whole number, at least 1, not {value!r}")
+            check_whole(name, getattr(self, name))
 
     @property
     def template(self) -> str:

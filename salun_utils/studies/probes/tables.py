@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ...generation.measures.probes import PROBES
-from ...metrics.significance import bootstrap_interval
+from ...metrics.intervals import bootstrap_interval
 from ...plots.tables import Cell, Table, between, table
 from .recorded import ORIGINAL, TITLES, means, steps_of
 

@@ -4,13 +4,11 @@ each with its own tuned ones.
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 import pandas as pd
 
-from ...metrics import PairedTest, holm, paired_test
 from ...runs import Record, frame, over_seeds
 from ...runs.records.alike import check_rows
 from ...runs.summary import MEASURES, label
@@ -94,36 +92,6 @@ def by_density(rows: pd.DataFrame, columns: Iterable[str] = GAPS) -> pd.DataFram
 def by_seed(rows: pd.DataFrame, column: str = "avg_gap") -> dict[int, float]:
     """One figure by seed, for paired tests."""
     return dict(zip(rows.seed, rows[column], strict=True))
-
-
-def pairs(
-    groups: Mapping[str, Mapping[int, float]],
-) -> dict[tuple[str, str], tuple[PairedTest, float]]:
-    """Every two of the groups against each other: the paired test, and its p corrected by Holm for
-    the number of pairs.
-    """
-    tests = {
-        two: paired_test(groups[two[0]], groups[two[1]])
-        for two in itertools.combinations(groups, 2)
-    }
-    corrected = holm({two: test.p for two, test in tests.items()})
-    return {two: (test, corrected[two]) for two, test in tests.items()}
-
-
-def as_text(tests: Mapping[tuple[str, str], tuple[PairedTest, float]]) -> str:
-    """Tests of `pairs` as a table: mean difference, first minus second, with interval and p."""
-    lines = {
-        f"{a} minus {b}": {
-            "pairs": test.n,
-            "difference": f"{test.difference:+.2f}",
-            "95 % interval": f"{test.interval.low:+.2f} to {test.interval.high:+.2f}",
-            "first is higher in": f"{test.wins} of {test.n}",
-            "p": f"{test.p:.3f}",
-            "p (Holm)": f"{p:.3f}",
-        }
-        for (a, b), (test, p) in tests.items()
-    }
-    return pd.DataFrame(lines).T.to_string()
 
 
 def _over(rows: pd.DataFrame, by: list[str], columns: Iterable[str] = GAPS) -> pd.DataFrame:

@@ -12,11 +12,11 @@ from ...errors import InputError
 from ...metrics import Verdict, paired_test, significance
 from ...runs import Record, frame, over_seeds
 from ...runs.records.alike import check_rows
+from ...unlearning.masks.knee import DECIDES
 from ..claims import together
 
 HALF = 0.5  # the paper's density
 MEASURES = ("gap_ua", "gap_ra", "gap_ta", "gap_mia", "avg_gap", "cost")
-KNEES = ("knee", "ratio-knee")
 CHOICES = {
     "knee": "knee",
     "ratio-knee": "ratio-knee",
@@ -87,21 +87,6 @@ def by_density(rows: pd.DataFrame) -> pd.DataFrame:
     return over_seeds(rows.sort_values("keep", kind="stable"), ["keep"], MEASURES)
 
 
-def as_text(table: pd.DataFrame) -> str:
-    """The table of `by_density`, as plain text."""
-    shown = pd.DataFrame({"seeds": table.seeds.astype(int)})
-    for m in ("ua", "ra", "ta", "mia"):
-        shown[f"{m.upper()} gap"] = table[f"gap_{m}"].map("{:+.1f}".format)
-    shown["average gap"] = table.avg_gap.map("{:.2f}".format)
-    shown["95 % interval"] = [
-        f"{low:.2f} to {high:.2f}"
-        for low, high in zip(table.avg_gap_low, table.avg_gap_high, strict=True)
-    ]
-    shown["cost, %"] = (100 * table.cost).map(lambda v: "" if v != v else f"{v:.0f}")
-    shown.index = [f"{100 * keep:g} %" for keep in table.index]
-    return shown.to_string()
-
-
 # -- choices of the density ------------------------------------------------------------
 
 
@@ -120,7 +105,7 @@ def choose(rows: pd.DataFrame, choice: str) -> pd.DataFrame:
     -------
     Columns density, avg_gap; one row a seed, none where something is lacking.
     """
-    if choice in KNEES:
+    if choice in DECIDES:
         return rows[rows["mask"] == choice].set_index("seed")[["density", "avg_gap"]].sort_index()
     gaps = densities(rows)
     if choice == "half":

@@ -96,7 +96,6 @@ def alignment_by_layer(rows: pd.DataFrame, *, parts: Sequence[str] = ("forget", 
 def relearning_curves(
     rows: pd.DataFrame,
     *,
-    value: str = "forget",
     ylabel: str = "recognised of the forgotten, %",
     names: Mapping[str, str] | None = None,
 ) -> Picture:
@@ -119,7 +118,7 @@ def relearning_curves(
         axis.set_visible(False)
     steps, said = sorted(rows.step.unique()), []
     for axis, lesson in zip(axes.flat, lessons):
-        table = averaged(rows[rows.lesson == lesson], ["network", "step"], value)
+        table = averaged(rows[rows.lesson == lesson], ["network", "step"], "forget")
         ends = {}
         for name, style in styles(networks).items():
             if name not in table.index.get_level_values("network"):

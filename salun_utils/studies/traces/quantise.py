@@ -9,7 +9,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from ...errors import InputError
+from ...errors import check_whole
 
 
 def quantised(model: nn.Module, *, bits: int = 8) -> nn.Module:
@@ -62,5 +62,4 @@ def scales(weight: Tensor, bits: int) -> Tensor:
 
 def check_bits(bits: int) -> None:
     """Whole, 2 to 16."""
-    if isinstance(bits, bool) or not isinstance(bits, int) or not 2 <= bits <= 16:
-        raise InputError(f"bits must be a whole number from 2 to 16, not {bits!r}")
+    check_whole("bits", bits, 2, 16)

@@ -196,7 +196,7 @@ def rounded_rows(records: Iterable[Record]) -> pd.DataFrame:
     )
 
 
-def klom_rows(records: Iterable[Record], *, estimator: str = "normal") -> pd.DataFrame:
+def klom_rows(records: Iterable[Record]) -> pd.DataFrame:
     """KLoM of every network to the ensemble of Retrains, one row a scenario, network and part
     ("forget", "retain", "test").
 
@@ -218,7 +218,7 @@ def klom_rows(records: Iterable[Record], *, estimator: str = "normal") -> pd.Dat
         oracle = margins[where, ORACLE, part]
         if name == ORACLE or min(len(oracle), len(values)) < LEAST:
             continue
-        each = klom(np.array(values), np.array(oracle), estimator=estimator)
+        each = klom(np.array(values), np.array(oracle), estimator="normal")
         low, high = bootstrap_interval(each, resamples=2000)
         rows.append(
             {
@@ -251,8 +251,8 @@ def averaged(rows: pd.DataFrame, by: Sequence[str], value: str) -> pd.DataFrame:
     )
 
 
-def steps_to(rows: pd.DataFrame, level: float, value: str = "forget") -> pd.DataFrame:
-    """The first look at which `value` has reached `level`, one row a network, lesson and seed;
+def steps_to(rows: pd.DataFrame, level: float) -> pd.DataFrame:
+    """The first look at which "forget" has reached `level`, one row a network, lesson and seed;
     infinity where none has.
 
     Parameters
@@ -260,13 +260,13 @@ def steps_to(rows: pd.DataFrame, level: float, value: str = "forget") -> pd.Data
     rows : of `relearn_rows` or `generator_rows`, of one scenario.
     """
     own = [c for c in ("network", "lesson", "bits", "seed") if c in rows]
-    reached = rows.assign(step=rows.step.where(rows[value] >= level, np.inf))
+    reached = rows.assign(step=rows.step.where(rows.forget >= level, np.inf))
     return reached.groupby(own, sort=False).step.min().reset_index()
 
 
 def generator_rows(records: Iterable[Record]) -> pd.DataFrame:
     """One row a generator, concept, eraser, seed, number of pictures and look, of records of
-    `generation.relearning`.
+    `generation.trials.relearning`.
 
     Returns
     -------

@@ -23,6 +23,6 @@ def saliency(model: nn.Module, split: ForgetSplit, *, keep: float, seed: int) ->
 @numerics(1, uses=("saliency", "masks"))
 def inverted(model: nn.Module, split: ForgetSplit, *, keep: float, seed: int) -> SaliencyMask:
     """As many weights, of the lowest gradients."""
-    return SaliencyMask.lowest(saliency_scores(model, split.forget), keep)._named(
+    return SaliencyMask.lowest(saliency_scores(model, split.forget), keep).named(
         f"inverted {keep:g}"
     )

@@ -28,7 +28,7 @@ def fisher(model: nn.Module, split: ForgetSplit, *, keep: float, seed: int) -> S
     where saliency squares the mean.
     """
     pictures = draw(split.forget, SAMPLES, generator(seed, "Fisher mask"))
-    return SaliencyMask.top(fisher_diagonal(copy.deepcopy(model), pictures), keep)._named(
+    return SaliencyMask.top(fisher_diagonal(copy.deepcopy(model), pictures), keep).named(
         f"fisher {keep:g}"
     )
 
@@ -46,7 +46,7 @@ def gradient_ratio(model: nn.Module, split: ForgetSplit, *, keep: float, seed: i
         / sum(r.numel() for r in retain.values())
         + 1e-30
     )
-    return SaliencyMask.top({n: f / (retain[n] + floor) for n, f in forget.items()}, keep)._named(
+    return SaliencyMask.top({n: f / (retain[n] + floor) for n, f in forget.items()}, keep).named(
         f"gradient-ratio {keep:g}"
     )
 
@@ -57,7 +57,7 @@ def wanda(model: nn.Module, split: ForgetSplit, *, keep: float, seed: int) -> Sa
     """The highest |weight| times the root mean square of what it multiplies on the forget set
     (after Sun et al., Wanda, ICLR 2024).
     """
-    return SaliencyMask.top(weight_times_activation(model, split.forget), keep)._named(
+    return SaliencyMask.top(weight_times_activation(model, split.forget), keep).named(
         f"wanda {keep:g}"
     )
 

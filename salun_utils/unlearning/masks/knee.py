@@ -75,7 +75,7 @@ def cut(order: Mapping[str, Tensor], knee: Knee, keep: float, name: str) -> Sali
     """
     wanted = int(keep * knee.numel)
     wanted = wanted if knee.lead < NO_KNEE else min(wanted, knee.kept)
-    return SaliencyMask.top(order, min(1.0, (wanted + 0.5) / knee.numel))._named(f"{name} {keep:g}")
+    return SaliencyMask.top(order, min(1.0, (wanted + 0.5) / knee.numel)).named(f"{name} {keep:g}")
 
 
 def find_knee(

@@ -19,7 +19,7 @@ def last_layers(model: nn.Module, split: ForgetSplit, *, keep: float, seed: int)
     """
     named = {n: p for n, p in model.named_parameters() if p.requires_grad}
     depth = {n: torch.full(p.shape, float(i)) for i, (n, p) in enumerate(named.items())}
-    return SaliencyMask.top(depth, keep)._named(f"last-layers {keep:g}")
+    return SaliencyMask.top(depth, keep).named(f"last-layers {keep:g}")
 
 
 @rule("per-layer")
@@ -28,7 +28,7 @@ def per_layer(model: nn.Module, split: ForgetSplit, *, keep: float, seed: int) -
     """The highest gradients of every parameter tensor for itself, so that each gives the same
     share; exactly ``int(keep * n)`` in all.
     """
-    return SaliencyMask.top(rank_within(saliency_scores(model, split.forget)), keep)._named(
+    return SaliencyMask.top(rank_within(saliency_scores(model, split.forget)), keep).named(
         f"per-layer {keep:g}"
     )
 

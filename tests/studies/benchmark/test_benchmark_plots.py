@@ -150,16 +150,6 @@ def test_answers_show_each_share_and_say_the_most_frequent():
     assert "original: dress 90 %, Retrain: coat 100 %" in alt
 
 
-def test_classes_with_other_methods_stand_in_one_picture():
-    figure, alt = pictures.spread_over_classes(
-        {"dress": table(("retrain", "salun")), "coat": table(("ft", "salun"), seed=1)}
-    )
-    assert {text.get_text() for text in figure.axes[0].get_legend().get_texts()} == {"SalUn", "FT"}
-    marks = [line for line in figure.axes[0].lines if line.get_marker() != "None"]
-    assert [len(line.get_xdata()) for line in marks] == [2, 1]  # SalUn on both, FT on one
-    assert "2 classes" in alt
-
-
 @pytest.mark.parametrize("places", [[0.5] * 6, [0.0, 0.01, 0.99, 1.0], [0.2]])
 def test_labels_are_moved_apart_and_stay_within_the_axes(places):
     moved = marks.spread_apart(places, 0.1)

@@ -76,14 +76,7 @@ def test_the_sentence_on_masks_counts_seeds_and_ranks_means():
     assert said.endswith("random mask 1.00, no mask (RL) 1.22, saliency mask 1.52.")
 
 
-def test_the_sentence_on_places_counts_what_intervals_allow():
-    (said,) = answers.of_places(bench(), ["random-10"]).sentences
-    assert (
-        "by their intervals 3 of 3 methods are nearer" in said and "1 of them may be first" in said
-    )
-
-
-@pytest.mark.parametrize("of", [answers.of_methods, answers.of_masks, answers.of_places])
+@pytest.mark.parametrize("of", [answers.of_methods, answers.of_masks])
 def test_without_records_the_page_says_so(of):
     assert str(of(Benchmark(()))) == "There are no recorded runs yet."
     html = of(Benchmark(()))._repr_mimebundle_()["text/html"]

@@ -33,11 +33,10 @@ def test_the_attacks_are_no_part_of_the_trials(run):
     assert trial.keep is None and list(run.models) == ["original", "UCE"]
 
 
-def test_rows_have_the_original_first_and_the_same_draws(run):
-    each, own = run.one_of_each(), run.of_concept(2)
+def test_rows_have_the_original_first_and_differ(run):
+    each = run.one_of_each()
     assert list(each) == ["original", "UCE"] and len(each["UCE"]) == 3
-    assert own["UCE"].shape[0] == 2 and not torch.equal(own["UCE"], own["original"])
-    assert torch.equal(own["original"][0], each["original"][1])
+    assert not torch.equal(each["UCE"][1], each["original"][1])
 
 
 def test_a_word_leaves_the_model_as_it_was(run):

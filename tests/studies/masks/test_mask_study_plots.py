@@ -77,25 +77,3 @@ def test_every_seed_is_a_dot_and_the_mean_a_mark():
         "no mark for a mask without a finite gap"
     )
     assert "SalUn class, GA" in alt
-
-
-def test_the_line_without_a_mask_is_in_every_panel():
-    rows = [
-        (m, f, s, g + s)
-        for m, g in (("none", 3.0), ("saliency", 2.0), ("inverted", 5.0))
-        for f in (0.5, 1.0, 2.0)
-        for s in (-1, 1)
-    ]
-    figure, alt = plots.against_rate(
-        pd.DataFrame(rows, columns=["mask", "factor", "seed", "avg_gap"])
-    )
-    shown = [axis for axis in figure.axes if axis.axison]
-    assert [axis.get_title() for axis in shown] == ["saliency", "inverted"]
-    for axis, mean in zip(shown, (2.0, 5.0), strict=True):
-        without, under = axis.lines
-        assert (
-            list(without.get_ydata()) == [3.0] * 3
-            and list(under.get_ydata()) == [mean] * 3
-            and list(under.get_xdata()) == [0.5, 1, 2]
-        )
-    assert "0.5, 1, 2 times" in alt

@@ -124,18 +124,6 @@ def test_tuned_rows_are_those_with_the_chosen_values(rows):
     assert "RL" not in soft_records.tuned_rows(rows, elsewhere)
 
 
-def test_pairs_are_tested_by_seed_and_corrected_together(rows):
-    groups = {
-        name: soft_records.by_seed(part)
-        for name, part in soft_records.tuned_rows(rows, TUNED).items()
-    }
-    tests = soft_records.pairs(groups)
-    assert len(tests) == 6 and tests["RL", "SalUn"][0].difference == pytest.approx(5.0)
-    assert all(p >= test.p for test, p in tests.values()) and tests["RL", "SalUn"][1] == 1.0
-    text = soft_records.as_text(tests)
-    assert "RL minus SalUn-soft" in text and "+8.00 to +8.00" in text and "3 of 3" in text
-
-
 @pytest.mark.parametrize(
     ("name", "tier", "seeds", "runs"),
     [("ablation-soft", "cpu", 8, 23), ("ablation-soft-paper", "paper", 10, None)],

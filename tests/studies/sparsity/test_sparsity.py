@@ -13,7 +13,6 @@ from salun_utils.studies.sparsity.recorded import (
     AUTOMATIC,
     CHOICES,
     against_half,
-    as_text,
     best_on_others,
     by_density,
     choose,
@@ -224,13 +223,3 @@ def test_choices_and_tasks_are_one_family_and_hindsight_is_no_contender():
     assert judged["hindsight"]["d0, random-10"].p == 1
     few = judge(many(-1.0, seeds=6))
     assert few["knee"]["d0, random-10"].answer == "too few"
-
-
-def test_the_table_of_a_task_has_a_line_for_each_density(rows):
-    text = as_text(by_density(rows[rows["mask"] == "saliency"]))
-    assert [line.split()[:3] for line in text.splitlines()[1:]] == [
-        ["10", "%", "3"],
-        ["30", "%", "3"],
-        ["50", "%", "3"],
-    ]
-    assert max(map(len, text.splitlines())) <= 80

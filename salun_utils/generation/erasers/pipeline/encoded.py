@@ -10,8 +10,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from .... import data as datasets
 from ....data.images import Dataset, Images
-from ....errors import InputError, unknown
+from ....errors import InputError, check_whole, unknown
 from ....seeds import generator
 from ....units import numerics
 from ...models import pipelines
@@ -122,8 +123,6 @@ def _default_data(pipe, concept, substitute, pictures: int | None) -> Dataset:
     """Without data: the package's extract for a small pipeline, and where a method needs no
     picture and the concept is none of its classes, the concept's words alone.
     """
-    from .... import data as datasets
-
     mini = datasets.load("fashion-mini") if pipelines.is_small(pipe) else None
     known = mini is not None and str(concept).lower() in [c.lower() for c in mini.classes]
     if pictures == 0 and isinstance(concept, str) and not known:
@@ -218,8 +217,7 @@ def shuffled_batches(positions: Tensor, size: int, *, draws: torch.Generator) ->
 def _some_of_each(images: Images, classes: int, count: int | None, seed: int) -> Images:
     if count is None:
         return images
-    if isinstance(count, bool) or not isinstance(count, int) or count < 1:
-        raise InputError(f"pictures must be a whole number, at least 1, not {count!r}")
+    check_whole("pictures", count)
     order = torch.randperm(len(images), generator=generator(seed, "erasing pictures"))
     labels = images.labels.cpu()[order]
     return images.subset(torch.cat([order[labels == c][:count] for c in range(classes)]))

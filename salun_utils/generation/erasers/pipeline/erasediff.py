@@ -26,9 +26,9 @@ from ..bilevel import bilevel
 from ..common import choose_mask
 from ..registry import eraser
 from .encoded import shuffled_batches
-from .loop import WEIGHTS, Job
+from .loop import Job
 from .salun import denoising, scores
-from .settings import LR, SMALL, TRAIN, both
+from .settings import LR, SMALL, TRAIN, WEIGHTS, both
 
 _PAPER = TRAIN | {
     "substitute": "all",

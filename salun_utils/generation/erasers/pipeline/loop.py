@@ -12,12 +12,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ....errors import InputError, unknown
+from ....errors import InputError
 from ....fitting import ranks
-from ....fitting.recipes import PRECISIONS
 from ....fitting.rows import shared
 from ....masking import hold
-from ....saliency import SaliencyMask, check_keep
+from ....saliency import SaliencyMask
 from ....seeds import generator
 from ....training import TrainingDivergedError, use_bf16
 from ....units import numerics
@@ -25,18 +24,7 @@ from ...models.noising import goal, training_scheduler
 from ...models.precision import in_float32, with_parts
 from ...models.text import Text, predict
 from .encoded import Study, shuffled_batches
-
-# which of the U-Net's parameters an eraser may change
-WEIGHTS: dict[str, Callable[[str], bool]] = {
-    "full": lambda name: True,
-    "cross-attention": lambda name: ".attn2." in name,
-    "cross-attention-kv": lambda name: ".attn2.to_k." in name or ".attn2.to_v." in name,
-    "all-but-cross-attention": lambda name: ".attn2." not in name,
-    # Linear and Conv2d only, outside cross-attention
-    "all-but-cross-attention-and-norms": lambda name: (
-        ".attn2." not in name and "norm" not in name.rsplit(".", 2)[-2]
-    ),
-}
+from .settings import WEIGHTS, check_options
 
 
 @dataclass
@@ -279,75 +267,3 @@ def _checkpointing(unet: Any, on: bool) -> Iterator[None]:
     finally:
         if on:
             unet.disable_gradient_checkpointing()
-
-
-PLACES = ("all", "last-word")  # of a prompt, at which UCE reads its vectors
-CHOICES = {  # those with words for values
-    "tokens": PLACES,
-    "region": ("attention", "all"),  # of the picture, in which MACE takes attention away
-    "anchors": ("vectors", "prompts"),  # at which SPM holds the prediction
-}
-WHOLE = (
-    "batch_size",
-    "epochs",
-    "steps",
-    "sample_steps",
-    "inner_steps",
-    "rounds",
-    "prefix",
-    "retain_batch",
-    "rank",
-    "cycles",
-    "sentences",
-)
-COUNTS = ("warmup", "attack_steps")  # that may be 0
-NUMBERS = (
-    "lr",
-    "alpha",
-    "guidance",
-    "mask_guidance",
-    "start_guidance",
-    "erase_scale",
-    "keep_scale",
-    "ridge",
-    "derive_ridge",
-    "attack_lr",
-    "retain_weight",
-    "eta",
-    "clip",
-    "strength",
-)
-
-
-def check_options(options: dict) -> None:
-    """Raise `InputError` for a setting that no eraser can work with; nothing is computed."""
-    for name in WHOLE:
-        value = options.get(name)
-        if value is not None and (
-            isinstance(value, bool) or not isinstance(value, int) or value < 1
-        ):
-            raise InputError(f"{name} must be a whole number, at least 1, not {value!r}")
-    for name in COUNTS:
-        value = options.get(name, 0)
-        if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-            raise InputError(f"{name} must be a whole number, at least 0, not {value!r}")
-    for name in NUMBERS:
-        value = options.get(name)
-        if value is not None and (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not math.isfinite(value)
-            or value < 0
-        ):
-            raise InputError(f"{name} must be a number, at least 0, not {value!r}")
-    if options.get("weights", "full") not in WEIGHTS:
-        raise unknown("weights", options["weights"], WEIGHTS)
-    for name, known in CHOICES.items():
-        if options.get(name, known[0]) not in known:
-            raise unknown(name, options[name], known)
-    if not isinstance(options.get("checkpointing", False), bool):
-        raise InputError(f"checkpointing must be true or false, not {options['checkpointing']!r}")
-    if "keep" in options:
-        check_keep(options["keep"])
-    if options.get("precision", "auto") not in PRECISIONS:
-        raise unknown("precision", options["precision"], PRECISIONS)

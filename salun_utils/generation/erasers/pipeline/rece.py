@@ -20,8 +20,8 @@ from torch import Tensor
 
 from ....units import numerics
 from ..registry import eraser
-from .loop import WEIGHTS, Job
-from .settings import DATA, both
+from .loop import Job
+from .settings import DATA, WEIGHTS, both
 from .uce import TOKENS, closed_form, uce
 
 

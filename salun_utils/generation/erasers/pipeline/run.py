@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ....data.images import Dataset
-from ....errors import InputError
+from ....errors import InputError, check_whole
 from ....files import atomic
 from ....fitting import ranks
 from ....units import numerics
@@ -96,9 +96,8 @@ def changed_part(job: Job) -> tuple[str, Any, Any]:
 def check_pictures(name: str, kind: str, options: Mapping[str, Any]) -> None:
     """Raise `InputError` when a method that learns from pictures is to get none."""
     count, least = options["pictures"], 0 if ERASERS[name].defaults[kind]["pictures"] == 0 else 1
-    whole = isinstance(count, int) and not isinstance(count, bool)
-    if count is not None and not (whole and count >= least):
-        raise InputError(f"pictures must be a whole number, at least {least}, not {count!r}")
+    if count is not None:
+        check_whole("pictures", count, least)
 
 
 def save(erased: Erased, folder: str | os.PathLike) -> Path:

@@ -19,8 +19,8 @@ from ....seeds import generator
 from ....units import numerics
 from ..common import choose_mask
 from ..registry import eraser
-from .loop import WEIGHTS, Job, train
-from .settings import LR, STEER, STEER_SMALL, both
+from .loop import Job, train
+from .settings import LR, STEER, STEER_SMALL, WEIGHTS, both
 
 
 @eraser(

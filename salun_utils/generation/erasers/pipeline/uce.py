@@ -18,8 +18,8 @@ from torch import Tensor
 from ....units import numerics
 from ..registry import eraser
 from .forget_me_not import concept_tokens
-from .loop import PLACES, WEIGHTS, Job
-from .settings import DATA, both
+from .loop import Job
+from .settings import DATA, PLACES, WEIGHTS, both
 
 
 @eraser(

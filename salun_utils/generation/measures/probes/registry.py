@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ....data.images import Images
-from ....errors import InputError, unknown
+from ....errors import InputError, check_whole, unknown
 from ....seeds import derive, generator
 from ...models import pipelines
 from ...models.precision import in_float32
@@ -56,9 +56,7 @@ class Target:
             settings.get("steps", cls.steps),
         )
         for name in ("search_steps", "prefix"):
-            value = settings.get(name, getattr(cls, name))
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise InputError(f"{name} must be a whole number, at least 1, not {value!r}")
+            check_whole(name, settings.get(name, getattr(cls, name)))
         return cls(in_float32(pipe), in_float32(original), images, judge, label, prompt, **settings)
 
     @cached_property

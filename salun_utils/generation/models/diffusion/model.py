@@ -7,7 +7,6 @@ paper: out = (1 + w) f(x_t | c) - w f(x_t | no class). diffusers calls 1 + w the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -15,9 +14,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ....errors import InputError, unknown
+from ....errors import InputError, check_whole, unknown
 from ....seeds import generator
-from ...files import Labelled, checked_labels, from_dict, load_weights, read_config, save_model
+from ...files import Labelled, checked_labels, from_dict, load_weights, read_config
 
 
 class Diffusion(Labelled):
@@ -155,13 +154,8 @@ class Diffusion(Labelled):
             z = scheduler.step(out, t, z, return_dict=False)[0]
         return self.decode(z).cpu()
 
-    def save(self, folder: str | Path, *, half: bool = False) -> Path:
-        """Write `weights.safetensors` and `config.json` into a folder, which is made; `half` stores
-        16-bit floats.
-        """
-        return save_model(
-            folder, self.network, {"kind": self.kind, **asdict(self.config)}, half=half
-        )
+    def _saved(self) -> nn.Module:
+        return self.network
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:
@@ -179,5 +173,4 @@ def check_sampling(guidance: float, steps: int) -> None:
     """Raise `InputError` for a negative guidance or fewer than one step."""
     if not guidance >= 0:
         raise InputError(f"guidance must be at least 0, not {guidance}")
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 1:
-        raise InputError(f"steps must be a whole number of at least 1, not {steps!r}")
+    check_whole("steps", steps)

@@ -4,7 +4,7 @@ and its text alternative."""
 from __future__ import annotations
 
 from ....plots.methods import COLOUR_OF, KINDS, MARKER_OF, RETRAIN, kind
-from .classes import answers, spread_over_classes
+from .classes import answers
 from .gaps import cost_against_gap, gap_intervals, paths, trade_off, tuning_gain
 from .masks import mask_gaps
 from .quick import changes, garments
@@ -22,7 +22,6 @@ __all__ = [
     "kind",
     "mask_gaps",
     "paths",
-    "spread_over_classes",
     "trade_off",
     "tuning_gain",
 ]

@@ -91,10 +91,8 @@ def gap_intervals(tables: Mapping[str, pd.DataFrame]) -> Picture:
     return figure, f"Average gap to Retrain with intervals, sorted; {said}"
 
 
-def trade_off(
-    tables: Mapping[str, pd.DataFrame], *, across: str = "ua", up: str = "ta", within: float = 15.0
-) -> Picture:
-    """Two measures against each other, one point a method; Retrain is the star, its values the
+def trade_off(tables: Mapping[str, pd.DataFrame], *, within: float = 15.0) -> Picture:
+    """UA against TA, one point a method; Retrain is the star, its values the
     dashed lines. Of many methods those of `to_name` have their names beside them.
 
     A method further than `within` points from Retrain in one of the two is named in the title
@@ -102,18 +100,17 @@ def trade_off(
 
     Parameters
     ----------
-    tables : scenario -> rows of `runs.summary.summarise` by method. across, up : measures of the
-        two axes.
+    tables : scenario -> rows of `runs.summary.summarise` by method.
     """
     figure, axes = plt.subplots(
         len(tables), 1, figsize=(7.4, 4.1 * len(tables) + 0.5), squeeze=False
     )
     for axis, (name, table) in zip(axes.flat, tables.items(), strict=True):
-        part, left_out = near_retrain(table, [across, up], within)
+        part, left_out = near_retrain(table, ["ua", "ta"], within)
         for method, row in part.drop(index="retrain", errors="ignore").iterrows():
-            point(axis, row[across], row[up], method)
+            point(axis, row.ua, row.ta, method)
         if "retrain" in part.index:
-            x, y = part.loc["retrain", [across, up]]
+            x, y = part.loc["retrain", ["ua", "ta"]]
             axis.axvline(x, color="0.5", linestyle="--", linewidth=1, zorder=0)
             axis.axhline(y, color="0.5", linestyle="--", linewidth=1, zorder=0)
             axis.plot(x, y, "*", color=RETRAIN, markersize=17, markeredgecolor="white", zorder=4)
@@ -122,15 +119,15 @@ def trade_off(
             if left_out
             else ""
         )
-        axis.set(xlabel=f"{across.upper()}, %", ylabel=f"{up.upper()}, %", title=title)
+        axis.set(xlabel="UA, %", ylabel="TA, %", title=title)
         axis.margins(0.07)
         named = part.loc[to_name(part)].iterrows()
-        labels_beside(axis, {label(m): (row[across], row[up]) for m, row in named})
+        labels_beside(axis, {label(m): (row.ua, row.ta) for m, row in named})
     legend(figure, [m for part in tables.values() for m in part.index])
     return (
         figure,
         (
-            f"{across.upper()} against {up.upper()} of {max(map(len, tables.values()))} methods,"
+            f"UA against TA of {max(map(len, tables.values()))} methods,"
             f" Retrain a star; {', '.join(tables)}"
         ),
     )

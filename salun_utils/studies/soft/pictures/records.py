@@ -106,17 +106,15 @@ def _penalty_ticks(axis: Axes, betas: Sequence[float], *, zero: float | None) ->
 def densities(
     tables: Mapping[str, pd.DataFrame],
     *,
-    value: str = "avg_gap",
-    label: str = "average gap, points",
     again: Mapping[str, float] | None = None,
 ) -> Picture:
-    """A figure against the share of weights that may differ from theta_o, with intervals; one panel
-    a scenario, one line a method.
+    """The average gap against the share of weights that may differ from theta_o, with intervals;
+    one panel a scenario, one line a method.
 
     Parameters
     ----------
-    tables : scenario -> index (method's name, share 0 to 1), columns `value` with _low and _high.
-    again : scenario -> the figure of another Retrain, a dotted line.
+    tables : scenario -> index (method's name, share 0 to 1), columns avg_gap with _low and _high.
+    again : scenario -> the average gap of another Retrain, a dotted line.
     """
     figure, axes = plt.subplots(
         1, len(tables), figsize=(max(4.2, 3.5 * len(tables)), 3.1), squeeze=False
@@ -126,23 +124,21 @@ def densities(
             part = table.loc[name].sort_index()
             shift = 1.04 ** (k - 0.5)  # so that intervals of one density stand beside each other
             x = 100 * part.index.to_numpy(dtype=float) * shift
-            axis.vlines(
-                x, part[f"{value}_low"], part[f"{value}_high"], color=COLOURS[k], linewidth=1.8
-            )
+            axis.vlines(x, part.avg_gap_low, part.avg_gap_high, color=COLOURS[k], linewidth=1.8)
             look = {
                 "marker": MARKERS[k],
                 "linestyle": STROKES[k],
                 "color": COLOURS[k],
                 "markeredgecolor": "white",
             }
-            axis.plot(x, part[value], label=name, **look)
+            axis.plot(x, part.avg_gap, label=name, **look)
         line_at(axis, (again or {}).get(scenario), level=True, named=True)
         axis.set(xscale="log", xlabel="weights that may differ, %")
         ticks = sorted({round(100 * s, 6) for s in table.index.get_level_values(1)})
         axis.set_xticks(ticks, [f"{t:g}" for t in ticks])
         axis.minorticks_off()
         axis.set_title(scenario, fontsize=10)
-    axes[0, 0].set_ylabel(label)
+    axes[0, 0].set_ylabel("average gap, points")
     figure.legend(
         *axes[0, 0].get_legend_handles_labels(),
         loc="upper center",
@@ -158,17 +154,15 @@ def densities(
     return (
         figure,
         (
-            f"Lines of the {label} over the share of weights that may differ, for"
+            "Lines of the average gap, points over the share of weights that may differ, for"
             f" {', '.join(names)}; panels: {', '.join(tables)}"
         ),
     )
 
 
-def gaps_beside_published(
-    table: pd.DataFrame, *, label: str = "MIA gap to Retrain, points"
-) -> Picture:
-    """A gap measured here, with its interval, above the published one (hollow); one row a method,
-    one panel a scenario.
+def gaps_beside_published(table: pd.DataFrame) -> Picture:
+    """The MIA gap measured here, with its interval, above the published one (hollow); one row a
+    method, one panel a scenario.
 
     Parameters
     ----------
@@ -207,7 +201,7 @@ def gaps_beside_published(
         axis.set_title(scenario, fontsize=10)
         axis.grid(axis="x", color="0.9", linewidth=0.7)
         axis.tick_params(axis="y", length=0)
-    figure.supxlabel(label, fontsize=10)
+    figure.supxlabel("MIA gap to Retrain, points", fontsize=10)
     figure.legend(
         *axes[0, 0].get_legend_handles_labels(),
         loc="upper center",
@@ -220,4 +214,4 @@ def gaps_beside_published(
     said = "; ".join(
         f"{s}, {n}: {r.measured:+.1f}" for (s, n), r in table.iterrows() if r.measured == r.measured
     )
-    return figure, f"{label}, measured here and published; {said}"
+    return figure, f"MIA gap to Retrain, points, measured here and published; {said}"

@@ -37,7 +37,7 @@ def against_density(
 
     Parameters
     ----------
-    tables : task -> rows by keep, columns of `sparsity.by_density`. knees : task -> density of the
+    tables : task -> rows by keep, columns of `recorded.by_density`. knees : task -> density of the
         automatic mask, drawn as a line. again : task -> average gap of another Retrain, a level
         line. measures : column -> title of its panels.
     """
@@ -150,15 +150,14 @@ def differences(
 def lines_by_mask(
     tables: Mapping[str, Mapping[str, pd.DataFrame]],
     *,
-    measure: str = "avg_gap",
     again: Mapping[str, float] | None = None,
 ) -> Picture:
-    """One panel a task: a measure against the density, one line a mask with a 95 % interval.
+    """One panel a task: the average gap against the density, one line a mask with a 95 % interval.
 
     Parameters
     ----------
-    tables : task -> mask -> rows by keep, columns of `sparsity.by_density`. again : task -> the
-        measure of another Retrain, a dotted line.
+    tables : task -> mask -> rows by keep, columns of `recorded.by_density`. again : task -> the
+        average gap of another Retrain, a dotted line.
     """
     figure, axes = plt.subplots(
         1, len(tables), figsize=(3.1 * len(tables) + 0.6, 3.2), squeeze=False
@@ -166,7 +165,7 @@ def lines_by_mask(
     for axis, (task, masks) in zip(axes.flat, tables.items(), strict=True):
         for k, (mask, table) in enumerate(masks.items()):
             mean, low, high = (
-                table[f"{measure}{end}"].to_numpy(dtype=float) for end in ("", "_low", "_high")
+                table[f"avg_gap{end}"].to_numpy(dtype=float) for end in ("", "_low", "_high")
             )
             axis.fill_between(table.index, low, high, color=COLOURS[k], alpha=0.15, linewidth=0)
             look = {
@@ -182,12 +181,13 @@ def lines_by_mask(
         axis.set_title(task, fontsize=10)
         axis.set_xlabel("weights kept, %", fontsize=9)
         axis.legend(frameon=bool(again), framealpha=0.9, edgecolor="none", fontsize=9)
-    axes[0, 0].set_ylabel(PANELS[measure] + ", points", fontsize=9)
+    gap = PANELS["avg_gap"]
+    axes[0, 0].set_ylabel(f"{gap}, points", fontsize=9)
     sns.despine(figure)
     figure.tight_layout()
     return (
         figure,
-        f"Lines of the {PANELS[measure]} against the density by mask; panels: {', '.join(tables)}",
+        f"Lines of the {gap} against the density by mask; panels: {', '.join(tables)}",
     )
 
 

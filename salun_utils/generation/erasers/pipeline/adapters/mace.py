@@ -46,8 +46,8 @@ from ....models.text import Text, encode_text
 from ...registry import eraser
 from ..encoded import prompt_of, shuffled_batches
 from ..forget_me_not import concept_tokens, recorded_attention
-from ..loop import WEIGHTS, Job
-from ..settings import DATA, both
+from ..loop import Job
+from ..settings import DATA, WEIGHTS, both
 from ..uce import all_places, closed_form
 from . import lowrank
 
