@@ -34,6 +34,7 @@ from .significance import (
     compare_pairs,
     compare_with,
     holm,
+    least_p,
     paired_test,
     significance,
 )
@@ -73,6 +74,7 @@ __all__ = [
     "jensen_shannon",
     "kernel_distance",
     "klom",
+    "least_p",
     "likelihood_ratio",
     "linear_cka",
     "linear_probe",

@@ -8,8 +8,6 @@ the model retrained without the forget set says what that share ought to be.
 
 from __future__ import annotations
 
-from numbers import Real
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -18,7 +16,7 @@ from ..errors import InputError
 from ..seeds import generator
 from ..units import numerics
 from .accuracy import check_logits
-from .reading import numbers, tensor
+from .reading import numbers, positive, tensor
 from .svm import fit_rbf_svm
 
 VARIANTS = ("correctness", "confidence", "entropy", "m_entropy", "prob")
@@ -122,8 +120,8 @@ def membership_attack(
             f"member, nonmember and target must have the same number of features, not {widths}"
         )
     C, gamma = (
-        _positive("C", C),
-        (1 / member.shape[1] if gamma == "auto" else _positive("gamma", gamma)),
+        positive("C", C),
+        (1 / member.shape[1] if gamma == "auto" else positive("gamma", gamma)),
     )
     if balance:
         draws = generator(seed, "membership")
@@ -156,16 +154,6 @@ def _features(name: str, values: Tensor | np.ndarray) -> np.ndarray:
     if not np.isfinite(values).all():
         raise InputError(f"{name} holds NaN or infinite features")
     return values
-
-
-def _positive(name: str, value: object) -> float:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, Real)
-        or not 0 < float(value) < float("inf")
-    ):
-        raise InputError(f"{name} must be a number above 0, not {value!r}")
-    return float(value)
 
 
 def _probabilities(p: Tensor | np.ndarray) -> Tensor:
