@@ -11,6 +11,16 @@ from typing import Any
 from ..errors import InputError, unknown
 from .words import EPILOG, add_parameters, check_folder, names_in, parameters_of, seeds_in
 
+# fields of one run that tuning sets itself, and where it is told what they would say
+_BY_METHODS, _BY_SEEDS = "name what is tuned by --methods", "name seeds by --pilot-seeds"
+ELSEWHERE = {
+    "method": _BY_METHODS,
+    "eraser": _BY_METHODS,
+    "seed": _BY_SEEDS,
+    "split_seed": _BY_SEEDS,
+    "training_seed": _BY_SEEDS,
+}
+
 
 def add(commands: Any) -> None:
     """The command and its options."""
@@ -54,6 +64,8 @@ def act(args: argparse.Namespace) -> int:
     for option in ("out", "state"):
         check_folder(getattr(args, option), f"--{option}")
     given = parameters_of(args)
+    if ignored := next((name for name in given if name in ELSEWHERE), None):
+        raise InputError(f"tuning takes no parameter {ignored!r}: {ELSEWHERE[ignored]}")
     if "model" in given:
         return _tune_erasers(args, given)
     spec = RunSpec(**{name: value for name, value in given.items() if name in RunSpec.model_fields})

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -130,6 +131,8 @@ def from_tensors(
         classes; without `classes` also labels that leave most numbers from 0 unused.
     """
     (x, y), (x_test, y_test) = _checked_part("train", train), _checked_part("test", test)
+    if classes is not None and not isinstance(classes, Iterable):
+        raise InputError(f"classes must be names, one for each label, not {classes!r}")
     if x.shape[1:] != x_test.shape[1:]:
         raise InputError(
             f"train pictures are {tuple(x.shape[1:])} and test pictures {tuple(x_test.shape[1:])}:"
@@ -175,7 +178,7 @@ def _checked_part(part: str, pair: tuple[Tensor, Tensor]) -> tuple[Tensor, Tenso
             f"{part} pictures and labels must be tensors or arrays, not"
             f" {', '.join(type(t).__name__ for t in pair)}"
         )
-    x, y = (torch.as_tensor(t) for t in pair)
+    x, y = (_as_tensor(f"{part} {what}", t) for what, t in zip(("pictures", "labels"), pair))
     if x.dtype != torch.uint8:
         hint = (
             "; for floats in [0, 1] take (x * 255).round().to(torch.uint8)"
@@ -209,6 +212,22 @@ def _checked_part(part: str, pair: tuple[Tensor, Tensor]) -> tuple[Tensor, Tenso
             f"{part} pictures are on {x.device} and labels on {y.device}: they must agree"
         )
     return x.contiguous(), y.long()
+
+
+def _as_tensor(what: str, values: Tensor | np.ndarray) -> Tensor:
+    """An array in whatever order its bytes and rows lie, or a tensor that holds its numbers."""
+    if isinstance(values, Tensor):
+        if values.is_meta or values.layout != torch.strided:
+            kind = "on the meta device" if values.is_meta else f"of the layout {values.layout}"
+            raise InputError(f"{what} must be a dense tensor that holds numbers, not one {kind}")
+        return values
+    if values.dtype.kind not in "biuf":
+        raise InputError(f"{what} must be numbers, not of the type {values.dtype}")
+    if any(step < 0 for step in values.strides) or not values.dtype.isnative:
+        values = np.ascontiguousarray(values, values.dtype.newbyteorder("="))
+    with warnings.catch_warnings():  # an array that can't be written: nothing here writes
+        warnings.filterwarnings("ignore", "The given NumPy array is not writable")
+        return torch.as_tensor(values)
 
 
 def _check_options(size: object, channels: object) -> None:

@@ -18,6 +18,7 @@ from .images import Dataset
 from .splits import check_positions
 
 FIELDS = ("data", "pictures", "fingerprint", "sha256")
+DIGITS = 18  # of a position at most
 
 
 def write(path: str | os.PathLike, data: Dataset, positions: Sequence[int], about: str) -> None:
@@ -32,13 +33,13 @@ def write(path: str | os.PathLike, data: Dataset, positions: Sequence[int], abou
     ------
     InputError : what `splits.subset_split` would refuse, or an `about` of more lines.
     """
-    if "\n" in about:
-        raise InputError("a forget set is described in one line")
+    if not isinstance(about, str) or len(about.splitlines()) > 1:
+        raise InputError(f"a forget set is described in one line, not by {about!r}")
     ordered = check_positions(positions, len(data.train)).sort().values.tolist()
-    facts = (data.name, len(data.train), data.fingerprint, checksum(ordered))
+    facts = (" ".join(data.name.split()), len(data.train), data.fingerprint, checksum(ordered))
     lines = [f"# {about}", *(f"# {name}: {fact}" for name, fact in zip(FIELDS, facts))]
     with atomic(Path(path)) as partial:
-        partial.write_text("\n".join([*lines, *map(str, ordered)]) + "\n")
+        partial.write_text("\n".join([*lines, *map(str, ordered)]) + "\n", encoding="utf-8")
 
 
 def read(path: str | os.PathLike, data: Dataset | None = None) -> list[int]:
@@ -61,7 +62,7 @@ def read(path: str | os.PathLike, data: Dataset | None = None) -> list[int]:
         raise InputError(f"indices: can't read {str(path)[:200]} ({reason})") from error
     lines = text.splitlines()
     words = " ".join(line.split("#", 1)[0] for line in lines).replace(",", " ").split()
-    if not words or not all(w.isascii() and w.isdecimal() for w in words):
+    if not words or not all(w.isascii() and w.isdecimal() and len(w) <= DIGITS for w in words):
         raise InputError(
             f"indices: {path} must hold whole numbers separated by blanks, commas or lines"
         )

@@ -196,6 +196,7 @@ def check_positions(indices: Sequence[int] | Tensor, total: int) -> Tensor:
         chosen.ndim != 1
         or not len(chosen)
         or chosen.is_floating_point()
+        or chosen.is_complex()
         or chosen.dtype == torch.bool
     ):
         raise InputError("indices must be a non-empty list of whole numbers")

@@ -39,6 +39,7 @@ from .significance import (
     compare_pairs,
     compare_with,
     holm,
+    least_p,
     paired_test,
     significance,
 )
@@ -78,6 +79,7 @@ __all__ = [
     "jensen_shannon",
     "kernel_distance",
     "klom",
+    "least_p",
     "likelihood_ratio",
     "linear_cka",
     "linear_probe",

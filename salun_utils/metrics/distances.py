@@ -5,7 +5,6 @@ many trained copies.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from numbers import Integral
 
 import numpy as np
 from torch import Tensor
@@ -13,7 +12,7 @@ from torch import Tensor
 from ..errors import InputError
 from ..seeds import derive
 from ..units import numerics
-from .reading import numbers
+from .reading import count, numbers, positive, share
 
 Array = Tensor | np.ndarray
 
@@ -94,12 +93,10 @@ def klom(
             f"both sides need the margins of the same examples, not of {ours.shape[1]} and"
             f" {oracle.shape[1]}"
         )
-    counted = isinstance(bins, Integral) and bins >= 1
-    if not clip > 0 or not 0 < floor <= 1 or not counted:
-        raise InputError(
-            "klom needs clip above 0, a whole number of bins and floor from 0 to 1, not"
-            f" {clip!r}, {bins!r} and {floor!r}"
-        )
+    count("bins", bins)
+    if clip != np.inf:
+        positive("clip", clip)
+    share("floor", positive("floor", floor), ends=True)
     if estimator == "normal":
         return _normal_kl(ours, oracle)
     if estimator != "histogram":
@@ -268,9 +265,10 @@ def kernel_distance(
         raise InputError(
             f"both sets need the same number of features, not {a.shape[1]} and {b.shape[1]}"
         )
-    size = min(subset_size, len(a), len(b))
-    if size < 2 or subsets < 1:
-        raise InputError("the kernel distance needs at least 2 rows on each side and 1 subset")
+    size = min(count("subset_size", subset_size, 2), len(a), len(b))
+    count("subsets", subsets)
+    if size < 2:
+        raise InputError("the kernel distance needs at least 2 rows on each side")
     if size == len(a) == len(b):
         subsets = 1  # every draw would be the whole of both sides
     draws = np.random.default_rng(derive(seed, "kernel distance"))
@@ -323,8 +321,8 @@ def linear_probe(
         )
     if not all(np.isfinite(labels).all() and (labels % 1 == 0).all() for labels in (y, y_test)):
         raise InputError("labels_train and labels_test must be whole numbers")
-    if not C > 0:
-        raise InputError(f"C must be above 0, not {C!r}")
+    positive("C", C)
+    count("max_iter", max_iter)
     if len(np.unique(y)) < 2:
         raise InputError("a probe needs at least 2 classes in its training labels")
     mean, spread = train.mean(0), train.std(0)

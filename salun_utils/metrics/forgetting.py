@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from numbers import Integral, Real
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -17,11 +17,12 @@ from ..seeds import derive
 from ..units import numerics
 from .intervals import Interval, bootstrap_interval
 from .likelihood import Array
-from .reading import numbers
+from .reading import count, numbers, positive, share
 
 DELTA = 1e-5
 CAP = 50.0  # of an epsilon that is infinite in the sample
 STEP = 0.01  # between thresholds, in units of the margin
+FINEST = 1e-3  # of them: the pairs of thresholds grow with its inverse square
 BUFFER = 2.0  # how far a threshold of a pair may lie from where the narrower side ends
 PEAKED = 0.01  # of two ranges, a ratio below which the narrower counts as a point
 BIN = 0.5  # of epsilon: the first is worth a point, each further one half as much
@@ -90,10 +91,10 @@ def forgetting_score(
     to an array and fails.
     """
     ours, reference = _margins(unlearned, retrained)
-    if not (_is_number(delta) and 0 <= delta < 1):
+    if share("delta", delta, ends=True) == 1:
         raise InputError(f"delta must be a number from 0 to below 1, not {delta!r}")
-    if not (_is_number(step) and step > 0):
-        raise InputError(f"step must be a number above 0, not {step!r}")
+    if positive("step", step) < FINEST:
+        raise InputError(f"step must be at least {FINEST:g}, not {step!r}: (4 / step)² thresholds")
     epsilon = np.array(
         [_epsilon(a, b, delta, step) for a, b in zip(ours.T, reference.T, strict=True)]
     )
@@ -114,18 +115,17 @@ def forgetting_by_models(
     each kind, one where N is all of them.
     """
     ours, reference = _margins(unlearned, retrained)
-    if wrong := [n for n in counts if not _is_count(n) or not 3 <= n <= len(ours)]:
+    if wrong := [n for n in counts if not isinstance(n, Integral) or not 3 <= n <= len(ours)]:
         raise InputError(f"counts must be whole numbers from 3 to {len(ours)}, not {wrong[0]!r}")
-    if not _is_count(draws) or draws < 1:
-        raise InputError(f"draws must be a whole number, at least 1, not {draws!r}")
+    count("draws", draws)
     found: dict[int, list[float]] = {}
-    for count in counts:
-        rng = np.random.default_rng(derive(seed, f"forgetting {count}"))
-        found[count] = [
+    for size in counts:
+        rng = np.random.default_rng(derive(seed, f"forgetting {size}"))
+        found[size] = [
             forgetting_score(
-                *(_some(part, count, rng) for part in (ours, reference)), **options
+                *(_some(part, size, rng) for part in (ours, reference)), **options
             ).score
-            for _ in range(1 if count == len(ours) else draws)
+            for _ in range(1 if size == len(ours) else draws)
         ]
     return found
 
@@ -137,15 +137,6 @@ def points_of(epsilon: np.ndarray, models: int) -> np.ndarray:
     bins = np.floor(np.asarray(epsilon, dtype=np.float64) / BIN)
     measurable = (bins + 1) * BIN <= math.ceil(math.log(models - 1))
     return np.where(measurable, 0.5**bins, 0.0)
-
-
-def _is_number(value: Any) -> bool:
-    real = isinstance(value, Real) and not isinstance(value, bool)
-    return real and math.isfinite(value)
-
-
-def _is_count(value: Any) -> bool:
-    return isinstance(value, Integral) and not isinstance(value, bool)
 
 
 def _some(margins: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:

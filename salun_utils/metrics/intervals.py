@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..errors import InputError
 from ..seeds import derive
 from ..units import numerics
-from .reading import sequence
+from .reading import count, sequence, share
 
 CHUNK = 2_000_000  # numbers held at once while resampling
 
@@ -48,9 +47,8 @@ def bootstrap_interval(
     Interval(low, high); both NaN for a single value, which says nothing about its spread.
     """
     values = sequence("values", values)
-    check_share("level", level)
-    if resamples < 1:
-        raise InputError(f"resamples must be at least 1, not {resamples}")
+    share("level", level)
+    count("resamples", resamples)
     if len(values) == 1:
         return Interval(float("nan"), float("nan"))
     draws = np.random.default_rng(derive(seed, "bootstrap"))
@@ -64,9 +62,3 @@ def bootstrap_interval(
     ]
     low, high = np.quantile(np.concatenate(found), [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high))
-
-
-def check_share(name: str, value: float) -> None:
-    """Raise `InputError` unless `value` lies strictly between 0 and 1."""
-    if not 0 < value < 1:
-        raise InputError(f"{name} must lie between 0 and 1, not {value!r}")

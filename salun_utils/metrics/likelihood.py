@@ -8,7 +8,7 @@ after never having seen it, and compares the two with the model at hand.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -20,7 +20,7 @@ from ..seeds import derive
 from ..units import numerics
 from .accuracy import check_logits
 from .intervals import Interval
-from .reading import numbers, truths
+from .reading import count, numbers, positive, share, truths
 
 Array = Tensor | np.ndarray
 VARIANCES = ("auto", "per-example", "pooled")
@@ -85,8 +85,7 @@ def likelihood_ratio(
 
     if variance not in VARIANCES:
         raise unknown("variance", variance, VARIANCES)
-    if not floor > 0:
-        raise InputError(f"floor must be above 0, not {floor!r}")
+    positive("floor", floor)
     seen = numbers("observed", observed)
     if seen.ndim not in (1, 2) or not seen.size or not np.isfinite(seen).all():
         raise InputError(f"observed must hold finite scores (N,) or (M, N), not shape {seen.shape}")
@@ -184,7 +183,7 @@ def audit(
     is_member: Array,
     *,
     groups: Array | None = None,
-    fprs: tuple[float, ...] = (0.001, 0.01),
+    fprs: Sequence[float] = (0.001, 0.01),
     level: float = 0.95,
     resamples: int = 1000,
     seed: int = 0,
@@ -202,6 +201,10 @@ def audit(
         drawn one by one.
     """
     scores, member = _labelled(scores, is_member)
+    share("level", level)
+    count("resamples", resamples)
+    if not isinstance(fprs, Iterable) or isinstance(fprs, str):
+        raise InputError(f"fprs must be false-positive rates such as (0.001, 0.01), not {fprs!r}")
     draw = _one_by_one(member) if groups is None else _by_group(groups, member)
     draws = np.random.default_rng(derive(seed, "audit"))
     areas: list[np.ndarray] = []
@@ -296,8 +299,7 @@ def _area(tpr: np.ndarray, fpr: np.ndarray) -> np.ndarray:
 
 
 def _tpr_at(tpr: np.ndarray, fpr: np.ndarray, limit: float) -> np.ndarray:
-    if not 0 <= limit <= 1:
-        raise InputError(f"a false-positive rate lies in 0 to 1, not {limit!r}")
+    share("a false-positive rate", limit, ends=True)
     return np.where(fpr <= limit + 1e-12, tpr, 0).max(1)
 
 

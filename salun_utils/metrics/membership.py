@@ -8,8 +8,6 @@ the model retrained without the forget set says what that share ought to be.
 
 from __future__ import annotations
 
-from numbers import Real
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -18,7 +16,7 @@ from ..errors import InputError
 from ..seeds import generator
 from ..units import numerics
 from .accuracy import check_logits
-from .reading import features, probabilities
+from .reading import features, positive, probabilities
 from .svm import fit_rbf_svm
 
 VARIANTS = ("correctness", "confidence", "entropy", "m_entropy", "prob")
@@ -122,8 +120,8 @@ def membership_attack(
             f"member, nonmember and target must have the same number of features, not {widths}"
         )
     C, gamma = (
-        _positive("C", C),
-        (1 / member.shape[1] if gamma == "auto" else _positive("gamma", gamma)),
+        positive("C", C),
+        (1 / member.shape[1] if gamma == "auto" else positive("gamma", gamma)),
     )
     if balance:
         draws = generator(seed, "membership")
@@ -176,13 +174,3 @@ def _draw(rows: np.ndarray, count: int, draws: torch.Generator) -> np.ndarray:
         if len(rows) == count
         else rows[torch.randperm(len(rows), generator=draws)[:count].numpy()]
     )
-
-
-def _positive(name: str, value: object) -> float:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, Real)
-        or not 0 < float(value) < float("inf")
-    ):
-        raise InputError(f"{name} must be a number above 0, not {value!r}")
-    return float(value)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -92,3 +94,29 @@ def sequence(name: str, values: Any) -> np.ndarray:
     if not np.isfinite(array).all():
         raise InputError(f"{name} holds NaN or infinity: a failed run has no place in a comparison")
     return array
+
+
+def positive(name: str, value: Any) -> float:
+    """A finite number above 0, else `InputError`."""
+    if not (_real(value) and value > 0):
+        raise InputError(f"{name} must be a number above 0, not {value!r}")
+    return float(value)
+
+
+def share(name: str, value: Any, *, ends: bool = False) -> float:
+    """A number between 0 and 1, with `ends` also 0 and 1 themselves, else `InputError`."""
+    if not (_real(value) and (0 <= value <= 1 if ends else 0 < value < 1)):
+        allowed = "a number from 0 to 1" if ends else "a number above 0 and below 1"
+        raise InputError(f"{name} must be {allowed}, not {value!r}")
+    return float(value)
+
+
+def count(name: str, value: Any, low: int = 1) -> int:
+    """A whole number of at least `low`, else `InputError`."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
+        raise InputError(f"{name} must be a whole number, at least {low}, not {value!r}")
+    return int(value)
+
+
+def _real(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool) and math.isfinite(value)

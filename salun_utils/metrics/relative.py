@@ -9,7 +9,7 @@ import numpy as np
 from ..errors import InputError
 from ..units import numerics
 from .likelihood import Array
-from .reading import numbers, truths
+from .reading import numbers, positive, share, truths
 
 
 @numerics(1, "metric/relative-membership")
@@ -54,10 +54,8 @@ def relative_membership(
     others = _probabilities("population", population, 1)
     theirs = _probabilities("population_references", population_references, 2)
     _check_shapes(seen, ours, others, theirs)
-    if not (gamma > 0 and np.isfinite(gamma)):
-        raise InputError(f"gamma must be a number above 0, not {gamma!r}")
-    if not 0 <= a <= 1:
-        raise InputError(f"a must be a number from 0 to 1, not {a!r}")
+    positive("gamma", gamma)
+    share("a", a, ends=True)
     ratio_x = seen / _prior(ours, _members(member, ours.shape), a)
     ratio_z = np.sort(others / _prior(theirs, np.zeros(theirs.shape, dtype=bool), a))
     return np.searchsorted(ratio_z, ratio_x / gamma, side="right") / len(ratio_z)

@@ -12,8 +12,8 @@ import numpy as np
 from ..errors import InputError, unknown
 from ..seeds import derive
 from ..units import numerics
-from .intervals import CHUNK, Interval, Values, bootstrap_interval, check_share
-from .reading import sequence
+from .intervals import CHUNK, Interval, Values, bootstrap_interval
+from .reading import count, numbers, sequence, share
 
 EXACT_PAIRS = 16  # up to here all 2**n sign patterns are counted
 
@@ -32,7 +32,8 @@ class PairedTest:
         or a sample of them.
     p_wilcoxon : two-sided signed-rank test. effect : mean difference over its standard deviation
         (Cohen's d_z), NaN for one pair.
-    smallest_p : the smallest p that n pairs can give at all, 2 / 2**n.
+    smallest_p : the smallest p that n pairs can give at all: 2 / 2**n, and where sign patterns were
+        drawn one more than none of them, 1 / (1 + their number).
     """
 
     n: int
@@ -88,6 +89,7 @@ def paired_test(
     a, b = _pairs(a, b)
     differences = a - b
     n, mean = len(differences), float(differences.mean())
+    count("resamples", resamples)
     return PairedTest(
         n=n,
         difference=mean,
@@ -97,7 +99,7 @@ def paired_test(
         effect=_effect(differences),
         wins=int((differences > 0).sum()),
         exact=n <= EXACT_PAIRS,
-        smallest_p=2.0 ** (1 - n),
+        smallest_p=max(2.0 ** (1 - n), 0.0 if n <= EXACT_PAIRS else 1 / (1 + resamples)),
         level=level,
     )
 
@@ -123,7 +125,7 @@ def significance(
     """
     if better not in ("lower", "higher"):
         raise unknown("direction", better, ("lower", "higher"))
-    check_share("alpha", alpha)
+    share("alpha", alpha)
     return _judge(
         paired_test(a, b, level=level, resamples=resamples, seed=seed), names, better, alpha
     )
@@ -153,13 +155,7 @@ def compare_with(
         for name, other in values.items()
         if name != against
     }
-    corrected = holm({name: verdict.p for name, verdict in single.items()})
-    return {
-        name: _judge(
-            verdict.test, (against, name), better, alpha, p=corrected[name], family=len(single)
-        )
-        for name, verdict in single.items()
-    }
+    return _as_a_family(single, better, alpha)
 
 
 def compare_pairs(
@@ -181,11 +177,34 @@ def compare_pairs(
         name: significance(a, b, better=better, alpha=alpha, seed=seed)
         for name, (a, b) in pairs.items()
     }
+    return _as_a_family(single, better, alpha)
+
+
+def _as_a_family(single: Mapping[str, Verdict], better: str, alpha: float) -> dict[str, Verdict]:
     corrected = holm({name: verdict.p for name, verdict in single.items()})
+    least = least_p({name: verdict.test for name, verdict in single.items()})
     return {
-        name: _judge(v.test, (v.a, v.b), better, alpha, p=corrected[name], family=len(single))
+        name: _judge(
+            v.test,
+            (v.a, v.b),
+            better,
+            alpha,
+            p=corrected[name],
+            least=least[name],
+            family=len(single),
+        )
         for name, v in single.items()
     }
+
+
+def least_p(tests: Mapping[Name, PairedTest]) -> dict[Name, float]:
+    """For each test of a family the smallest p, corrected by Holm, that any outcome of all of them
+    could have given it. One at or above alpha could decide nothing.
+
+    Where all have n pairs that is the family's size times 2 / 2**n; beside tests of more pairs,
+    whose p can be smaller and come first, it is less.
+    """
+    return holm({name: test.smallest_p for name, test in tests.items()})
 
 
 @overload
@@ -204,7 +223,7 @@ def holm(p: Mapping[Name, float] | Sequence[float]) -> dict[Name, float] | list[
     any false claim below alpha.
     """
     names, raw = (list(p), list(p.values())) if isinstance(p, Mapping) else (None, list(p))
-    array = np.asarray(raw, dtype=np.float64)
+    array = numbers("p", raw)
     if not ((array >= 0) & (array <= 1)).all():
         raise InputError("values of p must lie in 0 to 1")
     order = array.argsort(kind="stable")
@@ -225,10 +244,12 @@ def _judge(
     alpha: float,
     *,
     p: float | None = None,
+    least: float | None = None,
     family: int = 1,
 ) -> Verdict:
     a, b = names
     p = test.p if p is None else p
+    least = test.smallest_p if least is None else least
     favoured = test.difference < 0 if better == "lower" else test.difference > 0
     pairs = f"{test.n} pair" if test.n == 1 else f"{test.n} pairs"
     figures = (
@@ -237,11 +258,10 @@ def _judge(
     )
     corrected = f" after Holm's correction for {family} comparisons" if family > 1 else ""
     tail = f"({figures}; p = {p:.2g}{corrected}; {pairs})"
-    if test.smallest_p * family >= alpha and p >= alpha:
-        floor = min(1.0, test.smallest_p * family)
+    if least >= alpha and p >= alpha:
         text = (
             f"{pairs} cannot show that {a} beats {b}: the smallest p they can give is"
-            f" {floor:.2g}{corrected} {tail}"
+            f" {least:.2g}{corrected} {tail}"
         )
         return Verdict(a, b, "too few", text, p, alpha, test)
     if p >= alpha:

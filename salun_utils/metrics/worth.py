@@ -17,7 +17,7 @@ from ..seeds import derive, generator
 from ..shown import amount
 from ..units import numerics
 from .membership import membership_attack
-from .reading import features
+from .reading import count, features, share
 
 Array = Tensor | np.ndarray
 CANT_TELL = "can't tell"  # stands where the answer of an attack that is a coin would
@@ -100,8 +100,8 @@ def attack_worth(
     sides = features("member", member), features("nonmember", nonmember)
     if (other_members is None) != (other_nonmembers is None):
         raise InputError("give other_members and other_nonmembers, or neither")
-    if not 0 < level < 1:
-        raise InputError(f"level must lie between 0 and 1, not {level!r}")
+    share("level", level)
+    count("resamples", resamples)
     if other_members is not None and other_nonmembers is not None:
         others = features("other_members", other_members)
         asked = others, features("other_nonmembers", other_nonmembers)

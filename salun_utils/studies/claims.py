@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from ..errors import InputError
-from ..metrics import Verdict, holm
+from ..metrics import Verdict, holm, least_p
 from ..plots.tables import Table, table
 
 # of a paired test, corrected over the comparisons of its table
@@ -77,12 +77,12 @@ def together(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
     judges them, "too few" is also what so many comparisons of so few pairs could never decide.
     """
     corrected = holm({name: verdict.p for name, verdict in verdicts.items()})
+    least = least_p({name: verdict.test for name, verdict in verdicts.items()})
     found = {}
     for name, verdict in verdicts.items():
         p, answer = corrected[name], verdict.answer
         if p >= verdict.alpha:
-            least = verdict.test.smallest_p * len(verdicts)
-            answer = "too few" if least >= verdict.alpha else "undecided"
+            answer = "too few" if least[name] >= verdict.alpha else "undecided"
         found[name] = replace(verdict, p=p, answer=answer)
     return found
 

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from ..errors import InputError
+from ..models.contract import as_before, check_model, only_logits
 from ..saliency import SaliencyMask
 from ..units import numerics
 from .job import TRAINED, Job
@@ -35,8 +36,12 @@ def be(job: Job, *, epochs: int = 10, lr: float = 1e-3) -> nn.Module:
     """
     classes = job.num_classes
     path, head = last_layer(job.model, classes)
+    _check_alone(job.model, path, head)
     wide = widened(head, job.draws("shadow class"))
     job.model.set_submodule(path, wide)
+    as_before(job.model)
+    only_logits(job.model, classes + 1)
+    _check_follows(job, path)
     shadow = torch.full_like(job.split.forget.labels, classes)
     widened_job = dataclasses.replace(job, mask=_widened_mask(job.mask, path))
     widened_job.fit(job.split.forget.with_labels(shadow), epochs=epochs, lr=lr)
@@ -62,14 +67,44 @@ def last_layer(model: nn.Module, classes: int) -> tuple[str, nn.Linear]:
     return found[-1]
 
 
+def _check_alone(model: nn.Module, path: str, head: nn.Linear) -> None:
+    """Raise `InputError` for a last layer that can't be made wider by itself: its weights are
+    computed from others, or another layer has them too.
+    """
+    own = dict(head.named_parameters())
+    if not own.keys() <= {"weight", "bias"}:
+        raise InputError(
+            "be gives the last layer one output more, and can't where its weights are computed"
+            f" from others, as those of {path!r} are ({', '.join(own)})"
+        )
+    for name, p in model.named_parameters(remove_duplicate=False):
+        if name.rpartition(".")[0] != path and any(p is mine for mine in own.values()):
+            raise InputError(
+                "be gives the last layer one output more, and can't where another shares its"
+                f" weights: {name!r} is a weight of {path!r}"
+            )
+
+
+def _check_follows(job: Job, path: str) -> None:
+    """Raise `InputError` unless the widened layer is the one that gives the logits."""
+    try:
+        check_model(job.model, job.split.forget, job.num_classes + 1)
+    except InputError as error:
+        raise InputError(
+            f"be gave {path!r}, the last linear layer with one output a class, one output more, and"
+            f" the model's logits don't follow: {error}"
+        ) from error
+
+
 def widened(head: nn.Linear, draws: torch.Generator) -> nn.Linear:
     """A copy with one more output, whose weights are drawn as torch draws those of a new layer."""
-    wide = nn.Linear(
+    wide = nn.utils.skip_init(  # which draws nothing from torch's global generator
+        nn.Linear,
         head.in_features,
         head.out_features + 1,
-        head.bias is not None,
-        head.weight.device,
-        head.weight.dtype,
+        bias=head.bias is not None,
+        device=head.weight.device,
+        dtype=head.weight.dtype,
     )
     bound = 1 / math.sqrt(head.in_features)
     with torch.no_grad():

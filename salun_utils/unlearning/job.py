@@ -121,11 +121,13 @@ def check_count(name: str, value: object, low: int = 1) -> int:
 
 
 def check_settings(own: Mapping[str, Any], settings: Mapping[str, Any]) -> None:
-    """Raise `InputError` unless the common settings, and the epochs among a method's own
-    parameters, are what `training.fit` takes; most methods train, and all are asked alike.
+    """Raise `InputError` unless the common settings, and the epochs and the learning rate among a
+    method's own parameters, are what `training.fit` takes; most methods train, and all are asked
+    alike.
     """
     steps = {k: v for k, v in settings.items() if k not in ("lr_schedule", "progress")}
-    Recipe.of(epochs=1, lr=0.0, schedule=settings["lr_schedule"], **steps)
+    lr = 0.0 if own.get("lr") is None else own["lr"]
+    Recipe.of(epochs=1, lr=lr, schedule=settings["lr_schedule"], **steps)
     if not isinstance(settings["progress"], bool):
         raise InputError(f"progress must be True or False, not {settings['progress']!r}")
     if own.get("epochs") is not None:

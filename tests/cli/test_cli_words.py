@@ -97,6 +97,13 @@ LINES = [
     *[["tune", "-p", "dataset", "digits", "--methods", m]
       for m in ("", ",", "ft,ft", "fft", "ft,", "salun ft")],
     ["tune", "-p", "methd", "x"], ["tune", "-p", "seed", "1", "-p", "seed", "2"],
+    *[["tune", "-p", "dataset", "digits", "--methods", "ft", "-p", n, v] for n, v in (
+        ("method", "ft"), ("seed", "1"), ("split_seed", "1"), ("training_seed", "1"),
+        ("lr", "abc"), ("lr", "-1"), ("lr", "0.1,x"), ("epochs", "0"), ("epochs", "1,0"),
+        ("epochs", "1,x"), ("lr_schedule", "wrong"), ("lr_schedule", "cosine,wrong"))],
+    ["tune", "-p", "dataset", "digits", "--methods", "rl", "-p", "alpha", "1,yes"],
+    ["tune", "-p", "dataset", "digits", "--methods", "original,retrain"],
+    ["tune", "-p", "model", "mini-sd", "-p", "concept", "sneaker", "-p", "eraser", "uce"],
     ["tune", "-p", "model", "mini-sd"], ["tune", "-p", "model", "mini-sd", "-p", "concpt", "x"],
     *[["erase", "mini-sd", "--concept", "sneaker", "--out", "out", *more] for more in (
         ["--out", ""], ["--steps", "1001"], ["--steps", "0"], ["--guidance", "nan"],

@@ -459,6 +459,10 @@ WRONG = {
     "one class": ((X, Y * 0), "two or more classes"),
     "a list": (([[1]], Y), "tensors or arrays, not list"),
     "not a pair": (X, "must be a pair"),
+    "labels in words": ((X, np.array(["a", "b", "c"] * 4)), "labels must be numbers"),
+    "labels that are objects": ((X, np.array([None] * 12)), "labels must be numbers"),
+    "pictures without numbers": ((X.to("meta"), Y), "meta device"),
+    "sparse pictures": ((X.to_sparse(), Y), "dense tensor"),
 }
 
 
@@ -468,6 +472,19 @@ def test_from_tensors_refuses(case):
     with pytest.raises(InputError, match=message) as caught:
         sd.from_tensors(train, (X, Y), ["a", "b", "c"])
     assert "\n" not in str(caught.value)
+
+
+def test_from_tensors_takes_arrays_whatever_their_rows_and_bytes_lie_like(recwarn):
+    y = Y.numpy()
+    fixed = X.numpy().copy()
+    fixed.setflags(write=False)
+    mirrored = sd.from_tensors((X.numpy()[:, :, ::-1], y[::-1]), (fixed, y.astype(">i4")))
+    assert torch.equal(mirrored.train.pixels, X.flip(2))
+    assert torch.equal(mirrored.train.labels, Y.flip(0))
+    assert torch.equal(mirrored.test.pixels, X) and torch.equal(mirrored.test.labels, Y)
+    assert not recwarn.list
+    with pytest.raises(InputError, match="classes must be names"):
+        sd.from_tensors((X, Y), (X, Y), 3)
 
 
 def test_from_tensors_refuses_parts_that_do_not_agree():

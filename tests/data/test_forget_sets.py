@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import runpy
 from pathlib import Path
 
@@ -41,6 +42,19 @@ def test_what_is_no_set_of_positions_is_not_written(tmp_path, digits, positions,
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("about", ["one\rtwo", "one\u20285", "one\x0b5", None])
+def test_a_description_of_more_lines_is_not_written(tmp_path, digits, about):
+    with pytest.raises(InputError, match="in one line"):
+        forget_sets.write(tmp_path / "some.txt", digits, [1], about)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_set_of_data_with_an_odd_name_comes_back(tmp_path, digits):
+    odd = dataclasses.replace(digits, name="my\n7 digits ²")
+    forget_sets.write(tmp_path / "some.txt", odd, [1, 2], "²: two pictures")
+    assert forget_sets.read(tmp_path / "some.txt", odd) == [1, 2]
+
+
 def test_a_changed_file_is_refused(written, digits):
     written.write_text(written.read_text().replace("\n5\n", "\n6\n"))
     with pytest.raises(InputError, match="checksum"):
@@ -52,7 +66,9 @@ def test_a_file_of_other_data_is_refused(written):
         forget_sets.read(written, su.data.load("fashion-mini"))
 
 
-@pytest.mark.parametrize("text", ["", "# nothing\n", "1\ntwo\n", "1.5\n", "-3\n", "²\n"])
+@pytest.mark.parametrize(
+    "text", ["", "# nothing\n", "1\ntwo\n", "1.5\n", "-3\n", "²\n", "9" * 5000]
+)
 def test_what_holds_no_positions_is_refused(tmp_path, text):
     path = tmp_path / "odd.txt"
     path.write_text(text, encoding="utf-8")

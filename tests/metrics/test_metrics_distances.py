@@ -197,14 +197,20 @@ def test_half_precision_is_read_as_any_other():
         (lambda: metrics.frechet_from_moments([0, NAN], np.eye(2), [0, 0], np.eye(2)), "NaN"),
         (lambda: metrics.frechet_from_moments([0, 0], np.eye(3), [0, 0], np.eye(2)), "shapes"),
         (lambda: metrics.frechet_from_moments([0], [[1]], [0, 0], np.eye(2)), "same number"),
-        (lambda: metrics.klom(np.zeros((3, 2)), np.ones((3, 2)), clip=-1), "clip above 0"),
-        (lambda: metrics.klom(np.zeros((3, 2)), np.ones((3, 2)), clip=NAN), "clip above 0"),
-        (lambda: metrics.klom(np.zeros((3, 2)), np.ones((3, 2)), bins=0), "number of bins"),
+        (
+            lambda: metrics.klom(np.zeros((3, 2)), np.ones((3, 2)), clip=-1),
+            "clip must be a number above 0",
+        ),
+        (
+            lambda: metrics.klom(np.zeros((3, 2)), np.ones((3, 2)), clip=NAN),
+            "clip must be a number above 0",
+        ),
+        (lambda: metrics.klom(np.zeros((3, 2)), np.ones((3, 2)), bins=0), "bins must be"),
         (lambda: metrics.klom(np.zeros((3, 2)), np.ones((3, 2)), floor=0), "floor"),
         (lambda: probe(labels_test=np.zeros((3, 1))), r"labels \(M,\)"),
         (lambda: probe(labels_train=np.array([0, 1, 0.5])), "whole numbers"),
         (lambda: probe(labels_train=["a", "b", "a"]), "labels_train must be numbers"),
-        (lambda: probe(C=0), "C must be above 0"),
+        (lambda: probe(C=0), "C must be a number above 0"),
     ],
 )
 def test_bad_input_is_named(call, word):

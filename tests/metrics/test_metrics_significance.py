@@ -123,6 +123,28 @@ def test_a_family_is_corrected():
     assert "Holm" in family["ft"].text
 
 
+def test_too_few_is_what_no_outcome_of_the_family_could_have_decided():
+    """Six pairs give p = 1/32 at best, and keep it where a test of ten pairs comes before them."""
+    ours = {seed: 0.01 * seed**2 for seed in range(10)}
+    near = {seed: value + 0.001 * (-1) ** seed for seed, value in ours.items()}
+    far = dict.fromkeys(range(10), 1.0)
+    few = {seed: far[seed] for seed in range(6)}
+    decided = metrics.compare_with({"ours": ours, "few": few, "far": far}, "ours")["few"]
+    assert decided.answer == "yes" and decided.p == 1 / 32
+    open_ = metrics.compare_with({"ours": ours, "few": few, "near": near}, "ours")["few"]
+    assert open_.answer == "undecided" and open_.p == 1 / 16 and "no evidence" in open_.text
+    alike = metrics.compare_with({"ours": few, "a": near, "b": near}, "ours")
+    assert {v.answer for v in alike.values()} == {"too few"}
+
+
+def test_drawn_sign_patterns_can_be_too_few_as_well():
+    a, b = np.arange(20.0), np.arange(20.0) + 1
+    drawn = metrics.significance(a, b, resamples=10)
+    assert drawn.test.smallest_p == drawn.p == 1 / 11 and drawn.answer == "too few"
+    assert metrics.paired_test(a, b).smallest_p == 1 / 10_001
+    assert metrics.paired_test(a[:16], b[:16]).smallest_p == 2.0**-15
+
+
 def test_bootstrap_interval_covers_and_is_seeded():
     values = np.random.default_rng(0).normal(5, 2, 200)
     low, high = metrics.bootstrap_interval(values)

@@ -174,6 +174,27 @@ def test_wrong_calls_are_refused(call):
         call(["ga"], 1, fixed={"epoch": 1})
     with pytest.raises(InputError, match="at least 1 trial"):
         call(["ga"], 0)
+    with pytest.raises(InputError, match="nothing to tune: retrain, original"):
+        call(["retrain", "original"], 1)
+
+
+@pytest.mark.parametrize(
+    ("method", "fixed"),
+    [
+        ("ga", {"lr": "fast"}),
+        ("ga", {"lr": -1.0}),
+        ("ga", {"epochs": [1, 0]}),
+        ("ga", {"lr": [0.1, "x"]}),
+        ("ga", {"lr_schedule": ["cosine", "wave"]}),
+        ("rl", {"alpha": ["yes", 1.0]}),
+    ],
+)
+def test_values_no_method_takes_are_refused_before_a_network_is_trained(
+    method, fixed, call, monkeypatch
+):
+    monkeypatch.setattr(tuning, "prepare", lambda spec: pytest.fail("prepared"))
+    with pytest.raises(InputError):
+        call([method], 1, fixed=fixed)
 
 
 def play(monkeypatch, gap) -> list[tuple[int, dict]]:

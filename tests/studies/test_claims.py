@@ -20,3 +20,14 @@ def test_verdicts_of_one_table_say_too_few_as_one_comparison_of_them_all_would(p
     assert [v.answer for v in found.values()] == [v.answer for v in at_once.values()]
     assert {v.answer for v in found.values()} == {answer}
     assert [v.p for v in found.values()] == [v.p for v in at_once.values()]
+
+
+def test_verdicts_of_one_table_can_have_different_numbers_of_pairs():
+    """Six pairs beside ten could have decided, had the ten come first."""
+    ours = {seed: 0.01 * seed**2 for seed in range(10)}
+    near = {seed: value + 0.001 * (-1) ** seed for seed, value in ours.items()}
+    pairs = {"few": (ours, dict.fromkeys(range(6), 1.0)), "near": (ours, near)}
+    alone = {name: compare_pairs({name: pair})[name] for name, pair in pairs.items()}
+    at_once = compare_pairs(pairs)
+    assert {n: v.answer for n, v in together(alone).items()} == dict.fromkeys(pairs, "undecided")
+    assert {n: v.answer for n, v in at_once.items()} == dict.fromkeys(pairs, "undecided")

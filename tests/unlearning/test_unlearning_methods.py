@@ -118,7 +118,9 @@ def regression():
 @pytest.mark.parametrize("name", METHODS)
 def test_input_stays_output_fits_and_nothing_is_nan(name, tiny_model, split):
     before, modes = state(tiny_model), [m.training for m in tiny_model.modules()]
+    drawn_on = torch.get_rng_state()
     result = unlearn(name, tiny_model, split, seed=1, **quick(name))
+    assert torch.equal(drawn_on, torch.get_rng_state())  # draws come from the seed alone
     assert same(before, state(tiny_model)) and modes == [m.training for m in tiny_model.modules()]
     assert all(p.grad is None for p in tiny_model.parameters())
     assert result.model is not tiny_model and not result.model.training
@@ -378,6 +380,51 @@ def test_be_needs_a_linear_head(split):
     headless = nn.Sequential(nn.Conv2d(1, 10, 8), nn.Flatten())
     with pytest.raises(InputError, match="linear layer"):
         unlearn("be", headless, split, **quick("be"))
+
+
+class Answering(Own):
+    """Logits with the features beside them, as some networks answer."""
+
+    def forward(self, x):
+        features = self.body(x)
+        return self.head(features), features
+
+
+class Tied(Own):
+    """The last layer's weights embed its own answers too."""
+
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Linear(32, 10, bias=False)
+        self.embedding.weight = self.head[0].weight
+
+    def forward(self, x):
+        features = self.body(x)
+        return self.head(features + self.embedding(features).softmax(1) @ self.embedding.weight)
+
+
+class Aside(Own):
+    """A linear layer of one output a class that gives no logits, behind the one that does."""
+
+    def __init__(self):
+        super().__init__()
+        self.unused = nn.Linear(32, 10)
+
+
+def test_be_finds_the_wider_logits_in_what_a_model_gives(split):
+    result = unlearn("be", Answering(), split, **quick("be"))
+    logits, features = result.model(torch.zeros(2, 1, 8, 8))
+    assert logits.shape == (2, 10) and features.shape == (2, 32)
+
+
+@pytest.mark.parametrize("mask", [None, "random"])
+def test_be_names_a_last_layer_that_cant_be_made_wider(split, mask):
+    computed = Own()
+    nn.utils.parametrizations.weight_norm(computed.head[0])
+    for model, why in ((Tied(), "shares"), (computed, "computed"), (Aside(), "don't follow")):
+        with pytest.raises(InputError, match=why) as caught:
+            unlearn("be", model, split, mask=mask, **quick("be"))
+        assert "\n" not in str(caught.value)
 
 
 def test_bs_takes_the_nearest_wrong_class():

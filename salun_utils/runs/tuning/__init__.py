@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import statistics
 import time
@@ -22,6 +23,7 @@ from ...seeds import check_seed, derive
 from ...training import TrainingDivergedError
 from ...units import numerics
 from ...unlearning import METHODS, Range, unlearn
+from ...unlearning.job import check_number, check_settings
 from ..records.provenance import device_facts
 from ..spec import RunSpec
 from ..task import Task, prepare, with_spec
@@ -88,6 +90,8 @@ def tune(
     for name in fixed:
         if name not in known:
             raise unknown("parameter of these methods", name, sorted(known))
+    for name in methods:
+        _check_values(name, fixed)
     path = Path(out) / f"{tuned_name(spec)}.yaml"
     check_recipe(path, header_of(spec))
     tasks = [
@@ -123,6 +127,8 @@ def _check(methods, trials: int, pilot_seeds: Sequence[int], minutes: float | No
     for name in methods:
         if name not in METHODS:
             raise unknown("method", name, METHODS)
+    if methods and not any(METHODS[name].search for name in methods):
+        raise InputError(f"there is nothing to tune: {', '.join(methods)} searches no parameter")
     check_budget(trials, minutes)
     if not pilot_seeds:
         raise InputError("tuning needs at least 1 pilot seed")
@@ -131,6 +137,21 @@ def _check(methods, trials: int, pilot_seeds: Sequence[int], minutes: float | No
             raise InputError(f"{kind} {twice!r} is named twice")
     for seed in pilot_seeds:
         check_seed(seed)
+
+
+def _check_values(method: str, fixed: Mapping[str, Any]) -> None:
+    """Raise `InputError` for a value held still, or one to choose from, that the method can't take:
+    before networks are trained, and before a trial of the night draws it.
+    """
+    held, _ = _held(method, fixed)
+    lists = [(k, v) for k, v in fixed.items() if isinstance(v, list) and k not in held]
+    for given in [held, *(held | {k: value} for k, values in lists for value in values)]:
+        own = METHODS[method].parameters({k: v for k, v in given.items() if k in _taken(method)})
+        check_settings(own, METHODS[method].settings(given))
+        for name, value in own.items():
+            default = METHODS[method].defaults[name]
+            if isinstance(default, int | float) and not isinstance(default, bool):
+                check_number(name, value, low=-math.inf)
 
 
 WIDENINGS = 3
@@ -264,11 +285,14 @@ def _held(method: str, fixed: Mapping[str, Any]) -> tuple[dict[str, Any], dict[s
     """The parameters held still that this method takes, and the space that is left; a list among
     the former narrows a range or a choice to its values.
     """
-    taken = {*METHODS[method].defaults, *METHODS[method].search_space}
-    own = {k: v for k, v in fixed.items() if k in taken}
+    own = {k: v for k, v in fixed.items() if k in _taken(method)}
     held = {k: v for k, v in own.items() if not isinstance(v, list)}
     space = {k: v for k, v in METHODS[method].search_space.items() if k not in held}
     return held, {**space, **{k: tuple(v) for k, v in own.items() if isinstance(v, list)}}
+
+
+def _taken(method: str) -> set[str]:
+    return {*METHODS[method].defaults, *METHODS[method].search_space}
 
 
 def _plain(space: Space) -> dict[str, Any]:

@@ -112,7 +112,7 @@ def _of_a_probe(found: pd.DataFrame, probe: str) -> Claim:
     no = [n for n, v in verdicts.items() if v.answer == "no"]
     more = np.mean([v.test.difference for v in verdicts.values()])
     holds: Verdict | bool | None = True if len(yes) == len(verdicts) else False if no else None
-    if not yes and not no and all(_too_few(v, len(verdicts)) for v in verdicts.values()):
+    if not yes and not no and all(v.answer == "too few" for v in verdicts.values()):
         holds = replace(next(iter(verdicts.values())), answer="too few")
     decided = f"{len(yes)} of {len(verdicts)} erasers" + (
         f", less from {', '.join(no)}" if no else ""
@@ -122,11 +122,6 @@ def _of_a_probe(found: pd.DataFrame, probe: str) -> Claim:
         holds,
         f"decided for {decided}; {more:+.1f} points on average",
     )
-
-
-def _too_few(verdict: Verdict, family: int) -> bool:
-    """Could no outcome of these pairs have passed the test, beside so many others?"""
-    return verdict.answer == "too few" or verdict.test.smallest_p * family >= verdict.alpha
 
 
 def _brings(probe: str) -> str:
