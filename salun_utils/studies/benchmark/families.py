@@ -10,6 +10,7 @@ from ...metrics import compare_with
 from ...metrics.significance import Verdict
 from ...runs import Record
 from ...runs.summary import gap_by_seed
+from ..claims import word
 
 LEAST = 3  # seeds that two sides must have in common
 
@@ -46,5 +47,5 @@ def _row(
         "closer in": f"{closer} of {test.n}",
         "p": f"{test.p:.3f}",
         "p (Holm)": f"{verdict.p:.3f}",
-        f"{ours} beats it": verdict.answer,
+        f"{ours} beats it": word(verdict),
     }
