@@ -15,7 +15,7 @@ ONE_PLACE = ROOT / "salun_utils" / "studies" / "claims.py"
 STUDIES = [p for p in (ROOT / "salun_utils" / "studies").rglob("*.py") if p != ONE_PLACE]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
 EXPLAINS = "06_stability.py"  # the page that says what the words mean
-WORDS = {"holds", "fails", "open", "too few"}
+WORDS = {"holds", "fails", "open", "too few", "undecided"}  # the last is of the test, not of a page
 
 WORD = r"(?:holds|fails|open|too few)"
 IN_TEXT = [
@@ -35,6 +35,7 @@ def worded(code: str) -> Iterator[str]:
     tree = ast.parse(code)
     passed = {id(node) for node in ast.walk(tree) for node in _of_answers(node)}
     for node in ast.walk(tree):
+        yield from (ast.unparse(part) for part in _shown(node) if _bare(part))
         if (
             isinstance(node, ast.Constant)
             and isinstance(node.value, str)
@@ -43,6 +44,29 @@ def worded(code: str) -> Iterator[str]:
             alone = re.sub(r"[^a-z ]", " ", node.value.lower()).strip()
             if alone in WORDS or "FAILS" in node.value or in_text(node.value):
                 yield node.value
+
+
+def _shown(node: ast.AST) -> list[ast.AST | None]:
+    """What a node puts into a table, a text or a result."""
+    if isinstance(node, ast.Dict):
+        return list(node.values)
+    if isinstance(node, ast.DictComp | ast.FormattedValue | ast.Return | ast.keyword | ast.Assign):
+        return [node.value]
+    if isinstance(node, ast.List | ast.Tuple):
+        return list(node.elts)
+    return list(node.args) if isinstance(node, ast.Call) and _tells(node) else []
+
+
+def _tells(call: ast.Call) -> bool:
+    """Whether a call shows what it is given, as `table`, `Cell` and `print` do."""
+    return ast.unparse(call.func).split(".")[-1] in ("table", "Cell", "print", "str", "Series")
+
+
+def _bare(node: ast.AST | None) -> bool:
+    """Whether this is a test's own answer, "yes" or "undecided", that `claims.word` hasn't put into
+    the words of the book.
+    """
+    return isinstance(node, ast.Attribute) and node.attr == "answer"
 
 
 def _of_answers(node: ast.AST) -> Iterator[ast.AST]:
@@ -74,6 +98,14 @@ def in_text(text: str, patterns: list[str] = IN_TEXT) -> list[str]:
         ('print("[FAILS] a is b")', ["[FAILS] a is b"]),
         ('note = "a is b: Holds."', []),
         ('note = "| a is b | too few |"', ["| a is b | too few |"]),
+        ('row = {"SalUn is nearer": verdict.answer}', ["verdict.answer"]),
+        ("row = {name: v.answer for name, v in found.items()}", ["v.answer"]),
+        ('print(f"a is b: {verdict.answer}")', ["verdict.answer"]),
+        ("cells = [v.test.n, v.answer]", ["v.answer"]),
+        ('words = {"undecided": "undecided"}', ["undecided"]),
+        ('row = {"SalUn is nearer": word(verdict)}', []),
+        ("said = SAID[verdict.answer]", []),
+        ("p, answer = corrected[name], verdict.answer", ["verdict.answer"]),
         ('ok = verdict.answer == "too few"', []),
         ('answers = {v.answer for v in found}\nnone = answers == {"too few"}', []),
         ('none = replace(verdict, answer="too few")', []),

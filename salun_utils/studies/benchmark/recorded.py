@@ -23,6 +23,7 @@ from ...runs.summary import (
 )
 from ...shown import amount
 from ...unlearning import METHODS
+from ..claims import word
 from ..common import NONE_RECORDED, REMEMBERS
 from ..yardstick import NAME, note, of_records
 from .published import published
@@ -273,7 +274,7 @@ def verdict_table(groups: Groups, ours: str, *, caption: str = "") -> Table:
             ),
             "closer in": "{} of {}".format(*closer_in(groups, ours, name)),
             "p (Holm)": amount(v.p, 3),
-            f"{ours} is nearer": v.answer,
+            f"{ours} is nearer": word(v),
         }
         for name, v in sorted(found.items(), key=lambda pair: pair[1].test.difference)
     }

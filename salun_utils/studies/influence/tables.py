@@ -12,7 +12,7 @@ from ...metrics import Verdict, compare_pairs
 from ...plots.tables import Cell, Table, between, table
 from ...runs import Record, load_records, over_seeds
 from ...shown import amount
-from ..claims import Claim
+from ..claims import Claim, word
 from ..common import NONE_RECORDED, Answer
 from . import summary
 from .watching import by_chance
@@ -220,7 +220,7 @@ def anew_table(studies: Studies) -> Table:
             "taken anew": f"{sum(new.values()) / len(new):.2f}",
             "difference": Cell(amount(test.difference, 2, signed=True), between(*test.interval)),
             "p (Holm)": f"{verdict.p:.3f}",
-            "anew is nearer": verdict.answer,
+            "anew is nearer": word(verdict),
         }
     return table(pd.DataFrame.from_dict(rows, orient="index"), note="" if rows else NONE_RECORDED)
 

@@ -17,7 +17,7 @@ from ...runs.summary import label, one_a_seed, plain
 from ...runs.tuning import read_tuned
 from ...shown import amount
 from ...unlearning.salun_soft import SCHEDULES
-from ..claims import Claim
+from ..claims import Claim, word
 from ..common import NONE_RECORDED, Answer
 from ..yardstick import NAME, Row, beside, in_words, load, note, with_row, yardstick
 from . import recorded
@@ -130,7 +130,10 @@ def answer(study: Study, where: str = "random-10") -> Answer:
     listed = [f"{n} {amount(float(g), 2)}" for n, g in gaps.items()]
     rest = ", ".join(filter(None, [*listed, in_words(study.floor(where))]))
     verdict = study.against(where, best).get("SalUn")
-    words = {"too few": "which is too few seeds for a test to decide", "undecided": "undecided"}
+    words = {
+        "too few": "which is too few seeds for a test to decide",
+        "undecided": "which the test can't decide",
+    }
     said = "" if verdict is None else f", {words.get(verdict.answer, 'decided against SalUn')}"
     return Answer(
         (f"Each tuned on its own, {best} has the smallest average gap at 10 %{said}: {rest}.",)
@@ -199,7 +202,7 @@ def verdict_table(
     what : what the answer is to. floor : gap of another Retrain on that scenario.
     """
     rows = {
-        name: {**_of_test(v.test), "p (Holm)": f"{v.p:.3f}", what: v.answer}
+        name: {**_of_test(v.test), "p (Holm)": f"{v.p:.3f}", what: word(v)}
         for name, v in found.items()
     }
     columns = ["difference", "smaller in", "p (Holm)", what]

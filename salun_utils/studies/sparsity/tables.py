@@ -8,7 +8,7 @@ from ...metrics import Verdict
 from ...plots.tables import Cell, Table, between, table
 from ...runs import Record
 from ...shown import amount
-from ..claims import Claim
+from ..claims import Claim, word
 from ..common import NONE_RECORDED, Answer
 from ..yardstick import NAME, beside, in_words, with_row
 from . import recorded
@@ -103,7 +103,7 @@ def beside_table(found: Sweeps, mask: str) -> Table:
                 "saliency minus it": Cell(
                     amount(-float(row.difference), 2, signed=True), between(-row.high, -row.low)
                 ),
-                "saliency is nearer": verdict.answer,
+                "saliency is nearer": word(verdict),
             }
     said = found.note({task: one for task, one in apart.items() if one}) if rows else NONE_RECORDED
     return table(pd.DataFrame.from_dict(rows, orient="index"), note=said)

@@ -68,7 +68,7 @@ def test_densities_and_masks_stand_in_tables(found):
     text = str(tables.density_table(found, tables.TENTH))
     assert "50 %" in text and "+3.0" in text and "20" in text
     beside = str(tables.beside_table(found, "random"))
-    assert "−1.00" in beside and "+1.00" in beside and "yes" in beside and "no" in beside
+    assert "−1.00" in beside and "+1.00" in beside and "holds" in beside and "FAILS" in beside
     assert "fashion-mini, random-50" not in beside
     assert found.knees() == pytest.approx({tables.TENTH: 0.3, tables.TASKS[2]: 0.4})
 
