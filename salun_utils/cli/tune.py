@@ -52,7 +52,7 @@ def act(args: argparse.Namespace) -> int:
     from ..unlearning import METHODS
 
     for option in ("out", "state"):
-        check_folder(getattr(args, option), f"--{option}")
+        setattr(args, option, check_folder(getattr(args, option), f"--{option}"))
     given = parameters_of(args)
     if "model" in given:
         return _tune_erasers(args, given)

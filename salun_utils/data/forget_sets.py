@@ -61,7 +61,7 @@ def read(path: str | os.PathLike, data: Dataset | None = None) -> list[int]:
         raise InputError(f"indices: can't read {str(path)[:200]} ({reason})") from error
     lines = text.splitlines()
     words = " ".join(line.split("#", 1)[0] for line in lines).replace(",", " ").split()
-    if not words or not all(w.isascii() and w.isdecimal() for w in words):
+    if not words or not all(w.isascii() and w.isdecimal() and len(w) < 19 for w in words):
         raise InputError(
             f"indices: {path} must hold whole numbers separated by blanks, commas or lines"
         )
