@@ -123,8 +123,11 @@ def durability_table() -> str:
     if "grid" in found:
         grid = found["grid"]
         whole = grid["records"] == 5 and grid["status"] == 0
-        ends = ["0" if whole else "SOME", f"{grid['written_twice']}", "yes" if whole else "NO"]
-        rows.append(["grid", f"{grid['kills']}", *ends])
+        lost = [f"{grid.get('finished_and_lost', 0 if whole else 'SOME')}"]
+        lost.append(f"{grid['written_twice']}")
+        if not grid.get("finished_before_kills"):
+            lost = ["–", "–"]
+        rows.append(["grid", f"{grid['kills']}", *lost, "yes" if whole else "NO"])
     head = ["what was killed", "kills", "finished and lost", "done again", "ends as undisturbed"]
     dash = any("–" in row for row in rows)
     note = "\n\n– : these figures were taken without looking at what was finished." if dash else ""

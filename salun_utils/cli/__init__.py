@@ -80,5 +80,5 @@ def _os_error(error: OSError) -> str:
     if error.errno == errno.ENOSPC:
         return f"the disk is full{where}; nothing half-written is left, free some space and go on"
     if error.errno == errno.ENAMETOOLONG:
-        return f"a name is too long{where}; choose a shorter --out, or a shorter TMPDIR"
+        return f"a name is too long{where}; give a shorter one, or a shorter --out or TMPDIR"
     return f"{said}{where}"

@@ -47,7 +47,7 @@ def act(args: argparse.Namespace) -> int:
     from ..generation import own
     from ..training import TrainingDivergedError
 
-    check_folder(args.out, "--out")
+    args.out = str(check_folder(args.out, "--out"))
     special = ("params", "keep", "concept")
     names = [f.name for f in dataclasses.fields(own.Request) if f.name not in special]
     request = own.Request(

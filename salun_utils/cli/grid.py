@@ -18,7 +18,7 @@ def add(commands: Any) -> None:
         "grid", help="run a grid of parameters through Snakemake", epilog=EPILOG
     )
     parser.add_argument("grid", help="a YAML file, such as benchmark/grids/demo.yaml")
-    parser.add_argument("--cores", type=int, default=1, help="runs at a time (default: 1)")
+    parser.add_argument("--cores", type=int, help="runs at a time on this machine (default: 1)")
     parser.add_argument(
         "--minutes", type=float, help="start nothing that can't end in that many minutes"
     )
@@ -40,7 +40,6 @@ def add(commands: Any) -> None:
     parser.add_argument(
         "--job-minutes",
         type=float,
-        default=45,
         help="on a cluster, put short runs together in jobs of that many minutes (default: 45)",
     )
     parser.add_argument(
@@ -60,12 +59,14 @@ def add(commands: Any) -> None:
 def act(args: argparse.Namespace) -> int:
     """Do it; the exit status."""
     from ..runner import grid as grids
+    from ..runner.grid.resources import JOB_MINUTES
     from ..runs import records_folder
 
-    _check(args)
+    _check_numbers(args)
+    out = check_folder(args.out, "--out")
     grid = grids.read(args.grid).only(args.tier)
-    home = Path(args.out) if args.out else Path("out") / "grids" / grid.name
-    records = home / "records" if args.out else records_folder()
+    home = out or Path("out") / "grids" / grid.name
+    records = home / "records" if out else records_folder()
     if args.list:
         return _list(args, grid, records)
     outcome = grids.run(
@@ -73,13 +74,13 @@ def act(args: argparse.Namespace) -> int:
         records=records,
         state=home / "state",
         notebooks=home / "notebooks",
-        cores=args.cores,
+        cores=args.cores or 1,
         minutes=args.minutes,
         snakemake=args.snakemake,
         outdated=args.outdated,
         executor=args.executor,
         profile=args.profile,
-        job_minutes=args.job_minutes,
+        job_minutes=JOB_MINUTES if args.job_minutes is None else args.job_minutes,
         here=args.here,
     )
     for line in outcome.failed.values():
@@ -93,20 +94,28 @@ def act(args: argparse.Namespace) -> int:
     return 1 if outcome.failed else 0
 
 
-def _check(args: argparse.Namespace) -> None:
-    if args.cores < 1:
+def _check_numbers(args: argparse.Namespace) -> None:
+    """Raise `InputError` for a number out of range, or one that means nothing where the runs go."""
+    away = args.profile is not None or args.executor not in (None, "local")
+    if args.cores is not None and args.cores < 1:
         raise InputError(f"--cores must be at least 1, not {args.cores}")
     if args.minutes is not None and not args.minutes > 0:
         raise InputError(f"--minutes must be above 0, not {args.minutes}")
-    if not 0 <= args.job_minutes < math.inf:
+    if args.job_minutes is not None and not 0 <= args.job_minutes < math.inf:
         raise InputError(f"--job-minutes must be at least 0, not {args.job_minutes}")
-    check_folder(args.out, "--out")
+    if args.cores is not None and away:
+        raise InputError(
+            "--cores is for runs on this machine; on a cluster jobs in the profile says how many"
+            " there are at a time"
+        )
+    if args.job_minutes is not None and not away:
+        raise InputError("--job-minutes is for a cluster: name it by --executor or --profile")
 
 
 def _list(args: argparse.Namespace, grid: Any, records: Path) -> int:
     from ..runner.grid.driver import place, stands
 
-    place(grid, args.executor, args.profile)
+    place(grid, args.executor, args.profile, args.snakemake)
     for run in grid.runs:
         found = stands(grid, run, records)
         why = f"  ({found.why})" if found.why else ""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import InputError
-from .words import EPILOG, add_parameters, check_folder, parameters_of
+from .words import EPILOG, add_parameters, check_file, check_folder, parameters_of
 
 
 def add(commands: Any) -> None:
@@ -40,16 +40,18 @@ def act(args: argparse.Namespace) -> int:
     from ..runner.notebooks import RunFailedError
     from ..runs import run_notebook
 
-    check_folder(args.out, "--out")
+    out = check_folder(args.out, "--out")
+    record_out = check_file(args.record_out, "--record-out")
+    notebook_out = check_file(args.notebook_out, "--notebook-out")
     notebook, parameters = _named_run(args)
     try:
         record, path, done = run_notebook(
             notebook,
             parameters,
-            out=args.out,
+            out=out or "out",
             force=args.force,
-            record_out=args.record_out,
-            notebook_out=args.notebook_out,
+            record_out=record_out,
+            notebook_out=notebook_out,
         )
     except RunFailedError as error:
         print(f"salun: {error}", file=sys.stderr)

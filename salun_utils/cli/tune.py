@@ -62,7 +62,7 @@ def act(args: argparse.Namespace) -> int:
     from ..unlearning import METHODS
 
     for option in ("out", "state"):
-        check_folder(getattr(args, option), f"--{option}")
+        setattr(args, option, check_folder(getattr(args, option), f"--{option}"))
     given = parameters_of(args)
     if ignored := next((name for name in given if name in ELSEWHERE), None):
         raise InputError(f"tuning takes no parameter {ignored!r}: {ELSEWHERE[ignored]}")

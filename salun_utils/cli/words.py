@@ -55,18 +55,48 @@ def parameters_of(args: argparse.Namespace) -> dict[str, Any]:
     return {name: parse_value(value) for name, value in args.parameter}
 
 
-def check_folder(name: str | None, option: str) -> None:
-    """Raise `InputError` for a folder that can't be made, before hours are spent on what would be
-    written there; nothing is made yet. None leaves it to the command.
+def check_folder(name: str | None, option: str) -> Path | None:
+    """The folder that an option names, ``~`` as the shell reads it; None where it names none.
+
+    Raises
+    ------
+    InputError : it can't be made, which is said before hours are spent on what would be written
+        there; nothing is made yet.
     """
     if name is None:
-        return
+        return None
     if not name.strip() or not name.isprintable():
         raise InputError(f"{option} needs the name of a folder, not {name[:200]!r}")
-    path = Path(name).expanduser()
+    path = _expanded(name, option)
     there = next((p for p in (path, *path.parents) if p.exists()), None)
     if there is not None and not there.is_dir():
         raise InputError(f"{option} {name}: {there} is a file, not a folder")
+    return path
+
+
+def _expanded(name: str, option: str) -> Path:
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:  # ~somebody
+        raise InputError(f"{option} {name}: there is no such user") from None
+
+
+def check_file(name: str | None, option: str) -> Path | None:
+    """The file that an option names, ``~`` as the shell reads it; None where it names none.
+
+    Raises
+    ------
+    InputError : no file can be written under that name; nothing is made yet.
+    """
+    if name is None:
+        return None
+    if not name.strip() or not name.isprintable():
+        raise InputError(f"{option} needs the name of a file, not {name[:200]!r}")
+    path = _expanded(name, option)
+    if path.is_dir():
+        raise InputError(f"{option} {name}: there is a folder of that name")
+    check_folder(str(path.parent), option)
+    return path
 
 
 def seeds_in(text: str) -> list[int]:

@@ -14,7 +14,8 @@ from .orphans import die_with_parent
 # Names of variables that hold what gives access to something: a notebook may come from anybody.
 # The Hub's own file of a token stays where it is: models with a licence to accept need it.
 SECRET = re.compile(
-    r"(TOKEN|SECRET|PASSW(OR)?D|PASSPHRASE|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|CREDENTIALS?)(_|$)",
+    r"(TOKEN|SECRET|PASSW(OR)?D|PASSPHRASE|API_?KEY|ACCESS_?KEY|PRIVATE_?KEY|CREDENTIAL"
+    r"|_KEY|_PASS|_PWD|_PAT|_AUTH)S?(_|$)",
     re.I,
 )
 

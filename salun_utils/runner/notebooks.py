@@ -27,6 +27,11 @@ from ..runs.records.standing import DONE, of_file, run_name
 from .kernels import is_port_clash, kernel_manager
 from .parameters import check_data, check_parameters, data_fingerprint
 
+# Seconds until a kernel is given up: where it has to start, and where a cell has ended and what it
+# displayed is still on its way. The defaults (60 and 4) end sound runs on a machine that is busy,
+# and of several processes of one run each waits for the slowest.
+PATIENCE = {"start_timeout": 1200, "iopub_timeout": 600}
+
 
 class RunFailedError(RuntimeError):
     """The notebook stopped with an error that isn't the caller's; its name, message and
@@ -170,6 +175,7 @@ def _execute(
         log_output=False,
         cwd=str(path.parent),
         kernel_manager_class=manager,
+        **PATIENCE,
     )
     for attempt in (1, 2):
         try:

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ..data import forget_sets
+from ..data.scenarios import make_split
 from ..data.splits import check_fraction, check_label
 from ..errors import InputError, unknown
 from ..runs.inputs import load_dataset, pick_device
@@ -52,8 +54,8 @@ def _taken(name: str, value: Any, default: Any) -> Any:
 
 
 def check_data(effective: Mapping[str, Any]) -> None:
-    """Check that the data set can be loaded, that it has the class to be forgotten, and that the
-    device is there.
+    """Check that the data set can be loaded, that it has the class or the pictures to be forgotten,
+    and that the device is there.
     """
     pick_device(effective.get("device", "auto"))
     kind = kind_of(effective)
@@ -62,6 +64,9 @@ def check_data(effective: Mapping[str, Any]) -> None:
         data = _dataset(name, effective.get("train_images"), effective.get("image_size"))
         if effective.get("scenario", "class") == "class" and "forget_class" in effective:
             check_label(effective["forget_class"], data.classes)
+        if effective.get("scenario") == "indices" and effective.get("indices"):
+            positions = forget_sets.read(str(effective["indices"]), data)
+            make_split(data, "indices", seed=0, indices=positions)  # each is one of a picture
 
 
 def notebook_parameters(path: Path) -> dict[str, Any]:

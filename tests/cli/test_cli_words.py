@@ -118,7 +118,17 @@ LINES = [
     *[["table", f"--{name}", ""] for name in ("tier", "method", "mask", "export")],
     ["canaries", "--update", ""], *[["new", "method", n] for n in ("null", "nan", "yes", "class")],
     *[["grid", "GRID", "--list", *more] for more in (
-        ["--executor", "yes"], ["--executor", ""], ["--profile", "../x"], ["--profile", ""])],
+        ["--executor", "yes"], ["--executor", ""], ["--profile", "../x"], ["--profile", ""],
+        ["--profile", "x" * 5000], ["--job-minutes", "3"], ["--job-minutes", "inf"],
+        ["--executor", "slurm", "--cores", "3"], ["--profile", "slurm", "--cores", "3"],
+        ["--out", "~nobody-of-this-name/x"])],
+    *[["run", RUN, f"--{what}-out", f] for what in ("record", "notebook")
+      for f in ("", " ", "a\nb", str(ROOT), str(ROOT / "README.md" / "x"), "~nobody-here/x")],
+    *[["run", RUN, "-p", "dataset", "digits", "-p", "scenario", "indices", "-p", "indices", f]
+      for f in ("rows.txt", "..", "a;b", "x" * 300, str(ROOT / "README.md"))],
+    ["run", RUN, "--out", "~nobody-of-this-name/x"],
+    ["run", "n" * 5000 + ".ipynb"], ["grid", "n" * 5000 + ".yaml"], ["grid", "GRID", "--here",
+     "--cores", "2"], ["grid", "GRID", "--snakemake", "--no-such-option"],
     ["table", "--teir", "cpu"], ["table", "extra"], ["doctr"], ["--version-"],
 ]  # fmt: skip
 
@@ -173,7 +183,7 @@ def test_bad_words_end_with_status_2_and_one_line(capsys, tmp_path, monkeypatch,
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(papermill, "execute_notebook", None)  # no kernel is started
     words = [str(grid_file) if w == "GRID" else w for w in words]
-    takes_out = words[0] in ("run", "grid", "tune")
+    takes_out = words[0] in ("run", "grid", "tune") and "--out" not in words
     status, lines = said(capsys, [*words, *(["--out", str(tmp_path / "out")] * takes_out)])
     assert status == 2 and len(lines) == 1, lines
     assert len(lines[0]) < 1200 and "Traceback" not in lines[0]

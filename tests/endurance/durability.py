@@ -69,21 +69,26 @@ def gone_after(mark: str) -> float:
 
 
 def killed_grids(folder: Path, seed: int) -> dict[str, Any]:
-    """Kill a grid, Snakemake or one run at random moments until all runs are done."""
+    """Kill a grid and all that it started: every other time while its first runs are going, the
+    other times once a run more has ended, so that there is something that could be lost.
+    """
     rng = random.Random(f"grid {seed}")
     path = tiny.grid(folder, list(range(GRID_RUNS)), wait=1.0)
     records = folder / "out" / "records"
-    seen: dict[str, tuple[int, int]] = {}
+    seen: dict[Path, tuple[int, int]] = {}
     outlived, changed, started = [], set(), time.monotonic()
+    kills = finished = 0
     for number in range(GRID_KILLS):
         call = grid(path, mark := f"{os.getpid()}-{number}")
         running = folder / "out" / "state" / "running"
         before = len(seen)
         while call.poll() is None and len(_look(records, seen, changed)) == before:
-            if len(seen) < GRID_RUNS - 1 and any(running.glob("*")) and rng.random() < 0.02:
+            if not number % 2 and any(running.glob("*")) and rng.random() < 0.02:
                 break
             time.sleep(0.1)
         time.sleep(rng.uniform(0, 1))
+        kills += call.poll() is None
+        finished += len(_look(records, seen, changed))
         call.send_signal(signal.SIGKILL)
         call.wait()
         outlived.append(gone_after(mark))
@@ -91,7 +96,9 @@ def killed_grids(folder: Path, seed: int) -> dict[str, Any]:
     out, _ = (last := grid(path, "last")).communicate(timeout=PATIENCE)
     _look(records, seen, changed)
     return {
-        "kills": GRID_KILLS,
+        "kills": kills,
+        "finished_before_kills": finished,
+        "finished_and_lost": len(seen) - sum((records / p).is_file() for p in seen),
         "seconds": round(time.monotonic() - started, 1),
         "status": last.returncode,
         "said": out.strip().splitlines()[-1:],
@@ -107,8 +114,9 @@ def _look(records: Path, seen: dict, changed: set) -> dict:
     for path in records.rglob("*.json"):
         facts = path.stat()
         now = (facts.st_ino, facts.st_mtime_ns)
-        if seen.setdefault(path.name, now) != now:
-            changed.add(path.name)
+        name = path.relative_to(records)
+        if seen.setdefault(name, now) != now:
+            changed.add(name)
     return seen
 
 
@@ -190,6 +198,8 @@ def as_they_should_be(figures: dict[str, Any]) -> bool:
         runs["status"] == 0
         and runs["records"] == GRID_RUNS
         and not runs["written_twice"]
+        and not runs["finished_and_lost"]
+        and runs["finished_before_kills"] > 0
         and runs["longest_outlived_seconds"] <= LONGEST
     )
     disks = figures["disks"]

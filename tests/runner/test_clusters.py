@@ -17,6 +17,7 @@ from salun_utils.runner import grid
 from salun_utils.runner.grid import ends, executors, pending
 from salun_utils.runner.grid.call import call_snakemake, cluster_words, snakemake_words
 from salun_utils.runner.grid.executors import Profile, check_nodes, choose
+from salun_utils.runner.grid.options import check_words
 from salun_utils.runner.grid.resources import Resources, lanes
 
 ROOT = Path(__file__).parents[2]
@@ -89,7 +90,7 @@ def test_a_profile_is_found_by_its_executor_or_by_its_name(tmp_path):
     own = tmp_path / "ours"
     own.mkdir()
     (own / "config.yaml").write_text("executor: slurm\ndefault-resources: [slurm_partition=a]\n")
-    assert choose(PROFILES, "slurm", str(own)).partition == "a"
+    assert choose(PROFILES, "slurm", str(own)).partitions == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -99,6 +100,7 @@ def test_a_profile_is_found_by_its_executor_or_by_its_name(tmp_path):
         (None, "oursite", "unknown profile 'oursite'; allowed: kubernetes, slurm"),
         ("kubernetes", "slurm", "is for the executor slurm, not for kubernetes"),
         ("../slurm", None, "unknown executor"),
+        (None, "p" * 5000, "profile must be a name or a folder, not 5,000 characters"),
     ],
 )
 def test_an_executor_or_profile_that_is_not_there_names_those_that_are(executor, profile, said):
@@ -110,8 +112,11 @@ def test_an_executor_or_profile_that_is_not_there_names_those_that_are(executor,
 def test_an_executor_whose_plugin_is_not_installed_says_what_to_install(tmp_path):
     (tmp_path / "far").mkdir()
     (tmp_path / "far" / "config.yaml").write_text("executor: faraway\n")
-    with pytest.raises(InputError, match=r"snakemake-executor-plugin-faraway: pip install"):
+    with pytest.raises(InputError, match="pip install snakemake-executor-plugin-faraway"):
         choose(tmp_path, "faraway", None)
+    (tmp_path / "far" / "config.yaml").write_text("executor: touch\n")
+    with pytest.raises(InputError, match="profiles are for clusters: leave --profile out"):
+        choose(tmp_path, None, "far")
     (tmp_path / "far" / "config.yaml").write_text("executor: a b; rm\n")
     with pytest.raises(InputError, match="must be a mapping that names its executor"):
         choose(tmp_path, None, "far")
@@ -144,7 +149,9 @@ def profile_of(folder: Path, **settings: object) -> Profile:
 
 
 def test_what_no_node_has_is_refused(tmp_path, sinfo):
-    sinfo("short|8|16000|(null)\nlong|64+|256000|gpu:a100:2(S:0-1),gpu:v100:1,nic:3")
+    rest = "|up|infinite"
+    gpus = "gpu:a100:2(S:0-1),gpu:v100:1,nic:3"
+    sinfo(f"short|8|16000|(null){rest}\nlong|64+|256000|{gpus}{rest}")
     asks = "product: {{seed: [0]}}\nresources: {{mem_mb: {}, gpu: {}}}\n"
     fits, large, many = (
         lanes(read(tmp_path, HEAD + asks.format(mem_mb, gpu)).runs)
@@ -157,8 +164,93 @@ def test_what_no_node_has_is_refused(tmp_path, sinfo):
     short = profile_of(tmp_path, **{"default-resources": {"slurm_partition": "short"}})
     with pytest.raises(InputError, match="more than any node has: 8 threads"):
         check_nodes(fits, short)
-    with pytest.raises(InputError, match="unknown partition 'shrot'; did you mean 'short'"):
-        check_nodes(fits, profile_of(tmp_path, **{"default-resources": ["slurm_partition=shrot"]}))
+    for given in (["slurm_partition=shrot"], "slurm_partition=shrot", "slurm_partition='shrot'"):
+        with pytest.raises(InputError, match="unknown partition 'shrot'; did you mean 'short'"):
+            check_nodes(fits, profile_of(tmp_path, **{"default-resources": given}))
+
+
+def test_of_several_partitions_each_is_there_and_one_has_such_a_node(tmp_path, sinfo):
+    nodes = ("short|8|16000|(null)", "long|64|256000|gpu:2", "debug|2|4000|(null)")
+    sinfo("\n".join(f"{node}|up|2-00:00:00" for node in nodes))
+    text = HEAD + "product: {seed: [0]}\nresources: {gpu: 2}\n"
+    some = lanes(read(tmp_path, text).runs)
+
+    def among(names: str) -> Profile:
+        return profile_of(tmp_path, **{"default-resources": {"slurm_partition": names}})
+
+    check_nodes(some, among("short,long"))
+    with pytest.raises(InputError, match="more than any node has: 2 threads"):
+        check_nodes(some, among("debug"))
+    with pytest.raises(InputError, match="unknown partition 'lnog'"):
+        check_nodes(some, among("short,lnog"))
+
+
+def test_a_partition_that_takes_no_jobs_is_refused(tmp_path, sinfo):
+    some = lanes(read(tmp_path, HEAD + "product: {seed: [0]}\n").runs)
+    for state in ("inact", "drain"):
+        sinfo(f"a|8|16000|(null)|{state}|infinite\nb|8|16000|(null)|up|infinite")
+        with pytest.raises(InputError, match=f"partition a takes no jobs now: it is {state}"):
+            check_nodes(some, profile_of(tmp_path, **{"default-resources": ["slurm_partition=a"]}))
+        check_nodes(some, profile_of(tmp_path))
+
+
+@pytest.mark.parametrize(
+    ("limit", "minutes"),
+    [("1:00", 1), ("30", 0), ("2:00:00", 120), ("1-02:03:04", 1563), ("2-00:00:00", 2880)],
+)
+def test_a_job_longer_than_a_partition_allows_would_wait_for_ever(tmp_path, sinfo, limit, minutes):
+    sinfo(f"main|8|16000|(null)|up|{limit}")
+    text = HEAD + f"product: {{seed: [0, 1, 2]}}\nresources: {{runtime: {minutes + 1}}}\n"
+    for job_minutes, runs in ((0, "1 run"), (6, "3 runs")):
+        with pytest.raises(InputError, match=f"a job of {runs} .* allows there: {minutes:,};"):
+            check_nodes(
+                lanes(read(tmp_path, text).runs), profile_of(tmp_path), job_minutes=job_minutes
+            )
+    if minutes:
+        fits = text.replace(str(minutes + 1), str(minutes))
+        check_nodes(lanes(read(tmp_path, fits).runs), profile_of(tmp_path), job_minutes=0)
+    sinfo("main|8|16000|(null)|up|infinite")
+    check_nodes(lanes(read(tmp_path, text).runs), profile_of(tmp_path), job_minutes=6)
+
+
+def test_what_a_cluster_can_not_run_leaves_nothing_behind(tmp_path, sinfo, capsys):
+    sinfo("main|2|4000|(null)|up|infinite")
+    path = tmp_path / "g.yaml"
+    path.write_text(
+        f"notebook: {ROOT / 'notebooks' / '00_run.ipynb'}\n{HEAD}product: {{seed: [0]}}\n"
+        "resources: {gpu: 1}\n"
+    )
+    out = tmp_path / "o"
+    assert cli.main(["grid", str(path), "--out", str(out), "--executor", "slurm"]) == 2
+    assert "more than any node has" in capsys.readouterr().err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("executr: x", "unknown key of the profile p 'executr'; did you mean 'executor'"),
+        ("slurm-partitoin: {a: 1}", "unknown key of the profile p 'slurm-partitoin'"),
+        ("jobs: many", "Snakemake refuses the profile p: .*must be integer"),
+        ("default-resources: 5", "Snakemake refuses the profile p: "),
+        ("slurm-array-limit: x", "invalid int value: 'x'"),
+        ("retries: [1, 2]", "Snakemake refuses the profile p: "),
+    ],
+)
+def test_a_profile_that_snakemake_would_not_take_is_refused_in_one_line(tmp_path, text, said):
+    (tmp_path / "p").mkdir()
+    (tmp_path / "p" / "config.yaml").write_text(f"executor: slurm\n{text}\n")
+    with pytest.raises(InputError, match=said) as caught:
+        check_words(choose(PROFILES, None, str(tmp_path / "p")), [])
+    assert "\n" not in str(caught.value)
+
+
+def test_words_that_snakemake_would_not_take_are_refused_and_others_are_not():
+    for words in (["--no-such-option"], ["--jobs", "many"], ["--help"]):
+        with pytest.raises(InputError, match="Snakemake refuses --snakemake --"):
+            check_words(None, words)
+    for name in ("slurm", "kubernetes"):
+        check_words(choose(PROFILES, name, None), ["--jobs", "50", "--retries", "1"])
 
 
 def test_a_slurm_that_does_not_answer_is_named(tmp_path, sinfo, monkeypatch):
@@ -220,6 +312,15 @@ def test_a_run_killed_for_good_is_named_with_what_it_asked_for(tmp_path):
 def test_why_nothing_started_is_read_from_the_log():
     log = "x\nSLURM sbatch failed. The error message was 'sbatch: error: invalid account'\nfoo\n"
     assert ends.why_none_started(log, True) == "sbatch: error: invalid account"
+    long = "The error message was 'sbatch: error: one\nsbatch: error: two'.\n    sbatch call:\n"
+    assert ends.why_none_started(long, True) == "sbatch: error: one sbatch: error: two"
+    job = "Error in rule a:\n    message: SLURM-job '7' failed: 'FAILED'. For further details\n"
+    said = ends.why_none_started(job, True)
+    assert (
+        "SLURM-job '7' failed: 'FAILED'." in said
+        and "further" not in said
+        and "same path on the nodes" in said
+    )
     assert ends.why_none_started("WorkflowError:\nno such thing\n", False) == "no such thing"
     assert "same path on the nodes" in ends.why_none_started("", True)
     assert ends.why_none_started("", False) == ""

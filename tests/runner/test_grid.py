@@ -87,6 +87,18 @@ def test_a_run_named_by_two_blocks_is_run_once(tmp_path):
         (HEAD + "blocks: []", "blocks must be a list"),
         (HEAD + "minutes_per_run: 0", "minutes_per_run must be above 0"),
         (HEAD + "minutes_per_run: .nan", "minutes_per_run must be a number"),
+        (HEAD + "minutes_per_run: 1e300", "minutes_per_run must be above 0 and at most"),
+        (HEAD + "priority: 1.5", "priority must be a whole number"),
+        (HEAD + "priority: 1e300", "priority must be a whole number"),
+        (HEAD + "priority: true", "priority must be a number"),
+        ("fixed: 0\nproduct: {seed: [0]}", "fixed must be a mapping"),
+        (HEAD + "product: []", "product must be a mapping"),
+        (HEAD + "resources: false", "resources must be a mapping"),
+        (HEAD + "tuned: [a]", "tuned must be a folder or a file"),
+        (HEAD + "tuned: true", "tuned must be a folder or a file"),
+        (HEAD + "carried: width", "carried must be a list"),
+        (HEAD + "carried: [widht]", "did you mean 'width'"),
+        (HEAD + "blocks: [{carried: 0}]", "carried must be a list"),
     ],
 )
 def test_a_wrong_grid_is_refused_in_one_line(tmp_path, text, said):
@@ -95,6 +107,13 @@ def test_a_wrong_grid_is_refused_in_one_line(tmp_path, text, said):
     with pytest.raises(InputError) as caught:
         grid.read(path)
     assert said in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("named", ["0", "[a.ipynb]", "false", "''"])
+def test_a_notebook_that_is_no_name_is_refused(tmp_path, named):
+    (tmp_path / "g.yaml").write_text(f"notebook: {named}\n{HEAD}")
+    with pytest.raises(InputError, match="notebook"):
+        grid.read(tmp_path / "g.yaml")
 
 
 def test_every_grid_in_the_repository_can_be_read():

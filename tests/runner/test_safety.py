@@ -92,7 +92,9 @@ def test_a_notebook_called_by_what_snakemake_acts_on_is_refused(tmp_path, name):
 def test_what_gives_access_is_not_in_a_notebooks_environment():
     secret = ["HF_TOKEN", "HUGGING_FACE_HUB_TOKEN", "AWS_SECRET_ACCESS_KEY", "my_password"]
     secret += ["OPENAI_API_KEY", "GH_TOKEN", "GOOGLE_APPLICATION_CREDENTIALS", "SOME_APIKEY"]
+    secret += ["KAGGLE_KEY", "MYSQL_PWD", "SMTP_PASS", "GITHUB_PAT", "SSH_AUTH_SOCK", "API_TOKENS"]
     plain = ["PATH", "HOME", "SALUN_CACHE", "TOKENIZERS_PARALLELISM", "CUDA_VISIBLE_DEVICES"]
+    plain += ["PWD", "OLDPWD", "LD_LIBRARY_PATH", "PYTHONPATH", "SSL_CERT_FILE", "SLURM_JOB_ID"]
     kept = without_secrets(dict.fromkeys((*secret, *plain, "KEYBOARD"), "x"))
     assert sorted(kept) == sorted([*plain, "KEYBOARD"])
 

@@ -193,6 +193,13 @@ def test_a_column_that_nothing_was_looked_for_in_is_a_dash(tmp_path, monkeypatch
     said = page.scale.durability_table()
     assert "| training | 3 | – | – | yes |" in said and "| tuning | 3 | 0 | 0 | yes |" in said
     assert "without looking" in said
+    grid = {"kills": 4, "records": 5, "status": 0, "written_twice": 0}
+    for more, row in (
+        ({}, "– | –"),
+        ({"finished_before_kills": 3, "finished_and_lost": 1}, "1 | 0"),
+    ):
+        (tmp_path / "durability.json").write_text(json.dumps({"grid": grid | more}))
+        assert f"| grid | 4 | {row} | yes |" in page.scale.durability_table()
 
 
 def test_a_page_without_marks_is_refused():

@@ -23,6 +23,7 @@ PATIENCE = 2.0  # seconds between two looks at Snakemake and at the clock
 MISSING = "No module named snakemake"
 GREETING = re.compile(r"^Using profile .*$", re.MULTILINE)  # the one line of a quiet call
 QUIET = ("--quiet", "all")
+TOLD = ("--quiet", "progress", "host", "reason")  # why a cluster takes no job is said of each job
 DRY_SECONDS = 300.0  # for a dry run that is to say what a quiet call kept to itself
 
 
@@ -116,7 +117,7 @@ def cluster_words(lanes: dict[str, Any], profile: Profile) -> list[str]:
     """
     grouped = {name: lane["group"] for name, lane in lanes.items() if lane["group"] > 1}
     cores = str(max(lane["threads"] for lane in lanes.values()))
-    words = ["--profile", str(profile.folder), "--cores", cores]
+    words = ["--profile", str(profile.folder), "--cores", cores, *TOLD]
     if grouped:
         words += ["--groups", *(f"{name}={name}" for name in grouped)]
         words += ["--group-components", *(f"{name}={n}" for name, n in grouped.items())]

@@ -96,7 +96,7 @@ class Chosen:
 
 def carried_by(where: str, names: object) -> frozenset[str]:
     """The parameters in which a grid's runs differ on purpose from what values were chosen for."""
-    names = names or []
+    names = [] if names is None else names
     if not isinstance(names, list):
         raise InputError(f"{where}: carried must be a list of names, not {names!r}")
     if wrong := next((n for n in names if n not in COMPARED), None):

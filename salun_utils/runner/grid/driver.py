@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from .ends import ended_from_outside, failure, why_none_started, write_failure
 from .executors import Profile, check_nodes, choose
 from .grid import Grid, GridRun
 from .here import run_all
+from .options import check_words
 from .resources import JOB_MINUTES, lanes
 
 SNAKEFILE = Path("benchmark") / "Snakefile"
@@ -46,7 +49,7 @@ def run(
     notebooks: Path,
     cores: int = 1,
     minutes: float | None = None,
-    snakemake: list[str] | None = None,
+    snakemake: Sequence[str] = (),
     outdated: bool = False,
     executor: str | None = None,
     profile: str | None = None,
@@ -75,29 +78,29 @@ def run(
     """
     if here and (cores > 1 or executor or profile or snakemake):
         raise InputError("runs in one process take no cores, executor, profile or Snakemake words")
-    snakefile, chosen = _snakefile(grid), place(grid, executor, profile)
-    state.mkdir(parents=True, exist_ok=True)
-    try:
-        alone = FileLock(state / "grid.lock").acquire(timeout=0)
-    except Timeout:
-        raise InputError(
-            f"another grid is running on {state}; wait for it or name another --out"
-        ) from None
-    with alone:
-        stood = {r.name: stands(grid, r, records).word for r in grid.runs}
-        left_alone = (DONE,) if outdated else (DONE, OUTDATED)
-        pending = [r for r in grid.runs if stood[r.name] not in left_alone]
+    snakefile, chosen = _snakefile(grid), place(grid, executor, profile, snakemake)
+    stood = {r.name: stands(grid, r, records).word for r in grid.runs}
+    left_alone = (DONE,) if outdated else (DONE, OUTDATED)
+    pending = [r for r in grid.runs if stood[r.name] not in left_alone]
+    if pending:  # all that can be refused is refused before anything is written
+        _check_data_of(grid, pending, here=chosen is None)
+    if pending and chosen is not None:
+        check_nodes(lanes(pending), chosen, job_minutes=job_minutes)
+    with _alone(state):
+        stood |= {r.name: stands(grid, r, records).word for r in pending}  # another grid has ended
+        pending = [r for r in pending if stood[r.name] not in left_alone]
         deadline = None if minutes is None else time.time() + 60 * minutes
         why = ""
-        if pending:
-            _check_data_of(grid, pending, here=chosen is None)
         if pending and here:
             run_all(grid, pending, records, deadline=deadline)
         elif pending:
             places = lists.Places(records, state, notebooks)
-            listed = _listed(grid, pending, places, chosen, deadline, job_minutes)
+            length = None if chosen is None else job_minutes
+            listed = lists.write(
+                grid.notebook, lanes(pending), places, deadline=deadline, job_minutes=length
+            )
             said = call_snakemake(
-                snakefile, listed, state, cores=cores, profile=chosen, words=snakemake
+                snakefile, listed, state, cores=cores, profile=chosen, words=list(snakemake)
             )
             _note_killed(listed, said, places)
             why = why_none_started(said.log, remote=chosen is not None)
@@ -119,20 +122,20 @@ def _outcome(
     return Outcome(before, done, failed, left, old, why if left else "")
 
 
-def _listed(
-    grid: Grid,
-    pending: list[GridRun],
-    places: lists.Places,
-    chosen: Profile | None,
-    deadline: float | None,
-    job_minutes: float,
-) -> dict[str, Any]:
-    """The list of runs that Snakemake is handed, and the lanes in which they go."""
-    together = lanes(pending)
-    if chosen is not None:
-        check_nodes(together, chosen)
-    length = None if chosen is None else job_minutes
-    return lists.write(grid.notebook, together, places, deadline=deadline, job_minutes=length)
+@contextlib.contextmanager
+def _alone(state: Path) -> Iterator[None]:
+    """Hold the lock of a grid's folder, which is made where it isn't there; `InputError` where
+    another grid holds it.
+    """
+    state.mkdir(parents=True, exist_ok=True)
+    try:
+        lock = FileLock(state / "grid.lock").acquire(timeout=0)
+    except Timeout:
+        raise InputError(
+            f"another grid is running on {state}; wait for it or name another --out"
+        ) from None
+    with lock:
+        yield
 
 
 def stands(grid: Grid, run: GridRun, records: Path) -> Standing:
@@ -176,6 +179,7 @@ def _check_data_of(grid: Grid, pending: list[GridRun], *, here: bool) -> None:
             "train_images",
             "scenario",
             "forget_class",
+            "indices",
             "device",
             "data",
             "model",
@@ -190,9 +194,15 @@ def _check_data_of(grid: Grid, pending: list[GridRun], *, here: bool) -> None:
             check_data(effective if here else {**effective, "device": "cpu"})
 
 
-def place(grid: Grid, executor: str | None, profile: str | None) -> Profile | None:
-    """Where a grid's runs would go; see `executors.choose`."""
-    return choose(_snakefile(grid).parent / "profiles", executor, profile)
+def place(
+    grid: Grid, executor: str | None, profile: str | None, words: Sequence[str] = ()
+) -> Profile | None:
+    """Where a grid's runs would go (see `executors.choose`), once Snakemake takes the profile, and
+    further words for it.
+    """
+    chosen = choose(_snakefile(grid).parent / "profiles", executor, profile)
+    check_words(chosen, list(words))
+    return chosen
 
 
 def _snakefile(grid: Grid) -> Path:

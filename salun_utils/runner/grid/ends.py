@@ -80,14 +80,21 @@ def anything_of(listed: dict[str, Any]) -> bool:
 
 def why_none_started(log: str, remote: bool) -> str:
     """The reason that Snakemake gives for runs that never started, from the end of its log."""
-    said = re.findall(r"The error message was '(.+?)'\.?\s*$", log[-LAST:], re.MULTILINE)
-    said += re.findall(r"^(?:WorkflowError|.*Exception.*):?\n(.+)$", log[-LAST:], re.MULTILINE)
-    said += re.findall(r"^(?:Error|[\w.]+(?:Error|Exception)): (.+)$", log[-LAST:], re.MULTILINE)
+    end = log[-LAST:] + "\n"
+    said = re.findall(r"The error message was '(.+?)'\.?\s*\n", end, re.DOTALL)
+    said += re.findall(r"^(?:WorkflowError|.*Exception.*):?\n(.+)$", end, re.MULTILINE)
+    said += re.findall(r"^(?:Error|[\w.]+(?:Error|Exception)): (.+)$", end, re.MULTILINE)
     if said:
         return " ".join(said[-1].split())[:500]
-    if remote:
-        return (
-            "no run started, and Snakemake gives no reason: does the cluster answer, and is this"
-            " folder there under the same path on the nodes?"
-        )
-    return ""
+    if not remote:
+        return ""
+    jobs = re.findall(r"^\s+message: (?!None)(.+?)(?: For further.*)?$", end, re.MULTILINE)
+    told = (
+        f"and of a job Snakemake says {jobs[-1][:300]!r}"
+        if jobs
+        else "and Snakemake gives no reason"
+    )
+    return (
+        f"no run started, {told}: does the cluster answer, and is this folder there under the same"
+        " path on the nodes?"
+    )

@@ -34,6 +34,7 @@ GRID_KEYS = (
 UNFIT = re.compile(r"[{},/\x00-\x1f]")  # what Snakemake takes for wildcards, or parts names by
 MOST = 100_000  # runs of one grid
 SETTINGS = ("priority", "minutes_per_run", "tuned", "carried")  # of a block, else of the grid
+LONGEST_RUN = 1_000_000  # minutes, which is two years
 BLOCK_KEYS = ("fixed", "product", *SETTINGS, "resources")
 
 
@@ -94,7 +95,10 @@ def read(path: str | Path) -> Grid:
     top = _load(path)
     _check_keys(path, top, GRID_KEYS)
     root = _root(path)
-    notebook = notebook_path(root / str(top.get("notebook") or "notebooks/00_run.ipynb"))
+    named = "notebooks/00_run.ipynb" if top.get("notebook") is None else top["notebook"]
+    if not isinstance(named, str) or not named:
+        raise InputError(f"{path.name}: notebook must be the name of a file, not {named!r}")
+    notebook = notebook_path(root / named)
     runs: dict[str, GridRun] = {}
     blocks = [{}] if top.get("blocks") is None else top["blocks"]
     if not isinstance(blocks, list) or not blocks:
@@ -107,6 +111,7 @@ def read(path: str | Path) -> Grid:
         _check_keys(path, block, BLOCK_KEYS)
         setting = {k: block.get(k, top.get(k)) for k in SETTINGS}
         setting["where"], setting["resources"] = path.name, _both(top, block, "resources")
+        _check_settings(setting)
         for parameters in _multiply(path, top, block):
             run = _grid_run(notebook, parameters, setting, root)
             runs.setdefault(run.name, run)
@@ -130,7 +135,8 @@ def _check_keys(path: Path, mapping: dict, allowed: tuple[str, ...]) -> None:
         if key not in allowed:
             raise unknown(f"key of {path.name}", key, allowed)
     for key, what in (("fixed", "parameter"), ("product", "parameter"), ("resources", "number")):
-        if not isinstance(parameters := mapping.get(key) or {}, dict):
+        parameters = {} if mapping.get(key) is None else mapping[key]
+        if not isinstance(parameters, dict):
             raise InputError(f"{path.name}: {key} must be a mapping of {what}s")
         if wrong := next((n for n in parameters if not isinstance(n, str)), None):
             raise InputError(f"{path.name}: {key} has a {what} called {wrong!r}, not a name")
@@ -167,6 +173,26 @@ def _multiply(path: Path, top: dict, block: dict) -> list[dict[str, Any]]:
     ]
 
 
+def _check_settings(setting: dict[str, Any]) -> None:
+    """What a block says beside its parameters; None where it says nothing."""
+    where, minutes, priority = (setting[k] for k in ("where", "minutes_per_run", "priority"))
+    for name, value in (("minutes_per_run", minutes), ("priority", priority)):
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value is not None and not (number and math.isfinite(value)):
+            raise InputError(f"{name} must be a number, not {value!r}")
+    if minutes is not None and not 0 < minutes <= LONGEST_RUN:
+        raise InputError(
+            f"minutes_per_run must be above 0 and at most {LONGEST_RUN:,}, not {minutes!r}"
+        )
+    if priority is not None and (priority != int(priority) or abs(priority) > MOST):
+        raise InputError(
+            f"priority must be a whole number from -{MOST:,} to {MOST:,}, not {priority!r}"
+        )
+    if not isinstance(setting["tuned"], str | None):
+        raise InputError(f"{where}: tuned must be a folder or a file, not {setting['tuned']!r}")
+    carried_by(where, setting["carried"])
+
+
 def _grid_run(
     notebook: Path, parameters: dict[str, Any], setting: dict[str, Any], root: Path
 ) -> GridRun:
@@ -184,17 +210,7 @@ def _grid_run(
     if chosen is not None:
         chosen.check(effective, carried_by(setting["where"], setting["carried"]))
     parameters = {name: effective[name] for name in parameters}  # 1e-3, a text in YAML, is a number
-    minutes, priority = setting["minutes_per_run"], setting["priority"]
-    for name, value in (("minutes_per_run", minutes), ("priority", priority)):
-        if value is not None and (
-            isinstance(value, bool)
-            or not isinstance(value, int | float)
-            or not math.isfinite(value)
-        ):
-            raise InputError(f"{name} must be a number, not {value!r}")
-    if minutes is not None and minutes <= 0:
-        raise InputError(f"minutes_per_run must be above 0, not {minutes!r}")
-    minutes = float(minutes or 2)
+    minutes = float(setting["minutes_per_run"] or 2)
     name = run_name(notebook.stem, effective)
     if UNFIT.search(name):
         raise InputError(
@@ -204,7 +220,7 @@ def _grid_run(
         name,
         str(effective.get("tier", "quick")),
         parameters,
-        int(priority or 0),
+        int(setting["priority"] or 0),
         minutes,
         asked(setting["where"], setting["resources"], effective, minutes),
     )
