@@ -21,7 +21,7 @@ from ..common import NONE_RECORDED, REMEMBERS, Answer
 from ..yardstick import yardstick
 
 REFERENCE, OURS = "Retrain", "SalUn"
-TUNED = "cifar10_jpeg_speednet_random-10.yaml"
+TUNED = "cifar10_jpeg_speednet_{}.yaml"
 LEAST = 3  # seeds that two sides must have in common
 # The same network on other pictures: the first 20 classes of Tiny-ImageNet.
 SECOND: dict[str, Any] = {"dataset": "tinyimagenet_32", "arch": "speednet", "train_images": 8000}
@@ -260,17 +260,17 @@ def answer(rows: pd.DataFrame) -> Answer:
     return Answer(tuple(sentences))
 
 
-def tuning(folder: Path) -> Table | None:
+def tuning(folder: Path, scenario: str = "random-10") -> Table | None:
     """What tuning chose, one row an entry of the file: the values, the mean gap on the pilot seeds
     by default and as tuned, the gap on each, trials, edges, and what choosing on one seed costs;
     None where nothing is tuned.
 
     Parameters
     ----------
-    folder : of the files of chosen values.
+    folder : of the files of chosen values. scenario : which of them.
     """
     rows = {}
-    for name, entry in read_tuned(folder / TUNED).items():
+    for name, entry in read_tuned(folder / TUNED.format(scenario)).items():
         method, _, mask = name.partition("/")
         costs = entry.get("one_seed_costs")
         rows[label(method) + (f", {mask} mask" if mask else "")] = {

@@ -142,6 +142,9 @@ def test_what_tuning_chose_is_a_row_each(tmp_path):
     assert recorded.tuning(tmp_path) is None
     entry = {"default_gap": 9.0, "pilot_gap": 2.5, "pilot_gaps": [2.0, 3.0], "trials": 12}
     own = entry | {"pruned": 4, "edges": {"lr": "high"}, "params": {"lr": 0.123456}}
-    (tmp_path / recorded.TUNED).write_text(yaml.safe_dump({"salun/random": own}))
+    (tmp_path / recorded.TUNED.format("random-10")).write_text(
+        yaml.safe_dump({"salun/random": own})
+    )
+    assert recorded.tuning(tmp_path, "random-50") is None
     text = str(recorded.tuning(tmp_path))
     assert "SalUn, random mask" in text and "lr high" in text and "12 4 cut" in text
