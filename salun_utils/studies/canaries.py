@@ -23,6 +23,7 @@ from ..models import create
 from ..runs import Cache, RunSpec, prepare
 from ..runs.canaries import canary, environment, toy
 from ..runs.canaries.figures import Near, near, points, projected
+from ..runs.canaries.whole import SETTINGS as OF_A_RUN
 from ..runs.records.numerics import units_of
 from ..seeds import generator
 from .architectures import measure
@@ -36,16 +37,7 @@ from .requests import study as requests
 from .scale import costs
 from .traces import study as traces
 
-SETTINGS: dict[str, Any] = dict(
-    dataset="digits",
-    train_images=200,
-    width=0.25,
-    scenario="random",
-    forget_fraction=0.2,
-    train_epochs=1,
-    train_batch_size=64,
-    train_lr=0.1,
-)
+SETTINGS: dict[str, Any] = OF_A_RUN | {"train_epochs": 1}
 PROBED: dict[str, Any] = dict(
     eraser="uce",
     concept="bar 1",

@@ -18,21 +18,10 @@ from ...runs.summary import AGAIN, MEASURES
 from ..common import NONE_RECORDED
 from .page import HEAD, cells, page_table, title
 from .published import published_rows
-from .rows import Group, Row, row_of
+from .rows import TRAINING, Group, Row, row_of
 
 LEAST_SEEDS = 3  # with fewer there is no interval to go by, and no place
-RECIPE = (
-    "width",
-    "train_images",
-    "train_classes",
-    "train_epochs",
-    "train_lr",
-    "train_schedule",
-    "train_batch_size",
-    "train_recipe",
-    "augment",
-    "protocol",
-)
+RECIPE = ("width", *TRAINING, "protocol")
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import pandas as pd
 from ...metrics import CANT_TELL
 from ...runs.readings import READINGS
 from ...runs.summary import MEASURES, label
-from .rows import AVERAGES, Group, Row
+from .rows import AVERAGES, TRAINING, Group, Row
 
 HEAD = (
     "place",
@@ -226,17 +226,7 @@ def facts(row: Row) -> dict[str, str]:
             "remarks": "copied, not measured; see the page of published numbers",
         }
     data, spec = row.records[0].data, row.records[0].spec
-    recipe = (
-        "train_images",
-        "train_classes",
-        "train_epochs",
-        "train_lr",
-        "train_schedule",
-        "train_batch_size",
-        "train_recipe",
-        "augment",
-    )
-    training = _pairs({name.removeprefix("train_"): spec.get(name) for name in recipe})
+    training = _pairs({name.removeprefix("train_"): spec.get(name) for name in TRAINING})
     sizes = ", ".join(
         f"{data[k]:,} {k}" for k in ("forget", "retain", "validation", "test") if k in data
     )

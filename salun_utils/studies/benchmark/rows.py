@@ -16,6 +16,16 @@ from ...runs.summary import AGAIN, MEASURES, cost
 from ...runs.tuning import entry_name, read_tuned
 from ...unlearning import METHODS
 
+TRAINING = (  # of the original and of Retrain
+    "train_images",
+    "train_classes",
+    "train_epochs",
+    "train_lr",
+    "train_schedule",
+    "train_batch_size",
+    "train_recipe",
+    "augment",
+)
 AVERAGES = ("mean of gaps", "gap of means")  # over seeds; see `runs.readings`
 
 

@@ -15,7 +15,6 @@ import torch
 from torch import Tensor
 
 from ... import generation
-from ...errors import InputError
 from ...generation.erasers import common as erasing
 from ...generation.erasers.diffusion import salun as ddpm_salun
 from ...generation.erasers.pipeline import encoded as encoding
@@ -31,6 +30,7 @@ from ...runs import Record
 from ...saliency import SaliencyMask
 from . import tables
 from .recorded import effects, recorded, units_of_errata
+from .shared import parameters_in, share_kept
 
 DDPM, SD = "ddpm-fashion", "mini-sd"
 GUIDANCE = {DDPM: 2.0, SD: 3.0}
@@ -65,11 +65,7 @@ class Generators:
         ------
         InputError : another method than SalUn, in which all of them are planted.
         """
-        if names["method"] != "salun":
-            raise InputError(
-                f"method must be 'salun', in which the faults are planted, not {names['method']!r}"
-            )
-        return cls({k: v for k, v in names.items() if isinstance(v, str | int | float | None)})
+        return cls(parameters_in(names))
 
     @property
     def runs(self) -> bool:
@@ -217,7 +213,7 @@ class Generators:
 
     def shared(self, mask: SaliencyMask) -> float:
         """Share of the mask's weights that another of the same size keeps as well, in per cent."""
-        return 100 * sum(int((self.mask[n] & mask[n]).sum()) for n in mask) / self.mask.kept
+        return share_kept(self.mask, mask)
 
     def with_mask(self, mask: SaliencyMask) -> tuple[Any, dict[str, float]]:
         """The DDPM erased under another mask, and what the two masks share."""

@@ -21,7 +21,6 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from ...data.scenarios import make_split
 from ...data.splits import ForgetSplit
-from ...errors import InputError
 from ...metrics import evaluate
 from ...plots.tables import Table
 from ...runs import Record, RunSpec, Task, prepare
@@ -31,6 +30,7 @@ from ...unlearning.be import last_layer, widened
 from ...unlearning.job import COMMON, Job
 from . import tables
 from .recorded import effects, recorded, units_of_errata
+from .shared import parameters_in, share_kept
 
 MEASURES = ("ua", "ra", "ta", "mia")
 Made = nn.Module | Mapping[str, float]  # a model, or the scores of one
@@ -62,12 +62,7 @@ class Classifiers:
         ------
         InputError : another method than SalUn, in which all of them are planted.
         """
-        if names["method"] != "salun":
-            raise InputError(
-                f"method must be 'salun', in which the faults are planted, not {names['method']!r}"
-            )
-        spec = RunSpec.of(names)
-        plain = {k: v for k, v in names.items() if isinstance(v, str | int | float | None)}
+        plain, spec = parameters_in(names), RunSpec.of(names)
         return cls(plain, spec, prepare(spec))
 
     @property
@@ -184,7 +179,7 @@ class Classifiers:
 
     def shared(self, mask: SaliencyMask) -> float:
         """Share of the mask's weights that another of the same size keeps as well, in per cent."""
-        return 100 * sum(int((self.mask[n] & mask[n]).sum()) for n in mask) / self.mask.kept
+        return share_kept(self.mask, mask)
 
     # -- side by side
 
