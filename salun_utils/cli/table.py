@@ -47,7 +47,7 @@ def act(args: argparse.Namespace) -> int:
     from ..runs import load_records, records_folder, table
     from ..runs.records.standing import standing
     from ..runs.said import OutdatedWarning
-    from ..runs.table import export
+    from ..runs.table import check_export, export
 
     folders = [Path(f) for f in args.records or [records_folder()]]
     if args.records and "" in args.records:
@@ -56,6 +56,8 @@ def act(args: argparse.Namespace) -> int:
         raise InputError(f"there is no folder of records {missing}")
     if empty := next((n for n in FILTERS if getattr(args, n) == ""), None):
         raise InputError(f"--{empty} is empty: name one, or leave --{empty} out")
+    if args.export is not None:
+        check_export(args.export)  # before all records are read, which takes its time
     filters = {n: getattr(args, n) for n in FILTERS if getattr(args, n)}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OutdatedWarning)  # the line under the table says it

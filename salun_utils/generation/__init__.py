@@ -10,6 +10,7 @@ import importlib
 from pathlib import Path
 
 from ..errors import InputError, unknown
+from ..seeds import check_seed
 from . import shipped
 from .erasers import ERASERS, Eraser
 from .files import described
@@ -96,12 +97,18 @@ def erase(name: str, model, *, concept: str | int | list | tuple, seed: int = 0,
     if kind not in ERASERS[name].kinds:
         fit = [other for other, eraser in ERASERS.items() if kind in eraser.kinds]
         raise InputError(f"{name} doesn't work on a {kind}; those that do: {', '.join(fit)}")
-    one = ERASERS[name].run(kind)
+    one, seed = ERASERS[name].run(kind), check_seed(seed)
     if not isinstance(concept, list | tuple):
-        return one(name, model, concept=concept, seed=seed, **params)
+        return one(name, model, concept=_word(concept), seed=seed, **params)
     from .erasers.several import erase_all
 
-    return erase_all(one, name, model, kind, concepts=concept, seed=seed, **params)
+    words = [_word(c) for c in concept]
+    return erase_all(one, name, model, kind, concepts=words, seed=seed, **params)
+
+
+def _word(concept):
+    """A concept without blanks around it: "sneaker " is no other word than "sneaker"."""
+    return concept.strip() if isinstance(concept, str) else concept
 
 
 def kind_of(model) -> str:

@@ -166,9 +166,7 @@ def table(records: Iterable[Record] | None = None, **filters: Any) -> pd.DataFra
 
 def export(frame: pd.DataFrame, path: str | os.PathLike) -> None:
     """Write a table as CSV, Parquet or Markdown, by the ending of `path`."""
-    path = Path(path)
-    if path.suffix not in EXPORTS:
-        raise InputError(f"can't export to {path.name!r}; allowed endings: {', '.join(EXPORTS)}")
+    path = check_export(path)
     with atomic(path) as partial:
         if path.suffix == ".csv":
             frame.to_csv(partial, index=False)
@@ -176,6 +174,14 @@ def export(frame: pd.DataFrame, path: str | os.PathLike) -> None:
             frame.to_parquet(partial, index=False)
         else:
             partial.write_text(markdown(frame) + "\n")
+
+
+def check_export(path: str | os.PathLike) -> Path:
+    """The path, or `InputError` for an ending that `export` doesn't know."""
+    path = Path(path)
+    if path.suffix not in EXPORTS:
+        raise InputError(f"can't export to {path.name!r}; allowed endings: {', '.join(EXPORTS)}")
+    return path
 
 
 def markdown(frame: pd.DataFrame, digits: int = 2) -> str:

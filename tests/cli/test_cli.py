@@ -228,6 +228,12 @@ def test_tuning_of_an_original_that_diverges_fails_with_its_configuration(
     )
 
 
+def test_an_ending_that_no_export_has_is_refused_before_records_are_read(capsys, monkeypatch):
+    monkeypatch.setattr("salun_utils.runs.load_records", lambda *a, **k: pytest.fail("read"))
+    status, _, err = call(capsys, "table", "--tier", "cpu", "--export", "x.xlsx")
+    assert status == 2 and "allowed endings" in err and len(err.strip().splitlines()) == 1
+
+
 def test_tuning_that_runs_out_of_time_says_what_is_missing(capsys, tmp_path, monkeypatch):
     monkeypatch.setenv("SALUN_CACHE", str(tmp_path))
     words = ["-p", "dataset", "digits", "--methods", "ga,ft,retrain", "--minutes", "1e-6"]

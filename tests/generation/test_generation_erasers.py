@@ -170,6 +170,37 @@ def test_a_mask_of_ones_own_is_used(pipe, shapes):
     assert generation.erase("salun", pipe, concept=0, data=shapes, mask=mask, **FEW).mask == mask
 
 
+def test_a_mask_as_a_plain_dictionary_and_under_a_wrappers_names_is_used(pipe, shapes):
+    mask = SaliencyMask.random(weights(pipe), 0.1, seed=7)
+    for given in ({n: mask[n] for n in mask}, {f"module.{n}": mask[n] for n in mask}):
+        erased = generation.erase("salun", pipe, concept=0, data=shapes, mask=given, **FEW)
+        assert all(torch.equal(erased.mask[n], mask[n]) for n in weights(pipe))
+
+
+@pytest.mark.parametrize("of", ["another model", "a prefix of its own", "other shapes"])
+def test_a_mask_of_another_model_is_refused(pipe, shapes, of):
+    own = weights(pipe)
+    bools = {
+        "another model": {"fc.weight": torch.ones(3, 2, dtype=torch.bool)},
+        "a prefix of its own": {f"unet.{n}": p > 0 for n, p in own.items()},
+        "other shapes": {n: torch.ones(1, *p.shape, dtype=torch.bool) for n, p in own.items()},
+    }[of]
+    mask = SaliencyMask.from_bools(bools)
+    with pytest.raises(InputError, match="the mask doesn't fit the model") as caught:
+        generation.erase("salun", pipe, concept=0, data=shapes, mask=mask, **FEW)
+    assert "\n" not in str(caught.value)
+
+
+def test_blanks_around_a_concept_are_no_part_of_it(pipe, shapes):
+    one, other = (
+        generation.erase("uce", pipe, concept=words, data=shapes)
+        for words in (" circle\n", "Circle")
+    )
+    assert one.params["concept"] == other.params["concept"] == "Circle"
+    after, again = weights(one.model), weights(other.model)
+    assert all(torch.equal(after[n], again[n]) for n in after)
+
+
 def test_cross_attention_only_ranks_and_changes_cross_attention(pipe, shapes):
     before = weights(pipe)
     erased = generation.erase(
@@ -438,6 +469,15 @@ def test_weight_counts_give_the_memory_of_weights(pipe):
         ({"keep": 1.5}, "keep"),
         ({"mask_guidance": -7.5}, "guidance"),
         ({"learning_rate": 1.0}, "learning_rate"),
+        ({"template": "a photo"}, "must hold {} once"),
+        ({"template": "{} and {}"}, "must hold {} once"),
+        ({"template": "{name}"}, "must hold {} once"),
+        ({"template": "{0}"}, "must hold {} once"),
+        ({"template": "{ {}"}, "must hold {} once"),
+        ({"template": 3}, "must hold {} once"),
+        ({"data": "fashion-mini"}, "su.data.load gives one"),
+        ({"seed": -1}, "seed"),
+        ({"seed": "one"}, "seed"),
     ],
 )
 def test_bad_settings_are_refused(pipe, shapes, bad, word):

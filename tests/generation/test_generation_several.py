@@ -80,6 +80,13 @@ def test_a_pipeline_forgets_two_words_one_after_the_other(pipe, shapes):
     assert found.params["concept"] == [first, second]
 
 
+def test_a_small_pipelines_classes_are_named_by_number_in_a_list_too(pipe):
+    names = several._names(["sneaker", 3], pipe, "pipeline", None)
+    assert names == ["sneaker", "Dress"]
+    with pytest.raises(InputError, match="10"):
+        several._names([10], pipe, "pipeline", None)
+
+
 def test_classes_left_out_are_numbered_anew_and_keep_their_pictures(shapes):
     rest = several.without(shapes, [CLASSES[0].upper()])
     assert rest.classes == list(CLASSES[1:])
@@ -110,6 +117,8 @@ def test_what_can_not_be_erased_together_is_refused(concepts, more, message):
 def test_the_command_takes_a_concept_more_than_once(tmp_path):
     request = own.Request("mini-sd", ("sneaker", "coat"), tmp_path / "out", method="uce")
     assert request.concepts == ("sneaker", "coat")
+    bare = own.Request("mini-sd", " sneaker ", tmp_path / "out", substitute="bag ", keep=("bag",))
+    assert bare.concepts == ("sneaker",) and bare.kept == ("bag",)
     with pytest.raises(InputError, match="named twice"):
         own.Request("mini-sd", ("sneaker", "Sneaker"), tmp_path / "out", method="uce")
     with pytest.raises(InputError, match="must be words"):

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from ... import data as datasets
+from ...bits import bare_name
 from ...data.images import Dataset, Images
 from ...errors import InputError, NothingChangedWarning, check_whole, unknown
 from ...fitting.rows import shared
@@ -43,6 +44,8 @@ def settings(name: str, kind: str, given: Mapping[str, Any]) -> dict[str, Any]:
             raise unknown(f"setting of {name}", key, defaults)
         _check_kind(key, value, defaults[key])
     merged = {**defaults, **given}
+    if isinstance(merged.get("mask"), Mapping):
+        merged["mask"] = SaliencyMask.of(merged["mask"])
     if (
         "mask" in merged
         and not isinstance(merged["mask"], SaliencyMask)
@@ -148,10 +151,11 @@ def choose_mask(
     """The mask of a rule, at density `keep`: the saliency mask or one of its controls. ``"none"``
     gives None.
 
-    The inverted mask keeps the least salient weights, as many as the others keep.
+    The inverted mask keeps the least salient weights, as many as the others keep. A mask that is
+    given must be of weights of the module, all of them or some.
     """
     if isinstance(rule, SaliencyMask):
-        return rule
+        return _fitted(rule, module)
     if rule == "none":
         return None
     if rule == "magnitude":
@@ -163,6 +167,12 @@ def choose_mask(
     if rule == "inverted":
         return SaliencyMask.top(scores(), 1 - keep).inverted()
     return SaliencyMask.top(scores(), keep)
+
+
+def _fitted(mask: SaliencyMask, module: nn.Module) -> SaliencyMask:
+    known = {bare_name(n) for n in mask}
+    own = {n: p for n, p in module.named_parameters() if bare_name(n) in known}
+    return mask.fitted(own if len(own) == len(known) else dict(module.named_parameters()))
 
 
 def draw(images: Images, size: int, rng: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:

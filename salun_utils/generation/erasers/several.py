@@ -75,6 +75,8 @@ def erase_all(
 def _names(concepts: Sequence[str | int], model: Any, kind: str, data: Any) -> list[str]:
     """The concepts by name, numbers resolved."""
     known = model.classes if kind != "pipeline" else getattr(data, "classes", None)
+    if known is None and any(isinstance(c, int) for c in concepts):
+        known = _classes_of_small(model)
     named = [
         known[class_label(c, known)] if known and (kind != "pipeline" or isinstance(c, int)) else c
         for c in concepts
@@ -86,6 +88,14 @@ def _names(concepts: Sequence[str | int], model: Any, kind: str, data: Any) -> l
     if twice := next((n for n, low in zip(names, lower, strict=True) if lower.count(low) > 1), ""):
         raise InputError(f"the concept {twice!r} is named twice")
     return names
+
+
+def _classes_of_small(pipe: Any) -> list[str] | None:
+    """Those of the pictures that a small pipeline is erased with, where none are named."""
+    from ...data import load
+    from ..models import pipelines
+
+    return load("fashion-mini").classes if pipelines.is_small(pipe) else None
 
 
 def _lower(names: Sequence[str]) -> list[str]:

@@ -34,7 +34,21 @@ def is_small(pipe) -> bool:
 
 def prompt_for(name: str, template: str = "a photo of a {}") -> str:
     """The prompt of one class; the class name in lower case."""
-    return template.format(name.lower())
+    return check_template(template).replace("{}", name.lower())
+
+
+def check_template(template: Any) -> str:
+    """Return `template`, or raise `InputError` unless it is a text with one gap for the words."""
+    if (
+        not isinstance(template, str)
+        or template.count("{}") != 1
+        or not template.count("{") == template.count("}") == 1
+    ):
+        raise InputError(
+            "the template must hold {} once, where the words go, as in 'a photo of a {}', not"
+            f" {template!r}"
+        )
+    return template
 
 
 def encode(pipe, prompts: Sequence[str]) -> Tensor:

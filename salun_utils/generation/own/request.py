@@ -65,11 +65,7 @@ class Request:
         lower = [word.strip().lower() for word in named]
         if twice := next((w for w in lower if lower.count(w) > 1), None):
             raise InputError(f"{twice!r} is named twice, of the concept and what is kept")
-        if self.template.count("{}") != 1 or len(self.template.split("{")) != 2:
-            raise InputError(
-                "the template must hold {} once, where the words go, as in 'a photo of a {}', not"
-                f" {self.template!r}"
-            )
+        pipelines.check_template(self.template)
         check_seed(self.seed)
         pipelines.check_sampling(self.samples, self.guidance or 0, self.steps or 1)
         if self.steps == 0:
@@ -80,12 +76,15 @@ class Request:
     @property
     def concepts(self) -> tuple[str, ...]:
         """All that is to be erased."""
-        if isinstance(self.concept, list | tuple):
-            return tuple(self.concept)
-        return (self.concept,)
+        words = self.concept if isinstance(self.concept, list | tuple) else (self.concept,)
+        return tuple(map(_bare, words))
 
     @property
     def kept(self) -> tuple[str, ...]:
         """The substitute, where there is one, and what must not change."""
-        first = (self.substitute,) if self.substitute is not None else ()
-        return first + tuple(w for w in self.keep if w != self.substitute)
+        first = (_bare(self.substitute),) if self.substitute is not None else ()
+        return first + tuple(w for w in map(_bare, self.keep) if w not in first)
+
+
+def _bare(word: Any) -> Any:
+    return word.strip() if isinstance(word, str) else word

@@ -91,6 +91,11 @@ def prepare(
         data lack the concept's pictures.
     """
     data = _default_data(pipe, concept, substitute, pictures) if data is None else data
+    if not isinstance(data, Dataset):
+        raise InputError(
+            f"data must be a data set, pictures with class names, not a {type(data).__name__}:"
+            " su.data.load gives one"
+        )
     index = class_index(concept, data.classes)
     others = _substitutes(substitute, index, data.classes)
     prompts = [prompt_of(c, template) for c in data.classes]
