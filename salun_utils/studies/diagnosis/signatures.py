@@ -251,7 +251,7 @@ def diagnose_beside(
     """
     split, original = beside.split, beside.original
     result = what if isinstance(what, UnlearnResult) else None
-    model = what if result is None else result.model
+    model = what.model if isinstance(what, UnlearnResult) else what
     check_same_network(model, original)
     given = result.mask if mask is None and result else mask
     mask = None if given is None else SaliencyMask.of(given).bare()
