@@ -63,7 +63,7 @@ if {tables.BEST, tables.CLASS} <= set(on_file.gaps):
 # - how much of the gradient a mask lets through, and how far that explains what it does;
 # - what ten seeds with paired tests say about four methods under each mask.
 #
-# *To read: 25 minutes. To run: 3 minutes on two processor cores. Before it: [](03_weight_saliency.ipynb); [](06_stability.ipynb) for the tests.*
+# *To read: 25 minutes. To run: 2 minutes on two processor cores. Before it: [](03_weight_saliency.ipynb); [](06_stability.ipynb) for the tests.*
 
 # %% [markdown]
 # ## A control

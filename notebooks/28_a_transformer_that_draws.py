@@ -59,7 +59,7 @@ if len(every):
 # - how much the masks of two classes have in common, here and in a U-Net;
 # - why a perfect score can be had by copying a few hundred numbers.
 #
-# *To read: 15 minutes. To run: 1 minute on two processor cores. Before it: [](08_ddpm_class_forgetting.ipynb).*
+# *To read: 15 minutes. To run: 2 minutes on two processor cores. Before it: [](08_ddpm_class_forgetting.ipynb).*
 #
 # ## A straight path
 #

@@ -74,7 +74,7 @@ def make_record(task: Task, result: UnlearnResult) -> Record:
     gap = scores.gap(reference)
     validation = {
         "unlearned": task.validation_accuracy(result.model),
-        "original": task.validation_accuracy(task.original),
+        "original": task.original_validation,
     }
     mask = (
         {}

@@ -5,10 +5,11 @@ Originals, retrained models and masks come through the artefact cache.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import time
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,8 @@ class Task:
     original, retrained : models; original_seconds, retrained_seconds : what training them took,
         whenever it was.
     original_scores, retrained_scores : their `metrics.Scores` on this split.
+    made : what was made so far, by name; tasks that start from the same have it in common
+        (`with_spec`).
     """
 
     spec: RunSpec
@@ -54,16 +57,22 @@ class Task:
     device: torch.device
     cache: Cache
     progress: bool = False
+    made: dict[str, Any] = field(default_factory=dict, repr=False)
 
-    @cached_property
+    def _once(self, name: str, make: Callable[[], Any]) -> Any:
+        if name not in self.made:
+            self.made[name] = make()
+        return self.made[name]
+
+    @property
     def _original(self) -> tuple[nn.Module, dict, str]:
-        return self._trained(self.split.train, self.spec.seeds["training"], "original")
+        seed = self.spec.seeds["training"]
+        return self._once("original", lambda: self._trained(self.split.train, seed, "original"))
 
-    @cached_property
+    @property
     def _retrained(self) -> tuple[nn.Module, dict, str]:
-        return self._trained(
-            self.split.retain, derive(self.spec.seeds["training"], "retrain"), "retrained"
-        )
+        seed = derive(self.spec.seeds["training"], "retrain")
+        return self._once("retrained", lambda: self._trained(self.split.retain, seed, "retrained"))
 
     original = property(lambda self: self._original[0])
     original_seconds = property(lambda self: self._original[1]["seconds"])
@@ -79,13 +88,18 @@ class Task:
         trained = {"original": self._original, "retrained": self._retrained}
         return {kind: facts.get("pflop") for kind, (_, facts, _) in trained.items()}
 
-    @cached_property
+    @property
     def original_scores(self) -> metrics.Scores:
-        return self._scored(*self._original[::2])
+        return self._once("original scores", lambda: self._scored(*self._original[::2]))
 
-    @cached_property
+    @property
     def retrained_scores(self) -> metrics.Scores:
-        return self._scored(*self._retrained[::2])
+        return self._once("retrained scores", lambda: self._scored(*self._retrained[::2]))
+
+    @property
+    def original_validation(self) -> float | None:
+        """`validation_accuracy` of the original."""
+        return self._once("original validation", lambda: self.validation_accuracy(self.original))
 
     @property
     def recipe(self) -> dict[str, Any]:
@@ -291,13 +305,7 @@ def with_spec(task: Task, spec: RunSpec) -> Task:
     """The same data, split and models under another method or unlearning seed."""
     if names := differing(task.spec, spec):
         raise InputError(f"the task was prepared for another {names[0]}")
-    twin = Task(spec, task.data, task.split, task.device, task.cache, task.progress)
-    for name in ("_original", "_retrained", "original_scores", "retrained_scores"):
-        if name in task.__dict__:
-            twin.__dict__[name] = task.__dict__[name]
-    if "_original" not in task.__dict__:
-        twin.__dict__["_original"] = task.__dict__["_original"] = task._original
-    return twin
+    return dataclasses.replace(task, spec=spec)
 
 
 def _digest(data: Any) -> str:

@@ -91,7 +91,7 @@ FAULTS = [
     ),
     Fault(
         "4a the original of another split",
-        task.Task.__dict__["_original"].func,
+        task.Task.__dict__["_original"].fget,
         "self.split.train",
         "self.split.retain",
         ("run",),

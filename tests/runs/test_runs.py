@@ -220,6 +220,24 @@ def test_a_task_serves_other_methods_but_not_other_data(cache):
         su.runs.run(su.runs.RunSpec(**QUICK, forget_class=4), task=task)
 
 
+def test_runs_of_one_task_read_its_models_and_their_scores_once(cache, record, monkeypatch):
+    read, get = [], su.runs.Cache.get
+
+    def counted(self, kind, parts, make):
+        read.append(kind)
+        return get(self, kind, parts, make)
+
+    monkeypatch.setattr(su.runs.Cache, "get", counted)
+    task = su.runs.prepare(su.runs.RunSpec(**QUICK), cache=cache)
+    twice = [
+        su.runs.run(task.spec.but(params={"epochs": 1, "lr": lr}), task=task) for lr in (0.01, 0.05)
+    ]
+    assert sorted(read) == ["masks", "masks", "models", "models", "scores", "scores"]
+    again = su.runs.run(su.runs.RunSpec(**QUICK), task=task)
+    assert again.scores == record.scores and again.measurements == record.measurements
+    assert twice[0].original == twice[1].original == record.original
+
+
 def test_records_survive_the_disk_and_become_rows(record, tmp_path):
     path = record.save(tmp_path)
     assert su.runs.Record.read(path) == record

@@ -22,8 +22,9 @@ from ...seeds import generator
 from ...shown import amount
 from ...unlearning import UnlearnResult, random_labels, unlearn
 from ..common import Answer
+from .beside import Beside
 from .findings import SIGNATURES
-from .signatures import Diagnosis, diagnose
+from .signatures import Diagnosis, diagnose, diagnose_beside
 
 Made = UnlearnResult | nn.Module
 Step = Callable[[nn.Module], None]
@@ -53,6 +54,11 @@ class Lab:
     def mask(self) -> SaliencyMask:
         """The salient half."""
         return SaliencyMask.top(saliency_scores(self.task.original, self.task.split.forget), 0.5)
+
+    @cached_property
+    def beside(self) -> Beside:
+        """Original and Retrain on this lab's split."""
+        return Beside(self.task.split, self.task.original, self.task.retrained)
 
     @cached_property
     def last(self) -> SaliencyMask:
@@ -112,8 +118,7 @@ class Lab:
 
     def diagnose(self, what: Made, **known: Any) -> Diagnosis:
         """`diagnose` beside this lab's original and Retrain."""
-        task = self.task
-        return diagnose(what, task.split, original=task.original, retrained=task.retrained, **known)
+        return diagnose_beside(what, self.beside, **known)
 
     def all_mistakes(self) -> dict[str, Diagnosis]:
         """What is said of each of the nine, the mismatch of splits last."""

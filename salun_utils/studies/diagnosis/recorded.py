@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -59,10 +60,21 @@ class Map:
 
 
 def live_maps(spec: RunSpec, epochs: int) -> dict[str, Map]:
-    """Runs of one task over learning rates and each of the two axes."""
-    base, values = spec.but(params={"epochs": epochs}), {"alpha": ALPHAS, "keep": KEEPS}
-    text = {axis: f'{{"lr": {list(RATES)}, "{axis}": {list(values[axis])}}}' for axis in AXES}
-    return {axis: Map(_lines(run_all(expand(text[axis], base))), axis) for axis in AXES}
+    """Runs of one task over learning rates and each of the two axes, which meet where alpha is 1
+    and half of the weights are kept.
+    """
+    base, rates = spec.but(keep=0.5, params={"epochs": epochs}), list(RATES)
+    axes = {"alpha": list(ALPHAS), "keep": [keep for keep in KEEPS if keep != 0.5]}
+    blocks = [{"lr": rates, axis: values} for axis, values in axes.items()]
+    return _crossing(_lines(run_all(expand(json.dumps(blocks), base))))
+
+
+def _crossing(rows: pd.DataFrame) -> dict[str, Map]:
+    """The maps of rows of which each has alpha at 1 or half of the weights kept."""
+    return {
+        "alpha": Map(rows[rows.keep == 0.5], "alpha"),
+        "keep": Map(rows[rows.alpha == 1], "keep"),
+    }
 
 
 def load_maps() -> dict[str, dict[str, Map]]:
@@ -70,11 +82,7 @@ def load_maps() -> dict[str, dict[str, Map]]:
     found = load_records(tier="cpu", dataset="fashion-mini", arch="small-cnn", study="failures")
     maps = {}
     for where in dict.fromkeys(r.row()["scenario"] for r in found):
-        rows = _lines(r for r in found if r.row()["scenario"] == where)
-        maps[where] = {
-            "alpha": Map(rows[rows.keep == 0.5], "alpha"),
-            "keep": Map(rows[rows.alpha == 1], "keep"),
-        }
+        maps[where] = _crossing(_lines(r for r in found if r.row()["scenario"] == where))
     return maps
 
 

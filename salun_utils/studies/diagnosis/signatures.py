@@ -16,13 +16,14 @@ from torch import Tensor, nn
 
 from ...data.splits import ForgetSplit
 from ...errors import InputError
-from ...metrics import AttackWorth, accuracy, predict_logits
+from ...metrics import AttackWorth
 from ...runs import Record
 from ...runs.records.alike import PROVENANCE, check_alike
 from ...saliency import SaliencyMask
 from ...shown import amount, block, inline, table
 from ...unlearning import METHODS, UnlearnResult
-from .attack import Answers, notes_on_attacks, notes_on_seeds
+from .attack import notes_on_attacks, notes_on_seeds
+from .beside import Beside
 from .findings import (
     SIGNATURES,
     SURE,
@@ -34,7 +35,6 @@ from .findings import (
     mask_broken,
     mismatch,
     statistics_moved,
-    wrong_split,
 )
 
 WIDTH = 88  # characters in a line of print
@@ -236,25 +236,33 @@ def _of_model(what, split, original, mask, labels, retrained) -> Diagnosis:
             "to judge a model, diagnose needs its split and the original: diagnose(model, split,"
             " original=…)"
         )
-    for name, one, kind in (("split", split, ForgetSplit), ("original", original, nn.Module)):
-        if not isinstance(one, kind):
-            raise InputError(
-                f"{name} must be a {kind.__name__}, not a {type(one).__name__}: diagnose(model,"
-                " split, original=…)"
-            )
+    return diagnose_beside(what, Beside(split, original, retrained), mask=mask, labels=labels)
+
+
+def diagnose_beside(
+    what: UnlearnResult | nn.Module,
+    beside: Beside,
+    *,
+    mask: SaliencyMask | None = None,
+    labels: Tensor | None = None,
+) -> Diagnosis:
+    """As `diagnose`, of one of several networks that are judged beside the same original and
+    Retrain: those two are asked once for all.
+    """
+    split, original = beside.split, beside.original
     result = what if isinstance(what, UnlearnResult) else None
-    model = what if result is None else result.model
+    model = what.model if isinstance(what, UnlearnResult) else what
     check_same_network(model, original)
     given = result.mask if mask is None and result else mask
     mask = None if given is None else SaliencyMask.of(given).bare()
     params, method = (dict(result.params), result.method) if result else ({}, "")
-    figures, notes = _figures(model, split, original, retrained)
+    figures, notes = _figures(model, beside)
     signature = signature_of(figures, len(split.forget))
     found = [
         *mask_broken(model, original, mask),
         *statistics_moved(model, original, mask),
         *labels_equal(labels, split),
-        *wrong_split(original, split),
+        *beside.mismatch,
     ]
     density = mask.density if mask is not None else 1.0
     found += from_settings(signature, params, density, method)
@@ -266,26 +274,19 @@ def _of_model(what, split, original, mask, labels, retrained) -> Diagnosis:
     )
 
 
-def _figures(
-    model: nn.Module, split: ForgetSplit, original: nn.Module, retrained: nn.Module | None
-) -> tuple[dict[str, float], tuple[str, ...]]:
+def _figures(model: nn.Module, beside: Beside) -> tuple[dict[str, float], tuple[str, ...]]:
     """UA, RA and TA of the model, of Retrain and of the original, and what to note of the attack on
     the first two.
     """
-    mine, before = Answers(model, split), Answers(original, split)
-    unseen = split.validation if len(split.validation) else split.test
+    mine, again = beside.answers(model), beside.again
     attacks: dict[str, AttackWorth | None] = {"": mine.attack}
-    if retrained is None:
-        guess = 100 - accuracy(predict_logits(original, unseen), unseen.labels)
-        expected = before.measures | {"ua": 100.0 if split.forget_label is not None else guess}
-    else:
-        again = Answers(retrained, split)
-        expected, attacks["Retrain"] = again.measures, again.attack
-    name = "Retrain" if retrained is not None else "expected"
+    if again is not None:
+        attacks["Retrain"] = again.attack
+    name = "Retrain" if again is not None else "expected"
     return {
         **mine.measures,
-        **{f"{name} {m}": v for m, v in expected.items()},
-        **{f"original {m}": v for m, v in before.measures.items()},
+        **{f"{name} {m}": v for m, v in beside.expected.items()},
+        **{f"original {m}": v for m, v in beside.before.measures.items()},
     }, notes_on_attacks(attacks)
 
 

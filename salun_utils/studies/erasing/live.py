@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +16,7 @@ from ...generation.erasers.pipeline import encoded
 from ...generation.measures import recovery
 from ...generation.models import pipelines
 from ...generation.trials import run as experiment
+from ...generation.trials.protocol import erased_by
 from ...generation.trials.run import Outcome, Scene
 from ...generation.trials.trial import Trial
 from ...runs import Record
@@ -40,10 +41,12 @@ class Live:
     Attributes
     ----------
     trials : name on the page -> what is run. attack_steps : that a word is learned for.
+    alone : name -> model that was erased and not drawn.
     """
 
     trials: dict[str, Trial]
     attack_steps: int = 60
+    alone: dict[str, Any] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, parameters: Mapping[str, Any], plans: Mapping[str, Mapping[str, Any]]) -> Live:
@@ -76,6 +79,17 @@ class Live:
     def models(self) -> dict[str, Any]:
         """The original and every erased copy."""
         return {ORIGINAL: self.scene.model} | {n: run.erased.model for n, run in self.runs.items()}
+
+    def model(self, name: str) -> Any:
+        """One of `models`; where nothing was run yet it is erased, and nothing drawn of it."""
+        if name == ORIGINAL:
+            return self.scene.model
+        if "runs" in self.__dict__:
+            return self.runs[name].erased.model
+        if name not in self.alone:
+            trial, scene = self.trials[name], self.scene
+            self.alone[name] = erased_by(trial, scene.model, trial.concept, scene.data)[0].model
+        return self.alone[name]
 
     @property
     def label(self) -> int:
@@ -117,13 +131,13 @@ class Live:
     def by_word(self, name: str, count: int = 20) -> Drawn:
         """What it draws for a word learned from `lessons`."""
         word, _ = recovery.invert_text(
-            self.models[name], self.lessons, steps=self.attack_steps, seed=self.first.seed
+            self.model(name), self.lessons, steps=self.attack_steps, seed=self.first.seed
         )
         return self._sampled(name, word.expand(count, -1, -1))
 
     def redrawn(self, name: str, images: Images) -> Tensor:
         """Pictures run backwards into noise and drawn again from there, without any text."""
-        pipe, steps = self.models[name], self.first.steps or 50
+        pipe, steps = self.model(name), self.first.steps or 50
         noise = recovery.invert_noise(pipe, images, steps=steps)
         return pipelines.sample(pipe, [""] * len(images), noise=noise, steps=steps, guidance=1)
 
@@ -149,4 +163,4 @@ class Live:
         trial = self.first
         noise = pipelines.fixed_noise(self.scene.model, len(prompts), seed=trial.sample_seed)
         how: dict[str, Any] = {"guidance": trial.guidance, "steps": trial.steps}
-        return self.drawn(pipelines.sample(self.models[name], prompts, noise=noise, **how))
+        return self.drawn(pipelines.sample(self.model(name), prompts, noise=noise, **how))

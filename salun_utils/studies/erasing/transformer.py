@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import matplotlib.pyplot as plt
@@ -49,10 +49,11 @@ class ByClass:
 
     Attributes
     ----------
-    scores : class -> parameter -> scores of its shape.
+    scores : class -> parameter -> scores of its shape. made : (class, share kept) -> its mask.
     """
 
     scores: Mapping[str, Mapping[str, Tensor]]
+    made: dict[tuple[str, float], SaliencyMask] = field(default_factory=dict, repr=False)
 
     @classmethod
     def of(cls, model: Diffusion, images: Images, *, per_class: int, seed: int = 0) -> ByClass:
@@ -73,8 +74,10 @@ class ByClass:
         return cls(found)
 
     def mask(self, name: str, keep: float) -> SaliencyMask:
-        """The share `keep` of weights that are most salient for a class."""
-        return SaliencyMask.top(self.scores[name], keep)
+        """The share `keep` of weights that are most salient for a class; each is ranked once."""
+        if (name, keep) not in self.made:
+            self.made[name, keep] = SaliencyMask.top(self.scores[name], keep)
+        return self.made[name, keep]
 
     def overlap(self, keep: float) -> pd.DataFrame:
         """Share of the mask of a row's class, per cent, that the mask of a column's class has too;

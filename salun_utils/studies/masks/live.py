@@ -13,12 +13,14 @@ import torch
 from torch import Tensor
 
 from ...data.images import Images
+from ...errors import InputError
 from ...plots.tables import Table, table
 from ...runs import Record, RunSpec, Task, prepare, run_with_result
 from ...runs.summary import MEASURES
+from ...runs.task import with_spec
 from ...saliency import SaliencyMask, saliency_scores
-from ...seeds import derive, generator
-from ...unlearning import build_mask, random_labels, unlearn
+from ...seeds import generator
+from ...unlearning import random_labels, unlearn
 from ..claims import Claim
 from . import compared
 
@@ -51,6 +53,7 @@ class Masked:
     Attributes
     ----------
     records : (mask, learning rate) -> record. distances : the same -> how far the weights went.
+        built : rule -> its mask.
     """
 
     names: Mapping[str, Any]
@@ -58,6 +61,7 @@ class Masked:
     task: Task
     records: dict[tuple[str, float], Record] = field(default_factory=dict)
     distances: dict[tuple[str, float], float] = field(default_factory=dict)
+    built: dict[str, SaliencyMask] = field(default_factory=dict)
 
     @classmethod
     def of(cls, names: Mapping[str, Any], **changed: Any) -> Masked:
@@ -67,12 +71,21 @@ class Masked:
         spec = RunSpec.of(names, method="salun", params={})
         return cls(plain, spec, prepare(spec))
 
-    @cached_property
+    def mask(self, rule: str) -> SaliencyMask:
+        """The mask of a rule, which is the one that runs under it hold: made when first asked for,
+        or read from the cache.
+        """
+        if rule not in self.built:
+            found, _ = with_spec(self.task, self.spec.but(mask=rule)).mask()
+            if found is None:
+                raise InputError(f"{rule} stands for no mask")
+            self.built[rule] = found
+        return self.built[rule]
+
+    @property
     def masks(self) -> dict[str, SaliencyMask]:
         """Every mask but none."""
-        given = {"keep": self.names["keep"], "seed": derive(self.names["seed"], "mask")}
-        built = {m: build_mask(m, self.task.original, self.task.split, **given) for m in MASKS[1:]}
-        return {name: mask for name, mask in built.items() if mask is not None}
+        return {rule: self.mask(rule) for rule in MASKS[1:]}
 
     @cached_property
     def gradients(self) -> dict[str, dict[str, Tensor]]:
@@ -162,7 +175,7 @@ class Masked:
         wrong, right = task.scores(model), self.under("saliency", names["lr"])
         apart = max(abs(getattr(wrong, m) - right.scores[m]) for m in MEASURES)
         gaps = {"wrong": wrong.gap(task.retrained_scores).average, "right": right.gap["average"]}
-        return {**gaps, "overlap": self.masks["saliency"].overlap(mask), "apart": apart}
+        return {**gaps, "overlap": self.mask("saliency").overlap(mask), "apart": apart}
 
 
 def through_table(masked: Masked) -> Table:

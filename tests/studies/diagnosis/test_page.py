@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+
 import pandas as pd
 import pytest
+import torch
 
-from salun_utils.studies.diagnosis import planted, recorded
+from salun_utils.runs import RunSpec
+from salun_utils.studies.diagnosis import beside, planted, recorded
 from salun_utils.studies.diagnosis.findings import SIGNATURES, Finding
-from salun_utils.studies.diagnosis.signatures import Diagnosis
+from salun_utils.studies.diagnosis.signatures import Diagnosis, diagnose, diagnose_beside
 
 HEALTHY, LITTLE, MUCH = SIGNATURES[:3]
 
@@ -57,6 +61,52 @@ def test_a_map_counts_seeds_and_a_diverged_run_is_not_healthy(one_map):
     assert "class-3, alpha 1" in shown and "50" in shown and "2 seeds a cell" in shown
     cells, rows = recorded.pictured({"keep": one_map}, "a, ")
     assert list(cells) == ["a, by density"] == list(rows)
+
+
+def test_several_networks_are_judged_by_one_look_at_original_and_retrain(
+    tiny_model, digits_split, monkeypatch
+):
+    asked = []
+
+    class Counted(beside.Answers):
+        def __init__(self, model, split):
+            asked.append(model)
+            super().__init__(model, split)
+
+    monkeypatch.setattr(beside, "Answers", Counted)
+    other, again = (copy.deepcopy(tiny_model) for _ in range(2))
+    torch.nn.init.zeros_(list(other.parameters())[-2])
+    shared = beside.Beside(digits_split, tiny_model, again)
+    for model in (other, tiny_model, other):
+        told = diagnose_beside(model, shared)
+        alone = diagnose(model, digits_split, original=tiny_model, retrained=again)
+        assert told.figures == alone.figures and told.notes == alone.notes
+        assert told.findings == alone.findings and told.signature == alone.signature
+    assert len(asked) == 4 + 3 + 2 + 3  # two and each other one; alone the references each time
+
+
+def test_the_axes_of_the_live_maps_meet_in_runs_that_are_made_once(monkeypatch):
+    given = {"dataset": "digits", "arch": "small-cnn", "train_images": 300}
+    specs = []
+
+    def counted(asked):
+        specs.extend(asked)
+        return specs
+
+    def lines(asked):
+        rows = [{"lr": s.params["lr"], "alpha": s.params.get("alpha", 1)} for s in asked]
+        frame = pd.DataFrame(rows)
+        return frame.assign(keep=[s.keep for s in asked], seed=0, signature=HEALTHY, ua=10.0)
+
+    monkeypatch.setattr(recorded, "run_all", counted)
+    monkeypatch.setattr(recorded, "_lines", lines)
+    maps = recorded.live_maps(RunSpec(**given, keep=0.3), epochs=3)
+    for axis, values in (("alpha", recorded.ALPHAS), ("keep", recorded.KEEPS)):
+        shown = maps[axis].cells[1]
+        assert tuple(shown.index) == values and tuple(shown.columns) == recorded.RATES
+        assert shown.notna().all().all()
+    assert len(specs) == len(recorded.RATES) * (len(recorded.ALPHAS) + len(recorded.KEEPS) - 1)
+    assert all(s.params["epochs"] == 3 for s in specs)
 
 
 def test_the_table_of_health_names_what_is_not_healthy():

@@ -48,6 +48,17 @@ def test_a_word_leaves_the_model_as_it_was(run):
     assert all(torch.equal(a, b) for a, b in zip(before, now, strict=True))
 
 
+def test_a_model_that_is_attacked_alone_is_erased_and_not_drawn(run, monkeypatch):
+    new = live.Live(run.trials, run.attack_steps)
+    new.__dict__["scene"] = run.scene
+    monkeypatch.setattr(live.experiment, "run", None)
+    assert torch.equal(new.by_word("UCE", 3).pixels, run.by_word("UCE", 3).pixels)
+    assert torch.equal(new.by_name("original", 3).pixels, run.by_name("original", 3).pixels)
+    assert list(new.alone) == ["UCE"] and new.model("UCE") is new.alone["UCE"]
+    assert new.model("original") is run.scene.model is run.model("original")
+    assert run.model("UCE") is run.models["UCE"] and not run.alone
+
+
 def test_other_pictures_travel_at_the_size_of_the_concepts_own(run):
     other = run.foreign(data.load("digits").test, 2)
     assert other.pixels.shape[-2:] == run.lessons.pixels.shape[-2:]

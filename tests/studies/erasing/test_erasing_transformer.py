@@ -47,6 +47,12 @@ def test_overlap_is_the_share_of_one_mask_in_another():
     assert (least, most) == (0, 50) and mean == pytest.approx(100 / 3)
 
 
+def test_a_mask_is_ranked_once_for_each_share():
+    found = ByClass({"a": scores(4, 3, 2, 1)})
+    assert found.mask("a", 0.5) is found.mask("a", 0.5)
+    assert found.mask("a", 0.25).kept == 1 and found.mask("a", 0.5).kept == 2
+
+
 def test_by_layers_counts_how_much_of_each_parameter_is_kept_and_no_more():
     half = {"v": torch.tensor([1.0, 2.0]), "w": torch.tensor([4.0, 3.0])}
     swapped = {"v": torch.tensor([2.0, 1.0]), "w": torch.tensor([3.0, 4.0])}

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 import pytest
+import torch
 
+from salun_utils.errors import InputError
+from salun_utils.seeds import derive
 from salun_utils.studies.claims import claims_table
 from salun_utils.studies.masks import live, tables
+from salun_utils.unlearning import build_mask
 
 NAMES = {
     "dataset": "digits",
@@ -47,6 +51,21 @@ def test_each_mask_runs_once_and_stands_between_the_original_and_retrain(masked)
     assert len(rows) == len(live.MASKS) + 3 and len(masked.records) == len(live.MASKS)
     assert masked.under("random", 0.2) is masked.records["random", 0.2]
     assert (masked.live.distance > 0).all()
+
+
+def test_a_mask_is_made_when_it_is_asked_for_and_is_the_one_that_runs_hold(masked):
+    other = live.Masked(masked.names, masked.spec, masked.task)
+    assert other.wrong_pictures["overlap"] > 0 and set(other.built) == {"saliency"}
+    given = {"keep": 0.5, "seed": derive(0, "mask")}
+    for rule in ("random", "fisher"):
+        built = build_mask(rule, masked.task.original, masked.task.split, **given)
+        assert all(torch.equal(built[n], other.mask(rule)[n]) for n in built)
+    held = masked.under("random", 0.2).mask
+    assert (
+        held["weights"] == other.mask("random").numel and held["rule"] == other.mask("random").rule
+    )
+    with pytest.raises(InputError, match="no mask"):
+        other.mask("none")
 
 
 def test_the_sweep_is_read_off_on_straight_lines(masked):

@@ -92,12 +92,13 @@ class Job:
         self, unet: nn.Module, x: Tensor, t: Tensor, text: Text, guidance: float = 1.0
     ) -> Tensor:
         """The network's output (B, C, h, w); with guidance w it is e(empty) + w (e(text) -
-        e(empty)).
+        e(empty)), both from one pass of 2 B rows.
         """
-        out = predict(unet, x, t, text)
         if guidance == 1:
-            return out
-        empty = predict(unet, x, t, self.study.empty.expand(len(text)))
+            return predict(unet, x, t, text)
+        both = Text.cat([text, self.study.empty.expand(len(text))])
+        twice = t.expand(len(x)).repeat(2)
+        out, empty = predict(unet, torch.cat([x, x]), twice, both).chunk(2)
         return empty + guidance * (out - empty)
 
 
