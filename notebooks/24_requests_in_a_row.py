@@ -182,7 +182,7 @@ for path in sorted(folder.glob("*.txt")):
 # - NegGrad+ ends nearest in a row. SalUn is about as far away after the last request as after the first.
 # - When half of two classes goes, the values tuned for a random tenth carry SalUn and RL to an MIA far above Retrain's, and GA and SSD break the network.
 # - Under wrong labels Retrain finds more of the true ones than any method, on average, and SalUn hardly more than the original did.
-# - Most methods close a back door when every stamped picture is named; FT leaves it open.
+# - Most methods close a back door when every stamped picture is named; FT leaves it open, SSD ajar.
 #
 # ## Exercises
 #
