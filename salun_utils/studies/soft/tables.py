@@ -134,7 +134,7 @@ def answer(study: Study, where: str = "random-10") -> Answer:
         "too few": f"there are too few seeds for a test to tell {best} from SalUn",
         "undecided": f"the test can't tell {best} from SalUn",
     }
-    said = "" if verdict is None else words.get(verdict.answer, f"the test tells {best} from SalUn")
+    said = "" if verdict is None else words.get(verdict.answer, "the test decides against SalUn")
     first = f"Each tuned on its own, {best} has the smallest average gap at 10 %: {rest}"
     return Answer((f"{first}; {said}." if said else f"{first}.",))
 
