@@ -19,7 +19,8 @@
 # papermill with other parameters.
 #
 # ```bash
-# salun run notebooks/00_anatomy.ipynb -p networks '[{"arch": "resnet18", "width": 0.25}]' -p seed 1 --out out
+# salun run notebooks/00_anatomy.ipynb \
+#   -p networks '[{"arch": "resnet18", "width": 0.25}]' -p seed 1 --out out
 # salun grid benchmark/grids/architectures-anatomy.yaml --cores 2
 # ```
 #

@@ -19,7 +19,8 @@
 # parameters.
 #
 # ```bash
-# salun run notebooks/00_erase.ipynb -p model ddpm-fashion -p eraser rl -p concept Trouser -p seed 1 --out out
+# salun run notebooks/00_erase.ipynb -p model ddpm-fashion \
+#   -p eraser rl -p concept Trouser -p seed 1 --out out
 # salun grid benchmark/grids/gan-vae-fashion.yaml --cores 2
 # ```
 #

@@ -19,7 +19,8 @@
 # executed by papermill with other parameters.
 #
 # ```bash
-# salun run notebooks/00_relearning.ipynb -p model ddpm-fashion -p eraser salun -p lessons '[10, 50]' --out out
+# salun run notebooks/00_relearning.ipynb -p model ddpm-fashion \
+#   -p eraser salun -p lessons '[10, 50]' --out out
 # salun grid benchmark/grids/relearning.yaml --cores 2
 # ```
 #

@@ -19,7 +19,8 @@
 # as every density of the mask. The ablations of the book are made of them.
 #
 # ```bash
-# salun run notebooks/00_sweep.ipynb -p method salun -p study sparsity -p sweep '{"keep": [0.1, 0.5, 1.0]}' -p seed 1 --out out
+# salun run notebooks/00_sweep.ipynb -p method salun \
+#   -p study sparsity -p sweep '{"keep": [0.1, 0.5, 1.0]}' -p seed 1 --out out
 # salun grid benchmark/grids/ablation-masks.yaml --cores 2
 # ```
 #

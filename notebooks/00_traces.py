@@ -19,7 +19,8 @@
 # other parameters.
 #
 # ```bash
-# salun run notebooks/00_traces.ipynb -p scenario class -p seed 2 -p split_seed 1 --out out
+# salun run notebooks/00_traces.ipynb -p scenario class -p seed 2 \
+#   -p split_seed 1 --out out
 # salun grid benchmark/grids/traces.yaml --cores 2
 # ```
 #

@@ -17,7 +17,7 @@
 #
 # Now a whole class has to go: every dress, say. It sounds harder than forgetting a tenth of the pictures at random, and it is easier: the network needs only to lose one of its ten answers. So nearly every method looks good by UA. What does UA leave out?
 #
-# What the forgotten pictures are called *instead*. In the run of this page SalUn and RL call a third of the dresses shoes, Retrain none; UA counts a dress called boot like one called coat. The other measures, in the recorded runs:
+# What the forgotten pictures are called *instead*. In the run of this page SalUn and RL call a third or more of the dresses shoes, Retrain hardly any; UA counts a dress called boot like one called coat. The other measures, in the recorded runs:
 
 # %% tags=["hide-cell"]
 try:
@@ -144,7 +144,7 @@ classes.distances_table(apart, distance(in_test), odd, scores)
 ", ".join(rare)
 
 # %% [markdown]
-# This is what UA cannot see. A method may reach a UA of 100 by calling dresses ankle boots; RL and SalUn do so with about a quarter of them. FT, which was never told to be wrong and only kept on learning the nine other classes, is not the best by the average gap; look where it stands in the table of distances.
+# This is what UA cannot see. A method may reach a UA of 100 by calling dresses ankle boots, as RL and SalUn do with many of them. FT, which was never told to be wrong and only kept on learning the nine other classes, is not the best by the average gap; look where it stands in the table of distances.
 #
 # ## Recorded runs
 #

@@ -186,7 +186,8 @@ claims_table(stability_tables.claims(found))
 #
 # a, b = found.gaps("random-10", "salun"), found.gaps("random-10", "rl")
 # common = sorted(a.keys() & b.keys())
-# for d in ([a[s] for s in common], [b[s] for s in common], [a[s] - b[s] for s in common]):
+# of_each = [[gaps[s] for s in common] for gaps in (a, b)]
+# for d in (*of_each, [a[s] - b[s] for s in common]):
 #     print(np.std(d, ddof=1))
 # ```
 #

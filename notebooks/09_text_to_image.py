@@ -370,7 +370,8 @@ claims_table(attacks.claims(every))
 #
 # :::{dropdown} Solution
 # ```python
-# trousers = live.Live.of(globals() | {"concept": "Trouser"}, {"UCE": {"eraser": "uce"}})
+# asked = globals() | {"concept": "Trouser"}
+# trousers = live.Live.of(asked, {"UCE": {"eraser": "uce"}})
 # su.check.chapter_09.ex2(trousers.by_word("UCE").share)
 # ```
 #
@@ -396,9 +397,11 @@ claims_table(attacks.claims(every))
 # boot = referee.classes.index("Ankle boot")
 # for name, one in erased.models.items():
 #     some = pipelines.sample(one, ["sneaker"] * 20, noise=start, steps=steps)
-#     boots = pipelines.sample(one, ["a photo of a ankle boot"] * 20, noise=start, steps=steps)
+#     prompts = ["a photo of a ankle boot"] * 20
+#     boots = pipelines.sample(one, prompts, noise=start, steps=steps)
 #     kept = 100 * float((referee(referee.fit(boots)) == boot).double().mean())
-#     print(f"{name}: sneakers {erased.drawn(some).share:.0f} %, ankle boots {kept:.0f} %")
+#     gone = erased.drawn(some).share
+#     print(f"{name}: sneakers {gone:.0f} %, ankle boots {kept:.0f} %")
 # ```
 # Sneakers that are left say that a wording was missed; boots that are lost say that a neighbour was hit.
 # :::

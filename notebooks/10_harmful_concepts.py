@@ -210,7 +210,8 @@ recorded.eraser_table(every)
 # UA is where they differ, and there SalUn is behind the other erasers and ahead of its random and inverted masks. Three seeds can't decide a paired test: the smallest $p$ that they can give is 1/4. The paper's experiment is the same grid on its paper tier. Nothing of it is recorded yet: it takes the weights of Stable Diffusion v1.4, the list I2P, one of harmless prompts and a GPU of 40 GiB.
 #
 # ```bash
-# salun run notebooks/10_harmful_concepts.ipynb -p eraser esd-x -p params '{}' --out out
+# salun run notebooks/10_harmful_concepts.ipynb -p eraser esd-x \
+#   -p params '{}' --out out
 # salun grid benchmark/grids/harmful-concepts.yaml --tier paper
 # ```
 

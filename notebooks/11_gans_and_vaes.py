@@ -300,7 +300,8 @@ claims_table(on_record.claims(every, overlap, kept=100 * keep))
 # u0, u1 = changed.codes(2, su.seeds.generator(1, "walk"))
 # walk = torch.stack([torch.lerp(u0, u1, w) for w in torch.linspace(0, 1, 10)])
 # with torch.no_grad():
-#     pixels = (changed.draw(walk, torch.full((10,), label)) * 255).round().to(torch.uint8)
+#     drawn = changed.draw(walk, torch.full((10,), label))
+#     pixels = (drawn * 255).round().to(torch.uint8)
 # su.check.chapter_11.ex2(int((referee(pixels) == label).sum()))
 # ```
 #

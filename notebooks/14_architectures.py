@@ -350,8 +350,9 @@ claims_table(recorded.claims(found) + live.claims(factors))
 # A recipe that trains it, then learning rates for unlearning. With the recipe known, the four rates of one method can be tried on the pilot seed in one sweep:
 #
 # ```bash
-# salun run notebooks/00_sweep.ipynb -p arch mobilenetv3_small -p width 0.5 -p scenario random -p seed 99 -p train_images 3000 \
-#   -p study mine -p sweep '{"method": "salun", "lr": [0.01, 0.03, 0.1, 0.3]}' --out out
+# salun run notebooks/00_sweep.ipynb -p arch mobilenetv3_small -p width 0.5 \
+#   -p scenario random -p seed 99 -p train_images 3000 -p study mine \
+#   -p sweep '{"method": "salun", "lr": [0.01, 0.03, 0.1, 0.3]}' --out out
 # ```
 #
 # `study` must be a name of your own, so that the runs stay out of the tables above. Then the best rate on seeds 1, 2 and 3, and the same for each rival.

@@ -213,7 +213,8 @@ claims_table(sizes.claims(found))
 # :::{dropdown} Solution
 # ```python
 # logits = su.metrics.predict_logits(theta_o, split.validation)
-# print(100 - float(su.metrics.accuracy(logits, split.validation.labels)), reference.ua)
+# right = float(su.metrics.accuracy(logits, split.validation.labels))
+# print(100 - right, reference.ua)
 # ```
 #
 # Both are errors on pictures that the network was not trained on, the original on its validation pictures and Retrain on $D_f$. For random forgetting they differ by chance and by the few pictures that Retrain had less. For a class they have nothing in common: Retrain gets all of it wrong.

@@ -257,7 +257,8 @@ recorded.claims(on_file, overlap, keep**2)
 # for name, chosen in {"smallest": smallest, "largest": largest}.items():
 #     model = copy.deepcopy(original)
 #     own = dict(model.named_parameters())
-#     fresh = redrawn({n: own[n].detach() for n in chosen}, chosen, su.seeds.generator(0, "ex"))
+#     old = {n: own[n].detach() for n in chosen}
+#     fresh = redrawn(old, chosen, su.seeds.generator(0, "ex"))
 #     with torch.no_grad():
 #         for n, value in fresh.items():
 #             own[n].copy_(value)

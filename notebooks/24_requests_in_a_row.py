@@ -182,7 +182,7 @@ for path in sorted(folder.glob("*.txt")):
 # - NegGrad+ ends nearest in a row. SalUn is about as far away after the last request as after the first.
 # - When half of two classes goes, the values tuned for a random tenth carry SalUn and RL to an MIA far above Retrain's, and GA and SSD break the network.
 # - Under wrong labels Retrain finds more of the true ones than any method, on average, and SalUn hardly more than the original did.
-# - Most methods close a back door when every stamped picture is named; FT leaves it open.
+# - Most methods close a back door when every stamped picture is named; FT leaves it open, SSD ajar.
 #
 # ## Exercises
 #
@@ -206,12 +206,14 @@ for path in sorted(folder.glob("*.txt")):
 # ```python
 # from salun_utils.data.poison import stamped
 #
-# spec = su.runs.RunSpec.of(globals(), scenario="poisoned", forget_fraction=0.05, params={})
+# poisoned = dict(scenario="poisoned", forget_fraction=0.05, params={})
+# spec = su.runs.RunSpec.of(globals(), **poisoned)
 # task = su.runs.prepare(spec)
 # target = task.split.forget.labels[0]  # what the stamp calls for
 # away = task.data.test.subset(task.data.test.labels != target)
 # moved = stamped(away.pixels.flip(-1)).flip(-1)
-# for name, pixels in {"as trained": stamped(away.pixels), "other corner": moved}.items():
+# shown = {"as trained": stamped(away.pixels), "other corner": moved}
+# for name, pixels in shown.items():
 #     images = su.data.Images(pixels, away.labels)
 #     called = su.metrics.predict_logits(task.original, images).argmax(1)
 #     print(name, round(100 * float((called == target).float().mean()), 1))

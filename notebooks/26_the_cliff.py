@@ -185,7 +185,8 @@ claims_table(cliff.claims(study, bench))
 # ```python
 # import salun_utils as su
 #
-# quarter = su.unlearning.build_mask("random", original, study.task.split, keep=0.25, seed=0)
+# split = study.task.split
+# quarter = su.unlearning.build_mask("random", original, split, keep=0.25, seed=0)
 # for alpha in (10, 20, 30, 40):
 #     print(alpha, study.judge(study.along(alpha, quarter)))
 # ```

@@ -234,7 +234,8 @@ claims_table(said)
 # kinds = network.kinds_of(here.data.classes)
 # forget = world.split.forget
 # forget = forget.with_labels(kinds[forget.labels])
-# of_a = [s for n, s in su.saliency.saliency_scores(fresh, forget).items() if "lora_A" in n]
+# scores = su.saliency.saliency_scores(fresh, forget)
+# of_a = [s for n, s in scores.items() if "lora_A" in n]
 # largest = max(float(s.max()) for s in of_a)
 # su.check.chapter_29.ex2("exactly 0" if largest == 0 else "small")
 # ```
@@ -248,7 +249,8 @@ claims_table(said)
 # ```python
 # one = lora.merged(world.original)
 # sheet = su.saliency.saliency_scores(one, world.split.forget)
-# every = sum(s.numel() for s in sheet.values()) == sum(p.numel() for p in one.parameters())
+# scored = sum(s.numel() for s in sheet.values())
+# every = scored == sum(p.numel() for p in one.parameters())
 # su.check.chapter_29.ex3("all of them" if every else "the adapter's")
 # ```
 #

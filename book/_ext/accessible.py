@@ -101,13 +101,22 @@ def opened(text: str) -> str:
         if fold:
             folds.append(SUMMARY.sub(f"<summary>{name}</summary>", fold, count=1))
         if rest := text[over : stop - len("</div>")].strip():
-            shown.append(f"{cell[0]}\n{rest}\n</div>")
+            shown.append(f"{cell[0]}\n{linked(rest)}\n</div>")
         if pictured:
             row = f'<div class="cell salun-folds docutils container">\n{_lines(folds)}\n</div>'
             parts = f'<div class="salun-opening">\n{_lines([row, *shown])}\n</div>'
             return text[: first.start()] + parts + text[stop:]
         place = stop + len(text[stop:]) - len(text[stop:].lstrip())
     return text
+
+
+# The first picture is at most as high as the rest of the screen: a click shows it as it was drawn.
+PICTURE = re.compile(r'<img\b[^>]*? src="([^"]+)"[^>]*>')
+
+
+def linked(text: str) -> str:
+    """The first picture in some HTML as a link to its own file."""
+    return PICTURE.sub(lambda found: f'<a href="{found[1]}">{found[0]}</a>', text, count=1)
 
 
 def _lines(parts: list[str]) -> str:

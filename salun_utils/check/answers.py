@@ -4,9 +4,11 @@ that were measured, a function.
 
 from __future__ import annotations
 
+import copy
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from ..errors import InputError
@@ -105,7 +107,7 @@ def function(
             raise InputError(f"an answer is {said}")
         for case in cases:
             try:
-                found = answer[0](*case)
+                found = answer[0](*copy.deepcopy(case))  # it may change what it is given
             except Exception as error:  # the reader's own code: say what it did, and for what
                 raise InputError(
                     f"the function fails for {case}: {type(error).__name__}: {error}"
@@ -122,15 +124,22 @@ def pairs(answer: tuple, takes: str) -> list[tuple[float, float]]:
     """Each part of an answer as a pair of numbers; `InputError` for any other."""
     try:
         found = [(float(a), float(b)) for a, b in answer]
-    except (TypeError, ValueError):
-        raise InputError(f"an answer is {takes}, not {str(answer)[:60]}") from None
+    except Exception:  # objects of the reader may raise anything
+        raise InputError(f"an answer is {takes}, not {_worded(answer)}") from None
     return found
+
+
+def known(said: Any, allowed: Mapping[str, Sequence[str]], takes: str) -> str:
+    """The key of `allowed` that has this among its spellings; `InputError` where none has."""
+    for name, spellings in allowed.items():
+        if isinstance(said, str) and _plain(said) in {_plain(one) for one in spellings}:
+            return name
+    raise InputError(f"an answer is {takes}, not {_worded(said)}")
 
 
 def _known(answer: tuple, allowed: Sequence[str], takes: str) -> None:
     for said in answer:
-        if _plain(said) not in {_plain(a) for a in allowed}:
-            raise InputError(f"an answer is {takes}, not {said!r}")
+        known(said, {a: (a,) for a in allowed}, takes)
 
 
 def _listed(allowed: Sequence[str]) -> str:
@@ -140,13 +149,13 @@ def _listed(allowed: Sequence[str]) -> str:
 def _same(found: Any, wanted: Any) -> bool:
     if isinstance(wanted, Sequence) and not isinstance(wanted, str):
         try:
-            parts = list(found)
-        except TypeError:
+            parts = list(islice(found, len(wanted) + 1))  # it may have no end
+        except Exception:
             return False
         return len(parts) == len(wanted) and all(_same(a, b) for a, b in zip(parts, wanted))
     try:
         return math.isclose(float(found), float(wanted), rel_tol=1e-6, abs_tol=1e-9)
-    except (TypeError, ValueError):
+    except Exception:
         return False
 
 
@@ -157,14 +166,23 @@ def numbers(answer: tuple, count: int, takes: str) -> list[float]:
     values = []
     for one in answer:
         try:
-            values.append(float(one))
-        except (TypeError, ValueError):
-            raise InputError(f"an answer is {takes}, not {one!r}") from None
+            values.append(float("no number" if isinstance(one, bool) else one))
+        except Exception:
+            raise InputError(f"an answer is {takes}, not {_worded(one)}") from None
     return values
 
 
 def _count(count: int, what: str) -> str:
     return f"one {what}" if count == 1 else f"{count} {what}s"
+
+
+def _worded(value: Any) -> str:
+    """What somebody gave in place of an answer, in at most 60 characters."""
+    try:
+        text = repr(value)
+    except Exception:
+        text = f"a {type(value).__name__}"
+    return text if len(text) <= 60 else f"{text[:59]}…"
 
 
 def _plain(text: Any) -> str:

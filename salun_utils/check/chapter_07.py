@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any
 
 from ..errors import InputError
@@ -18,13 +17,14 @@ def _places(*answer: Any) -> bool:
     return pairs(answer[:3], takes) == [(1, 2), (1, 3), (2, 3)] and not answer[3]
 
 
-def _row_of_ones_own(records: Any) -> bool:
+def _row_of_ones_own(*answer: Any) -> bool:
     """Whether these are at least three seeds of one setting."""
     from ..runs import Record
     from ..runs.records.alike import check_alike
 
-    found = list(records) if isinstance(records, Iterable) else [records]
-    if not all(isinstance(r, Record) for r in found):
+    lists = [a if isinstance(a, list | tuple) else [a] for a in answer]
+    found = [record for part in lists for record in part]
+    if not found or not all(isinstance(r, Record) for r in found):
         raise InputError("an answer is what su.runs.load_records(method=…) gives")
     check_alike(found, of=("settings",))
     return len({r.seeds.get("unlearning") for r in found if r.scores}) >= 3

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from .answers import Exercise, measured, number, word
+from .answers import Exercise, measured, number, numbers, word
 
 __all__ = ["ex1", "ex2", "ex3", "ex4"]
 
 
 def _embedding(*answer: Any) -> bool:
+    numbers(answer, 1, "one number")  # before a model is loaded
     from .. import generation
 
     return bool(number(generation.load("gan-fashion").config.embedding, look="")(*answer))

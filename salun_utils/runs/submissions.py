@@ -114,7 +114,7 @@ def _whole(path: Path) -> Record:
     """The record in a file: whole, sealed, and named by what it is."""
     stand = of_file(path)
     if stand.record is None or stand.word == DAMAGED:
-        raise InputError(stand.why)
+        raise InputError(stand.why or f"{path.name} is a link that leads nowhere")
     record = stand.record
     if record.schema_version < SEALED_FROM:
         raise InputError(

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import re
 from pathlib import Path
 
 import jupytext
+import numpy as np
 import pytest
+import torch
 
 import salun_utils as su
 from salun_utils.check.answers import Exercise, function, measured, number, word, words
+from salun_utils.runs.summary import label
+from salun_utils.studies.benchmark import recorded
 
 NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
 CHAPTERS = sorted(p for p in NOTEBOOKS.glob("[0-9]*.py") if not p.name.startswith("00_"))
@@ -115,6 +120,72 @@ def test_what_is_no_answer_is_said(name, answer, said):
     chapter, ex = name.split(".")
     with pytest.raises(su.InputError, match=re.escape(said).replace(r"\.\*", ".*")):
         getattr(getattr(su.check, chapter), ex)(*answer)
+
+
+class Odd:
+    """An object that can be neither shown nor made a number."""
+
+    def __float__(self) -> float:
+        raise RuntimeError("no")
+
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+
+ODD = [None, "", b"x", True, 10**400, 1 + 2j, [], {}, [None, [1]], math.nan, Odd(), object()]
+ODD += [np.arange(2.0), np.array(1.0), np.array([]), torch.ones(2), torch.tensor(math.nan)]
+ODD += [
+    iter([1]),
+    range(3),
+    int,
+    lambda *_: None,
+    lambda *_: math.nan,
+    lambda *_: itertools.count(),
+]
+SLOW = ("chapter_09.ex1", "chapter_11.ex1")  # load a model to judge one number
+
+
+def every():
+    return [(c, n) for c in su.check.chapters() for n in getattr(su.check, c).__all__]
+
+
+@pytest.mark.parametrize(("chapter", "name"), every())
+def test_whatever_is_given_is_an_answer_or_one_short_line_of_error(chapter, name):
+    exercise = getattr(getattr(su.check, chapter), name)
+    for one, count in itertools.product(ODD, (0, 1, 2, 3, 4)):
+        if f"{chapter}.{name}" in SLOW and count == 1:
+            continue
+        try:
+            found = exercise(*[one] * count)
+        except su.InputError as error:
+            assert len(str(error)) < 400 and str(error).startswith(("an answer is", "the function"))
+        else:
+            assert repr(found).startswith(("right", "not yet: "))
+            assert one is not True or not count, "True is no number"
+
+
+def test_a_function_that_changes_what_it_is_given_spoils_no_later_answer():
+    def steals(scores, keep):
+        found = sorted(scores)[-int(keep * len(scores))]
+        scores.clear()
+        return found
+
+    ex2 = su.check.chapter_03.ex2
+    assert ex2(steals) and ex2(steals)
+    assert not ex2(lambda scores, keep: 0.0)
+
+
+def test_a_method_is_known_by_both_of_its_names():
+    ex4 = su.check.chapter_04.ex4
+    methods = sorted(set(su.unlearning.METHODS) - {"retrain"})
+    bench = recorded.Benchmark.load()
+    best = []
+    for where in ("random-10", "random-50"):
+        part = bench.methods(where, least=recorded.LEAST)
+        best.append(part[part.index.isin(methods) & (part.gap_ra >= -1)].avg_gap.idxmin())
+    assert ex4(*best) and ex4(*map(label, best)), "and another Retrain is no method to take"
+    with pytest.raises(su.InputError, match="two names of methods, for 10 and 50 %, not 'magic'"):
+        ex4("CT", "magic")
 
 
 def test_an_exercise_says_what_it_takes():

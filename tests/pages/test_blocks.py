@@ -11,6 +11,7 @@ import re
 import shlex
 from pathlib import Path
 
+import jupytext
 import pytest
 import torch
 
@@ -57,6 +58,31 @@ def commands() -> list:
                 if words := shlex.split(line, comments=True):
                     found.append(pytest.param(words, id=f"{page}: {' '.join(words)[:60]}"))
     return found
+
+
+FENCE = re.compile(r"^```\w+\n(.*?)^```", re.M | re.S)
+WIDE, FOLDED = 88, 86  # columns that a page shows at 1440 pixels, in its text and in a solution
+
+
+def too_wide() -> list:
+    """(page, line) of each line of code that a desk's screen cuts, of prose pages and of chapters'
+    text.
+    """
+    pages = {page: (ROOT / page).read_text() for page in PAGES if page != "README.md"}
+    for path in sorted((ROOT / "notebooks").glob("*.py")):
+        prose = [c.source for c in jupytext.read(path).cells if c.cell_type == "markdown"]
+        pages[path.name] = "\n\n".join(prose)
+    return [
+        (page, line)
+        for page, text in pages.items()
+        for code in FENCE.finditer(text)
+        for line in code[1].splitlines()
+        if len(line) > (FOLDED if page[:2].isdigit() else WIDE)
+    ]
+
+
+def test_no_code_in_the_text_of_a_page_is_wider_than_the_page():
+    assert not too_wide()
 
 
 def chain(node: ast.AST) -> list[str]:

@@ -304,7 +304,9 @@ class TestInABrowser:
             least = 600 if source.endswith(".png") and natural > WIDEST else 250
             assert shown >= min(natural, least) - 1, f"{source} is {shown:.0f} pixels wide"
 
-    def test_a_chapter_opens_with_folds_an_answer_and_a_picture_on_one_screen(self, wide, document):
+    def test_a_chapter_opens_with_folds_an_answer_and_a_picture_on_one_screen(
+        self, site, wide, document
+    ):
         if not re.match(r"notebooks/(?!00_)\d\d_", document):
             pytest.skip("no chapter")
         folds = wide.locator(".salun-folds summary").all_inner_texts()
@@ -314,6 +316,8 @@ class TestInABrowser:
             "document.querySelector('.salun-opening img').getBoundingClientRect().bottom + scrollY"
         )
         assert wide.evaluate(bottom) <= 900
+        whole = wide.locator(".salun-opening a:has(> img)").first.get_attribute("href")
+        assert (site / "notebooks" / whole).is_file(), "a click shows the picture as it was drawn"
         first = wide.locator(".salun-folds summary").first
         first.focus()
         wide.keyboard.press("Enter")

@@ -147,6 +147,12 @@ def test_too_few_seeds(theirs, ours):
     assert "needs 5 seeds" in why(report) and report.refused == 4
 
 
+def test_a_link_that_leads_nowhere_is_refused(theirs, ours):
+    (theirs / "gone.json").symlink_to(theirs / "nowhere.json")
+    report = looked_at(theirs, ours)
+    assert report.refused and "leads nowhere" in report.files["gone.json"]
+
+
 def test_a_file_under_another_name(theirs, ours):
     path = sorted(theirs.rglob("*.json"))[0]
     path.rename(path.with_name("best.json"))

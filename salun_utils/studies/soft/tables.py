@@ -131,13 +131,12 @@ def answer(study: Study, where: str = "random-10") -> Answer:
     rest = ", ".join(filter(None, [*listed, in_words(study.floor(where))]))
     verdict = study.against(where, best).get("SalUn")
     words = {
-        "too few": "which is too few seeds for a test to decide",
-        "undecided": "which the test can't decide",
+        "too few": f"there are too few seeds for a test to tell {best} from SalUn",
+        "undecided": f"the test can't tell {best} from SalUn",
     }
-    said = "" if verdict is None else f", {words.get(verdict.answer, 'decided against SalUn')}"
-    return Answer(
-        (f"Each tuned on its own, {best} has the smallest average gap at 10 %{said}: {rest}.",)
-    )
+    said = "" if verdict is None else words.get(verdict.answer, "the test decides against SalUn")
+    first = f"Each tuned on its own, {best} has the smallest average gap at 10 %: {rest}"
+    return Answer((f"{first}; {said}." if said else f"{first}.",))
 
 
 def own_table(study: Study, where: str) -> Table:
