@@ -92,6 +92,11 @@ def slurm_said() -> str:
     if not found:
         return "Not measured yet."
     lines = [f"- {what}: `{said}`" for what, (_, said) in found.get("refused", {}).items()]
+    if "unshared" in found:
+        said = found["unshared"]["said"][-1]
+        lines.append(
+            f"- a folder that the node doesn't see, after a first job has failed: `{said}`"
+        )
     starved = found.get("starved", {})
     if "skipped" in starved:
         lines.append(

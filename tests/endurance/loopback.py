@@ -47,6 +47,8 @@ ReturnToService=2
 MinJobAge=900
 KillWait=2
 NodeName=node NodeHostname={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} State=UNKNOWN
+PartitionName=closed Nodes=ALL MaxTime=INFINITE State=INACTIVE
+PartitionName=short Nodes=ALL MaxTime=1 State=UP
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
 
@@ -73,10 +75,13 @@ def _where(program: str) -> str | None:
 
 
 class Slurm:
-    """The daemons of a cluster in `folder`; `environment` is that of commands that use it."""
+    """The daemons of a cluster in `folder`; `environment` is that of commands that use it, `hidden`
+    a folder that the node doesn't share.
+    """
 
-    def __init__(self, folder: Path, *, cpus: int, memory: int):
+    def __init__(self, folder: Path, *, cpus: int, memory: int, hidden: Path | None = None):
         self.folder = folder
+        self.hidden = hidden
         self.conf = folder / "slurm.conf"
         for name in ("controller", "node"):
             (folder / name).mkdir(parents=True)
@@ -159,16 +164,22 @@ class Slurm:
             process.wait()
 
     def _start_one(self, program: str, *words: str) -> None:
+        command = [str(_where(program)), *words]
+        if program == "slurmd" and self.hidden:  # the node has an empty folder in its place
+            script = 'mount -t tmpfs none "$0" && exec "$@"'
+            command = ["unshare", "--mount", "sh", "-c", script, str(self.hidden), *command]
         with open(self.folder / f"{program}.out", "ab") as out:
             self.processes[program] = subprocess.Popen(
-                [str(_where(program)), *words], stdout=out, stderr=out, env=self.environment
+                command, stdout=out, stderr=out, env=self.environment
             )
 
 
 @contextlib.contextmanager
-def cluster(folder: Path, *, cpus: int, memory: int) -> Iterator[Slurm]:
-    """A running cluster, stopped at the end whatever happens."""
-    slurm = Slurm(folder, cpus=cpus, memory=memory)
+def cluster(folder: Path, *, cpus: int, memory: int, hidden: Path | None = None) -> Iterator[Slurm]:
+    """A running cluster, stopped at the end whatever happens; its node doesn't see what is in the
+    folder `hidden`.
+    """
+    slurm = Slurm(folder, cpus=cpus, memory=memory, hidden=hidden)
     try:
         slurm.start()
         yield slurm

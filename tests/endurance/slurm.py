@@ -28,6 +28,7 @@ from figures import tell
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE = float(os.environ.get("SALUN_SLURM_PATIENCE", 3600))  # seconds for one grid
 CPUS, NODE_MB, RUN_MB = 2, 16_000, 2_500
+PARTITIONS = {"partition": "nowhere", "closed partition": "closed", "time": "short"}
 STARVED_MB = 2_000  # asked for by a run that takes more
 QUICK = [  # without accounting there is nothing that sacct could tell
     *("--slurm-status-command", "squeue", "--slurm-init-seconds-before-status-checks", "3"),
@@ -157,15 +158,27 @@ def refused(slurm: loopback.Slurm, folder: Path) -> dict[str, Any]:
         path = tiny.grid(folder / what, [0], more=f"resources: {more}\n")
         _, err = (grid := call(slurm, path)).communicate(timeout=PATIENCE)
         said[what] = [grid.returncode, err.strip().splitlines()[-1]]
-    profile = folder / "profile"
-    profile.mkdir()
-    (profile / "config.yaml").write_text(
-        "executor: slurm\ndefault-resources: {slurm_partition: nowhere}\n"
-    )
     path = tiny.grid(folder / "partition", [0])
-    _, err = (grid := call(slurm, path, "--profile", str(profile))).communicate(timeout=PATIENCE)
-    said["partition"] = [grid.returncode, err.strip().splitlines()[-1]]
+    for what, partition in PARTITIONS.items():
+        profile = folder / f"profile-{partition}"
+        profile.mkdir()
+        (profile / "config.yaml").write_text(
+            f"executor: slurm\ndefault-resources: {{slurm_partition: {partition}}}\n"
+        )
+        grid = call(slurm, path, "--profile", str(profile))
+        _, err = grid.communicate(timeout=PATIENCE)
+        said[what] = [grid.returncode, err.strip().splitlines()[-1]]
     return said
+
+
+def unshared(folder: Path) -> dict[str, Any]:
+    """A grid in a folder that the node doesn't have: no run can begin there."""
+    hidden = folder / "hidden"
+    path = tiny.grid(hidden, [0])
+    with loopback.cluster(folder / "slurm", cpus=CPUS, memory=NODE_MB, hidden=hidden) as slurm:
+        grid = call(slurm, path, "--job-minutes", "0", "--snakemake", "--retries", "0", *QUICK)
+        _, err = grid.communicate(timeout=PATIENCE)
+    return {"status": grid.returncode, "said": err.strip().splitlines()[-1:], **count(path, 1)}
 
 
 def starved(slurm: loopback.Slurm, folder: Path) -> dict[str, Any]:
@@ -223,6 +236,7 @@ def main() -> int:
             figures["refused"] = refused(slurm, folder / "refused")
             print("refused", json.dumps(figures["refused"]), flush=True)
             figures["starved"] = starved(slurm, folder / "starved")
+        figures["unshared"] = unshared(folder / "unshared")
         well = as_they_should_be(figures, runs)
     finally:
         if well:
@@ -246,6 +260,7 @@ def as_they_should_be(figures: dict[str, Any], runs: int) -> bool:
     )
     split = figures["array"]["arrays"] >= 1 and 1 <= figures["groups"]["jobs"] < runs
     named = all(status == 2 for status, _ in figures["refused"].values())
+    named &= "same path on the nodes" in str(figures["unshared"]["said"])
     starved = figures["starved"]
     if "skipped" in starved:
         return whole and split and named

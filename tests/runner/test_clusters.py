@@ -314,7 +314,9 @@ def test_why_nothing_started_is_read_from_the_log():
     assert ends.why_none_started(log, True) == "sbatch: error: invalid account"
     long = "The error message was 'sbatch: error: one\nsbatch: error: two'.\n    sbatch call:\n"
     assert ends.why_none_started(long, True) == "sbatch: error: one sbatch: error: two"
-    job = "Error in rule a:\n    message: SLURM-job '7' failed: 'FAILED'. For further details\n"
+    job = "Error in rule a:\n    message: SLURM-job '7' failed: 'FAILED'.For further details\n"
+    job += "    message: Error in group a\n    message: None\n"
+    job += "WorkflowError:\nAt least one job did not complete successfully.\n"
     said = ends.why_none_started(job, True)
     assert (
         "SLURM-job '7' failed: 'FAILED'." in said

@@ -15,8 +15,14 @@ import tiny
 LATE = """\
 import time
 kernel = get_ipython().kernel
-kernel.iopub_thread.schedule(lambda: time.sleep(6))
-"""  # what the cell displays, and that it is idle, leave the kernel 6 seconds after its answer
+publish = kernel._publish_status
+def late(status, *words, **more):
+    if status == "idle":
+        kernel._publish_status = publish
+        time.sleep(6)
+    publish(status, *words, **more)
+kernel._publish_status = late
+"""  # the kernel has answered, and says only 6 seconds later that it is idle
 
 
 def test_what_a_busy_kernel_says_late_is_waited_for(tmp_path):

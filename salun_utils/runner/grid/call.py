@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -54,6 +55,8 @@ def call_snakemake(
         where = ["--cores", str(cores)]
     else:
         where = cluster_words(listed["lanes"], profile)
+        # where nodes share no files with this machine, it is sent along by its path from the state
+        snakefile = Path(shutil.copyfile(snakefile, state / snakefile.name))
     command = [*snakemake_words(snakefile, state), *where, *(words or [])]
     env = {**os.environ, "OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", _share(cores))}
     with open(state / LOG, "a+") as log:

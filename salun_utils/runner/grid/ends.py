@@ -11,6 +11,7 @@ from typing import Any
 
 from ...files import atomic
 
+NOTHING_SAID = "At least one job did not complete"  # Snakemake, of jobs that failed
 LAST = 20_000  # characters of Snakemake's log in which its reason is looked for
 
 
@@ -84,11 +85,14 @@ def why_none_started(log: str, remote: bool) -> str:
     said = re.findall(r"The error message was '(.+?)'\.?\s*\n", end, re.DOTALL)
     said += re.findall(r"^(?:WorkflowError|.*Exception.*):?\n(.+)$", end, re.MULTILINE)
     said += re.findall(r"^(?:Error|[\w.]+(?:Error|Exception)): (.+)$", end, re.MULTILINE)
+    said = [one for one in said if not one.startswith(NOTHING_SAID)]
     if said:
         return " ".join(said[-1].split())[:500]
     if not remote:
         return ""
-    jobs = re.findall(r"^\s+message: (?!None)(.+?)(?: For further.*)?$", end, re.MULTILINE)
+    jobs = re.findall(
+        r"^\s+message: (?!None|Error in)(.+?)(?:\s?For further.*)?$", end, re.MULTILINE
+    )
     told = (
         f"and of a job Snakemake says {jobs[-1][:300]!r}"
         if jobs
