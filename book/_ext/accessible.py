@@ -111,12 +111,12 @@ def opened(text: str) -> str:
 
 
 # The first picture is at most as high as the rest of the screen: a click shows it as it was drawn.
-PICTURE = re.compile(r'<img\b[^>]*? src="([^"]+)"[^>]*>')
+SHOWN = re.compile(r'<img\b[^>]*? src="([^"]+)"[^>]*>')
 
 
 def linked(text: str) -> str:
     """The first picture in some HTML as a link to its own file."""
-    return PICTURE.sub(lambda found: f'<a href="{found[1]}">{found[0]}</a>', text, count=1)
+    return SHOWN.sub(lambda found: f'<a href="{found[1]}">{found[0]}</a>', text, count=1)
 
 
 def _lines(parts: list[str]) -> str:
