@@ -114,6 +114,18 @@ def test_what_can_not_be_erased_together_is_refused(concepts, more, message):
         generation.erase("salun", model, concept=concepts, data=toy.dataset(), **FEW, **more)
 
 
+@pytest.mark.parametrize("concept", [1, [1, 2]])
+def test_data_by_name_are_no_pictures(concept):
+    with pytest.raises(InputError, match=r"not a str: su\.data\.load gives one"):
+        generation.erase("rl", toys.ddpm(), concept=concept, data="fashion-mini", **FEW)
+
+
+@pytest.mark.parametrize("concept", ["circle", ["circle", "square"]])
+def test_data_by_name_are_no_pictures_for_a_pipeline_either(pipe, concept):
+    with pytest.raises(InputError, match=r"not a str: su\.data\.load gives one"):
+        generation.erase("uce", pipe, concept=concept, data="fashion-mini")
+
+
 def test_the_command_takes_a_concept_more_than_once(tmp_path):
     request = own.Request("mini-sd", ("sneaker", "coat"), tmp_path / "out", method="uce")
     assert request.concepts == ("sneaker", "coat")

@@ -105,6 +105,11 @@ def training_pictures(model: Any, data: Dataset | Images | None) -> Images:
                 "this model was not trained on Fashion-MNIST: pass its training pictures as data="
             )
     train = data.train if isinstance(data, Dataset) else data
+    if not isinstance(train, Images):
+        raise InputError(
+            f"data must be a data set or its pictures, not a {type(data).__name__}: su.data.load"
+            " gives one"
+        )
     if int(train.labels.max()) >= len(model.classes):
         raise InputError(
             f"the data have a label {int(train.labels.max())}, the model only {len(model.classes)}"

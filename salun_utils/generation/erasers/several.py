@@ -112,7 +112,7 @@ def _for_pipeline(
         mini = datasets.load("fashion-mini")
         if set(_lower([concept, *others])) <= set(_lower(mini.classes)):
             data = mini
-    return {"data": None if data is None else without(data, others)}
+    return {"data": without(data, others) if isinstance(data, Dataset) else data}
 
 
 def _for_classes(
