@@ -22,6 +22,8 @@ from .kinds import kind_of
 from .values import parse_value as parse_value
 from .values import typed
 
+# what decides which pictures of a data set are taken, and how large
+CUT = ("train_images", "train_classes", "image_size")
 IN_PATHS = ("tier", "method", "eraser")  # parameters that files are called by
 WORD = re.compile(r"[A-Za-z0-9+-][A-Za-z0-9.+_-]{0,99}")
 LOWEST = {"epochs": 1, "lr": 0}
@@ -61,7 +63,7 @@ def check_data(effective: Mapping[str, Any]) -> None:
     kind = kind_of(effective)
     kind.check_present(kind.of(effective))
     if name := _dataset_name(effective):
-        data = _dataset(name, effective.get("train_images"), effective.get("image_size"))
+        data = _dataset(name, *(effective.get(k) for k in CUT))
         if effective.get("scenario", "class") == "class" and "forget_class" in effective:
             check_label(effective["forget_class"], data.classes)
         if effective.get("scenario") == "indices" and effective.get("indices"):
@@ -158,13 +160,12 @@ def _dataset_name(effective: Mapping[str, Any]) -> str:
 def data_fingerprint(effective: Mapping[str, Any]) -> str:
     """Fingerprint of the data set that the parameters name; "" when they name none."""
     name = _dataset_name(effective)
-    return (
-        _dataset(name, effective.get("train_images"), effective.get("image_size")).fingerprint
-        if name
-        else ""
-    )
+    return _dataset(name, *(effective.get(k) for k in CUT)).fingerprint if name else ""
 
 
 @functools.lru_cache(maxsize=4)
-def _dataset(name: str, train_images: int | None, size: int | None) -> Any:
-    return load_dataset(RunSpec(dataset=name, train_images=train_images), size=size)
+def _dataset(
+    name: str, train_images: int | None, train_classes: int | None, size: int | None
+) -> Any:
+    spec = RunSpec(dataset=name, train_images=train_images, train_classes=train_classes)
+    return load_dataset(spec, size=size)

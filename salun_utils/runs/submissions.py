@@ -81,7 +81,7 @@ def check(folder: Path, *, ours: Path | None = None, canaries: bool = True) -> R
     _check_groups(folder, good, report)
     unseen = {_named_data(r) for r in good.values()} - {_named_data(r) for r in known.values()}
     report.notes += [
-        f"there is no record on {name} here to compare its pictures with" for name, _ in unseen
+        f"there is no record on {name} here to compare its pictures with" for name, *_ in unseen
     ]
     if canaries and any(not why for why in report.files.values()):
         report.against_all += _moved(r for r in good.values())
@@ -157,17 +157,21 @@ def _believable(
 def _check_data(record: Record, known: Iterable[Record]) -> None:
     same = {r.data.get("fingerprint") for r in known if _named_data(r) == _named_data(record)}
     if same and record.data.get("fingerprint") not in same:
-        name, images = _named_data(record)
-        part = f", {images} pictures of it," if images else ""
+        name, images, classes = _named_data(record)
+        cut = [f"{n} {what}" for n, what in ((images, "pictures"), (classes, "classes")) if n]
+        part = f", {' in '.join(cut)} of it," if cut else ""
         raise InputError(
             f"its pictures are other ones: {name}{part} has the fingerprint"
             f" {min(map(str, same))[:12]}… here, not {str(record.data.get('fingerprint'))[:12]}…"
         )
 
 
-def _named_data(record: Record) -> tuple[str, object]:
-    """What decides the fingerprint: the name of the data, and how many pictures were taken."""
-    return str(record.data.get("name")), record.spec.get("train_images")
+def _named_data(record: Record) -> tuple[str, object, object]:
+    """What decides the fingerprint: the name of the data, and how many pictures of how many classes
+    were taken.
+    """
+    spec = record.spec
+    return str(record.data.get("name")), spec.get("train_images"), spec.get("train_classes")
 
 
 def _check_seed(record: Record, pilots: Mapping[str, set[int]]) -> None:

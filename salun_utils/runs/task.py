@@ -57,7 +57,7 @@ class Task:
     device: torch.device
     cache: Cache
     progress: bool = False
-    made: dict[str, Any] = field(default_factory=dict, repr=False)
+    made: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     def _once(self, name: str, make: Callable[[], Any]) -> Any:
         if name not in self.made:
@@ -305,7 +305,9 @@ def with_spec(task: Task, spec: RunSpec) -> Task:
     """The same data, split and models under another method or unlearning seed."""
     if names := differing(task.spec, spec):
         raise InputError(f"the task was prepared for another {names[0]}")
-    return dataclasses.replace(task, spec=spec)
+    twin = dataclasses.replace(task, spec=spec)  # which has made nothing yet
+    twin.made = task.made
+    return twin
 
 
 def _digest(data: Any) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import math
 from pathlib import Path
@@ -11,11 +12,13 @@ import torch
 
 import salun_utils as su
 from salun_utils.errors import InputError
-from salun_utils.runs import RunSpec, expand
+from salun_utils.runner.parameters import data_fingerprint
+from salun_utils.runs import RunSpec, expand, prepare
 from salun_utils.runs.cache import empty
 from salun_utils.runs.inputs import load_dataset
 from salun_utils.runs.records.provenance import code_digest
 from salun_utils.runs.table import export
+from salun_utils.runs.task import with_spec
 
 ROOT = Path(__file__).resolve().parents[2]
 START = {"dataset": "digits", "train_epochs": 2}
@@ -125,6 +128,21 @@ def test_the_first_classes_alone_are_a_data_set_of_their_own():
         load_dataset(spec.but(train_classes=11))
     with pytest.raises(InputError, match="train_classes"):
         spec.but(train_classes=1)
+
+
+def test_the_data_that_a_grid_expects_of_a_run_are_those_it_has(tmp_path):
+    for cut in ({"train_classes": 3}, {"train_classes": 3, "train_images": 60}, {}):
+        spec = RunSpec(dataset="digits", **cut)
+        assert data_fingerprint(spec.effective) == load_dataset(spec).fingerprint
+
+
+def test_a_task_that_is_changed_has_made_nothing_yet(cache):
+    """Runs of one task share what was made of it; one with another training seed must not."""
+    task = prepare(RunSpec(**QUICK), cache=cache)
+    assert with_spec(task, task.spec.but(method="ft", params={})).retrained is task.retrained
+    other = dataclasses.replace(task, spec=task.spec.but(training_seed=7))
+    pairs = zip(other.retrained.parameters(), task.retrained.parameters())
+    assert not all(torch.equal(a, b) for a, b in pairs)
 
 
 def test_a_recipe_decides_the_training_and_the_name():

@@ -177,6 +177,7 @@ def _check_data_of(grid: Grid, pending: list[GridRun], *, here: bool) -> None:
         names = (
             "dataset",
             "train_images",
+            "train_classes",
             "scenario",
             "forget_class",
             "indices",
