@@ -291,28 +291,6 @@ others = study.against("random-10")
 tables.verdict_table(others, caption="SalUn-annealed minus the others", **said)
 
 # %% [markdown]
-# ### On a network that remembers
-#
-# The network above half remembers its pictures. `speednet` on 12,000 pictures of a JPEG copy of CIFAR-10 knows them by heart ([](22_winners_and_successors.ipynb)). A random tenth, each with values of its own, chosen in twelve trials on two pilot seeds:
-
-# %% tags=["nbval-check-output"]
-from salun_utils.studies.memorising import recorded as remembering
-
-remembered = remembering.on_file()
-rows = remembering.table(remembered)
-few = ("Retrain", "another Retrain", "original", "RL", "SalUn", "SalUn-soft",
-       "SalUn-annealed")
-remembering.shown(rows[rows.index.isin(few)])
-
-# %% tags=["nbval-check-output"]
-rivals = ["SalUn-soft", "SalUn-annealed", "RL"]
-by_attack, without = (
-    remembering.verdicts(remembered, "SalUn", rivals, reading=how)
-    for how in ("confidence", remembering.WITHOUT)
-)
-remembering.verdict_table(by_attack, without)
-
-# %% [markdown]
 # ## Does the soft one over-forget?
 #
 # In the paper's table for CIFAR-10 and ResNet-18, SalUn-soft makes an attack call more of the forgotten pictures "non-member" than Retrain does: its MIA gap is larger than SalUn's, and RL's is larger still. The hollow marks are those **published** figures ({cite:p}`fan2024salun`, [](../book/published.md)); the filled ones were **measured here**, on
