@@ -87,9 +87,10 @@ REMEMBERED = {
 def of_memory(runs: list[Record], scenario: str = "random-10") -> list[dict[str, str]]:
     """The row of the network that remembers its training pictures, of its runs in one scenario."""
     rows = memorising.table(runs)
-    if not {memorising.OURS, label("original")} <= set(rows.index):
+    methods = memorising.places(rows)
+    if memorising.OURS not in methods.index or label("original") not in rows.index:
         return []
-    methods, gaps = memorising.places(rows), rows.confidence
+    gaps = rows.confidence
     best, masked = methods.confidence.idxmin(), "SalUn, random mask"
     groups, again = memorising.by_name(runs), yardstick(rows, "confidence")
     closer = "–"

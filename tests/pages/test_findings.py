@@ -74,7 +74,7 @@ def test_the_network_that_remembers_is_a_row_where_it_is_recorded():
 
     runs = [
         run(*one)
-        for seed in (1, 2)
+        for seed in (1, 2, 3)
         for one in (
             ("original", seed, 0.0),
             ("salun", seed, 34.0, "saliency"),
@@ -83,8 +83,9 @@ def test_the_network_that_remembers_is_a_row_where_it_is_recorded():
     ]
     (row,) = page.of_memory(runs)
     assert row["SalUn"] == "1.00, 1st of 1" and row["Doing nothing"] == "7.50"
-    assert row["Saliency nearer than a random mask in"] == "1 of 2 seeds"
+    assert row["Saliency nearer than a random mask in"] == "2 of 3 seeds"
     assert page.of_memory(runs[:1]) == []
+    assert page.of_memory(runs[:6]) == [], "two seeds are too few for a place"
 
 
 def test_every_claim_of_the_chapters_is_counted_once(tmp_path):

@@ -22,7 +22,7 @@ from ..yardstick import yardstick
 
 REFERENCE, OURS = "Retrain", "SalUn"
 TUNED = "cifar10_jpeg_speednet_{}.yaml"
-LEAST = 3  # seeds that two sides must have in common
+LEAST = 3  # seeds behind a place, and that two sides of a comparison must have in common
 # The same network on other pictures: the first 20 classes of Tiny-ImageNet.
 SECOND: dict[str, Any] = {"dataset": "tinyimagenet_32", "arch": "speednet", "train_images": 8000}
 
@@ -104,8 +104,8 @@ def shown(rows: pd.DataFrame, note: str = "") -> Table:
         orient="index",
     )
     none = [n for n in (REFERENCE, label(AGAIN), label("original")) if n in found.index]
-    best = places(rows).confidence.idxmin() if len(found) > len(none) else None
-    marked = [] if best is None else [best]
+    ranks = places(rows).confidence
+    marked = [ranks.idxmin()] if len(ranks) else []
     return plain_table(found.rename_axis("method"), reference=none, best=marked, note=note)
 
 
@@ -125,11 +125,14 @@ def where_made(records: Iterable[Record]) -> str:
 def places(rows: pd.DataFrame) -> pd.DataFrame:
     """The place of each method under every reading of the attack, 1 the nearest to Retrain; those
     that are no method (Retrain, another Retrain, the original, a method under a mask that isn't its
-    own) have none.
+    own) have none, nor has one with fewer than `LEAST` seeds.
     """
     none = [REFERENCE, label(AGAIN), label("original")]
     controls = [name for name in rows.index if str(name).endswith(" mask")]
-    methods = rows.drop(index=[*none, *controls], errors="ignore")
+    if rows.empty:
+        return pd.DataFrame(columns=list(READINGS))
+    enough = rows[rows.seeds >= LEAST]
+    methods = enough.drop(index=[*none, *controls], errors="ignore")
     return methods[list(READINGS)].rank(method="min").astype(int)
 
 
@@ -236,9 +239,9 @@ def worth_table(worth: pd.DataFrame) -> Table:
 
 def answer(rows: pd.DataFrame) -> Answer:
     """What the page finds, with its figures."""
-    if OURS not in rows.index:
-        return Answer((NONE_RECORDED,))
     methods = places(rows)
+    if OURS not in methods.index:
+        return Answer((NONE_RECORDED,))
     best, salun = methods.confidence.idxmin(), rows.loc[OURS]
     floor, random = yardstick(rows, "confidence"), "SalUn, random mask"
     said = (
