@@ -136,9 +136,9 @@ def test_the_data_that_a_grid_expects_of_a_run_are_those_it_has(tmp_path):
         assert data_fingerprint(spec.effective) == load_dataset(spec).fingerprint
 
 
-def test_a_task_that_is_changed_has_made_nothing_yet(cache):
+def test_a_task_that_is_changed_has_made_nothing_yet(tmp_path):
     """Runs of one task share what was made of it; one with another training seed must not."""
-    task = prepare(RunSpec(**QUICK), cache=cache)
+    task = prepare(RunSpec(**QUICK), cache=su.runs.Cache(tmp_path))
     assert with_spec(task, task.spec.but(method="ft", params={})).retrained is task.retrained
     other = dataclasses.replace(task, spec=task.spec.but(training_seed=7))
     pairs = zip(other.retrained.parameters(), task.retrained.parameters())

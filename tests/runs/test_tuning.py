@@ -84,12 +84,12 @@ def test_a_trial_cut_short_is_run_again(call, tmp_path, monkeypatch, at):
         return 5.0
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr(tuning, "_gap", dying)
+        patch.setattr(tuning, "judged_gap", dying)
         call(["ga"], 3, fixed=STILL)
     cut = drawn(tmp_path / "state")[at]
     tried = []
     monkeypatch.setattr(
-        tuning, "_gap", lambda task, method, params: tried.append(params["lr"]) or 7.0
+        tuning, "judged_gap", lambda task, method, params: tried.append(params["lr"]) or 7.0
     )
     chosen = call(["ga"], 3, fixed=STILL)["ga"]
     assert chosen["trials"] == 3 and len(tried) == 3 - at
@@ -115,7 +115,7 @@ def test_a_search_that_was_killed_again_and_again_ends_as_an_undisturbed_one(
         (file,) = (tmp_path / "tuned" / "trials").glob("*.json")
         return json.loads(file.read_text())
 
-    monkeypatch.setattr(tuning, "_gap", gap)
+    monkeypatch.setattr(tuning, "judged_gap", gap)
     options = {"fixed": {"epochs": 1}, "pilot_seeds": (1, 2)}
     calls, at = [], 0
     call(["ga"], 9, **options)
@@ -151,7 +151,7 @@ def test_two_calls_on_one_study_are_refused(call, tmp_path, monkeypatch):
             call(["ga"], 1)
         return 1.0
 
-    monkeypatch.setattr(tuning, "_gap", again)
+    monkeypatch.setattr(tuning, "judged_gap", again)
     assert call(["ga"], 1)["ga"]["pilot_gap"] == 1.0
 
 
@@ -205,7 +205,7 @@ def play(monkeypatch, gap) -> list[tuple[int, dict]]:
         seen.append((task.spec.seed, params))
         return gap(task.spec.seed, params)
 
-    monkeypatch.setattr(tuning, "_gap", played)
+    monkeypatch.setattr(tuning, "judged_gap", played)
     return seen
 
 
@@ -275,7 +275,7 @@ def test_what_choosing_on_one_seed_costs():
 
 def test_a_mask_is_tuned_on_its_own_and_a_grid_takes_its_values(tmp_path, monkeypatch):
     spec = su.runs.RunSpec(dataset="digits", scenario="random", train_epochs=1, mask="random")
-    monkeypatch.setattr(tuning, "_gap", lambda task, method, params: 2.0)
+    monkeypatch.setattr(tuning, "judged_gap", lambda task, method, params: 2.0)
     monkeypatch.setenv("SALUN_CACHE", str(tmp_path / "cache"))
     path = tune(spec, ["salun"], trials=1, out=tmp_path / "tuned", state=tmp_path / "state")
     entries = yaml.safe_load(path.read_text())
