@@ -216,10 +216,11 @@ pilots.pilot_table(tuned)
 # %% tags=["nbval-check-output"]
 tables = {s: remembers.with_masks(s) for s in WHERE}
 best = ["SalUn"]
-recorded.method_table(tables["random-10"], caption="10 % forgotten", best=best)
+said = "{} % forgotten, all remembered"
+recorded.method_table(tables["random-10"], caption=said.format(10), best=best)
 
 # %% tags=["nbval-check-output"]
-recorded.method_table(tables["random-50"], caption="50 % forgotten", best=best)
+recorded.method_table(tables["random-50"], caption=said.format(50), best=best)
 
 # %% tags=["nbval-check-output"]
 answers.of_methods(remembers, bench, scenarios=["random-50"])
@@ -231,10 +232,10 @@ answers.of_methods(remembers, bench, scenarios=["random-50"])
 
 # %% tags=["nbval-check-output"]
 masks = {s: remembers.beside(remembers.masks(s), s) for s in WHERE}
-recorded.verdict_table(masks["random-10"], "saliency", caption="10 % forgotten")
+recorded.verdict_table(masks["random-10"], "saliency", caption=said.format(10))
 
 # %% tags=["nbval-check-output"]
-recorded.verdict_table(masks["random-50"], "saliency", caption="50 % forgotten")
+recorded.verdict_table(masks["random-50"], "saliency", caption=said.format(50))
 
 # %% [markdown]
 # ### A network that half remembers

@@ -117,6 +117,35 @@ def test_the_table_of_methods(singles, chapter, title, of):
     assert checked >= 15
 
 
+@pytest.mark.parametrize(("title", "share"), [("10 %", 0.1), ("50 %", 0.5)])
+def test_the_table_of_the_network_that_remembers(title, share):
+    runs = []
+    for path in CPU.glob("00_run-*.json"):
+        record = json.loads(path.read_text())
+        spec = record["spec"]
+        here = (spec["dataset"], spec["arch"], spec["train_images"]) == (
+            "cifar10_jpeg",
+            "speednet",
+            12_000,
+        )
+        if here and (spec["scenario"], spec["forget_fraction"]) == ("random", share):
+            again = spec["method"] == "retrain" and (spec["params"] or {}).get("epochs")
+            name = "another Retrain" if again else (NAMES | NEWCOMERS).get(spec["method"])
+            rule = ", random" if spec["mask"] == "random" else ""
+            row = {"name": f"{name}{rule}", "gap": gap_of(record), "ua": record["scores"]["ua"]}
+            runs += [row] if name else []
+    head = f"\n{title} forgotten, all remembered\n"
+    text = ("\n" + texts("04_random_forgetting")).split(head, 1)[1].split("forgotten")[0]
+    groups = pd.DataFrame(runs).groupby("name")
+    for name, part in groups:
+        line = re.search(rf"^{re.escape(str(name))} +{len(part)} +.+$", text, re.M)
+        assert line, f"no row of {name}"
+        gap = re.sub(r" +\[.*?\] +| {2,}(?=\d+$)", "  ", line[0]).split()[-2]
+        assert float(gap) == pytest.approx(part.gap.mean(), abs=0.0051), name
+        assert figures(line[0].split("  ", 1)[1])[1] == pytest.approx(part.ua.mean(), abs=0.051)
+    assert {"SalUn", "SalUn, random", "RL", "FT", "another Retrain"} <= set(groups.groups)
+
+
 @pytest.mark.parametrize(
     ("chapter", "title", "task"),
     [
@@ -208,17 +237,18 @@ def test_the_table_of_tasks_counts_methods_with_enough_seeds(singles):
 def test_the_order_beside_the_published_one(singles, task):
     text = texts("07_leaderboard")
     gaps = on_task(singles, task).groupby("method").gap.mean().rename(NAMES | NEWCOMERS)
-    rows = table_of(text, f"{task}: average gap, points\n")
+    head, *lines = text.split(f"\n{task}: average gap, points\n", 1)[1].split("\n")
+    rows = {name: line for line in lines[:12] if (name := line.split("  ")[0]) in gaps.index}
     both = pd.DataFrame(
         {
-            name: {"published": figures(line)[0], "here": gaps[name]}
+            name: {"published": float(cell_below(head, line, "published")), "here": gaps[name]}
             for name, line in rows.items()
-            if name in gaps.index
         }
     ).T
     assert len(both) == 9
     for name, here in both.here.items():
-        assert figures(rows[name])[-1] == pytest.approx(here, abs=0.0051), name
+        shown_here = float(cell_below(head, rows[name], "fashion-mini, small-cnn"))
+        assert shown_here == pytest.approx(here, abs=0.0051), name
     note = text.split(f"{task}: average gap, points\n", 1)[1].split("Kendall's tau", 1)[1]
     tau = re.search(r"fashion-mini, small-cnn ([+−]\d\.\d\d) over 9 methods", note)
     assert tau and float(tau[1].replace("−", "-")) == pytest.approx(
