@@ -223,8 +223,8 @@ def findings(
     if table := markdown([*remembered, *of_tasks(bench)]):
         parts += [
             "**Classification**: average gap to a network retrained without the pictures, in"
-            " points; 0 is perfect. Means over recorded seeds; *all remembered* is a network that knows its"
-            " training pictures by heart (a copy of CIFAR-10), the other half remembers them"
+            " points; 0 is perfect. Means over recorded seeds; *all remembered* is a network that"
+            " knows its training pictures by heart (a copy of CIFAR-10), the other half remembers them"
             " (Fashion-MNIST).",
             table,
         ]
