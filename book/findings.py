@@ -225,8 +225,7 @@ def findings(
             "**Classification**: average gap to a network retrained without the pictures, in"
             " points; 0 is perfect. Means over recorded seeds; *all remembered* is a network that"
             " knows its training pictures by heart (a copy of CIFAR-10), the other half remembers"
-            " them"
-            " (Fashion-MNIST).",
+            " them (Fashion-MNIST).",
             table,
         ]
     if table := markdown(of_erasers(every)):
