@@ -4,11 +4,11 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -160,21 +160,21 @@ def _cell(key: str | float | None, shown: str, kind: str = "") -> str:
     """A cell and what it is sorted by; what has no figure comes last."""
     mark = f" class={kind}" if kind else ""
     if not isinstance(key, str):
-        mark += f' data-order="{NEVER if key is None or math.isnan(key) else key:.6g}"'
+        order = NEVER if key is None or math.isnan(key) else key
+        mark += f" data-order={order:.5g}".replace("e+0", "e")
     return f"<td{mark}>{shown}</td>"
 
 
 def _file(kind: str, text: str) -> str:
-    data = base64.b64encode(text.encode()).decode()
-    return (
-        f'<a download="leaderboard.{kind}" href="data:text/{kind};base64,{data}">{kind.upper()}</a>'
-    )
+    data = quote(text, safe=" !$'()*+,-./:;=?@[]_~{}|")
+    address = f"data:text/{kind};charset=utf-8,{data}"
+    return f'<a download="leaderboard.{kind}" href="{address}">{kind.upper()}</a>'
 
 
 def as_csv(rows: Sequence[Row]) -> str:
     """One line a row, the readings of the gap among its columns; without names of records."""
     found = pd.DataFrame(map(_plain, rows)).drop(columns=["records", "tuning"])
-    return found.to_csv(index=False, float_format="%.5g")
+    return found.to_csv(index=False, float_format="%.4g")
 
 
 def as_json(rows: Sequence[Row]) -> str:
@@ -226,7 +226,8 @@ def facts(row: Row) -> dict[str, str]:
             "remarks": "copied, not measured; see the page of published numbers",
         }
     data, spec = row.records[0].data, row.records[0].spec
-    training = _pairs({name.removeprefix("train_"): spec.get(name) for name in TRAINING})
+    said = {name.removeprefix("train_"): spec.get(name) for name in TRAINING}
+    training = _pairs({name: value for name, value in said.items() if value is not None})
     sizes = ", ".join(
         f"{data[k]:,} {k}" for k in ("forget", "retain", "validation", "test") if k in data
     )

@@ -6,6 +6,7 @@ import io
 import math
 import shutil
 from pathlib import Path
+from urllib.parse import unquote
 
 import pandas as pd
 import pytest
@@ -276,6 +277,8 @@ class TestPage:
     def test_the_same_can_be_had_as_files(self, board, soup):
         kinds = [link["download"] for link in soup.select("a[download]")]
         assert kinds == ["leaderboard.csv", "leaderboard.json"]
+        for link, text in zip(soup.select("a[download]"), (as_csv, as_json), strict=True):
+            assert unquote(link["href"].partition(",")[2]) == text(board.rows)
         read = pd.read_csv(io.StringIO(as_csv(board.rows)))
         assert list(read.average_gap) == pytest.approx([r.gap for r in board.rows], nan_ok=True)
         read = pd.read_json(io.StringIO(as_json(board.rows)), orient="split")
