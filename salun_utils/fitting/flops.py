@@ -39,7 +39,7 @@ def training_flops(model: nn.Module, shape: tuple[int, ...]) -> float | None:
     remembers the number while neither its structure nor what is trained of it changes.
     """
     found = _kept(model, shape)
-    return None if found is None else found.training
+    return None if found is None else found[1]
 
 
 @dataclass
@@ -65,9 +65,10 @@ def tally(model: nn.Module, shape: tuple[int, ...]) -> Iterator[Tally]:
 
     Parameters
     ----------
-    model, shape : as of `training_flops`. A copy that was made before the model was first counted
-        is not counted.
+    model, shape : as of `training_flops`. Copies count that are made in the block, or of a model
+        that had been counted before.
     """
+    was_counted = KEPT in model.__dict__
     spent = Tally(0.0 if _kept(model, shape) else None)
 
     def passed(module: nn.Module, given: tuple[Any, ...], output: Any) -> None:
@@ -75,7 +76,7 @@ def tally(model: nn.Module, shape: tuple[int, ...]) -> Iterator[Tally]:
         if found is None or not given or not isinstance(given[0], Tensor):
             return
         learns = any(isinstance(t, Tensor) and t.requires_grad for t in tree_leaves(output))
-        spent.flops += len(given[0]) * (found.training if learns else found.forward)
+        spent.flops += len(given[0]) * found[learns]
 
     handle = register_module_forward_hook(passed) if spent.flops is not None else None
     try:
@@ -83,6 +84,8 @@ def tally(model: nn.Module, shape: tuple[int, ...]) -> Iterator[Tally]:
     finally:
         if handle:
             handle.remove()
+        if not was_counted:
+            del model.__dict__[KEPT]
 
 
 def counts_as(new: nn.Module, old: nn.Module) -> nn.Module:
@@ -92,15 +95,8 @@ def counts_as(new: nn.Module, old: nn.Module) -> nn.Module:
     return new
 
 
-@dataclass(frozen=True)
-class _PerPicture:
+def _kept(model: nn.Module, shape: tuple[int, ...]) -> tuple[float, float] | None:
     """Operations by picture of a forward pass, and of one forward and backward."""
-
-    forward: float
-    training: float
-
-
-def _kept(model: nn.Module, shape: tuple[int, ...]) -> _PerPicture | None:
     trained = tuple((tuple(p.shape), p.requires_grad) for p in model.parameters())
     counted = (shape, repr(model), trained)
     if model.__dict__.get(KEPT, (None, None))[0] != counted:
@@ -108,7 +104,7 @@ def _kept(model: nn.Module, shape: tuple[int, ...]) -> _PerPicture | None:
     return model.__dict__[KEPT][1]
 
 
-def _count(model: nn.Module, shape: tuple[int, ...]) -> _PerPicture | None:
+def _count(model: nn.Module, shape: tuple[int, ...]) -> tuple[float, float] | None:
     try:
         with torch.random.fork_rng(devices=[]), FlopCounterMode(display=False) as counter:
             twin = copy.deepcopy(model).to("meta").train()
@@ -118,4 +114,4 @@ def _count(model: nn.Module, shape: tuple[int, ...]) -> _PerPicture | None:
             nn.functional.cross_entropy(logits, labels).backward()
     except Exception:  # networks of users can fail on their way in any manner
         return None
-    return _PerPicture(forward / BATCH, counter.get_total_flops() / BATCH)
+    return forward / BATCH, counter.get_total_flops() / BATCH

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from ..data.splits import ForgetSplit
 from ..errors import InputError, NothingChangedWarning
 from ..fitting import ranks
-from ..fitting.flops import tally, training_flops
+from ..fitting.flops import tally
 from ..fitting.recipes import use_bf16
 from ..models.contract import as_before, check_model, check_weights, only_logits
 from ..saliency import SaliencyMask, check_keep
@@ -56,8 +56,8 @@ class UnlearnResult:
     model : the unlearned model, in evaluation mode. seconds : wall time, the mask's included (RTE).
     cpu_seconds : processor time over the same stretch, of all processes that work together; unlike
         wall time it is hardly moved by other work on the machine.
-    pflop : 10^15 operations of all passes through the network, the mask's included, see
-        `fitting.flops.tally`; None for a network that can't be counted, or that is made anew.
+    pflop : 10^15 operations of all passes through the network, the mask's included, in all
+        processes together, see `fitting.flops.tally`; None for a network that can't be counted.
     mask : the `SaliencyMask` that was held, or None. params : every parameter in force.
     method : its name.
     """
@@ -133,19 +133,19 @@ def unlearn(
     classes = len(split.classes)
     check_model(model, split.forget, classes, gradients=method.takes_mask, bf16=bf16)
     split = split.to(device)
-    training_flops(model, split.forget.shape)  # once, before the clock runs
-    started, cpu_started = time.perf_counter(), time.process_time()
     together = ranks.here()
-    with tally(model, split.forget.shape) as spent:
+    with tally(model, split.forget.shape) as spent:  # it looks at the model before the clock runs
+        started, cpu_started = time.perf_counter(), time.process_time()
         built = together.told(
             lambda: build_mask(rule, model, split, keep=keep, seed=derive(seed, "mask"))
         )
         job = Job(_copied(model), split, built, seed, settings)
         only_logits(job.model, classes)
         unlearned = as_before(method.run(job, **own)).eval()
-    together.spread((*unlearned.parameters(), *unlearned.buffers()))
-    seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
+        together.spread((*unlearned.parameters(), *unlearned.buffers()))
+        seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
     cpu_seconds = together.total(cpu_seconds)
+    pflop = None if spent.pflop is None else together.total(spent.pflop)
     shown = {
         **own,
         **settings,
@@ -153,7 +153,7 @@ def unlearn(
         "keep": keep if built is not None else 1.0,
     }
     _warn_of_nothing(method, model, unlearned, job, shown)
-    return UnlearnResult(unlearned, seconds, built, shown, cpu_seconds, name, spent.pflop)
+    return UnlearnResult(unlearned, seconds, built, shown, cpu_seconds, name, pflop)
 
 
 def _copied(model: nn.Module) -> nn.Module:

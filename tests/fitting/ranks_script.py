@@ -101,7 +101,8 @@ def forgetting(method: str, **params) -> Callable[[Path], dict]:
             method, network(norm=True), split, seed=1, epochs=2, lr=0.02, **PARAMS, **params
         )
         kept = {} if found.mask is None else {f"mask {n}": found.mask[n] for n in found.mask}
-        return found.model.state_dict() | kept
+        counted = {"operations": torch.tensor(found.pflop * 1e15)}
+        return found.model.state_dict() | kept | counted
 
     return run
 

@@ -104,6 +104,17 @@ def test_a_tally_tells_passes_with_a_gradient_from_those_without(digits):
     assert spent.flops == 5 * both, "counts after its block"
 
 
+def test_a_tally_leaves_nothing_on_the_model(digits, digits_split, tmp_path):
+    net = digit_net(digits)
+    names = set(net.__dict__)
+    assert unlearn("rl", net, digits_split, epochs=1, lr=0.01, mask="saliency").pflop > 0
+    assert set(net.__dict__) == names
+    training_flops(net, (1, 8, 8))
+    with flops.tally(net, (1, 8, 8)):
+        pass
+    assert set(net.__dict__) == names | {flops.KEPT}, "what was known before stays known"
+
+
 def test_unlearning_counts_the_pictures_that_its_method_saw(digits, digits_split):
     net, split = digit_net(digits), digits_split
     each = training_flops(net, (1, 8, 8)) / 1e15

@@ -14,6 +14,7 @@ from salun_utils.fitting import norms, ranks
 from salun_utils.saliency import SaliencyMask
 
 ONLY_TOGETHER = ("cached", "refused", "dropped")
+UNDIVIDED = ("munba", "neggrad+")  # losses of a whole batch, which every process computes
 
 
 @pytest.fixture(scope="module")
@@ -38,6 +39,10 @@ def test_two_processes_agree_with_one(found, case):
     alone, together, _ = found[case]
     begun = script.network(norm="1.running_mean" in alone).state_dict()
     for name, value in together.items():
+        if name == "operations":
+            times = 2 if case in UNDIVIDED else 1  # and each tries the model on a few pictures
+            assert float(value) == pytest.approx(times * float(alone[name]), rel=0.15)
+            continue
         torch.testing.assert_close(value, alone[name], rtol=2e-4, atol=2e-5)
     assert any(not torch.equal(alone[n], begun[n]) for n in begun)
 
