@@ -210,7 +210,7 @@ pilots.pilot_table(tuned)
 #
 # ### A network that remembers
 #
-# `speednet` on 12,000 pictures of a JPEG copy of CIFAR-10 gets practically all of them right and seven in ten of new ones, as the networks of the paper do: here is something to forget ([](22_winners_and_successors.ipynb) says how it was made and tuned). At 50 % SalUn, RL and FT have values of their own, and so has SalUn under a random mask; the other methods keep those of the tenth.
+# `speednet` on 12,000 pictures of a JPEG copy of CIFAR-10 gets practically all of them right, as the networks of the paper do, and seven in ten of new ones: here is something to forget ([](22_winners_and_successors.ipynb) says how it was made and tuned). At 50 % SalUn, RL and FT have values of their own, and so has SalUn under a random mask; the other methods keep those of the tenth.
 
 # %% tags=["nbval-check-output"]
 tables = {s: remembers.with_masks(s) for s in WHERE}

@@ -15,6 +15,7 @@ import pandas as pd
 from ...metrics import CANT_TELL
 from ...runs.readings import READINGS
 from ...runs.summary import MEASURES, label
+from ...shown import amount
 from .rows import AVERAGES, TRAINING, Group, Row
 
 HEAD = (
@@ -130,7 +131,7 @@ def _shown(row: Row) -> Iterator[str]:
         shown = escape(text)
         gap = gaps.get(name.lower())
         if gap is not None and row.method != "retrain":
-            shown += f" <small>{_signed(gap)}</small>"
+            shown += f" <small>{amount(gap, signed=True)}</small>"
         if name == "method":
             yield f'<th scope="row">{shown}</th>'
         else:
@@ -274,7 +275,3 @@ def _pairs(values: dict) -> str:
 
 def _each(texts) -> str:
     return "; ".join(dict.fromkeys(texts))
-
-
-def _signed(value: float) -> str:
-    return f"{value:+.1f}".replace("-", "\N{MINUS SIGN}")

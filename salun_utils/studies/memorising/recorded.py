@@ -15,6 +15,7 @@ from ...runs import Record, load_records
 from ...runs.readings import READINGS, WITHOUT, gap, gap_of_means
 from ...runs.summary import AGAIN, cost, label, one_a_seed
 from ...runs.tuning import read_tuned
+from ...shown import amount
 from ...unlearning import METHODS
 from ..claims import Claim, claims_table, word
 from ..common import NONE_RECORDED, REMEMBERS, Answer
@@ -174,7 +175,9 @@ def verdict_table(found: Mapping[str, Verdict], bare: Mapping[str, Verdict]) -> 
 
 def _difference(verdict: Verdict) -> Cell:
     test = verdict.test
-    return Cell(f"{test.difference:+.2f}", between(test.interval.low, test.interval.high))
+    return Cell(
+        amount(test.difference, 2, signed=True), between(test.interval.low, test.interval.high)
+    )
 
 
 RIVALS = {
