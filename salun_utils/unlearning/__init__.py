@@ -57,7 +57,8 @@ class UnlearnResult:
     cpu_seconds : processor time over the same stretch, of all processes that work together; unlike
         wall time it is hardly moved by other work on the machine.
     pflop : 10^15 operations of all passes through the network, the mask's included, see
-        `fitting.flops.tally`; None for a network that can't be counted, or that is made anew.
+        `fitting.flops.tally`, of all processes that work together; None for a network that can't
+        be counted.
     mask : the `SaliencyMask` that was held, or None. params : every parameter in force.
     method : its name.
     """
@@ -146,6 +147,7 @@ def unlearn(
     together.spread((*unlearned.parameters(), *unlearned.buffers()))
     seconds, cpu_seconds = time.perf_counter() - started, time.process_time() - cpu_started
     cpu_seconds = together.total(cpu_seconds)
+    pflop = None if spent.pflop is None else together.total(spent.pflop)
     shown = {
         **own,
         **settings,
@@ -153,7 +155,7 @@ def unlearn(
         "keep": keep if built is not None else 1.0,
     }
     _warn_of_nothing(method, model, unlearned, job, shown)
-    return UnlearnResult(unlearned, seconds, built, shown, cpu_seconds, name, spent.pflop)
+    return UnlearnResult(unlearned, seconds, built, shown, cpu_seconds, name, pflop)
 
 
 def _copied(model: nn.Module) -> nn.Module:

@@ -13,7 +13,7 @@ from salun_utils.errors import InputError
 from salun_utils.fitting import norms, ranks
 from salun_utils.saliency import SaliencyMask
 
-ONLY_TOGETHER = ("cached", "refused", "dropped")
+ONLY_TOGETHER = ("counted", "cached", "refused", "dropped")
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +58,12 @@ def test_a_mask_by_rule_is_held_by_every_process(found):
         for name, value in before.items():
             held = ~weights[f"mask {name}"]
             assert torch.equal(weights[name][held], value.detach()[held])
+
+
+def test_the_operations_of_all_processes_are_counted(found):
+    _, first, _ = found["counted"]
+    tried = first["counted"] - first["of the epochs"]  # each process tries the model on a few
+    assert 0 <= tried <= 10
 
 
 def test_an_interrupted_training_of_two_goes_on_to_the_same_bytes(found):
