@@ -1,6 +1,6 @@
 # The environment of requirements.lock and the project, as `make install` sets them up; what Kubernetes runs.
 #   make image                                    builds salun:latest
-#   docker run -v $PWD/out:/work salun salun run /opt/salun/notebooks/01_quickstart.ipynb --out /work/out
+#   docker run -v $PWD/out:/salun salun salun run /opt/salun/notebooks/01_quickstart.ipynb --out /salun/out
 # The CUDA libraries come with the torch wheel: a GPU needs only its driver on the node.
 FROM python:3.11-slim-bookworm
 
@@ -17,8 +17,8 @@ RUN .venv/bin/python -m pip install --no-cache-dir --quiet --disable-pip-version
  && touch .venv/.installed
 
 # One thread a process, and the cache on the volume that all jobs share.
-ENV PATH=/opt/salun/.venv/bin:$PATH OMP_NUM_THREADS=1 SALUN_CACHE=/work/cache
-RUN useradd --create-home salun && mkdir /work && chown salun /work
+ENV PATH=/opt/salun/.venv/bin:$PATH OMP_NUM_THREADS=1 SALUN_CACHE=/salun/cache
+RUN useradd --create-home salun && mkdir /salun && chown salun /salun
 USER salun
-WORKDIR /work
+WORKDIR /salun
 CMD ["salun", "--help"]

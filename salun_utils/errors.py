@@ -7,6 +7,7 @@ from __future__ import annotations
 import difflib
 import math
 from collections.abc import Iterable
+from numbers import Integral
 
 LONGEST = 2500  # characters of a message; what was given may be a whole file
 
@@ -53,6 +54,15 @@ def check_whole(name: str, value: object, low: int = 1, high: int | None = None)
         allowed = f", at least {low}" if high is None else f" from {low} to {high}"
         raise InputError(f"{name} must be a whole number{allowed}, not {value!r}")
     return value  # type: ignore[return-value]
+
+
+def check_count(name: str, value: object, low: int = 1) -> int:
+    """Return a whole number of at least `low`, of NumPy's too, as an `int`, else raise
+    `InputError`.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
+        raise InputError(f"{name} must be a whole number, at least {low}, not {value!r}")
+    return int(value)
 
 
 def check_amount(name: str, value: object) -> float:

@@ -166,9 +166,12 @@ def numbers(answer: tuple, count: int, takes: str) -> list[float]:
     values = []
     for one in answer:
         try:
-            values.append(float("no number" if isinstance(one, bool) else one))
-        except Exception:
-            raise InputError(f"an answer is {takes}, not {_worded(one)}") from None
+            value = None if isinstance(one, bool) else float(one)
+        except Exception:  # objects of the reader may raise anything
+            value = None
+        if value is None:
+            raise InputError(f"an answer is {takes}, not {_worded(one)}")
+        values.append(value)
     return values
 
 

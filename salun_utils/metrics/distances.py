@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from ..errors import InputError
+from ..errors import InputError, check_count
 from ..seeds import derive
 from ..units import numerics
-from .reading import count, numbers, positive, share
+from .reading import numbers, positive, share
 
 Array = Tensor | np.ndarray
 
@@ -93,7 +93,7 @@ def klom(
             f"both sides need the margins of the same examples, not of {ours.shape[1]} and"
             f" {oracle.shape[1]}"
         )
-    count("bins", bins)
+    check_count("bins", bins)
     if clip != np.inf:
         positive("clip", clip)
     share("floor", positive("floor", floor), ends=True)
@@ -265,8 +265,8 @@ def kernel_distance(
         raise InputError(
             f"both sets need the same number of features, not {a.shape[1]} and {b.shape[1]}"
         )
-    size = min(count("subset_size", subset_size, 2), len(a), len(b))
-    count("subsets", subsets)
+    size = min(check_count("subset_size", subset_size, 2), len(a), len(b))
+    check_count("subsets", subsets)
     if size < 2:
         raise InputError("the kernel distance needs at least 2 rows on each side")
     if size == len(a) == len(b):
@@ -322,7 +322,7 @@ def linear_probe(
     if not all(np.isfinite(labels).all() and (labels % 1 == 0).all() for labels in (y, y_test)):
         raise InputError("labels_train and labels_test must be whole numbers")
     positive("C", C)
-    count("max_iter", max_iter)
+    check_count("max_iter", max_iter)
     if len(np.unique(y)) < 2:
         raise InputError("a probe needs at least 2 classes in its training labels")
     mean, spread = train.mean(0), train.std(0)

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
-from ..errors import InputError
+from ..errors import InputError, check_count
 from ..seeds import derive
 from ..units import numerics
 from .intervals import Interval, bootstrap_interval
 from .likelihood import Array
-from .reading import count, numbers, positive, share
+from .reading import numbers, positive, share
 
 DELTA = 1e-5
 CAP = 50.0  # of an epsilon that is infinite in the sample
@@ -117,7 +117,7 @@ def forgetting_by_models(
     ours, reference = _margins(unlearned, retrained)
     if wrong := [n for n in counts if not isinstance(n, Integral) or not 3 <= n <= len(ours)]:
         raise InputError(f"counts must be whole numbers from 3 to {len(ours)}, not {wrong[0]!r}")
-    count("draws", draws)
+    check_count("draws", draws)
     found: dict[int, list[float]] = {}
     for size in counts:
         rng = np.random.default_rng(derive(seed, f"forgetting {size}"))

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..errors import check_count
 from ..seeds import derive
 from ..units import numerics
-from .reading import count, sequence, share
+from .reading import sequence, share
 
 CHUNK = 2_000_000  # numbers held at once while resampling
 
@@ -48,7 +49,7 @@ def bootstrap_interval(
     """
     values = sequence("values", values)
     share("level", level)
-    count("resamples", resamples)
+    check_count("resamples", resamples)
     if len(values) == 1:
         return Interval(float("nan"), float("nan"))
     draws = np.random.default_rng(derive(seed, "bootstrap"))

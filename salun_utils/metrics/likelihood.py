@@ -15,12 +15,12 @@ from typing import NamedTuple
 import numpy as np
 from torch import Tensor
 
-from ..errors import InputError, unknown
+from ..errors import InputError, check_count, unknown
 from ..seeds import derive
 from ..units import numerics
 from .accuracy import check_logits
 from .intervals import Interval
-from .reading import count, numbers, positive, share, truths
+from .reading import numbers, positive, share, truths
 
 Array = Tensor | np.ndarray
 VARIANCES = ("auto", "per-example", "pooled")
@@ -202,7 +202,7 @@ def audit(
     """
     scores, member = _labelled(scores, is_member)
     share("level", level)
-    count("resamples", resamples)
+    check_count("resamples", resamples)
     if not isinstance(fprs, Iterable) or isinstance(fprs, str):
         raise InputError(f"fprs must be false-positive rates such as (0.001, 0.01), not {fprs!r}")
     draw = _one_by_one(member) if groups is None else _by_group(groups, member)

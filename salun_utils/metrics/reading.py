@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -109,13 +109,6 @@ def share(name: str, value: Any, *, ends: bool = False) -> float:
         allowed = "a number from 0 to 1" if ends else "a number above 0 and below 1"
         raise InputError(f"{name} must be {allowed}, not {value!r}")
     return float(value)
-
-
-def count(name: str, value: Any, low: int = 1) -> int:
-    """A whole number of at least `low`, else `InputError`."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
-        raise InputError(f"{name} must be a whole number, at least {low}, not {value!r}")
-    return int(value)
 
 
 def _real(value: Any) -> bool:

@@ -9,11 +9,11 @@ from typing import TypeVar, overload
 
 import numpy as np
 
-from ..errors import InputError, unknown
+from ..errors import InputError, check_count, unknown
 from ..seeds import derive
 from ..units import numerics
 from .intervals import CHUNK, Interval, Values, bootstrap_interval
-from .reading import count, numbers, sequence, share
+from .reading import numbers, sequence, share
 
 EXACT_PAIRS = 16  # up to here all 2**n sign patterns are counted
 
@@ -89,7 +89,7 @@ def paired_test(
     a, b = _pairs(a, b)
     differences = a - b
     n, mean = len(differences), float(differences.mean())
-    count("resamples", resamples)
+    check_count("resamples", resamples)
     return PairedTest(
         n=n,
         difference=mean,

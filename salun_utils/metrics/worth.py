@@ -12,12 +12,12 @@ import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor
 
-from ..errors import InputError
+from ..errors import InputError, check_count
 from ..seeds import derive, generator
 from ..shown import amount
 from ..units import numerics
 from .membership import membership_attack
-from .reading import count, features, share
+from .reading import features, share
 
 Array = Tensor | np.ndarray
 CANT_TELL = "can't tell"  # stands where the answer of an attack that is a coin would
@@ -101,7 +101,7 @@ def attack_worth(
     if (other_members is None) != (other_nonmembers is None):
         raise InputError("give other_members and other_nonmembers, or neither")
     share("level", level)
-    count("resamples", resamples)
+    check_count("resamples", resamples)
     if other_members is not None and other_nonmembers is not None:
         others = features("other_members", other_members)
         asked = others, features("other_nonmembers", other_nonmembers)

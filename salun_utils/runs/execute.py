@@ -59,10 +59,7 @@ def run_with_result(
             **params,
         )
         wall, cpu = result.seconds + spent["seconds"], result.cpu_seconds + spent["cpu_seconds"]
-        passes, masks = (
-            result.pflop,
-            spent.get("pflop"),
-        )  # an older mask from the cache doesn't know
+        passes, masks = result.pflop, spent.get("pflop")  # which an older cached mask doesn't know
         pflop = None if passes is None or masks is None else passes + masks
         result = UnlearnResult(result.model, wall, mask, result.params, cpu, spec.method, pflop)
     return make_record(task, result), result

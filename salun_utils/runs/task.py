@@ -59,7 +59,8 @@ class Task:
     progress: bool = False
     made: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
-    def _once(self, name: str, make: Callable[[], Any]) -> Any:
+    def once(self, name: str, make: Callable[[], Any]) -> Any:
+        """What `make` gives, made at the first call under this name."""
         if name not in self.made:
             self.made[name] = make()
         return self.made[name]
@@ -67,12 +68,12 @@ class Task:
     @property
     def _original(self) -> tuple[nn.Module, dict, str]:
         seed = self.spec.seeds["training"]
-        return self._once("original", lambda: self._trained(self.split.train, seed, "original"))
+        return self.once("original", lambda: self._trained(self.split.train, seed, "original"))
 
     @property
     def _retrained(self) -> tuple[nn.Module, dict, str]:
         seed = derive(self.spec.seeds["training"], "retrain")
-        return self._once("retrained", lambda: self._trained(self.split.retain, seed, "retrained"))
+        return self.once("retrained", lambda: self._trained(self.split.retain, seed, "retrained"))
 
     original = property(lambda self: self._original[0])
     original_seconds = property(lambda self: self._original[1]["seconds"])
@@ -90,16 +91,16 @@ class Task:
 
     @property
     def original_scores(self) -> metrics.Scores:
-        return self._once("original scores", lambda: self._scored(*self._original[::2]))
+        return self.once("original scores", lambda: self._scored(*self._original[::2]))
 
     @property
     def retrained_scores(self) -> metrics.Scores:
-        return self._once("retrained scores", lambda: self._scored(*self._retrained[::2]))
+        return self.once("retrained scores", lambda: self._scored(*self._retrained[::2]))
 
     @property
     def original_validation(self) -> float | None:
         """`validation_accuracy` of the original."""
-        return self._once("original validation", lambda: self.validation_accuracy(self.original))
+        return self.once("original validation", lambda: self.validation_accuracy(self.original))
 
     @property
     def recipe(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from numbers import Integral, Real
+from numbers import Real
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from ..data.images import Images
 from ..data.splits import ForgetSplit
 from ..errors import InputError
+from ..errors import check_count as check_count
 from ..fitting.recipes import Recipe
 from ..saliency import SaliencyMask
 from ..seeds import derive, generator
@@ -111,13 +112,6 @@ def check_number(name: str, value: Any, low: float = 0.0, high: float = math.inf
         allowed = f"from {low:g} to {high:g}" if math.isfinite(high) else f"of at least {low:g}"
         raise InputError(f"{name} must be a number {allowed}, not {value!r}")
     return number
-
-
-def check_count(name: str, value: object, low: int = 1) -> int:
-    """Return a whole number of at least `low`, else raise `InputError`."""
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < low:
-        raise InputError(f"{name} must be a whole number, at least {low}, not {value!r}")
-    return int(value)
 
 
 def check_settings(own: Mapping[str, Any], settings: Mapping[str, Any]) -> None:

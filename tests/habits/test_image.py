@@ -70,8 +70,10 @@ def test_its_python_is_the_one_of_the_lock():
 
 def test_jobs_are_not_root_and_work_on_the_volume():
     done = dict(steps())
-    assert done["USER"] == "salun" and done["WORKDIR"] == "/work"
+    assert done["USER"] == "salun" and done["WORKDIR"] == "/salun"
     profile = yaml.safe_load((ROOT / "benchmark/profiles/kubernetes/config.yaml").read_text())
     claim, path = profile["kubernetes-persistent-volumes"].split(":")
     assert path == done["WORKDIR"] and claim
+    assert profile["default-storage-prefix"].startswith(f"{path}/")
+    assert f"SALUN_CACHE={path}/" in done["ENV"]
     assert f"--tag {profile['container-image']} ." in (ROOT / "Makefile").read_text()

@@ -6,9 +6,9 @@ from __future__ import annotations
 
 import copy
 import os
-import sys
 from pathlib import Path
 
+import pretended
 import pytest
 import yaml
 
@@ -19,8 +19,6 @@ from salun_utils.runner.grid.executors import choose
 from salun_utils.runner.grid.resources import lanes
 
 pytest.importorskip("snakemake_executor_plugin_kubernetes")
-sys.path.insert(0, str(Path(__file__).parent))
-import pretended
 
 ROOT = Path(__file__).parents[2]
 PROFILES = ROOT / "benchmark" / "profiles"
@@ -42,9 +40,9 @@ def sent(tmp_path_factory) -> list[tuple[str, dict]]:
         (folder / name).mkdir()
     (folder / "bin" / "rsync").write_text(COPY)  # of which no more is needed here
     (folder / "bin" / "rsync").chmod(0o755)
-    profile = (PROFILES / "kubernetes" / "config.yaml").read_text()
-    profile = profile.replace("/work/snakemake", str(folder)).replace("retries: 2", "retries: 1")
-    (folder / "profile" / "config.yaml").write_text(profile)
+    profile = yaml.safe_load((PROFILES / "kubernetes" / "config.yaml").read_text())
+    profile |= {"default-storage-prefix": str(folder / "files"), "retries": 1}
+    (folder / "profile" / "config.yaml").write_text(yaml.safe_dump(profile))
     (folder / "g.yaml").write_text(GRID)
     runs = grid.read(folder / "g.yaml")
     places = pending.Places(folder / "records", folder / "state", folder / "notebooks")

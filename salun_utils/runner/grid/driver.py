@@ -13,7 +13,7 @@ from filelock import FileLock, Timeout
 
 from ...errors import InputError
 from ...runs.records.standing import DONE, OUTDATED, Standing, of_file
-from ..parameters import check_data, check_parameters, data_fingerprint
+from ..parameters import CUT, check_data, check_parameters, data_fingerprint
 from . import pending as lists
 from .call import Said, call_snakemake
 from .ends import ended_from_outside, failure, why_none_started, write_failure
@@ -176,8 +176,7 @@ def _check_data_of(grid: Grid, pending: list[GridRun], *, here: bool) -> None:
         effective = check_parameters(grid.notebook, run.parameters)
         names = (
             "dataset",
-            "train_images",
-            "train_classes",
+            *CUT,
             "scenario",
             "forget_class",
             "indices",

@@ -147,13 +147,14 @@ def check_nodes(
         if wrong := next((name for name in wanted if name not in names), None):
             raise unknown("partition", wrong, names)
         nodes = [node for node in nodes if node.partition in wanted]
-    if nodes and not (taking := [node for node in nodes if node.state not in CLOSED]):
+    taking = [node for node in nodes if node.state not in CLOSED]
+    if nodes and not taking:
         raise InputError(
             f"partition {', '.join(dict.fromkeys(node.partition for node in nodes))} takes no jobs"
             f" now: it is {nodes[0].state}"
         )
     for lane in lanes:
-        fitting = [node for node in (taking if nodes else []) if _fits(lane.asks, node.has)]
+        fitting = [node for node in taking if _fits(lane.asks, node.has)]
         if not fitting:
             kinds = sorted({_words(node.has) for node in nodes}) or ["none at all"]
             raise InputError(

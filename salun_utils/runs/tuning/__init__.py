@@ -144,9 +144,9 @@ def _check_values(method: str, fixed: Mapping[str, Any]) -> None:
     before networks are trained, and before a trial of the night draws it.
     """
     held, _ = _held(method, fixed)
-    lists = [(k, v) for k, v in fixed.items() if isinstance(v, list) and k not in held]
-    for given in [held, *(held | {k: value} for k, values in lists for value in values)]:
-        own = METHODS[method].parameters({k: v for k, v in given.items() if k in _taken(method)})
+    lists = {k: v for k, v in fixed.items() if isinstance(v, list) and k in _taken(method)}
+    for given in [held, *(held | {k: value} for k, values in lists.items() for value in values)]:
+        own = METHODS[method].parameters(given)
         check_settings(own, METHODS[method].settings(given))
         for name, value in own.items():
             default = METHODS[method].defaults[name]
@@ -276,9 +276,7 @@ def _judged(task: Task, model: nn.Module) -> Scores:
 
 def _judged_reference(task: Task) -> Scores:
     """Those of Retrain, worked out once for all trials of a task."""
-    if "judged_reference" not in task.__dict__:
-        task.__dict__["judged_reference"] = _judged(task, task.retrained)
-    return task.__dict__["judged_reference"]
+    return task.once("judged reference", lambda: _judged(task, task.retrained))
 
 
 def _held(method: str, fixed: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
