@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ..errors import InputError, unknown
+from ..errors import InputError, check_whole, unknown
 from ..files import atomic
 from ..seeds import derive
 
@@ -33,9 +33,7 @@ def class_label(concept: str | int, classes: Sequence[str]) -> int:
     number.
     """
     if isinstance(concept, int) and not isinstance(concept, bool):
-        if not 0 <= concept < len(classes):
-            raise InputError(f"class index {concept} is not in 0..{len(classes) - 1}")
-        return concept
+        return check_whole("the number of a class", concept, 0, len(classes) - 1)
     names, name = [bare(known).lower() for known in classes], bare(str(concept)).lower()
     if name not in names:
         raise unknown("class", str(concept), classes)
