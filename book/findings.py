@@ -32,8 +32,7 @@ from salun_utils.studies.benchmark.recorded import (
     means,
 )
 from salun_utils.studies.memorising import masks
-from salun_utils.studies.memorising import recorded as memorising
-from salun_utils.studies.yardstick import NAME, yardstick
+from salun_utils.studies.yardstick import yardstick
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = (ROOT / "book" / "intro.md", ROOT / "README.md")
@@ -53,7 +52,7 @@ def nearest(name: str, gap: float, cost: float) -> str:
 
 def of_tasks(bench: Benchmark) -> list[dict[str, str]]:
     """One row a task of classification: SalUn, the nearest method, doing nothing, the masks."""
-    rows = []
+    rows, known = [], ", all remembered" if bench.kind else ""
     for scenario, task in answers.TASKS.items():
         part = bench.methods(scenario, least=3)
         gaps = part.drop(index=list(REFERENCES), errors="ignore").avg_gap.sort_values()
@@ -66,7 +65,7 @@ def of_tasks(bench: Benchmark) -> list[dict[str, str]]:
         nothing, again = part.avg_gap.get("original"), yardstick(part)
         rows.append(
             {
-                "To forget": task,
+                "To forget": f"{task}{known}",
                 "SalUn": f"{gaps['salun']:.2f}, {place} of {len(gaps)}",
                 "Nearest": nearest(label(name := gaps.index[0]), gaps[name], 100 * part.cost[name]),
                 "Doing nothing": "–" if nothing is None else f"{nothing:.2f}",
@@ -75,43 +74,6 @@ def of_tasks(bench: Benchmark) -> list[dict[str, str]]:
             }
         )
     return rows
-
-
-REMEMBERED = {
-    "class-3": "one class, all remembered",
-    "random-10": "10 % of the pictures, all remembered",
-    "random-50": "50 % of the pictures, all remembered",
-}
-
-
-def of_memory(runs: list[Record], scenario: str = "random-10") -> list[dict[str, str]]:
-    """The row of the network that remembers its training pictures, of its runs in one scenario."""
-    rows = memorising.table(runs)
-    methods = memorising.places(rows)
-    if memorising.OURS not in methods.index or label("original") not in rows.index:
-        return []
-    gaps = rows.confidence
-    best, masked = methods.confidence.idxmin(), "SalUn, random mask"
-    groups, again = memorising.by_name(runs), yardstick(rows, "confidence")
-    closer = "–"
-    if masked in groups:
-        ours, theirs = (
-            {seed: memorising.gap(r, "confidence") for seed, r in groups[name].items()}
-            for name in (memorising.OURS, masked)
-        )
-        both = sorted(set(ours) & set(theirs))
-        closer = f"{sum(ours[s] < theirs[s] for s in both)} of {len(both)} seeds"
-    place = answers.ordinal(int(methods.confidence[memorising.OURS]))
-    return [
-        {
-            "To forget": REMEMBERED[scenario],
-            "SalUn": f"{gaps[memorising.OURS]:.2f}, {place} of {len(methods)}",
-            "Nearest": nearest(best, gaps[best], 100 * rows.cost[best]),
-            "Doing nothing": f"{gaps[label('original')]:.2f}",
-            "Another Retrain": "–" if again is None else f"{again:.2f}",
-            "Saliency nearer than a random mask in": closer,
-        }
-    ]
 
 
 def of_erasers(every: pd.DataFrame) -> list[dict[str, str]]:
@@ -211,16 +173,14 @@ def markdown(rows: list[dict[str, str]]) -> str:
 
 
 def findings(
-    bench: Benchmark,
+    benches: Sequence[Benchmark],
     every: pd.DataFrame,
-    memory: Mapping[str, Sequence[Record]] | None = None,
     claims: Mapping[str, int] | None = None,
     comparisons: int = 0,
 ) -> str:
     """Both tables, each under the sentence that says what it counts, and what became of claims."""
     parts = []
-    remembered = [row for s, runs in (memory or {}).items() for row in of_memory(list(runs), s)]
-    if table := markdown([*remembered, *of_tasks(bench)]):
+    if table := markdown([row for bench in benches for row in of_tasks(bench)]):
         parts += [
             "**Classification**: average gap to a network retrained without the pictures, in"
             " points; 0 is perfect. Means over recorded seeds; *all remembered* is a network that"
@@ -252,17 +212,20 @@ def written(page: str, text: str) -> str:
     return MARKS.sub(lambda found: f"{found[1]}\n{text}\n\n{found[2]}", page)
 
 
-def remembering(runs: Sequence[Record], of_masks: Sequence[Record]) -> pd.DataFrame:
-    """The rows of `answers.mask_rows` for the network that remembers its training pictures."""
+def remembering(bench: Benchmark, of_masks: Sequence[Record]) -> pd.DataFrame:
+    """The rows of `answers.mask_rows` for the network that remembers its training pictures, of the
+    runs in which every mask has the values of the salient one.
+    """
+    scenario = "random-10"
     groups = {
         NO_MASK if name == masks.NONE else name: list(by_seed.values())
         for name, by_seed in masks.by_mask(of_masks).items()
     }
-    if nothing := memorising.by_name(runs).get(label("original")):
-        groups["doing nothing"] = list(nothing.values())
-    if groups and (again := memorising.by_name(runs).get(NAME)):
-        groups[NAME] = list(again.values())
-    return pd.concat({"10 %, all remembered": means(groups)}) if len(groups) > 1 else pd.DataFrame()
+    if nothing := bench.by_method(scenario).get("original"):
+        groups["doing nothing"] = nothing
+    if len(groups) < 2:
+        return pd.DataFrame()
+    return pd.concat({answers.panel(bench, scenario): means(bench.beside(groups, scenario))})
 
 
 def draw(bench: Benchmark, remembered: pd.DataFrame) -> None:
@@ -282,9 +245,9 @@ def main(argv: list[str] | None = None) -> int:
     options = parser.parse_args(argv)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # outdated records: load_records leaves them in on purpose
-        bench, every = Benchmark.load(), generation.rows("mini-sd")
-        memory = {scenario: memorising.on_file(scenario) for scenario in REMEMBERED}
-    text, behind = findings(bench, every, memory, of_claims(), of_comparisons()), []
+        remembers, bench = Benchmark.remembering(), Benchmark.load()
+        every = generation.rows("mini-sd")
+    text, behind = findings([remembers, bench], every, of_claims(), of_comparisons()), []
     for path in PAGES:
         before = path.read_text()
         after = written(before, text)
@@ -294,7 +257,7 @@ def main(argv: list[str] | None = None) -> int:
                 with atomic(path) as part:
                     part.write_text(after)
     if not options.check:
-        draw(bench, remembering(memory["random-10"], masks.load()))
+        draw(bench, remembering(remembers, masks.load()))
     verb = "behind the records" if options.check else "brought up to date"
     print(f"{', '.join(behind)} {verb}" if behind else "up to date")
     return 1 if behind and options.check else 0

@@ -190,7 +190,7 @@ without = recorded.verdicts(of_half, "SalUn", main, reading=reading)
 recorded.verdict_table(by_attack, without) if by_attack else none_recorded()
 
 # %% [markdown]
-# The salient half ends nearer to Retrain than no mask in all five seeds, and farther than a random half in four; without the attack RL is the nearest of the three. That is a description of five seeds, which can decide nothing.
+# The salient half ends nearer to Retrain than no mask in all five seeds, and farther than a random half in four; without the attack RL and the random half are no farther apart than another Retrain is from Retrain, and both are nearer than the salient half. That is a description of five seeds, which can decide nothing.
 #
 # ### Other pictures
 #
@@ -203,7 +203,7 @@ note = recorded.where_made(elsewhere)
 recorded.shown(other, note) if len(other) else none_recorded()
 
 # %% [markdown]
-# Retrain fails on six in ten of the forgotten pictures here, twice as many as on CIFAR-10, and with the values of CIFAR-10 all stop short of that (UA 12 to 47): they are ten points and more from Retrain. Values don't travel. Of the masks the salient one is nearer than the random one in all three seeds.
+# Retrain fails on six in ten of the forgotten pictures here, twice as many as on CIFAR-10, and with the values of CIFAR-10 all stop short of that (UA 12 to 47): they are ten points and more from Retrain. Values don't travel. Of the masks the salient one is nearer than the random one, by a little more than another Retrain's gap.
 #
 # ## Verdicts
 #

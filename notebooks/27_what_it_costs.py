@@ -125,7 +125,7 @@ if costs.laws:
 reach.check_table(costs)
 
 # %% [markdown]
-# Look at *off by*, not only at *inside*: the law by weights and pictures has intervals that span a factor of 25 to 70, so that nearly anything lies inside; it is off by a factor of two to three where the other law is off by a quarter.
+# Look at *off by*, not only at *inside*: the law by weights and pictures has intervals that span a factor of 25 to 70, so that nearly anything lies inside; it is off by a factor of two to three, the other law by less than one and a half.
 #
 # And about what nobody measured here. The times are of one core of the machine that is named. ImageNet has 1,281,167 training pictures, taken as 224 × 224 for the ResNet-18 above. The memory of an epoch is what stochastic gradient
 # descent with momentum takes beyond the weights (4 bytes each) and without activations, which come on top; that of finding the mask comes on top of the scores (4 bytes a weight).

@@ -13,7 +13,7 @@ from ..errors import InputError, unknown
 from ..seeds import check_seed
 from . import shipped
 from .erasers import ERASERS, Eraser
-from .files import described
+from .files import bare, described
 from .models import pipelines
 
 # kind of a saved model (the "kind" of its config.json or card) -> "module:function" that loads its
@@ -99,16 +99,11 @@ def erase(name: str, model, *, concept: str | int | list | tuple, seed: int = 0,
         raise InputError(f"{name} doesn't work on a {kind}; those that do: {', '.join(fit)}")
     one, seed = ERASERS[name].run(kind), check_seed(seed)
     if not isinstance(concept, list | tuple):
-        return one(name, model, concept=_word(concept), seed=seed, **params)
+        return one(name, model, concept=bare(concept), seed=seed, **params)
     from .erasers.several import erase_all
 
-    words = [_word(c) for c in concept]
+    words = [bare(c) for c in concept]
     return erase_all(one, name, model, kind, concepts=words, seed=seed, **params)
-
-
-def _word(concept):
-    """A concept without blanks around it: "sneaker " is no other word than "sneaker"."""
-    return concept.strip() if isinstance(concept, str) else concept
 
 
 def kind_of(model) -> str:

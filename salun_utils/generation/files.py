@@ -14,23 +14,30 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from ..errors import InputError, unknown
+from ..errors import InputError, check_whole, unknown
 from ..files import atomic
 from ..seeds import derive
 
 Config = TypeVar("Config")
 
 
+def bare(words: Any) -> Any:
+    """Words without the blanks around them: "sneaker " is no other concept than "sneaker". What is
+    no text stays as it is.
+    """
+    return words.strip() if isinstance(words, str) else words
+
+
 def class_label(concept: str | int, classes: Sequence[str]) -> int:
-    """The index of a class given by name, in any case, or by number."""
+    """The index of a class given by name, in any case and with blanks around it or not, or by
+    number.
+    """
     if isinstance(concept, int) and not isinstance(concept, bool):
-        if not 0 <= concept < len(classes):
-            raise InputError(f"class index {concept} is not in 0..{len(classes) - 1}")
-        return concept
-    names = [name.lower() for name in classes]
-    if str(concept).lower() not in names:
+        return check_whole("the number of a class", concept, 0, len(classes) - 1)
+    names, name = [bare(known).lower() for known in classes], bare(str(concept)).lower()
+    if name not in names:
         raise unknown("class", str(concept), classes)
-    return names.index(str(concept).lower())
+    return names.index(name)
 
 
 class Labelled(nn.Module):

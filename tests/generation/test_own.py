@@ -82,6 +82,13 @@ def test_a_concept_of_ones_own_is_erased_scored_and_shown(method, folder, clip, 
     assert not list(out.parent.glob(".*"))
 
 
+def test_blanks_around_what_is_steered_to_are_no_part_of_it(folder, tmp_path):
+    words = ["--method", "uce", "--clip", "none", "--substitute", " bag "]
+    assert erase(folder, tmp_path / "out", *words, concept=" ankle boot") == 0
+    rows = json.loads((tmp_path / "out" / "scores.json").read_text())["rows"]
+    assert [row["words"] for row in rows] == ["ankle boot", "bag"]
+
+
 def test_the_shipped_pipeline_has_its_judge(tmp_path, capsys):
     out = tmp_path / "erased"
     words = ["--method", "uce", "--keep", "bag", "--samples", "2", "--steps", "3"]
@@ -188,5 +195,5 @@ def test_words_that_no_data_set_knows_are_a_concept_for_esd_and_uce(sd1):
     for name, short in (("uce", {}), ("esd-x", {"steps": 1, "batch_size": 1, "sample_steps": 2})):
         erased = generation.erase(name, sd1, concept="zebra quilt", **short)
         assert erased.params["concept"] == "zebra quilt" and len(erased.losses)
-    with pytest.raises(InputError, match="concept"):
+    with pytest.raises(InputError, match="unknown class 'zebra quilt'"):
         generation.erase("ga", sd1, concept="zebra quilt")

@@ -64,14 +64,17 @@ FENCE = re.compile(r"^```\w+\n(.*?)^```", re.M | re.S)
 WIDE, FOLDED = 88, 86  # columns that a page shows at 1440 pixels, in its text and in a solution
 
 
-def too_wide() -> list:
-    """(page, line) of each line of code that a desk's screen cuts, of prose pages and of chapters'
-    text.
-    """
+def texts() -> dict[str, str]:
+    """Prose pages, and what chapters say between their cells."""
     pages = {page: (ROOT / page).read_text() for page in PAGES if page != "README.md"}
     for path in sorted((ROOT / "notebooks").glob("*.py")):
         prose = [c.source for c in jupytext.read(path).cells if c.cell_type == "markdown"]
         pages[path.name] = "\n\n".join(prose)
+    return pages
+
+
+def too_wide(pages: dict[str, str]) -> list:
+    """(page, line) of each line of code that a desk's screen cuts."""
     return [
         (page, line)
         for page, text in pages.items()
@@ -82,7 +85,10 @@ def too_wide() -> list:
 
 
 def test_no_code_in_the_text_of_a_page_is_wider_than_the_page():
-    assert not too_wide()
+    assert not too_wide(texts())
+    wide = "x" * 87
+    text = f"{'prose ' * 30}\n```bash\n{wide}\n```\n"
+    assert too_wide({"book/a.md": text, "04_a.py": text}) == [("04_a.py", wide)]
 
 
 def chain(node: ast.AST) -> list[str]:

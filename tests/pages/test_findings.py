@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from made_records import made_run as run
 
-from salun_utils.runs import Record
 from salun_utils.studies.benchmark.recorded import Benchmark
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +43,7 @@ def test_erasers_are_rows_with_figures_from_their_attacked_runs():
 
 
 def test_without_records_the_pages_say_so():
-    assert page.findings(Benchmark(()), pd.DataFrame()) == "There are no recorded runs yet."
+    assert page.findings([Benchmark(())], pd.DataFrame()) == "There are no recorded runs yet."
 
 
 def test_only_what_stands_between_the_marks_is_written():
@@ -56,36 +56,18 @@ def test_only_what_stands_between_the_marks_is_written():
 
 
 def test_the_network_that_remembers_is_a_row_where_it_is_recorded():
-    scores = {"ua": 30.0, "ra": 100.0, "ta": 70.0, "mia": 60.0}
-    variants = dict.fromkeys(("confidence", "correctness", "entropy", "m_entropy", "prob"), 60.0)
-
-    def run(method, seed, ua, mask=None):
-        mine = scores | {"ua": ua, "mia_variants": variants}
-        gaps = {m: mine[m] - scores[m] for m in scores}
-        return Record(
-            id=f"{method}-{mask}-{seed}",
-            spec={"method": method, "mask": mask, "params": {}},
-            seeds={"unlearning": seed},
-            scores=mine,
-            reference=scores | {"mia_variants": variants},
-            gap=gaps | {"average": abs(ua - 30.0) / 4},
-            data={"name": "toy", "scenario": "random-10"},
-        )
-
-    runs = [
-        run(*one)
-        for seed in (1, 2, 3)
-        for one in (
-            ("original", seed, 0.0),
-            ("salun", seed, 34.0, "saliency"),
-            ("salun", seed, 32.0 if seed == 1 else 38.0, "random"),
-        )
-    ]
-    (row,) = page.of_memory(runs)
+    runs = []
+    for seed in (1, 2, 3):
+        random = 0.5 if seed == 1 else 2.0
+        runs += [run("original", 7.5, seed), run("salun", 1.0, seed, "saliency")]
+        runs += [run("salun", random, seed, "random")]
+    (row,) = page.of_tasks(Benchmark(tuple(runs), kind="one that remembers"))
+    assert row["To forget"] == "10 % of the pictures, all remembered"
     assert row["SalUn"] == "1.00, 1st of 1" and row["Doing nothing"] == "7.50"
     assert row["Saliency nearer than a random mask in"] == "2 of 3 seeds"
-    assert page.of_memory(runs[:1]) == []
-    assert page.of_memory(runs[:6]) == [], "two seeds are too few for a place"
+    (usual,) = page.of_tasks(Benchmark(tuple(runs)))
+    assert usual == row | {"To forget": "10 % of the pictures"}
+    assert page.of_tasks(Benchmark(tuple(runs[:6]))) == [], "two seeds are too few for a place"
 
 
 def test_every_claim_of_the_chapters_is_counted_once(tmp_path):

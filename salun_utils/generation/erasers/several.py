@@ -92,10 +92,7 @@ def _names(concepts: Sequence[str | int], model: Any, kind: str, data: Any) -> l
 
 def _classes_of_small(pipe: Any) -> list[str] | None:
     """Those of the pictures that a small pipeline is erased with, where none are named."""
-    from ...data import load
-    from ..models import pipelines
-
-    return load("fashion-mini").classes if pipelines.is_small(pipe) else None
+    return datasets.load("fashion-mini").classes if pipelines.is_small(pipe) else None
 
 
 def _lower(names: Sequence[str]) -> list[str]:

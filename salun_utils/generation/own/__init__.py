@@ -24,10 +24,11 @@ from ...files import atomic_folder
 from ...runs.inputs import pick_device
 from .. import erase, kind_of, load
 from ..erasers.common import settings
-from ..erasers.pipeline.encoded import class_index, words_only
+from ..erasers.pipeline.encoded import words_only
 from ..erasers.pipeline.run import check_pictures, save
 from ..erasers.pipeline.settings import check_options
 from ..erasers.registry import Erased
+from ..files import bare, class_label
 from ..measures.harmful import blurred, drawn_by_itself
 from ..models import pipelines
 from ..models.pipeline_files import own_sampler
@@ -100,7 +101,7 @@ def _ready(request: Request) -> tuple[Any, dict[str, Any], str, Witness]:
         _check_company(request, options)
     else:
         for word in (*request.concepts, *request.kept):
-            class_index(word, datasets.load(request.data).classes)
+            class_label(word, datasets.load(request.data).classes)
     return pipe.to(device), options, kind, Witness.of(request, device)
 
 
@@ -141,7 +142,7 @@ def _draw(request: Request, pipe, words: list[str]) -> Tensor:
 def _erase(request: Request, pipe, options: Mapping[str, Any], kind: str) -> Erased:
     params = dict(request.params) | {"template": request.template}
     if request.substitute is not None:
-        params["substitute"] = request.substitute
+        params["substitute"] = bare(request.substitute)
     return erase(
         request.method,
         pipe,

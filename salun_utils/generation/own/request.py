@@ -10,6 +10,7 @@ from typing import Any
 from ...errors import InputError, unknown
 from ...seeds import check_seed
 from ..erasers.registry import ERASERS
+from ..files import bare
 from ..models import pipelines
 
 SHIPPED = "mini-sd"
@@ -60,16 +61,15 @@ class Request:
         if self.method not in fitting:
             raise unknown("method for a pipeline", self.method, fitting)
         named = [*self.concepts, *self.kept]
-        if not self.concepts or not all(isinstance(w, str) and w.strip() for w in named):
+        if not self.concepts or not all(isinstance(w, str) and w for w in named):
             raise InputError("the concept, its substitute and what is kept must be words")
-        lower = [word.strip().lower() for word in named]
+        lower = [word.lower() for word in named]
         if twice := next((w for w in lower if lower.count(w) > 1), None):
             raise InputError(f"{twice!r} is named twice, of the concept and what is kept")
         pipelines.check_template(self.template)
         check_seed(self.seed)
-        pipelines.check_sampling(self.samples, self.guidance or 0, self.steps or 1)
-        if self.steps == 0:
-            raise InputError("the number of sampling steps must be at least 1, not 0")
+        steps = 1 if self.steps is None else self.steps
+        pipelines.check_sampling(self.samples, self.guidance or 0, steps)
         if taken := {"template", "substitute"} & set(self.params):
             raise InputError(f"give --{taken.pop()} in the place of the parameter of that name")
 
@@ -77,14 +77,10 @@ class Request:
     def concepts(self) -> tuple[str, ...]:
         """All that is to be erased."""
         words = self.concept if isinstance(self.concept, list | tuple) else (self.concept,)
-        return tuple(map(_bare, words))
+        return tuple(map(bare, words))
 
     @property
     def kept(self) -> tuple[str, ...]:
         """The substitute, where there is one, and what must not change."""
-        first = (_bare(self.substitute),) if self.substitute is not None else ()
-        return first + tuple(w for w in map(_bare, self.keep) if w not in first)
-
-
-def _bare(word: Any) -> Any:
-    return word.strip() if isinstance(word, str) else word
+        first = (bare(self.substitute),) if self.substitute is not None else ()
+        return first + tuple(w for w in map(bare, self.keep) if w not in first)

@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from .... import data as datasets
 from ....data.images import Dataset, Images
-from ....errors import InputError, check_whole, unknown
+from ....errors import InputError, check_whole
 from ....seeds import generator
 from ....units import numerics
+from ...files import class_label
 from ...models import pipelines
 from ...models.families import picture_size
 from ...models.precision import in_float32
@@ -96,7 +97,7 @@ def prepare(
             f"data must be a data set, pictures with class names, not a {type(data).__name__}:"
             " su.data.load gives one"
         )
-    index = class_index(concept, data.classes)
+    index = class_label(concept, data.classes)
     others = _substitutes(substitute, index, data.classes)
     prompts = [prompt_of(c, template) for c in data.classes]
     reading = in_float32(pipe, "text_encoder", "text_encoder_2")
@@ -145,7 +146,7 @@ def _substitutes(substitute: str | int | None, index: int, classes: Sequence[str
         return others[:1]
     if substitute == "all":
         return others
-    chosen = class_index(substitute, classes)
+    chosen = class_label(substitute, classes)
     if chosen == index:
         raise InputError(
             f"the substitute must be another class than the concept {classes[index]!r}"
@@ -168,18 +169,6 @@ def _latents(
     if (images.labels == index).all():
         raise InputError("the data hold pictures of the concept only; erasing needs others to keep")
     return encode_pictures(pipe, images), images.labels.cpu()
-
-
-def class_index(concept: str | int, classes: Sequence[str]) -> int:
-    """Index of a class named in any case, or given by number."""
-    if isinstance(concept, int) and not isinstance(concept, bool):
-        if 0 <= concept < len(classes):
-            return concept
-        raise InputError(f"class number must be from 0 to {len(classes) - 1}, not {concept}")
-    lower = [c.lower() for c in classes]
-    if str(concept).lower() not in lower:
-        raise unknown("concept", concept, classes)
-    return lower.index(str(concept).lower())
 
 
 @torch.no_grad()

@@ -154,7 +154,7 @@ def densities(
     return (
         figure,
         (
-            "Lines of the average gap, points over the share of weights that may differ, for"
+            "Lines of the average gap over the share of weights that may differ, for"
             f" {', '.join(names)}; panels: {', '.join(tables)}"
         ),
     )
