@@ -49,11 +49,7 @@ answers.of_methods(remembers, bench, scenarios=["random-10"])
 
 # %% mystnb={"figure": {"caption": "Average gap to Retrain when a tenth of the pictures goes, means over recorded seeds with 95 % intervals; smaller is better. The dashed line is a network that nobody touched, the dotted one another Retrain. To the right of the dashed line, a method has done worse than nothing."}, "image": {"alt": "Two panels, 10 per cent forgotten by a network that remembers its pictures and by one that half remembers them. In each, one line a method with its mean average gap and a 95 per cent interval, sorted from the smallest at the top to the largest at the bottom. A dashed line marks doing nothing. Marks and colours tell the kind of method. The axis is logarithmic"}} tags=["hide-input"]
 WHERE = ("random-10", "random-50")
-first = {
-    answers.panel(b, "random-10"): b.methods("random-10", least=recorded.LEAST)
-    for b in (remembers, bench)
-}
-if first := {name: part for name, part in first.items() if len(part)}:
+if first := answers.panels(remembers, bench, scenario="random-10"):
     figure, alt = pictures.gap_intervals(first)
 
 # %% [markdown]
@@ -252,11 +248,7 @@ rows = bench.methods("random-50")
 recorded.method_table(rows, caption="50 % forgotten", best=["SalUn"])
 
 # %% mystnb={"figure": {"caption": "Average gap to Retrain when a half of the pictures goes, methods of at least three seeds, drawn as at the top."}, "image": {"alt": "Two panels, 50 per cent forgotten by a network that remembers its pictures and by one that half remembers them. In each, one line a method with its mean average gap and a 95 per cent interval, sorted from the smallest at the top to the largest at the bottom. A dashed line marks doing nothing. The axis is logarithmic"}}
-half = {
-    answers.panel(b, "random-50"): b.methods("random-50", least=recorded.LEAST)
-    for b in (remembers, bench)
-}
-if half := {name: part for name, part in half.items() if len(part)}:
+if half := answers.panels(remembers, bench, scenario="random-50"):
     figure, alt = pictures.gap_intervals(half)
 
 # %% [markdown]

@@ -48,11 +48,7 @@ bench = recorded.Benchmark.load()
 answers.of_methods(remembers, bench, scenarios=["class-3"])
 
 # %% mystnb={"figure": {"caption": "Average gap to Retrain when class 3 goes, the cats from a network that remembers all of its pictures, the dresses from one that half remembers them, means over recorded seeds with 95 % intervals; smaller is better. The dashed line is a network that nobody touched, the dotted one another Retrain."}, "image": {"alt": "Two panels, a network that remembers and one that half remembers: one line a method with its mean average gap and a 95 per cent interval, sorted from the smallest at the top to the largest at the bottom; a dashed line marks the original network. Marks and colours tell the kind of method. The axis is logarithmic"}} tags=["hide-input"]
-every = {
-    answers.panel(b, "class-3"): b.methods("class-3", least=recorded.LEAST)
-    for b in (remembers, bench)
-}
-if every := {name: part for name, part in every.items() if len(part)}:
+if every := answers.panels(remembers, bench, scenario="class-3"):
     figure, alt = pictures.gap_intervals(every)
 
 # %% [markdown]

@@ -141,6 +141,14 @@ def mask_rows(*benches: Benchmark, scenarios: Sequence[str] = tuple(TASKS)) -> p
     return pd.concat(parts) if parts else pd.DataFrame()
 
 
+def panels(*benches: Benchmark, scenario: str) -> dict[str, pd.DataFrame]:
+    """Means by method for a picture with a panel for each network, of at least `LEAST` seeds; those
+    with none are left out.
+    """
+    parts = {panel(bench, scenario): bench.methods(scenario, least=LEAST) for bench in benches}
+    return {name: part for name, part in parts.items() if len(part)}
+
+
 def panel(bench: Benchmark, scenario: str) -> str:
     """The title of a panel of a picture that has one for each network and scenario."""
     task = TASKS.get(scenario, scenario)

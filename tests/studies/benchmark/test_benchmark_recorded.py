@@ -59,6 +59,9 @@ def test_beside_another_network_each_is_named_and_has_its_panel():
     rows = answers.mask_rows(other, bench(), scenarios=["random-10"])
     panels = list(dict.fromkeys(rows.index.get_level_values(0)))
     assert panels == ["10 %, all remembered", "10 % of the pictures"]
+    assert list(answers.panels(other, bench(), scenario="random-10")) == panels
+    two_seeds = answers.panels(other, bench(2), scenario="random-10")
+    assert list(two_seeds) == panels[:1], "too few for a picture"
 
 
 def test_many_panels_of_gaps_stand_in_two_columns():
