@@ -17,13 +17,21 @@ def made_run(
     *,
     scenario: str = "random-10",
     reference: Mapping[str, float] = RETRAIN,
+    params: Mapping[str, float] | None = None,
 ) -> Record:
     """A run whose UA alone lies 4 × gap below Retrain's."""
     signed = dict.fromkeys(reference, 0.0) | {"ua": -4 * gap}
     return Record(
         id=f"{method}-{mask}-{scenario}-{seed}",
         tier="cpu",
-        spec={"method": method, "mask": mask, "keep": 0.5, "dataset": "own", "arch": "small"},
+        spec={
+            "method": method,
+            "mask": mask,
+            "keep": 0.5,
+            "dataset": "own",
+            "arch": "small",
+            "params": dict(params or {}),
+        },
         seeds={"unlearning": seed, "training": seed, "split": seed},
         scores={m: reference[m] + signed[m] for m in reference},
         reference=reference,

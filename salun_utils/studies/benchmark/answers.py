@@ -6,7 +6,7 @@ Each function words what it finds, so that new records change the sentence with 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +15,7 @@ import pandas as pd
 from ...metrics.significance import Verdict
 from ...runs.summary import label
 from ...shown import amount
+from ...unlearning import METHODS
 from ..common import NONE_RECORDED, Answer
 from ..yardstick import NAME, in_words, yardstick
 from .recorded import LEAST, NO_MASK, REFERENCES, Benchmark, closer_in, means, verdicts
@@ -74,6 +75,8 @@ def _place(bench: Benchmark, scenario: str) -> str:
     beside = [] if place == 1 else [f"{label(first)} {_gap(rivals[first])}"]
     beside += [said] if (said := in_words(yardstick(part))) else []
     text += f" ({', '.join(beside)})" if beside else ""
+    if kept := _carried(bench, scenario, rivals.index):
+        text += f", {kept} of them at the values of {TASKS['random-10']}"
     if "original" not in part.index:
         return f"{text}."
     nothing = part.avg_gap["original"]
@@ -83,6 +86,22 @@ def _place(bench: Benchmark, scenario: str) -> str:
     if (floor := yardstick(part)) is not None and abs(rivals["salun"] - nothing) < floor:
         text += f", a difference below {NAME}'s gap"
     return f"{text}{_said(verdict)}."
+
+
+def _carried(bench: Benchmark, scenario: str, names: Iterable[str]) -> int:
+    """How many of these methods run with the parameters that they have at a tenth, though they have
+    something to choose.
+    """
+    if scenario == "random-10":
+        return 0
+    here, tenth = bench.by_method(scenario), bench.by_method("random-10")
+    return sum(
+        name in METHODS
+        and bool(METHODS[name].search)
+        and label(name) in tenth
+        and here[label(name)][0].spec["params"] == tenth[label(name)][0].spec["params"]
+        for name in names
+    )
 
 
 def _mask(bench: Benchmark, scenario: str) -> str:

@@ -49,6 +49,18 @@ def test_with_ten_seeds_the_test_decides():
     assert said.endswith("; the test decides it.")
 
 
+def test_methods_whose_values_come_from_another_amount_are_counted():
+    runs = [
+        run(method, gap, seed, rule, scenario=scenario, params={"lr": rate})
+        for seed in range(3)
+        for scenario, rate in (("random-10", 0.1), ("random-50", 0.9))
+        for method, rule, gap, rate in (("salun", "saliency", 1.0, rate), ("ga", "none", 2.0, 0.1))
+    ]
+    tenth, half = answers.of_methods(Benchmark(tuple(runs))).sentences
+    assert "at the values of" not in tenth
+    assert "SalUn is 1st of 2" in half and ", 1 of them at the values of 10 % of the pict" in half
+
+
 def test_beside_another_network_each_is_named_and_has_its_panel():
     other = replace(bench(10), kind="a network that remembers all of its pictures")
     first, second = answers.of_methods(other, bench(), scenarios=["random-10"]).sentences
