@@ -135,10 +135,11 @@ def recipe_table() -> str:
     """One row a training: what was changed, and what came of it."""
     lines = []
     trials = read("recipe").get("trials", {})
-    for name in [t.name for t in (*recipe.PARTS, recipe.WHOLE) if trials.get(t.name)]:
+    for name in [t.name for t in (*recipe.PARTS, recipe.WHOLE, recipe.BEST) if trials.get(t.name)]:
         runs = trials[name]
         tests, trains = ([run[k] for run in runs.values()] for k in ("test", "train"))
         one = next(iter(runs.values()))
+        averaged = [run["test_averaged"] for run in runs.values() if "test_averaged" in run]
         minutes = sum(run["processor_seconds"] for run in runs.values()) / len(runs) / 60
         lines.append(
             [
@@ -146,9 +147,10 @@ def recipe_table() -> str:
                 f"{len(runs)}",
                 f"{sum(trains) / len(trains):.1f}",
                 ranged(tests),
+                ranged(averaged) if averaged else "–",
                 f"{minutes:.1f}",
                 f"{one['pflop']:.2f}",
             ]
         )
     head = ["recipe", "seeds", "accuracy on what it learnt, %", "on 10,000 test pictures, %"]
-    return table([*head, "minutes of one core", "PFLOP"], lines)
+    return table([*head, "the same, six views", "minutes of one core", "PFLOP"], lines)

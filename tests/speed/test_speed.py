@@ -212,8 +212,23 @@ def test_a_trial_of_the_recipe_changes_one_thing():
     small = recipe.Trial("small", pictures=200, width=0.1, epochs=1)
     found = recipe.train(small, data, 1)
     assert found["pictures"] == 200 and 0 <= found["test"] <= 100 and found["pflop"] > 0
+    assert 0 <= found["test_averaged"] <= 100
     other = recipe.train(dataclasses.replace(small, whiten=False), data, 1)
     assert other["weights"] == found["weights"] and other["test"] != found["test"]
+
+
+def test_six_views_are_weighed_as_the_docstring_says():
+    seen = []
+
+    def first_pixel(x):
+        seen.append(x)
+        return x[:, 0, 1:2, 1]
+
+    x = torch.arange(16.0).view(1, 1, 4, 4)
+    logits = recipe.Averaged(first_pixel)(x)  # row 1 holds 4 5 6 7, row 0 0 1 2 3, row 2 8 9 10 11
+    assert len(seen) == 6 and all(view.shape == x.shape for view in seen)
+    still, upper_left, lower_right = (5 + 6) / 2, (0 + 3) / 2, (10 + 9) / 2
+    assert logits.item() == pytest.approx(still / 2 + (upper_left + lower_right) / 4)
 
 
 def test_the_recipe_goes_on_where_it_stopped(tmp_path, monkeypatch, capsys):
