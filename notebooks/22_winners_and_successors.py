@@ -228,7 +228,7 @@ recorded.claims(on_file, overlap, keep**2)
 # ## In five lines
 #
 # - Where all training pictures are remembered, doing nothing leaves a network 21 points from Retrain, and another Retrain is less than one point away: here is something to forget.
-# - RL, SalUn and SalUn under a random mask end nearest, about three to four points away; ten seeds tell no two of them apart. Bad-T follows a point behind (five seeds). At 50 % the same three are nearest, a random mask first (2.56, 3.39, 4.00).
+# - RL, SalUn and SalUn under a random mask end nearest, about three to four points away; ten seeds tell no two of them apart. Bad-T follows a point behind and LoTUS two (five seeds). At 50 % the same three are nearest, a random mask first (2.56, 3.39, 4.00).
 # - MSG and CT end about ten points away in the one or two epochs that all have, in which they must first mend what they broke; with five seeds no test can decide it. SISA has truly never seen the pictures and is fourteen points away: five networks of a fifth each know less (TA 56), so the gap measures what else differs from one Retrain.
 # - SalUn's choice and MSG's hardly meet: at most 2 % of a layer's weights are in both, where chance would put 9 %.
 # - The attack sees something here: on Retrain it is right about 77 % of pictures that it was not fitted on, where a coin has 50.
