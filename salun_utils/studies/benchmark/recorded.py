@@ -35,14 +35,26 @@ Groups = dict[str, list[Record]]
 
 
 @dataclass(frozen=True)
-class Benchmark:
-    """The recorded runs of one data set and network; `kind` says in a few words what is special
-    about that network, where it isn't the book's usual one.
+class Kind:
+    """What the network of a benchmark is called: `name` in a sentence, `short` in a title and in a
+    row, behind what is to be forgotten.
     """
+
+    name: str
+    short: str
+
+
+USUAL = Kind("one that half remembers them", "")  # the book's own, which titles needn't name
+REMEMBERING = Kind("a network that remembers all of its pictures", "all remembered")
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """The recorded runs of one data set and network."""
 
     records: tuple[Record, ...]
     train_images: int | None = None
-    kind: str = ""
+    kind: Kind = USUAL
 
     @classmethod
     def load(
@@ -67,7 +79,7 @@ class Benchmark:
     def remembering(cls, *, tier: str = "cpu") -> Benchmark:
         """The runs on the network that remembers its training pictures, see `common.REMEMBERS`."""
         found = cls.load(tier=tier, **REMEMBERS)
-        return replace(found, kind="a network that remembers all of its pictures")
+        return replace(found, kind=REMEMBERING)
 
     @cached_property
     def plain(self) -> list[Record]:
