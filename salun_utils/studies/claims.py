@@ -10,6 +10,7 @@ import pandas as pd
 from ..errors import InputError
 from ..metrics import Verdict, holm, least_p
 from ..plots.tables import Table, table
+from ..shown import amount
 
 # of a paired test, corrected over the comparisons of its table
 WORDS = {"yes": "holds", "no": "FAILS", "undecided": "open", "too few": "too few"}
@@ -88,6 +89,6 @@ def together(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
 
 
 def in_words(verdict: Verdict) -> str:
-    """The figures behind a verdict: "-0.42 points, p = 0.031, 5 pairs"."""
+    """The figures behind a verdict: "−0.42 points, p = 0.031, 5 pairs"."""
     test = verdict.test
-    return f"{test.difference:+.2f} points, p = {verdict.p:.3f}, {test.n} pairs"
+    return f"{amount(test.difference, 2, signed=True)} points, p = {verdict.p:.3f}, {test.n} pairs"

@@ -12,6 +12,7 @@ import pandas as pd
 import seaborn as sns
 
 from ...plots import COLOURS, GREY, Picture
+from ...shown import amount
 from .recorded import FAULTS, row, seen
 
 LINEAR = 1.0  # points (or other units) around 0 within which the axis is linear
@@ -137,7 +138,8 @@ def _said(table: pd.DataFrame, items: list[str], measures: Mapping[str, str]) ->
         found = [e for item in items if (e := row(table, item, measure)) is not None]
         if found:
             most = max(found, key=lambda e: abs(e.effect))
-            parts.append(f"{heading}: largest for {FAULTS[most['item']]} ({most.effect:+.1f})")
+            effect = amount(float(most.effect), signed=True)
+            parts.append(f"{heading}: largest for {FAULTS[most['item']]} ({effect})")
     return (
         f"Effect of {len(items)} faults, faulty minus right, one panel a measure;"
         f" {'; '.join(parts)}"

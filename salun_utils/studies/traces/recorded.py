@@ -15,6 +15,7 @@ from ...plots.tables import Cell, Table, between, table
 from ...runs import Record, load_records
 from ...runs.summary import AGAIN as MARK
 from ...runs.summary import label as method_label
+from ...shown import amount
 from ..claims import Claim, claims_table, together
 from ..common import NONE_RECORDED, Answer
 from . import summary
@@ -265,7 +266,7 @@ def _harmless(curves: pd.DataFrame) -> Claim:
         "training on retained pictures brings back less than 5 points of the class, whatever the"
         " method (means)",
         bool(gain.max() < 5),
-        f"most {gain.max():+.1f}, {label(gain.idxmax())}",
+        f"most {amount(float(gain.max()), signed=True)}, {label(gain.idxmax())}",
     )
 
 
