@@ -50,7 +50,15 @@ def gaps(table: pd.DataFrame, standing: str = "gap") -> Picture:
     axis.set(yticks=range(len(found)), ylim=(len(found) - 0.5, -0.5))
     axis.set_yticklabels([f"{item}  {FAULTS[item]}" for item in found["item"]], fontsize=9)
     axis.set_xlabel("change of the average gap, points (logarithmic beyond 1)", fontsize=9)
-    axis.legend(frameon=False, fontsize=8, loc="upper left")
+    axis.legend(  # above the lines, which reach everywhere
+        frameon=False,
+        fontsize=9,
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        ncols=len(KIND_OF),
+        columnspacing=1.2,
+        handletextpad=0.2,
+    )
     sns.despine(figure, left=True)
     figure.tight_layout()
     return figure, _said(table, list(found["item"]), {standing: "average gap"})
