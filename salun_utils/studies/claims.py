@@ -113,7 +113,12 @@ def difference(verdict: Verdict) -> Cell:
     return Cell(amount(test.difference, 2, signed=True), interval)
 
 
-def in_words(verdict: Verdict) -> str:
-    """The figures behind a verdict: "−0.42 points, p = 0.031, 5 pairs"."""
-    test = verdict.test
-    return f"{amount(test.difference, 2, signed=True)} points, p = {verdict.p:.3f}, {test.n} pairs"
+def in_words(verdict: Verdict, unit: str = " points") -> str:
+    """The figures behind a verdict: "−0.42 points, p = 0.031, 5 pairs".
+
+    Parameters
+    ----------
+    unit : behind the difference; "" for what has none, such as a correlation.
+    """
+    test, mean = verdict.test, amount(verdict.test.difference, 2, signed=True)
+    return f"{mean}{unit}, p = {verdict.p:.3f}, {test.n} pairs"
