@@ -52,7 +52,7 @@ def nearest(name: str, gap: float, cost: float) -> str:
 
 def of_tasks(bench: Benchmark) -> list[dict[str, str]]:
     """One row a task of classification: SalUn, the nearest method, doing nothing, the masks."""
-    rows, known = [], ", all remembered" if bench.kind else ""
+    rows, known = [], f", {bench.kind.short}" if bench.kind.short else ""
     for scenario, task in answers.TASKS.items():
         part = bench.methods(scenario, least=3)
         gaps = part.drop(index=list(REFERENCES), errors="ignore").avg_gap.sort_values()

@@ -263,7 +263,7 @@ remembered = remembering.by_density(remembering.load())
 remembering.shown(remembered, "50 %", "free to move")
 
 # %% [markdown]
-# A tenth or three tenths are too few to unlearn what was learnt by heart: UA stays far below Retrain's. Above half the mean gap falls a little further, though the rate was tuned for half; the column *nearer?* says whether the test calls that a difference.
+# A tenth or three tenths are too few to unlearn what was learnt by heart: UA stays far below Retrain's, which [](22_winners_and_successors.ipynb) has. Above half the mean gap falls a little further, though the rate was tuned for half; the column *nearer?* says whether the test calls that a difference.
 #
 # ### Global, per layer, random
 #
@@ -315,7 +315,7 @@ claims_table(tables.claims(sweeps))
 # ## In five lines
 #
 # - A random tenth forgotten: by the means the salient weights are nearer than random ones when 1 or 10 % are kept, and farther at 30 % and at half; but for that at half (0.99), the differences are smaller than the gap of another Retrain (0.84). No test with these seeds tells which weights to choose, few or half.
-# - With 10 % or fewer the mean gap is larger than with half on three tasks of four. With all weights it is smaller than with half where half of the pictures go, and larger on the CIFAR-10 copy.
+# - With 10 % or fewer the mean gap is larger than with half on at least three tasks of four. With all weights it is smaller than with half where half of the pictures go, and larger on the CIFAR-10 copy.
 # - The best density differs from task to task, from 10 to 100 %; where all is remembered, 10 and 30 % are too few.
 # - A tenth of the weights holds two fifths of the gradient, and four fifths of its square; that doesn't make it enough.
 # - No automatic choice was shown to beat 50 %, and five seeds could not have shown it.

@@ -159,7 +159,7 @@ figure, alt = pictures.agreement(shown, columns=2)
 # approximates there is the answer to the first question, not to the second {cite:p}`bae2022influence`. Retrain, the yardstick of this book, is of the second kind.
 #
 # Away from a minimum $H$ may also curve downwards, and then $H^{-1}$ points the wrong way. Two remedies: **damping** adds a constant to the diagonal of $H$, and the **Gauss–Newton** matrix leaves out the second derivatives of the network's outputs, so that it never curves
-# downwards. Both cost accuracy where the Hessian would have done (rank correlations of prediction and truth, 20 pictures left out one at a time):
+# downwards. What they cost where the Hessian would have done, in rank correlations of prediction and truth, 20 pictures left out one at a time (damping costs much, the Gauss–Newton matrix hardly anything):
 
 # %%
 live.curvature_table(small)
@@ -216,7 +216,7 @@ live.decile_table(tenths)
 #
 # - **Undoing** is the clearest. Put the most salient tenth back to what it was, and most of the forgetting goes with it; the nine other tenths were changed for little. SalUn's mask keeps five tenths. (In random forgetting it is spread out more; see the records.)
 # - **The retain loss moves too** when the top decile is broken: what the forget set hangs on, the others hang on as well.
-# - **Part of the lead is distance.** The weights of the top decile are moved further than others, by every change but the third (last columns). With noise of equal length the lead is smaller, or gone.
+# - **Part of the lead is distance.** The weights of the top decile are moved further than others, by every change but the third (last columns). With noise of equal length the lead is smaller, or gone. (The table has the loss on $D_f$.)
 #
 # ## Does the mask hold while the network changes?
 #
@@ -299,13 +299,13 @@ claims_table(tables.claims(studies) + of_page)
 #
 # - Influence functions predict what retraining does where there is one minimum, and where the nearby one is meant.
 # - The gradient ranks the weights that retraining moves fairly; the curvature adds most of what is missing.
-# - For a mask of half of the weights that hardly matters: nearly all of the move lies in the upper half by either.
+# - For a mask of half of the weights that matters less: most of the move lies in the upper half by either, and for a class as much by the one as by the other.
 # - Saliency doesn't pick the weights of the forget set: the gradient on the others ranks about as well.
 # - The mask drifts while the network unlearns; taking it anew gains nothing that was seen.
 #
 # ## Exercises
 #
-# 1. (easy, 5 minutes) In equation {eq}`eq-influence`, replace $H$ by the identity. What do the predictions become, and which column of which table above shows how good they are? *Hint: what is left of the formula?* *Check:* `su.check.chapter_16.ex1(…)` takes one of "magnitude" | "gradient" | "random".
+# 1. (easy, 5 minutes) In equation {eq}`eq-influence`, replace $H$ by the identity. What do the predictions become, and which row of which table above shows how good they are? *Hint: what is left of the formula?* *Check:* `su.check.chapter_16.ex1(…)` takes one of "magnitude" | "gradient" | "random".
 #
 # :::{dropdown} Solution
 # The predicted move of the weights is then proportional to the gradient itself, so the ranking by influence turns into the ranking by saliency: the row *gradient* of the table with the squared moves.

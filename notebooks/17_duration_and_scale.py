@@ -80,6 +80,7 @@ if "salun" in found.maps:
 import pandas as pd
 
 import salun_utils as su
+from salun_utils.plots.tables import table
 
 task = su.runs.prepare(su.runs.RunSpec.of(globals(), scenario="random", params={}))
 split, theta_o, reference = task.split, task.original, task.retrained_scores
@@ -94,7 +95,7 @@ for E in (1, 2, 5):
     gap = task.scores(theta_u).gap(reference)
     figures = {"UA gap": gap.ua, "RA gap": gap.ra, "TA gap": gap.ta}
     runs[f"{E} × {dose / E:.2g}"] = figures
-pd.DataFrame(runs).T.round(1)
+table(pd.DataFrame(runs).T, signed=list(figures))
 
 # %% [markdown]
 # One seed and 3,000 pictures, so read no order into a point or two. On the recorded map it can be told better how far the guess carries.

@@ -108,7 +108,7 @@ pd.DataFrame(probes).T.round(1)
 #
 # ## Alignment
 #
-# **Centred kernel alignment** (CKA) asks how alike two networks' features are, up to rotation and scale {cite:p}`kornblith2019similarity`. With $A$ and $B$ the features of the same $n$ pictures in two networks, one row a picture, columns centred:
+# **Centred kernel alignment** (CKA) asks how alike two networks' features are, up to rotation and scale {cite:p}`kornblith2019similarity`. With $A$ and $B$ the features of the same $n$ pictures in two networks, one row a picture, columns centred, and $\lVert \cdot \rVert_F$ the root of the sum of a matrix's squared entries:
 #
 # $$
 # \text{CKA}(A, B) = \frac{\lVert B^\top A \rVert_F^2}{\lVert A^\top A \rVert_F \, \lVert B^\top B \rVert_F} .
@@ -288,7 +288,7 @@ recorded.rounded_table(looks, "class-3") if "class-3" in tasks else none_recorde
 # %% [markdown]
 # ## Recorded runs: generators
 #
-# Three ways back to an erased concept. **Fine-tuning** on ten pictures ([](00_relearning.ipynb), grid `relearning.yaml`): drawings of the concept that are recognised, per cent, by step. First a DDPM, then the text-to-image model:
+# Three ways back to an erased concept. **Fine-tuning** on ten pictures ([](00_relearning.ipynb), grid `relearning.yaml`): drawings of the concept that are recognised, per cent, by step. *Others, change* is how many more drawings of the other classes are recognised after the last step than before the first, in points. First a DDPM, then the text-to-image model:
 
 # %% tags=["nbval-check-output"]
 fine_tuned = recorded.generators()

@@ -91,7 +91,7 @@ if len(found):
 # c' = \Bigl( \sum_i W_i^\top W_i + \lambda I \Bigr)^{-1} \Bigl( \sum_i W_i^\top W_i^o \Bigr)\, c ,
 # $$ (eq-rece)
 #
-# and these are mapped away as well. **AdvUnlearn** {cite:p}`zhang2024defensive` changes the text model alone: in each step it looks for the words that bring the concept back, and takes ESD's step against them. **EraseDiff** {cite:p}`wu2024erasediff` writes erasing as two nested problems: keep the others, among the weights that forget as well as
+# with a small $\lambda$ that keeps the sum invertible, and these are mapped away as well. **AdvUnlearn** {cite:p}`zhang2024defensive` changes the text model alone: in each step it looks for the words that bring the concept back, and takes ESD's step against them. **EraseDiff** {cite:p}`wu2024erasediff` writes erasing as two nested problems: keep the others, among the weights that forget as well as
 # forgetting alone would. In its authors' code the inner steps leave a number behind, which moves no weight, and Adam's averages, which do.
 
 # %%
@@ -183,7 +183,7 @@ if len(found):
 #
 # ## Claims
 #
-# Each sentence with the figure behind it and whether it holds on the records. Comparisons are paired by class and seed, their $p$ corrected by Holm for the number of erasers; *open* means that the test could not decide.
+# Each sentence with the figure behind it and whether it holds on the records. Comparisons are paired by class and seed, their $p$ corrected by Holm for the number of erasers; a pair is one class and seed that both erasers have on record, so a difference needn't be that of the means above, which rest on unequal runs; *open* means that the test could not decide.
 
 # %% tags=["nbval-check-output"]
 from salun_utils.studies.claims import claims_table
@@ -195,7 +195,7 @@ claims_table(claimed.claims(found, same, longer))
 #
 # - A prompt that no longer draws the concept says nothing about the other ways to it: ask in several, each beside its control.
 # - Vectors found by gradients bring the concept back from UCE and RECE far more often than any words in these rounds, and both draw the other classes as before.
-# - Where a part of the picture is given (completion, inpainting), the erased models draw the concept at least as often without the prompt: it is still in them, and the name leads away from it.
+# - Where a part of the picture is given (completion, inpainting), the erased models draw the concept on average at least as often without the prompt: it is still in them, and the name leads away from it.
 # - A short search for a word finds hardly anything, and the longer one of chapter 9 does: a search that fails says how long it was.
 # - Some erasers were tuned and some were not, so this is a map of where to look, and no ranking.
 #

@@ -56,7 +56,7 @@ if len(found):
 # %% [markdown]
 # **What you will learn** (15 minutes to read, one to run; it helps to know [](04_random_forgetting.ipynb))
 #
-# - how far from Retrain a network drifts when request follows request, and what it costs against waiting for all of them;
+# - how far from Retrain a network drifts when request follows request, and whether waiting for all of them ends nearer;
 # - whether a first request is still forgotten after the fifth;
 # - what changes when the forget set comes from two classes;
 # - whether forgetting poisoned pictures removes the poison.
@@ -100,7 +100,7 @@ for number, step in enumerate(steps, start=1):
 recorded.table_of(found) if len(found) else none_recorded()
 
 # %% [markdown]
-# *Added* is how much farther from Retrain the network is after the last request than after the first. The last column is the first request's own pictures: below zero, more of them are recognised than by Retrain, so they have come back.
+# *Added* is how much farther from Retrain the network is after the last request than after the first. The last column is the first request's own pictures: below zero, more of them are recognised than by Retrain: they have come back, or were never gone, as with the original.
 #
 # ## From two classes
 #
@@ -112,7 +112,7 @@ harm.shown("two-classes-10")
 # %% [markdown]
 # ## Under wrong labels
 #
-# A tenth of the training pictures is given labels drawn from the other classes. The original learns them; then they are found out, and are the forget set. UA is now the share whose *wrong* label is no longer given. *True label found* is the share that the network puts into the class the picture really shows, which Retrain does from the
+# A tenth of the training pictures is given labels drawn from the other classes. The original learns part of them; then they are found out, and are the forget set. UA is now the share whose *wrong* label is no longer given. *True label found* is the share that the network puts into the class the picture really shows, which Retrain does from the
 # others alone.
 #
 # Values tuned for a random tenth need not suit another forget set: a run that ends in NaN leaves no record, so that a method which diverged on some seeds has fewer of them in the tables below, or no row (NegGrad+).

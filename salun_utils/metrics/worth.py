@@ -96,6 +96,9 @@ def attack_worth(
     -----
     The interval draws the answers on members, and those on non-members, anew; the attack is taken
     as it was fitted. An attack that calls everything a member has exactly 50, and can't tell.
+    One that was never wrong has no answers to draw that differ: its interval begins at the least
+    balanced accuracy by which so many right answers are not rarer than (1 - level) / 2, so that two
+    pictures a side can't tell, and three can.
     """
     sides = features("member", member), features("nonmember", nonmember)
     if (other_members is None) != (other_nonmembers is None):
@@ -118,6 +121,8 @@ def attack_worth(
     rng = np.random.default_rng(derive(seed, "attack worth"))
     drawn = [rng.binomial(n, min(1.0, p), resamples) / n for n, p in zip(total, shares)]
     low, high = np.quantile((drawn[0] + drawn[1]) / 2, [(1 - level) / 2, (1 + level) / 2])
+    if right.tolist() == total.tolist():
+        low = _never_wrong(total, (1 - level) / 2)
     return AttackWorth(
         balanced_accuracy=100 * float(shares.mean()),
         low=100 * float(low),
@@ -125,6 +130,17 @@ def attack_worth(
         members=int(total[0]),
         nonmembers=int(total[1]),
     )
+
+
+def _never_wrong(total: np.ndarray, rare: float) -> float:
+    """The smallest mean of two shares p with p_0^n_0 p_1^n_1 = rare, each at most 1: where p is
+    proportional to n, or 1 for the larger n.
+    """
+    few, many = sorted(map(int, total))
+    scale = np.exp((np.log(rare) - few * np.log(few) - many * np.log(many)) / (few + many))
+    if scale * many > 1:
+        return float((1 + rare ** (1 / few)) / 2)
+    return float(scale * (few + many) / 2)
 
 
 def _both_ways(sides: tuple[np.ndarray, np.ndarray], seed: int) -> list[tuple]:

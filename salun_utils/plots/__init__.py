@@ -16,6 +16,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from ..saliency import SaliencyMask
+from ..shown import amount
 
 Picture = tuple[Figure, str]
 
@@ -156,7 +157,7 @@ def _bars_with_figures(
                 axis.text(
                     value + np.copysign(0.015 * widest, value),
                     place,
-                    f"{value:+.1f}",
+                    amount(float(value), signed=True),
                     va="center",
                     fontsize=7.5,
                     ha="left" if value >= 0 else "right",

@@ -8,8 +8,9 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from ..errors import InputError
-from ..metrics import Verdict, holm, least_p
-from ..plots.tables import Table, table
+from ..metrics import Verdict, compare_with, holm, least_p
+from ..plots.tables import Cell, Table, between, table
+from ..shown import amount
 
 # of a paired test, corrected over the comparisons of its table
 WORDS = {"yes": "holds", "no": "FAILS", "undecided": "open", "too few": "too few"}
@@ -87,7 +88,37 @@ def together(verdicts: Mapping[str, Verdict]) -> dict[str, Verdict]:
     return found
 
 
-def in_words(verdict: Verdict) -> str:
-    """The figures behind a verdict: "-0.42 points, p = 0.031, 5 pairs"."""
+def paired(
+    values: Mapping[str, Mapping[int, float]], ours: str, *, least: int
+) -> dict[str, Verdict]:
+    """Tests of `ours` against each other one, p corrected by Holm for their number; empty where
+    there are none.
+
+    Parameters
+    ----------
+    values : name -> seed -> value, the smaller the better. least : seeds that two must have in
+        common to be compared.
+    """
+    if ours not in values:
+        return {}
+    mine = set(values[ours])
+    kept = {n: v for n, v in values.items() if n == ours or len(set(v) & mine) >= least}
+    return compare_with(kept, ours) if len(kept) > 1 else {}
+
+
+def difference(verdict: Verdict) -> Cell:
+    """The mean difference behind a verdict with its interval, for a table."""
     test = verdict.test
-    return f"{test.difference:+.2f} points, p = {verdict.p:.3f}, {test.n} pairs"
+    interval = between(test.interval.low, test.interval.high)
+    return Cell(amount(test.difference, 2, signed=True), interval)
+
+
+def in_words(verdict: Verdict, unit: str = " points") -> str:
+    """The figures behind a verdict: "−0.42 points, p = 0.031, 5 pairs".
+
+    Parameters
+    ----------
+    unit : behind the difference; "" for what has none, such as a correlation.
+    """
+    test, mean = verdict.test, amount(verdict.test.difference, 2, signed=True)
+    return f"{mean}{unit}, p = {verdict.p:.3f}, {test.n} pairs"

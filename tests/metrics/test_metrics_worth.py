@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
 
@@ -44,6 +45,33 @@ def test_what_is_plain_is_told_on_pictures_it_was_not_fitted_on():
     assert (worth.members, worth.nonmembers) == (50, 40)
     assert worth == metrics.attack_worth(features(6, 50, 0), features(0, 40, 1))
     assert metrics.AttackWorth.model_validate_json(worth.model_dump_json()) == worth
+
+
+def never_wrong(members: int, nonmembers: int) -> metrics.AttackWorth:
+    """An attack that is right about all of these, fitted on others that are as far apart."""
+    sides = torch.linspace(5, 6, 20), torch.linspace(-6, -5, 20)
+    asked = {
+        "other_members": torch.linspace(5, 6, members),
+        "other_nonmembers": torch.linspace(-6, -5, nonmembers),
+    }
+    return metrics.attack_worth(*sides, **asked)
+
+
+def test_two_pictures_a_side_prove_nothing():
+    """A coin is right about all four once in sixteen times, about all six once in sixty-four."""
+    two, three = never_wrong(2, 2), never_wrong(3, 3)
+    assert two.balanced_accuracy == three.balanced_accuracy == two.high == 100
+    assert two.low == pytest.approx(100 * 0.025 ** (1 / 4)) and not two.can_tell
+    assert three.low == pytest.approx(100 * 0.025 ** (1 / 6)) and three.can_tell
+
+
+@pytest.mark.parametrize("sizes", [(1, 1), (2, 3), (5, 9), (40, 50), (3, 400), (400, 3)])
+def test_no_attack_worth_less_is_as_seldom_never_wrong(sizes):
+    """Over a fine grid of the two shares that are rare by at most 1 in 40, none has less."""
+    first = np.linspace(1e-4, 1, 20_000)
+    second = np.exp(np.minimum((np.log(0.025) - sizes[0] * np.log(first)) / sizes[1], 1))
+    least = ((first + second) / 2)[second <= 1].min()
+    assert never_wrong(*sizes).low == pytest.approx(100 * least, abs=0.01)
 
 
 def test_a_fitted_attack_is_no_judge_of_itself():

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from made_records import made_run as run
 
-from salun_utils.studies.benchmark.recorded import Benchmark
+from salun_utils.studies.benchmark.recorded import REMEMBERING, Benchmark, Kind
 
 ROOT = Path(__file__).parents[2]
 _spec = importlib.util.spec_from_file_location("findings", ROOT / "book" / "findings.py")
@@ -61,12 +61,14 @@ def test_the_network_that_remembers_is_a_row_where_it_is_recorded():
         random = 0.5 if seed == 1 else 2.0
         runs += [run("original", 7.5, seed), run("salun", 1.0, seed, "saliency")]
         runs += [run("salun", random, seed, "random")]
-    (row,) = page.of_tasks(Benchmark(tuple(runs), kind="one that remembers"))
+    (row,) = page.of_tasks(Benchmark(tuple(runs), kind=REMEMBERING))
     assert row["To forget"] == "10 % of the pictures, all remembered"
     assert row["SalUn"] == "1.00, 1st of 1" and row["Doing nothing"] == "7.50"
     assert row["Saliency nearer than a random mask in"] == "2 of 3 seeds"
     (usual,) = page.of_tasks(Benchmark(tuple(runs)))
     assert usual == row | {"To forget": "10 % of the pictures"}
+    (third,) = page.of_tasks(Benchmark(tuple(runs), kind=Kind("a wide network", "wide")))
+    assert third == row | {"To forget": "10 % of the pictures, wide"}
     assert page.of_tasks(Benchmark(tuple(runs[:6]))) == [], "two seeds are too few for a place"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from salun_utils.metrics import compare_pairs
-from salun_utils.studies.claims import together
+from salun_utils.studies.claims import difference, paired, together
 
 
 @pytest.mark.parametrize("pairs, answer", [(6, "too few"), (8, "yes")])
@@ -31,3 +31,17 @@ def test_verdicts_of_one_table_can_have_different_numbers_of_pairs():
     at_once = compare_pairs(pairs)
     assert {n: v.answer for n, v in together(alone).items()} == dict.fromkeys(pairs, "undecided")
     assert {n: v.answer for n, v in at_once.items()} == dict.fromkeys(pairs, "undecided")
+
+
+def test_a_pair_with_too_few_seeds_in_common_is_not_compared():
+    ours = {seed: 1.0 + 0.01 * seed for seed in range(8)}
+    values = {
+        "ours": ours,
+        "worse": {s: v + 1 for s, v in ours.items()},
+        "two": {0: 5.0, 7: 5.0, 8: 5.0, 9: 5.0},
+    }
+    (name,) = found = paired(values, "ours", least=3)
+    assert name == "worse" and found[name].answer == "yes", "two isn't corrected for, either"
+    assert str(difference(found[name])).startswith("\N{MINUS SIGN}1.00 [\N{MINUS SIGN}1.00")
+    assert set(paired(values, "ours", least=2)) == {"worse", "two"}
+    assert paired(values, "nobody", least=2) == paired({"ours": ours}, "ours", least=2) == {}

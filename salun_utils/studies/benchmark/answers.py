@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -18,14 +17,13 @@ from ...shown import amount
 from ...unlearning import METHODS
 from ..common import NONE_RECORDED, Answer
 from ..yardstick import NAME, in_words, yardstick
-from .recorded import LEAST, NO_MASK, REFERENCES, Benchmark, closer_in, means, verdicts
+from .recorded import LEAST, NO_MASK, REFERENCES, USUAL, Benchmark, closer_in, means, verdicts
 
 TASKS = {
     "class-3": "one class",
     "random-10": "10 % of the pictures",
     "random-50": "50 % of the pictures",
 }
-USUAL = "one that half remembers them"
 DECIDED = {
     "yes": "the test decides it",
     "no": "the test says the opposite",
@@ -40,36 +38,30 @@ def of_methods(
     """Where SalUn stands among the methods, and whether it is nearer to Retrain than doing nothing;
     one sentence a network and scenario.
     """
-    each = itertools.product(_told_apart(benches), scenarios)
-    return _answer(_place(bench, scenario) for bench, scenario in each)
+    each, several = itertools.product(benches, scenarios), len(benches) > 1
+    return _answer(_place(bench, scenario, several) for bench, scenario in each)
 
 
 def of_masks(*benches: Benchmark, scenarios: Sequence[str] = tuple(TASKS)) -> Answer:
     """Whether the saliency mask is nearer to Retrain than a random one; one sentence a network and
     scenario.
     """
-    each = itertools.product(_told_apart(benches), scenarios)
-    return _answer(_mask(bench, scenario) for bench, scenario in each)
-
-
-def _told_apart(benches: Sequence[Benchmark]) -> list[Benchmark]:
-    """Beside another network the book's usual one is named, too."""
-    usual = USUAL if len(benches) > 1 else ""
-    return [replace(bench, kind=bench.kind or usual) for bench in benches]
+    each, several = itertools.product(benches, scenarios), len(benches) > 1
+    return _answer(_mask(bench, scenario, several) for bench, scenario in each)
 
 
 def _answer(found: Any) -> Answer:
     return Answer(tuple(one for one in found if one) or (NONE_RECORDED,))
 
 
-def _place(bench: Benchmark, scenario: str) -> str:
+def _place(bench: Benchmark, scenario: str, several: bool) -> str:
     part = bench.methods(scenario, least=LEAST)
     if "salun" not in part.index:
         return ""
     rivals = part.drop(index=list(REFERENCES), errors="ignore").avg_gap.sort_values()
     place, first = list(rivals.index).index("salun") + 1, rivals.index[0]
     text = (
-        f"{_forgetting(bench, scenario)}: SalUn is {ordinal(place)} of {len(rivals)}"
+        f"{_forgetting(bench, scenario, several)}: SalUn is {ordinal(place)} of {len(rivals)}"
         f" methods by its average gap to Retrain, {_gap(rivals['salun'])}"
     )
     beside = [] if place == 1 else [f"{label(first)} {_gap(rivals[first])}"]
@@ -104,7 +96,7 @@ def _carried(bench: Benchmark, scenario: str, names: Iterable[str]) -> int:
     )
 
 
-def _mask(bench: Benchmark, scenario: str) -> str:
+def _mask(bench: Benchmark, scenario: str, several: bool) -> str:
     groups = bench.masks(scenario)
     if not {"saliency", "random"} <= set(groups):
         return ""
@@ -114,13 +106,14 @@ def _mask(bench: Benchmark, scenario: str) -> str:
     again = in_words(bench.yardstick(scenario))
     rest = ", ".join([*(f"{_worded(n)} {_gap(gaps[n])}" for n in ranked), *filter(None, [again])])
     return (
-        f"{_forgetting(bench, scenario)}: in {closer} of {seeds} seeds the saliency"
+        f"{_forgetting(bench, scenario, several)}: in {closer} of {seeds} seeds the saliency"
         f" mask is nearer to Retrain than a random one of the same size. Mean gaps: {rest}."
     )
 
 
-def _forgetting(bench: Benchmark, scenario: str) -> str:
-    on = f", on {bench.kind}" if bench.kind else ""
+def _forgetting(bench: Benchmark, scenario: str, several: bool) -> str:
+    """The usual network is named beside others only."""
+    on = f", on {bench.kind.name}" if several or bench.kind != USUAL else ""
     return f"Forgetting {TASKS.get(scenario, scenario)}{on}"
 
 
@@ -170,5 +163,5 @@ def panels(*benches: Benchmark, scenario: str) -> dict[str, pd.DataFrame]:
 
 def panel(bench: Benchmark, scenario: str) -> str:
     """The title of a panel of a picture that has one for each network and scenario."""
-    task = TASKS.get(scenario, scenario)
-    return f"{task.partition(' of ')[0]}, all remembered" if bench.kind else task
+    task, short = TASKS.get(scenario, scenario), bench.kind.short
+    return f"{task.partition(' of ')[0]}, {short}" if short else task

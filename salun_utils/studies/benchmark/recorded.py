@@ -8,7 +8,7 @@ from functools import cached_property
 
 import pandas as pd
 
-from ...metrics import CANT_TELL, Scores, compare_with
+from ...metrics import CANT_TELL, Scores
 from ...metrics.significance import Verdict
 from ...plots.tables import Cell, Table, between, table
 from ...runs import Record, load_records
@@ -23,7 +23,7 @@ from ...runs.summary import (
 )
 from ...shown import amount
 from ...unlearning import METHODS
-from ..claims import word
+from ..claims import difference, paired, word
 from ..common import NONE_RECORDED, REMEMBERS
 from ..yardstick import NAME, note, of_records
 from .published import published
@@ -35,14 +35,26 @@ Groups = dict[str, list[Record]]
 
 
 @dataclass(frozen=True)
-class Benchmark:
-    """The recorded runs of one data set and network; `kind` says in a few words what is special
-    about that network, where it isn't the book's usual one.
+class Kind:
+    """What the network of a benchmark is called: `name` in a sentence, `short` in a title and in a
+    row, behind what is to be forgotten.
     """
+
+    name: str
+    short: str
+
+
+USUAL = Kind("one that half remembers them", "")  # the book's own, which titles needn't name
+REMEMBERING = Kind("a network that remembers all of its pictures", "all remembered")
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """The recorded runs of one data set and network."""
 
     records: tuple[Record, ...]
     train_images: int | None = None
-    kind: str = ""
+    kind: Kind = USUAL
 
     @classmethod
     def load(
@@ -67,7 +79,7 @@ class Benchmark:
     def remembering(cls, *, tier: str = "cpu") -> Benchmark:
         """The runs on the network that remembers its training pictures, see `common.REMEMBERS`."""
         found = cls.load(tier=tier, **REMEMBERS)
-        return replace(found, kind="a network that remembers all of its pictures")
+        return replace(found, kind=REMEMBERING)
 
     @cached_property
     def plain(self) -> list[Record]:
@@ -233,12 +245,8 @@ def verdicts(groups: Groups, ours: str) -> dict[str, Verdict]:
     common, p corrected by Holm for their number; empty where there are none. Another Retrain is no
     rival.
     """
-    if ours not in groups:
-        return {}
     gaps = {name: gap_by_seed(runs) for name, runs in groups.items() if name != NAME}
-    mine = set(gaps[ours])
-    gaps = {n: g for n, g in gaps.items() if n == ours or len(set(g) & mine) >= LEAST}
-    return compare_with(gaps, ours) if len(gaps) > 1 else {}
+    return paired(gaps, ours, least=LEAST)
 
 
 def closer_in(groups: Groups, ours: str, other: str) -> tuple[int, int]:
@@ -268,10 +276,7 @@ def verdict_table(groups: Groups, ours: str, *, caption: str = "") -> Table:
     said = note(floors, {"": {name: v.test.difference for name, v in found.items()}})
     rows = {
         name: {
-            "difference": Cell(
-                amount(v.test.difference, 2, signed=True),
-                between(v.test.interval.low, v.test.interval.high),
-            ),
+            "difference": difference(v),
             "closer in": "{} of {}".format(*closer_in(groups, ours, name)),
             "p (Holm)": amount(v.p, 3),
             f"{ours} is nearer": word(v),

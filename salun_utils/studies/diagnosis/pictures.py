@@ -32,7 +32,9 @@ def signature_maps(
         columns. A missing signature is a run whose loss ceased to be finite.
     x : what the columns are. y : title -> what the rows are.
     """
-    figure, axes = plt.subplots(1, len(cells), figsize=(0.6 + 4.2 * len(cells), 3.7), squeeze=False)
+    figure, axes = plt.subplots(
+        1, len(cells), figsize=(0.6 + 3.1 * len(cells), 3.2), dpi=200, squeeze=False
+    )
     names, said, shown = list(HUES), [], set()
     colours = ListedColormap([LOST, *HUES.values()])
     for axis, (title, (signatures, figures)) in zip(axes.flat, cells.items()):
@@ -94,14 +96,15 @@ def signature_shares(counts: Mapping[str, pd.DataFrame]) -> Picture:
     figure, axes = plt.subplots(
         len(heights),
         columns,
-        figsize=(1.0 + 3.4 * columns, 0.24 * sum(heights) + 1.0 * len(heights) + 0.4),
+        figsize=(0.6 + 3.1 * columns, 0.24 * sum(heights) + 1.0 * len(heights) + 0.4),
+        dpi=200,
         height_ratios=heights,
         squeeze=False,
     )
     for axis in axes.flat[len(counts) :]:
         axis.axis("off")
     said = []
-    for axis, (title, table) in zip(axes.flat, counts.items()):
+    for k, (axis, (title, table)) in enumerate(zip(axes.flat, counts.items())):
         shares = table.div(table.sum(axis=1), axis=0)
         left = np.zeros(len(shares))
         for name, colour in HUES.items():
@@ -119,11 +122,12 @@ def signature_shares(counts: Mapping[str, pd.DataFrame]) -> Picture:
             yticks=range(len(shares)),
             xlim=(0, 1),
             xticks=[0, 0.5, 1],
-            title=title,
-            xlabel="share of the runs",
+            ylim=(heights[k // columns] - 0.5, -0.5),  # bars as thick as those beside them
         )
+        axis.set_title(title, fontsize=10.5)
+        axis.set_xlabel("share of the runs", fontsize=9)
         axis.set_yticklabels(shares.index)
-        axis.invert_yaxis()
+        axis.tick_params(labelsize=9)
         axis.tick_params(axis="y", length=0)
         healthy = table.get(SIGNATURES[0], pd.Series(0, index=table.index))
         said.append(f"{title}: healthy {int(healthy.sum())} of {int(table.to_numpy().sum())} runs")
@@ -137,5 +141,7 @@ def signature_shares(counts: Mapping[str, pd.DataFrame]) -> Picture:
         bbox_to_anchor=(0.5, -0.03),
     )
     sns.despine(figure, left=True)
+    for axis, table in zip(axes.flat, counts.values()):  # below its own bars
+        axis.spines["bottom"].set_position(("data", len(table) - 0.4))
     figure.tight_layout()
     return figure, f"Bars of signatures by method; {'; '.join(said)}"

@@ -135,7 +135,7 @@ def claims(every: Rows, overlap: Mapping[str, float], *, kept: float) -> list[Cl
     if ascent:
         failed = [one.ua < 95 or one.change < -10 for one in ascent.values()]
         figure = ", ".join(
-            f"{k} UA {one.ua:.1f}, others {one.change:.1f}" for k, one in ascent.items()
+            f"{k} UA {one.ua:.1f}, others {amount(float(one.change))}" for k, one in ascent.items()
         )
         text = "Gradient ascent fails in both: UA below 95, or others lose over 10 points (means)"
         said.append(Claim(text, bool(all(failed)), figure))

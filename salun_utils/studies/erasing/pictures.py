@@ -136,7 +136,8 @@ def eraser_intervals(summary: pd.DataFrame) -> Picture:
     sns.despine(figure)
     figure.tight_layout()
     said = "; ".join(
-        f"{name} {line.ua:.1f}, {line.change:+.1f} and {line.fid_change:+.2f}"
+        f"{name} {line.ua:.1f}, {amount(float(line.change), signed=True)}"
+        f" and {amount(float(line.fid_change), 2, signed=True)}"
         for name, line in summary.iterrows()
     )
     return figure, f"UA, change of the other classes and of the distance by eraser: {said}"

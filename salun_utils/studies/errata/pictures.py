@@ -12,6 +12,7 @@ import pandas as pd
 import seaborn as sns
 
 from ...plots import COLOURS, GREY, Picture
+from ...shown import amount
 from .recorded import FAULTS, row, seen
 
 LINEAR = 1.0  # points (or other units) around 0 within which the axis is linear
@@ -49,7 +50,15 @@ def gaps(table: pd.DataFrame, standing: str = "gap") -> Picture:
     axis.set(yticks=range(len(found)), ylim=(len(found) - 0.5, -0.5))
     axis.set_yticklabels([f"{item}  {FAULTS[item]}" for item in found["item"]], fontsize=9)
     axis.set_xlabel("change of the average gap, points (logarithmic beyond 1)", fontsize=9)
-    axis.legend(frameon=False, fontsize=8, loc="upper left")
+    axis.legend(  # above the lines, which reach everywhere
+        frameon=False,
+        fontsize=9,
+        loc="lower right",
+        bbox_to_anchor=(1, 1),
+        ncols=len(KIND_OF),
+        columnspacing=1.2,
+        handletextpad=0.2,
+    )
     sns.despine(figure, left=True)
     figure.tight_layout()
     return figure, _said(table, list(found["item"]), {standing: "average gap"})
@@ -137,7 +146,8 @@ def _said(table: pd.DataFrame, items: list[str], measures: Mapping[str, str]) ->
         found = [e for item in items if (e := row(table, item, measure)) is not None]
         if found:
             most = max(found, key=lambda e: abs(e.effect))
-            parts.append(f"{heading}: largest for {FAULTS[most['item']]} ({most.effect:+.1f})")
+            effect = amount(float(most.effect), signed=True)
+            parts.append(f"{heading}: largest for {FAULTS[most['item']]} ({effect})")
     return (
         f"Effect of {len(items)} faults, faulty minus right, one panel a measure;"
         f" {'; '.join(parts)}"

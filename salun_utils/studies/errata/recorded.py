@@ -50,7 +50,7 @@ FAULTS = {
     "12d": "target from the moving model",
     "12e": "gradient clipped batch by batch",
     "13a": "same batch in every step",
-    "13b": "FID of [-1, 1] cast to uint8",
+    "13b": "FID of [−1, 1] cast to uint8",
     "13c": "original for a missing model",
     "13d": "two latents for one picture",
     "14": "mask by double argsort",

@@ -8,16 +8,15 @@ from typing import Any
 
 import pandas as pd
 
-from ...metrics import Verdict, bootstrap_interval, compare_with
+from ...metrics import Verdict, bootstrap_interval
 from ...plots.tables import Cell, Table, between
 from ...plots.tables import table as plain_table
 from ...runs import Record, load_records
 from ...runs.readings import READINGS, WITHOUT, gap, gap_of_means
 from ...runs.summary import AGAIN, cost, label, one_a_seed
 from ...runs.tuning import read_tuned
-from ...shown import amount
 from ...unlearning import METHODS
-from ..claims import Claim, claims_table, word
+from ..claims import Claim, claims_table, difference, paired, word
 from ..common import NONE_RECORDED, REMEMBERS, Answer
 from ..yardstick import yardstick
 
@@ -147,11 +146,8 @@ def verdicts(
         name: {seed: gap(r, reading) for seed, r in runs.items()}
         for name, runs in by_name(records).items()
     }
-    if ours not in gaps:
-        return {}
-    common = {n: g for n, g in gaps.items() if len(set(g) & set(gaps[ours])) >= LEAST}
-    wanted = [ours, *(n for n in others if n in common)]
-    return compare_with({n: common[n] for n in wanted}, ours) if len(wanted) > 1 else {}
+    wanted = {name: gaps[name] for name in (ours, *others) if name in gaps}
+    return paired(wanted, ours, least=LEAST)
 
 
 def verdict_table(found: Mapping[str, Verdict], bare: Mapping[str, Verdict]) -> Table:
@@ -161,23 +157,16 @@ def verdict_table(found: Mapping[str, Verdict], bare: Mapping[str, Verdict]) -> 
     rows = {
         name: {
             "pairs": str(v.test.n),
-            "SalUn − it": _difference(v),
+            "SalUn − it": difference(v),
             "p (Holm)": Cell(f"{v.p:.3f}"),
             "nearer?": word(v),
-            "without MIA": _difference(bare[name]) if name in bare else None,
+            "without MIA": difference(bare[name]) if name in bare else None,
             "p": Cell(f"{bare[name].p:.3f}") if name in bare else None,
             "nearer then?": word(bare[name]) if name in bare else None,
         }
         for name, v in found.items()
     }
     return plain_table(pd.DataFrame.from_dict(rows, orient="index").rename_axis("rival"))
-
-
-def _difference(verdict: Verdict) -> Cell:
-    test = verdict.test
-    return Cell(
-        amount(test.difference, 2, signed=True), between(test.interval.low, test.interval.high)
-    )
 
 
 RIVALS = {

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ...metrics.significance import Verdict, compare_with, significance
+from ...shown import amount
 from ..claims import Claim, together
 from ..common import NONE_RECORDED, Answer
 from .recorded import ORIGINAL, TITLES, means, steps_of
@@ -120,7 +121,7 @@ def _of_a_probe(found: pd.DataFrame, probe: str) -> Claim:
     return Claim(
         f"{TITLES[probe]} {_brings(probe)} more back than the prompt, from every eraser",
         holds,
-        f"decided for {decided}; {more:+.1f} points on average",
+        f"decided for {decided}; {amount(float(more), signed=True)} points on average",
     )
 
 
@@ -144,14 +145,11 @@ def for_today(
     asked = mean[[p for p in IN_WORDS if p in mean]]
     most = asked.max(axis=1).sort_values()
     quiet, loud = most[most <= SILENT], most[most > SILENT]
+    listed = (f"{n} {v:.0f} % (FID {amount(fid[n], 2, signed=True)})" for n, v in quiet.items())
     said = [
         f"Asked in words alone, with searches of {steps_of(found)}, {len(quiet)} of {len(mean)}"
         f" erasers draw the concept in at most {SILENT:.0f} % of the pictures"
-        + (
-            f": {', '.join(f'{n} {v:.0f} % (FID {fid[n]:+.2f})' for n, v in quiet.items())}."
-            if len(quiet)
-            else "."
-        )
+        + (f": {', '.join(listed)}." if len(quiet) else ".")
         + "".join(
             f" {_most_of(asked.loc[name])} back {share:.0f} % from {name}."
             for name, share in loud.items()

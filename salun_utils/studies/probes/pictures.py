@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from ...plots import MARKERS, Picture
+from ...shown import amount
 from .recorded import ORIGINAL, TITLES, means
 
 
@@ -62,5 +63,8 @@ def given_back_and_cost(found: pd.DataFrame, cost: pd.DataFrame) -> Picture:
     axis.axvline(0, color="0.7", linewidth=1, zorder=0)
     axis.legend(fontsize=8, loc="center left", bbox_to_anchor=(1, 0.5), frameon=False)
     figure.tight_layout()
-    said = "; ".join(f"{n} {mean.max(axis=1)[n]:.0f} % at {change[n]:+.2f}" for n in mean.index)
+    said = "; ".join(
+        f"{n} {mean.max(axis=1)[n]:.0f} % at {amount(float(change[n]), 2, signed=True)}"
+        for n in mean.index
+    )
     return figure, f"Most that a probe brings back against the change of the FID: {said}"

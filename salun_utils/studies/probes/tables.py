@@ -8,6 +8,7 @@ import pandas as pd
 from ...generation.measures.probes import PROBES
 from ...metrics.intervals import bootstrap_interval
 from ...plots.tables import Cell, Table, between, table
+from ...shown import amount
 from .recorded import ORIGINAL, TITLES, means, steps_of
 
 MOST = {"change": "others, change", "worst": "worst class, change", "fid_change": "FID, change"}
@@ -67,4 +68,4 @@ def with_controls(found: pd.DataFrame) -> Table:
 
 def _cell(values: pd.Series) -> Cell:
     low, high = bootstrap_interval(values.to_numpy()) if len(values) > 1 else (np.nan,) * 2
-    return Cell(f"{values.mean():+.1f}", between(low, high, 1))
+    return Cell(amount(float(values.mean()), signed=True), between(low, high, 1))

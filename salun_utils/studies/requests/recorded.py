@@ -12,6 +12,7 @@ from ...plots.tables import Cell, Table, between, table
 from ...runs import Record, load_records
 from ...runs.records.alike import PROVENANCE, check_alike
 from ...runs.summary import label as method_label
+from ...shown import amount
 from ..claims import Claim
 from ..common import Answer
 from .study import AGAIN, AT_ONCE, KEPT, NAME, ORACLE, ORIGINAL
@@ -157,7 +158,8 @@ def of_one_and_all(
     """
     made = []
     if one := verdicts.get(ours):
-        figure = f"{sign * one.test.difference:+.2f} points, p = {one.p:.3f}, {one.test.n} pairs"
+        points = amount(sign * one.test.difference, 2, signed=True)
+        figure = f"{points} points, p = {one.p:.3f}, {one.test.n} pairs"
         made.append(Claim(text.format(ours), one, figure))
     if len(verdicts) > 1:
         made.append(Claim(text.format("every method"), _all(verdicts), _range(verdicts, sign)))
@@ -174,7 +176,7 @@ def _all(verdicts: Mapping[str, Verdict]) -> Verdict | bool | None:
 def _range(verdicts: Mapping[str, Verdict], sign: int) -> str:
     """From the least to the largest difference, and how many are decided."""
     points = sorted((sign * v.test.difference, name) for name, v in verdicts.items())
-    ends = (f"{value:+.2f} ({name})" for value, name in (points[0], points[-1]))
+    ends = (f"{amount(value, 2, signed=True)} ({name})" for value, name in (points[0], points[-1]))
     decided = sum(v.answer in ("yes", "no") for v in verdicts.values())
     pairs = sorted({v.test.n for v in verdicts.values()})
     many = f"{pairs[0]}" if len(pairs) == 1 else f"{pairs[0]} to {pairs[-1]}"

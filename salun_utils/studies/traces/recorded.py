@@ -15,7 +15,8 @@ from ...plots.tables import Cell, Table, between, table
 from ...runs import Record, load_records
 from ...runs.summary import AGAIN as MARK
 from ...runs.summary import label as method_label
-from ..claims import Claim, claims_table, together
+from ...shown import amount
+from ..claims import Claim, claims_table, in_words, together
 from ..common import NONE_RECORDED, Answer
 from . import summary
 from .study import AGAIN, BENIGN, NAME, ORACLE, ORIGINAL
@@ -192,6 +193,13 @@ def ways_back(model: str = "mini-sd") -> Table | None:
     return table(ways.rename_axis("eraser"), reference=["original"])
 
 
+OF_FEATURES = (  # claims of an alignment, which is no percentage
+    "SalUn's last features of forgotten pictures are less like Retrain's than another Retrain's"
+    " are",
+    "they are even less like Retrain's than the original's, which knows the class",
+)
+
+
 def claims(records: Iterable[Record], every: pd.DataFrame) -> Table | None:
     """The claims of the page; None where too little is recorded."""
     records = list(records)
@@ -199,7 +207,10 @@ def claims(records: Iterable[Record], every: pd.DataFrame) -> Table | None:
     rows = rows[rows.scenario == CLASS]
     if OURS not in set(rows.network):
         return None
-    made = [Claim(text, verdict) for text, verdict in tests(rows, curves).items()]
+    made = [
+        Claim(text, verdict, in_words(verdict, "" if text in OF_FEATURES else " points"))
+        for text, verdict in tests(rows, curves).items()
+    ]
     made += [_sooner(curves), _harmless(curves), *_ensembles(records), *_taught_again(every)]
     return claims_table(made)
 
@@ -208,13 +219,12 @@ def tests(rows: pd.DataFrame, curves: pd.DataFrame) -> dict[str, Verdict]:
     """Comparisons of SalUn's network, paired by seed, p corrected by Holm for their number."""
     look = curves[(curves.lesson == "1") & (curves.step == 10)]
     asked: dict[str, tuple[Any, Any, str]] = {
-        "SalUn's last features of forgotten pictures are less like Retrain's than another"
-        " Retrain's are": (
+        OF_FEATURES[0]: (
             _by_seed(rows, "cka_forget", OURS),
             _by_seed(rows, "cka_forget", AGAIN),
             "lower",
         ),
-        "they are even less like Retrain's than the original's, which knows the class": (
+        OF_FEATURES[1]: (
             _by_seed(rows, "cka_forget", OURS),
             _by_seed(rows, "cka_forget", ORIGINAL),
             "lower",
@@ -265,7 +275,7 @@ def _harmless(curves: pd.DataFrame) -> Claim:
         "training on retained pictures brings back less than 5 points of the class, whatever the"
         " method (means)",
         bool(gain.max() < 5),
-        f"most {gain.max():+.1f}, {label(gain.idxmax())}",
+        f"most {amount(float(gain.max()), signed=True)}, {label(gain.idxmax())}",
     )
 
 

@@ -16,7 +16,10 @@ from salun_utils.studies.benchmark import answers, claimed, pictures
 from salun_utils.studies.benchmark.pilots import pilot_table
 from salun_utils.studies.benchmark.recorded import (
     NO_MASK,
+    REMEMBERING,
+    USUAL,
     Benchmark,
+    Kind,
     closer_in,
     live_table,
     means,
@@ -62,7 +65,7 @@ def test_methods_whose_values_come_from_another_amount_are_counted():
 
 
 def test_beside_another_network_each_is_named_and_has_its_panel():
-    other = replace(bench(10), kind="a network that remembers all of its pictures")
+    other = replace(bench(10), kind=REMEMBERING)
     first, second = answers.of_methods(other, bench(), scenarios=["random-10"]).sentences
     assert "on a network that remembers all of its pictures: SalUn is 3rd" in first
     assert "on one that half remembers them: SalUn is 3rd" in second
@@ -74,6 +77,19 @@ def test_beside_another_network_each_is_named_and_has_its_panel():
     assert list(answers.panels(other, bench(), scenario="random-10")) == panels
     two_seeds = answers.panels(other, bench(2), scenario="random-10")
     assert list(two_seeds) == panels[:1], "too few for a picture"
+
+
+def test_a_third_kind_of_network_is_called_by_its_own_name():
+    kinds = [REMEMBERING, USUAL, Kind("a wide network", "wide")]
+    benches = [replace(bench(), kind=kind) for kind in kinds]
+    for of in (answers.of_methods, answers.of_masks):
+        said = of(*benches, scenarios=["random-10"]).sentences
+        starts = [sentence.partition(":")[0] for sentence in said]
+        assert starts == [f"Forgetting 10 % of the pictures, on {kind.name}" for kind in kinds]
+        (alone,) = of(benches[2], scenarios=["random-10"]).sentences
+        assert alone == said[2], "beside the book's usual network or not, it is another"
+    titles = ["10 %, all remembered", "10 % of the pictures", "10 %, wide"]
+    assert list(answers.panels(*benches, scenario="random-10")) == titles
 
 
 def test_many_panels_of_gaps_stand_in_two_columns():

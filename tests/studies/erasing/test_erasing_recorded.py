@@ -112,4 +112,4 @@ def test_every_eraser_has_a_line_in_every_panel_and_an_arrow_beyond_its_edge():
     assert figure.axes[0].lines[0].get_color() == COLOUR_OF["labels"]
     assert figure.axes[0].lines[-1].get_color() == COLOUR_OF["ascent"]
     assert figure.axes[0].get_ylim()[0] > figure.axes[0].get_ylim()[1]
-    assert "GA 79.0, -38.0 and +10.50" in alt
+    assert "GA 79.0, −38.0 and +10.50" in alt

@@ -149,7 +149,7 @@ def test_verdicts_say_which_way_is_farther():
     assert "GA" in str(recorded.answer(found)) and "1.12" in str(recorded.answer(found))
     (every,) = recorded.claims(found)  # SalUn isn't among them
     assert every.mark == "FAILS" and "every method" in every.text
-    assert every.behind == "-2.00 (GA) to +2.00 (FT) points, 2 of 2 decided, 7 pairs"
+    assert every.behind == "−2.00 (GA) to +2.00 (FT) points, 2 of 2 decided, 7 pairs"
     assert "another Retrain" in str(recorded.table_of(found))
 
 

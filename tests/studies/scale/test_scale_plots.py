@@ -173,7 +173,7 @@ def test_a_map_shows_its_cells_its_border_and_its_best():
     border = pd.Series({1: 0.01 * 10 ** (1 / 3), 5: 0.0})
     figure, alt = scale_plots.maps({"gap": table}, signed=["gap"], border=border, marked=(5, 0.1))
     axis = figure.axes[0]
-    assert {t.get_text() for t in axis.texts} == {"-1.0", "+2.0", "+4.0", "+1.0", "+3.0", "–"}
+    assert {t.get_text() for t in axis.texts} == {"−1.0", "+2.0", "+4.0", "+1.0", "+3.0", "–"}
     assert list(axis.lines[-1].get_xdata()) == pytest.approx([1 / 3, -0.5]) and list(
         axis.lines[-1].get_ydata()
     ) == [0, 1]

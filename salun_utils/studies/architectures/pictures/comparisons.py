@@ -9,6 +9,7 @@ import seaborn as sns
 
 from ....plots import COLOURS, GREY, MARKERS, Picture
 from ....plots.axes import log_axis
+from ....shown import amount
 
 STYLES = {
     "original": (GREY, "P"),
@@ -152,7 +153,7 @@ def by_split(differences: pd.DataFrame, *, title: str = "") -> Picture:
     sns.despine(figure, left=True)
     figure.tight_layout()
     above = int((differences.mean(axis=1) > 0).sum())
-    of_splits = ", ".join(f"{value:+.2f}" for value in differences.mean())
+    of_splits = ", ".join(amount(float(value), 2, signed=True) for value in differences.mean())
     return figure, (
         f"Differences of the average gap on each split for {len(order)} networks: the mean is"
         f" above 0 on {above}; mean over networks on each split: {of_splits}"

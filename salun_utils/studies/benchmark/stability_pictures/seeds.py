@@ -159,7 +159,12 @@ def place_ranges(places: pd.DataFrame) -> Picture:
     # a row of panels is as tall as its first
     tall = [0.8 + 0.23 * counts.iloc[k] for k in range(0, len(panels), columns)]
     figure, axes = plt.subplots(
-        len(tall), columns, figsize=(3.6 * columns, sum(tall)), height_ratios=tall, squeeze=False
+        len(tall),
+        columns,
+        figsize=(3.4 * columns, sum(tall)),
+        dpi=200,
+        height_ratios=tall,
+        squeeze=False,
     )
     for axis in axes.flat[len(panels) :]:
         axis.axis("off")
@@ -178,7 +183,7 @@ def place_ranges(places: pd.DataFrame) -> Picture:
         count = len(part)
         axis.set(yticks=range(count), yticklabels=part.name, xlabel="place")
         axis.set(xlim=(0.4, count + 0.6), ylim=(counts.iloc[k - k % columns] - 0.4, -0.6))
-        axis.set_xticks(range(1, count + 1, 1 if count < 9 else 2))
+        axis.set_xticks(range(1, count + 1, 1 if count < 9 else 2 if count < 13 else 4))
         axis.set_title(panel, fontsize=10.5)
         axis.tick_params(axis="both", labelsize=9)
         axis.tick_params(axis="y", length=0)

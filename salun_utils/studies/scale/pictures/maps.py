@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.patheffects import withStroke
 
 from ....plots import Picture
+from ....shown import amount
 from .marks import LIGHT
 
 
@@ -71,7 +72,7 @@ def _heat(axis: Axes, table: pd.DataFrame, signed: bool) -> None:
     low = -most if signed else 0
     image = axis.imshow(values, cmap=palette, origin="lower", aspect="auto", vmin=low, vmax=most)
     for (row, column), value in np.ndenumerate(values):
-        text = "–" if np.isnan(value) else f"{value:+.1f}" if signed else f"{value:.1f}"
+        text = amount(float(value), signed=signed)
         light = np.isnan(value) or np.mean(image.cmap(image.norm(value))[:3]) > LIGHT
         # the border passes behind it
         edge = [withStroke(linewidth=2.5, foreground="white" if light else "black", alpha=0.75)]

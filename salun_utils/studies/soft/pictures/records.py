@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 
 from ....plots import COLOURS, GREY, MARKERS, STROKES, Picture
 from ....plots.methods import line_at
+from ....shown import amount
 from ...yardstick import NAME
 
 MEASURES = {"gap_ua": "UA", "gap_ra": "RA", "gap_ta": "TA", "gap_mia": "MIA"}
@@ -55,7 +56,7 @@ def penalty_path(
     sns.despine(figure)
     figure.tight_layout(rect=(0, 0, 1, 1 - 0.3 / figure.get_figheight()))
     said = ", ".join(
-        f"{name} {table[column].iloc[0]:+.1f} to {table[column].iloc[-1]:+.1f}"
+        f"{name} {_signed(table[column].iloc[0])} to {_signed(table[column].iloc[-1])}"
         for column, name in MEASURES.items()
     )
     return (
@@ -212,6 +213,12 @@ def gaps_beside_published(table: pd.DataFrame) -> Picture:
     sns.despine(figure, left=True)
     figure.tight_layout(rect=(0, 0, 1, 1 - 0.3 / figure.get_figheight()))
     said = "; ".join(
-        f"{s}, {n}: {r.measured:+.1f}" for (s, n), r in table.iterrows() if r.measured == r.measured
+        f"{s}, {n}: {_signed(r.measured)}"
+        for (s, n), r in table.iterrows()
+        if r.measured == r.measured
     )
     return figure, f"MIA gap to Retrain, points, measured here and published; {said}"
+
+
+def _signed(points: float) -> str:
+    return amount(float(points), signed=True)
