@@ -123,9 +123,13 @@ class Live:
         return Drawn(pixels, 100 * float(seen.double().mean()))
 
     def by_name(self, name: str, count: int = 20) -> Drawn:
-        """What a model draws when it is asked for the concept by its name."""
+        """What a model draws when it is asked for the concept by its name: from the pictures of
+        its run, where these are on the page already and enough.
+        """
+        if (drawn := self._of_run(name, count)) is not None:
+            return self.drawn(drawn)
         template = self.first.params.get("template", "a photo of a {}")
-        prompt = pipelines.prompt_for(str(self.first.concept), template)
+        prompt = pipelines.prompt_for(self.scene.judge.classes[self.label], template)
         return self._sampled(name, [prompt] * count)
 
     def by_word(self, name: str, count: int = 20) -> Drawn:
@@ -158,6 +162,15 @@ class Live:
         return [
             experiment.record(self.trials[name], self.scene, run) for name, run in self.runs.items()
         ]
+
+    def _of_run(self, name: str, count: int) -> Tensor | None:
+        """The first pictures of the concept that a run drew, which are from the noises of
+        `_sampled`; None where nothing was run yet, or less was drawn.
+        """
+        if "runs" not in self.__dict__:
+            return None
+        rows = (self.labels == self.label).nonzero().flatten()[:count]
+        return one_run.pictures(self.runs, rows)[name] if len(rows) == count else None
 
     def _sampled(self, name: str, prompts: Any) -> Drawn:
         trial = self.first

@@ -8,6 +8,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -102,6 +103,8 @@ class Job:
         return empty + guidance * (out - empty)
 
 
+# U-Net -> tokens -> bytes of its activations, which are asked for with many other settings
+_COUNTED: WeakKeyDictionary[nn.Module, dict[int, int]] = WeakKeyDictionary()
 Loss = Callable[[Job, Tensor, Tensor, torch.Generator], Tensor]
 
 
@@ -181,7 +184,10 @@ def memory_needed(
     count = sum(p.numel() for p in unet.parameters())
     changes = WEIGHTS[weights] if not rank else lambda name: False
     changing = sum(p.numel() for n, p in unet.named_parameters() if changes(n))
-    kept = _activation_bytes(unet, tokens)
+    counted = _COUNTED.setdefault(unet, {})
+    if tokens not in counted:
+        counted[tokens] = _activation_bytes(unet, tokens)
+    kept = counted[tokens]
     if checkpointing:
         kept //= 4  # what is kept between blocks, and one block computed anew
     return 8 * count + changing * (12 + (4 if masked else 0)) + int(kept * batch_size)
