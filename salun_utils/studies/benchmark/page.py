@@ -83,7 +83,7 @@ def page_table(rows: Sequence[Row], standing: str = "") -> str:
     line that says how the records behind it stand.
     """
     places = {group: k for k, group in enumerate(dict.fromkeys(row.group for row in rows))}
-    others = "".join(_head(" · ".join(key), "other") for key in OTHERS)
+    others = "".join(_head(" · ".join(key)) for key in OTHERS)  # hidden by place, in the style
     head = "".join(map(_head, ("task", *HEAD))) + others + _head("settings")
     body = "".join(_row(row, places[row.group]) for row in rows)
     stands = f'<p class="standing">{escape(standing)}</p>' if standing else ""
@@ -97,8 +97,8 @@ def page_table(rows: Sequence[Row], standing: str = "") -> str:
     )
 
 
-def _head(name: str, kind: str = "") -> str:
-    return f'<th scope="col"{f" class={kind}" if kind else ""}>{escape(name)}</th>'
+def _head(name: str) -> str:
+    return f'<th scope="col">{escape(name)}</th>'
 
 
 def _row(row: Row, place: int) -> str:
@@ -144,7 +144,7 @@ def _others(row: Row) -> Iterator[str]:
         value = row.readings.get(key, math.nan)
         text = "" if math.isnan(value) else f"{value:.2f}"
         blind = row.blind and key[0] == "confidence"
-        yield _cell(None if blind else value, CANT_TELL if blind else text, "other")
+        yield _cell(None if blind else value, CANT_TELL if blind else text)
 
 
 def _settings(row: Row) -> str:
@@ -157,19 +157,19 @@ def _settings(row: Row) -> str:
     )
 
 
-def _cell(key: str | float | None, shown: str, kind: str = "") -> str:
+def _cell(key: str | float | None, shown: str) -> str:
     """A cell and what it is sorted by; what has no figure comes last."""
-    mark = f" class={kind}" if kind else ""
+    mark = ""
     if not isinstance(key, str):
         order = NEVER if key is None or math.isnan(key) else key
-        mark += f" data-order={order:.5g}".replace("e+0", "e")
+        mark = f" data-order={order:.5g}".replace("e+0", "e")
     return f"<td{mark}>{shown}</td>"
 
 
 def _file(kind: str, text: str) -> str:
-    data = quote(text, safe=" !$'()*+,-./:;=?@[]_~{}|")
+    data = quote(text, safe=' !$"()*+,-./:;=?@[]_~{}|')
     address = f"data:text/{kind};charset=utf-8,{data}"
-    return f'<a download="leaderboard.{kind}" href="{address}">{kind.upper()}</a>'
+    return f"<a download=leaderboard.{kind} href='{address}'>{kind.upper()}</a>"
 
 
 def as_csv(rows: Sequence[Row]) -> str:

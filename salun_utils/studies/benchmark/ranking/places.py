@@ -18,7 +18,7 @@ from ..rows import Group, Row
 
 LEAST_METHODS = 4  # that have a place, before a task is a race
 MANY = 6  # methods in common, before two orders are compared
-SHOWN = 3  # tasks in the picture and in the answer, those with most methods
+SHOWN = 3  # tasks that the answer looks at, those with most methods
 ALIKE = 0.5  # Kendall's tau from which two orders are called much alike
 
 
@@ -110,8 +110,11 @@ def race_table(found: Sequence[Race]) -> Table:
     return table(frame, note="" if rows else NONE_RECORDED)
 
 
-def place_rows(found: Sequence[Race], most: int = SHOWN) -> pd.DataFrame:
-    """Places of the first `most` tasks, for `stability_pictures.place_ranges`."""
+def place_rows(
+    found: Sequence[Race], *, scenario: str = "random-10", most: int = 2
+) -> pd.DataFrame:
+    """Places of the first `most` tasks of that scenario, for `stability_pictures.place_ranges`."""
+    shown = [race for race in found if race.group.scenario == scenario]
     rows = [
         {
             "panel": f"{race.group.data}, {race.group.scenario}",
@@ -121,7 +124,7 @@ def place_rows(found: Sequence[Race], most: int = SHOWN) -> pd.DataFrame:
             "gap": row.gap,
             "marked": row.method == "salun",
         }
-        for race in found[:most]
+        for race in shown[:most]
         for row in race.rows
     ]
     return pd.DataFrame(rows)
