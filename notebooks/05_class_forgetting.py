@@ -191,7 +191,7 @@ recorded.method_table(recorded.means(under))
 # %% [markdown]
 # ### On a network that remembers
 #
-# The small network half remembers its pictures. `speednet` on 12,000 pictures of a JPEG copy of CIFAR-10 remembers all of them; the cats (class 3) are to be forgotten, with the values that were chosen for a random tenth, so that no row had a choice of its own. [](22_winners_and_successors.ipynb) has the tenth.
+# The small network half remembers its pictures. `speednet` on 12,000 pictures of a JPEG copy of CIFAR-10 remembers all of them; the cats (class 3) are to be forgotten, with the values that were chosen for a random tenth, so that no row had a choice of its own (UNSIR, which is for a class alone, has its defaults). What suits a tenth needn't suit a class: FCS leaves the cats nearly as they were, GA takes all other classes along, and the loss of NegGrad+, whose rate is that of the tenth, too, became nan in five of five seeds, so it has no row. [](22_winners_and_successors.ipynb) has the tenth.
 
 # %% tags=["nbval-check-output"]
 from salun_utils.studies.memorising import recorded as remembering
@@ -208,7 +208,7 @@ by_attack, without = (
 remembering.verdict_table(by_attack, without)
 
 # %% [markdown]
-# Where there is more to lose, the masks change places: a random half is nearer than the salient half in 5 of 5 seeds (0.31 against 0.60), and no mask is farther than both (0.72). All three forget the cats wholly; they differ in what the other classes lose. Tenths of a point and five seeds: too few for a test, and not far from what another Retrain has (0.12).
+# Where there is more to lose, the masks change places: a random half is nearer than the salient half in 5 of 5 seeds (0.31 against 0.60), and no mask is farther than both (0.72). MUNBa lies between the two (0.42), and all other methods are two points or more away. SalUn under either mask and RL forget the cats wholly; they differ in what the other classes lose. Tenths of a point and five seeds: too few for a test, and not far from what another Retrain has (0.12).
 #
 # ## Beside the published figures
 #
@@ -244,7 +244,7 @@ claims_table(classes.live_claims(scores, in_training, apart, odd))
 # - By the average gap SFR-on (0.22), SalUn-annealed (0.33), DELETE (0.35), RL and SalUn (0.36 both) are the nearest five, no farther apart than another Retrain is from Retrain (0.21); five seeds are too few for a test to rank them.
 # - In the run above SalUn sends 33 % of the dresses and RL 38 % to classes that Retrain hardly ever answers, FT none of them.
 # - Settings found for dresses serve RL and SalUn on other classes; FT leaves 19.9 points on trousers.
-# - The saliency mask is nearer to Retrain than a random one in 5 of 5 seeds (0.36 against 1.00); without any mask the mean is 0.36 too. On a network that remembers, a random mask is the nearer one in 5 of 5 (0.31 against 0.60). Five seeds are too few for a test of any of these.
+# - The saliency mask is nearer to Retrain than a random one in 5 of 5 seeds (0.36 against 1.00); without any mask the mean is 0.36 too. On a network that remembers, where all methods run with values of a random tenth, a random mask is the nearer one in 5 of 5 (0.31 against 0.60). Five seeds are too few for a test of any of these.
 #
 # ## Exercises
 #
