@@ -67,7 +67,7 @@ def _place(bench: Benchmark, scenario: str, several: bool) -> str:
     beside = [] if place == 1 else [f"{label(first)} {_gap(rivals[first])}"]
     beside += [said] if (said := in_words(yardstick(part))) else []
     text += f" ({', '.join(beside)})" if beside else ""
-    if kept := _carried(bench, scenario, rivals.index):
+    if kept := carried(bench, scenario, rivals.index):
         text += f", {kept} of them at the values of {TASKS['random-10']}"
     if "original" not in part.index:
         return f"{text}."
@@ -80,7 +80,7 @@ def _place(bench: Benchmark, scenario: str, several: bool) -> str:
     return f"{text}{_said(verdict)}."
 
 
-def _carried(bench: Benchmark, scenario: str, names: Iterable[str]) -> int:
+def carried(bench: Benchmark, scenario: str, names: Iterable[str]) -> int:
     """How many of these methods run with the parameters that they have at a tenth, though they have
     something to choose.
     """
