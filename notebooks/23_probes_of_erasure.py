@@ -163,7 +163,7 @@ much = recorded.coverage(on_file, planned)
 tables.eraser_by_probe(found, much) if len(found) else none_recorded()
 
 # %% [markdown]
-# *Word*, *words* and *vectors* are the learned word, the found words and the found vectors, *start* the start noise. The three searches are short: [](09_text_to_image.ipynb) learns its word in more steps, and finds in UCE what this table does not. A small share here is a lower bound and no proof of absence.
+# *Word*, *words* and *vectors* are the learned word, the found words and the found vectors, *start* the start noise. The three searches are short: [](09_text_to_image.ipynb) learns its word in more steps, and finds in UCE what this table does not. A small share here is a lower bound and no proof of absence. The start noise of real pictures brings back about as much from the original as from the erased models, for it asks without text: it says what such noise carries, and little of what a name still leads to.
 
 # %% tags=["nbval-check-output"]
 tables.cost_table(found, cost) if len(found) else none_recorded()
