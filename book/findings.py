@@ -65,7 +65,7 @@ def of_tasks(bench: Benchmark) -> list[dict[str, str]]:
         both = {"saliency", "random"} <= set(masks)
         closer = "{} of {} seeds".format(*closer_in(masks, "saliency", "random")) if both else "–"
         place = answers.ordinal(list(gaps.index).index("salun") + 1)
-        kept = "*" if 2 * answers.carried(bench, scenario, gaps.index) > len(gaps) else ""
+        kept = "*" if answers.carried(bench, scenario, list(gaps.index)) else ""
         nothing, again = part.avg_gap.get("original"), yardstick(part)
         rows.append(
             {

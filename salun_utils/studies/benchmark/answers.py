@@ -6,7 +6,7 @@ Each function words what it finds, so that new records change the sentence with 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import pandas as pd
@@ -67,8 +67,8 @@ def _place(bench: Benchmark, scenario: str, several: bool) -> str:
     beside = [] if place == 1 else [f"{label(first)} {_gap(rivals[first])}"]
     beside += [said] if (said := in_words(yardstick(part))) else []
     text += f" ({', '.join(beside)})" if beside else ""
-    if kept := carried(bench, scenario, rivals.index):
-        text += f", {kept} of them at the values of {TASKS['random-10']}"
+    if carried(bench, scenario, list(rivals.index)):
+        text += f", most of them at the values chosen for {TASKS['random-10']}"
     if "original" not in part.index:
         return f"{text}."
     nothing = part.avg_gap["original"]
@@ -80,20 +80,21 @@ def _place(bench: Benchmark, scenario: str, several: bool) -> str:
     return f"{text}{_said(verdict)}."
 
 
-def carried(bench: Benchmark, scenario: str, names: Iterable[str]) -> int:
-    """How many of these methods run with the parameters that they have at a tenth, though they have
-    something to choose.
+def carried(bench: Benchmark, scenario: str, names: Collection[str]) -> bool:
+    """Whether most of these methods run with the parameters that they have at a tenth, though they
+    have something to choose.
     """
     if scenario == "random-10":
-        return 0
+        return False
     here, tenth = bench.by_method(scenario), bench.by_method("random-10")
-    return sum(
+    kept = sum(
         name in METHODS
         and bool(METHODS[name].search)
         and label(name) in tenth
         and here[label(name)][0].spec["params"] == tenth[label(name)][0].spec["params"]
         for name in names
     )
+    return 2 * kept > len(names)
 
 
 def _mask(bench: Benchmark, scenario: str, several: bool) -> str:

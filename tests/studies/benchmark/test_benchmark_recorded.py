@@ -52,16 +52,22 @@ def test_with_ten_seeds_the_test_decides():
     assert said.endswith("; the test decides it.")
 
 
-def test_methods_whose_values_come_from_another_amount_are_counted():
+@pytest.mark.parametrize(("rate_of_ft", "most"), [(0.1, True), (0.9, False)])
+def test_it_is_said_where_most_values_come_from_another_amount(rate_of_ft, most):
+    own = (
+        ("salun", "saliency", 1.0, 0.9),
+        ("ga", "none", 2.0, 0.1),
+        ("ft", "none", 3.0, rate_of_ft),
+    )
     runs = [
         run(method, gap, seed, rule, scenario=scenario, params={"lr": rate})
         for seed in range(3)
-        for scenario, rate in (("random-10", 0.1), ("random-50", 0.9))
-        for method, rule, gap, rate in (("salun", "saliency", 1.0, rate), ("ga", "none", 2.0, 0.1))
+        for method, rule, gap, at_half in own
+        for scenario, rate in (("random-10", 0.1), ("random-50", at_half))
     ]
     tenth, half = answers.of_methods(Benchmark(tuple(runs))).sentences
-    assert "at the values of" not in tenth
-    assert "SalUn is 1st of 2" in half and ", 1 of them at the values of 10 % of the pict" in half
+    assert "the values chosen for" not in tenth and "SalUn is 1st of 3" in half
+    assert ("most of them at the values chosen for 10 % of the pictures" in half) == most
 
 
 def test_beside_another_network_each_is_named_and_has_its_panel():
